@@ -1,0 +1,1 @@
+"""Benchmarks: `compare.py` against other libraries, `bench_*.py` from commit to commit (asv)."""

@@ -1,0 +1,5 @@
+"""`python -m fastbp`: the command line."""
+
+from fastbp.cli import main
+
+main()

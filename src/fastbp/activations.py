@@ -1,0 +1,178 @@
+"""The table of activation functions, each with its derivative, and a user's own ones."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.checks import Array
+from fastbp.kernels import activation as codes
+
+Scalar = Callable[[float], float]
+
+
+class Activation:
+    """An activation function h with its derivative h'.
+
+    Parameters
+    ----------
+    name : str
+        What the function is called in messages and files; not the name of one of fastbp's own.
+    h, dh : callable
+        h(a) and h'(a) of one number: Python functions that Numba can compile (`math` may be used), or
+        functions already compiled with ``numba.njit``. Defined for every finite number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name is taken or empty, or if `h` or `dh` is not callable. A function that Numba cannot
+        compile is reported when a network is made with it.
+
+    Notes
+    -----
+    One small function is compiled for each network's dtype; the engine calls it through its address.
+    Whether `dh` is the derivative of `h` is not checked here: `fastbp.check_gradient` does that.
+
+    Examples
+    --------
+    >>> import math, fastbp
+    >>> bent = fastbp.Activation("bent", lambda a: (math.sqrt(a * a + 1) - 1) / 2 + a,
+    ...                          lambda a: a / (2 * math.sqrt(a * a + 1)) + 1)
+    >>> net = fastbp.Network((2, 3, 1), activation=bent)
+    """
+
+    code: int = codes.CUSTOM
+
+    def __init__(self, name: str, h: Scalar, dh: Scalar) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"name must be a string that is not empty; got {name!r}")
+        if name in ACTIVATIONS or name == "softmax":
+            raise ValueError(f"name must not be that of one of fastbp's own activations; got {name!r}")
+        for argument, function in (("h", h), ("dh", dh)):
+            if not callable(function):
+                raise TypeError(f"{argument} must be a function of one number; got {function!r}")
+        self.name = name
+        self._functions = (h, dh)
+        self._compiled: dict[str, tuple[Any, Any]] = {}
+
+    def __repr__(self) -> str:
+        return f"Activation({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Activation, (self.name, *self._functions)
+
+    def h(self, a: Array) -> Array:
+        """h of an array of float32 or float64 (other numbers become float64), of any shape."""
+        return self._apply(a, 0)
+
+    def dh(self, a: Array) -> Array:
+        """h' of an array of float32 or float64 (other numbers become float64), of any shape."""
+        return self._apply(a, 1)
+
+    def addresses(self, dtype: np.dtype) -> tuple[int, int]:
+        """Addresses of the C functions of h and h' for numbers of `dtype`; compiles them at the first call."""
+        if dtype.name not in self._compiled:
+            self._compiled[dtype.name] = self._compile(dtype)
+        h, dh = self._compiled[dtype.name]
+        return h.address, dh.address
+
+    def _compile(self, dtype: np.dtype) -> tuple[Any, Any]:
+        from numba.core.errors import NumbaError
+
+        from fastbp.kernels.elementwise import compile_dh, compile_h
+
+        try:
+            return compile_h(self._functions[0], dtype), compile_dh(self._functions[1], dtype)
+        except NumbaError as error:
+            raise TypeError(
+                f"activation {self.name!r}: h and dh must be functions of one number that Numba can compile; {error}"
+            ) from error
+
+    def _apply(self, a: Array, which: int) -> Array:
+        numbers, shape = _flat(a)
+        h, dh = self._compiled[numbers.dtype.name] if self.addresses(numbers.dtype) else (None, None)
+        result = np.ones_like(numbers)
+        (h, dh)[which].ctypes(numbers.ctypes.data, result.ctypes.data, numbers.size)  # type: ignore[union-attr]
+        return result.reshape(shape)
+
+
+class BuiltIn(Activation):
+    """One of fastbp's own activation functions, known to the kernels by its code."""
+
+    def __init__(self, name: str, code: int) -> None:
+        self.name, self.code = name, code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _built_in, (self.name,)
+
+    def addresses(self, dtype: np.dtype) -> tuple[int, int]:
+        """No addresses: the kernels branch on the code."""
+        return 0, 0
+
+    def _apply(self, a: Array, which: int) -> Array:
+        from fastbp.kernels.elementwise import apply_dh, apply_h
+
+        if self.code == codes.SOFTMAX:
+            raise ValueError("softmax is a function of a whole layer, not of one number")
+        numbers, shape = _flat(a)
+        z = np.empty_like(numbers)
+        apply_h(self.code, numbers, z)
+        if which == 1:
+            apply_dh(self.code, numbers, z.copy(), z)
+        return z.reshape(shape)
+
+
+def _flat(a: Array) -> tuple[Array, tuple[int, ...]]:
+    array = np.asarray(a)
+    dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    return np.ascontiguousarray(array, dtype=dtype.newbyteorder("=")).reshape(-1), array.shape
+
+
+def _built_in(name: str) -> "Activation":
+    return OUTPUTS[name]
+
+
+# The derivatives stand beside the functions in kernels/functions.py.
+ACTIVATIONS: dict[str, Activation] = {}
+ACTIVATIONS |= {
+    name: BuiltIn(name, code)
+    for name, code in {
+        "identity": codes.IDENTITY,
+        "logistic": codes.LOGISTIC,
+        "tanh": codes.TANH,
+        "relu": codes.RELU,
+        "leaky_relu": codes.LEAKY_RELU,
+        "elu": codes.ELU,
+        "softplus": codes.SOFTPLUS,
+        "softsign": codes.SOFTSIGN,
+        "gelu": codes.GELU,
+        "silu": codes.SILU,
+        "sin": codes.SIN,
+        "gaussian": codes.GAUSSIAN,
+        "threshold": codes.THRESHOLD,
+        "exp": codes.EXP,
+    }.items()
+}
+OUTPUTS: dict[str, Activation] = ACTIVATIONS | {"softmax": BuiltIn("softmax", codes.SOFTMAX)}
+
+
+def resolve(value: object, argument: str, known: dict[str, Activation]) -> Activation:
+    """The Activation that a user names, or gives."""
+    if isinstance(value, Activation):
+        if value.code == codes.SOFTMAX and "softmax" not in known:
+            raise ValueError(f"{argument} must be a function of one unit; softmax is for the output layer")
+        return value
+    if value == "softmax" and "softmax" not in known:
+        raise ValueError(f"{argument} must be one of {', '.join(sorted(known))}; got 'softmax', which is for the output")
+    return known[checks.name_of(value, known, argument)]
+
+
+def resolve_hidden(value: object, n_hidden: int) -> list[Activation]:
+    """One Activation for each hidden layer, from one or from a sequence of them."""
+    if isinstance(value, str | Activation) or not isinstance(value, Iterable):
+        return [resolve(value, "activation", ACTIVATIONS)] * n_hidden
+    values = list(value)
+    if len(values) != n_hidden:
+        raise ValueError(f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}")
+    return [resolve(item, f"activation[{k}]", ACTIVATIONS) for k, item in enumerate(values)]

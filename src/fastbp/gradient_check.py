@@ -1,0 +1,64 @@
+"""`check_gradient`: is the gradient the derivative of the loss?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.network import Network
+
+
+class GradientCheck(NamedTuple):
+    """The parameter at which gradient and differences disagree most."""
+
+    worst: float  # |analytic - numeric| / max(|analytic|, |numeric|, a thousandth of the largest |numeric|)
+    index: int  # of the parameter
+    analytic: float
+    numeric: float
+
+
+def check_gradient(net: Network, X: Array, T: Array, sample_weight: Array | None = None) -> GradientCheck:
+    """Compare every component of the gradient with central differences of the loss, in float64.
+
+    Parameters
+    ----------
+    net : Network
+        Left as it is.
+    X, T, sample_weight
+        As in `Network.gradient`. A handful of samples is enough: the loss is computed twice for each
+        parameter.
+
+    Returns
+    -------
+    GradientCheck
+        `worst` is about 1e-7 or less if the derivatives of the activation functions are right. Larger
+        values also come from a kink (of relu, say) within a step of the point: look at `index`.
+
+    Examples
+    --------
+    >>> import math, numpy as np, fastbp
+    >>> wrong = fastbp.Activation("wrong", lambda a: a * a, lambda a: a)
+    >>> net = fastbp.Network((2, 3, 1), activation=wrong, seed=0)
+    >>> rng = np.random.default_rng(0)
+    >>> fastbp.check_gradient(net, rng.normal(size=(5, 2)), rng.normal(size=5)).worst > 0.1
+    True
+    """
+    exact = net.astype(np.float64)
+    _, analytic = exact.gradient(X, T, sample_weight)
+    numeric = np.empty_like(analytic)
+    params = exact.params
+    for p in range(exact.n_params):
+        center = params[p]
+        # The step balances rounding, which grows as it shrinks, against the third derivative.
+        step = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(center))
+        errors = []
+        for value in (center + step, center - step):
+            params[p] = value
+            errors.append(exact.loss(X, T, sample_weight))
+        params[p] = center
+        numeric[p] = (errors[0] - errors[1]) / ((center + step) - (center - step))
+    scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-3 * np.abs(numeric).max())
+    differences = np.abs(analytic - numeric)
+    relative = np.divide(differences, scale, out=np.zeros_like(scale), where=scale > 0)
+    worst = int(np.argmax(relative))
+    return GradientCheck(float(relative[worst]), worst, float(analytic[worst]), float(numeric[worst]))

@@ -1,0 +1,116 @@
+"""Training: epochs of steps inside one compiled call.
+
+`train` goes on from where the last call stopped, through the ends of epochs, for a number of steps that
+Python chooses so that it gets control back often enough.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels import sample
+from fastbp.kernels.batch import batch_gradient
+from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.updates import MOMENTUM, SGD, take_step
+
+
+class Run(NamedTuple):
+    """Where a training run stands."""
+
+    order: np.ndarray  # (n_samples,) int64, shuffled anew for each epoch
+    random: np.ndarray  # (1,) uint64: state of the random numbers
+    rates: np.ndarray  # (n_epochs,) float64: learning rates
+    losses: np.ndarray  # (n_epochs,) float64: sum of the errors of each epoch's samples, each before its step
+    safe: np.ndarray  # (n_params,): the parameters at the start of the epoch, the last that were finite
+    position: np.ndarray  # (2,) int64: epoch, first sample of the next batch
+    batch_size: int
+    shuffle: bool
+
+
+@kernel
+def next_random(state):
+    """64 random bits: splitmix64, Steele, Lea and Flood (2014)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    x = state[0]
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def shuffle(order, state):
+    """A random order: Fisher and Yates; numbers below n by Lemire's multiplication (2019), for n < 2**32."""
+    for i in range(order.size - 1, 0, -1):
+        bits = next_random(state) >> np.uint64(32)
+        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@kernel
+def begin_epoch(packed, run):
+    """Shuffle, and keep the parameters if they are finite; returns whether they are."""
+    for p in range(packed.params.size):
+        if not np.isfinite(packed.params[p]):
+            return False
+    run.safe[:] = packed.params
+    if run.shuffle:
+        shuffle(run.order, run.random)
+    return True
+
+
+@entry
+def train(packed, samples, memory, solver, run, n_steps):
+    """Take `n_steps` steps, or as many as are left; returns False as soon as the error is not finite."""
+    for _step in range(n_steps):
+        epoch, start = run.position[0], run.position[1]
+        if epoch == run.rates.size:
+            return True
+        if start == 0 and not begin_epoch(packed, run):
+            return False
+        n_samples = min(run.batch_size, len(samples.x) - start)
+        error = batch_gradient(packed, samples, (start, n_samples), memory)
+        if not np.isfinite(error):
+            return False
+        run.losses[epoch] += error
+        take_step(packed.params, memory.grads[0], solver, run.rates[epoch], 1.0 / n_samples if solver.mean else 1.0)
+        advance(run, n_samples, len(samples.x))
+    return True
+
+
+@kernel
+def advance(run, n_samples, n_all):
+    """On to the next batch, or to the next epoch."""
+    run.position[1] += n_samples
+    if run.position[1] >= n_all:
+        run.position[0] += 1
+        run.position[1] = 0
+
+
+@entry
+def train_online(packed, samples, memory, solver, run, n_steps):
+    """`train` with batches of one sample: the derivation's own loops, `sample.py`."""
+    a, z, delta = memory.a[0], memory.z[0], memory.delta[0]
+    grad = memory.grads[0]
+    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and solver.l2 == 0.0
+    for _step in range(n_steps):
+        epoch, start = run.position[0], run.position[1]
+        if epoch == run.rates.size:
+            return True
+        if start == 0 and not begin_epoch(packed, run):
+            return False
+        n = run.order[start]
+        weight = samples.weight[n] if samples.weight.size > 0 else 1.0
+        sample.forward(packed, samples.x[n], a, z)
+        error = weight * sample.output_delta(packed, samples.t[n], a, z, delta)
+        if not np.isfinite(error):
+            return False
+        run.losses[epoch] += error
+        sample.backward(packed, a, z, delta)
+        if plain:
+            sample.add_gradient(packed, z, delta, -run.rates[epoch] * weight, packed.params)  # w <- w - eta dE_n/dw
+        else:
+            grad[:] = 0.0
+            sample.add_gradient(packed, z, delta, weight, grad)
+            take_step(packed.params, grad, solver, run.rates[epoch], 1.0)
+        advance(run, 1, len(samples.x))
+    return True

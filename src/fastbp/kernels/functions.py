@@ -1,0 +1,294 @@
+"""Elementary functions that vectorise, activation functions h and their derivatives h'.
+
+All take a Vec (`lanes.py`), of float32 or float64, and have no branches: a call to the C library for
+each lane costs ten times as much. The coefficients of the polynomials are minimax fits, to half an
+ulp of the format; the bounds in the docstrings are tested over the whole range of both formats.
+"ulp" is a unit in the last place of the result.
+
+Inputs of +-0, +-inf and NaN give what C's functions give.
+"""
+
+from fastbp.kernels.compiling import kernel
+from fastbp.kernels.lanes import (
+    absolute, any_lane, copysign, exp2i, exponent, fma, library_cos, library_sin, like, mantissa, maximum, minimum,
+    polynomial, precision, rint, select,
+)  # fmt: skip
+
+# ln 2 and pi in parts: n * the first part is exact for the whole numbers n that occur.
+LN2_HIGH_32, LN2_LOW_32 = 0.693359375, -2.12194440054690583e-4
+LN2_HIGH_64, LN2_LOW_64 = 0.693147180369123816490, 1.90821492927058770002e-10
+LOG2_E = 1.4426950408889634
+
+# expm1(r) = r + r**2 P(r), |r| <= ln(2) / 2
+EXPM1_32 = (0.50000000618731224523, 0.16666543119482452801, 0.04166628219098056205, 0.008366571721731808475,
+            0.0013946440749271014945)  # fmt: skip
+EXPM1_64 = (0.49999999999999999986, 0.16666666666666676553, 0.04166666666666670162, 0.0083333333333216480666,
+            0.0013888888888866730659, 0.00019841269886084964913, 0.000024801587360736397206, 2.7557244250017726573e-6,
+            2.7557242628293135193e-7, 2.5109022788201925315e-8, 2.0924477950239686982e-9)  # fmt: skip
+
+# 2 atanh(s) = 2 s + s**3 Q(s**2), s**2 <= 1/9
+ATANH_32 = (0.6666667554773582756, 0.3999888309736935891, 0.28616756248809319193, 0.21428919733718914762,
+            0.24296568440131631372)  # fmt: skip
+ATANH_64 = (0.6666666666666667783, 0.39999999999994142102, 0.28571428572489244308, 0.22222222126833215719,
+            0.18181823150046133962, 0.15384453227002405225, 0.13336785253233440484, 0.11716162162641519221,
+            0.1097120762242261353, 0.069992092266903303511, 0.16459777566959747041)  # fmt: skip
+
+# sin(r) = r + r**3 S(r**2), |r| <= pi / 2
+SIN_32 = (-0.16666666631921513561, 0.0083333313301800506955, -0.00019840894860659917972, 2.7526653490538391424e-6,
+          -2.3909801448364639e-8)  # fmt: skip
+SIN_64 = (-0.16666666666666666665, 0.0083333333333333330643, -0.00019841269841269690201, 2.7557319223944342307e-6,
+          -2.5052108378980407377e-8, 1.6059043230050989984e-10, -7.6471286245850755332e-13, 2.8102325301240870901e-15,
+          -7.9840587718509082342e-18)  # fmt: skip
+
+# exp(x**2) erfc(x) = t G(2 t - 1), t = 2 / (2 + x), x >= 0
+ERFCX_32 = (
+    0.51079135528325651376, 0.3435803167024704632, 0.13973582196762598357, 0.018221702110779756069,
+    -0.010752378796999555086, -0.0032435702795519381554, 0.0015313541151205406756,
+    0.00043078893527179461964, -0.00030193511110833610746, -0.000036611400615760421116,
+    0.000043163212353456111538,
+)  # fmt: skip
+ERFCX_64 = (
+    0.51079135262101149571, 0.34358034220690531592, 0.13973604627802440007, 0.018221115753435687285,
+    -0.01075533094456085304, -0.0032395925336941484997, 0.001545306025235990863, 0.00041864802779628652396,
+    -0.00033153669865395034775, -0.000017185682021607317096, 0.000072234975569170093941,
+    -0.000017074671433796376404, -0.000010846204067109640806, 8.0613117256687194784e-6,
+    -5.6898500467116335337e-7, -1.8239059926720118267e-6, 1.0150434079249753452e-6,
+    1.6947740794458655397e-9, -3.0786025591645911005e-7, 1.6075667736859543867e-7, 2.219859035710423777e-8,
+    -5.6405967838073129556e-8, 1.2470354827563010158e-8, 7.5608950142708352144e-9,
+    -3.0327510398305389055e-9,
+)  # fmt: skip
+
+# pi in three parts of few bits each, for the reduction of a sine's argument
+PI_32 = (3.140625, 0.000967502593994140625, 1.5099578831723193e-7)
+PI_64 = (3.14159262180328369140625, 3.178650942459171346854419e-8, 1.224646799147352960654731e-16)
+
+
+# ---------------------------------------------------------------------------- elementary functions
+
+
+@kernel
+def _reduce_exp(x):
+    """(n, q) with exp(x) = 2**n (1 + q), |q| < 0.42."""
+    n = rint(x * LOG2_E)
+    if precision(x) == 32:
+        r = fma(n, -LN2_LOW_32, fma(n, -LN2_HIGH_32, x))
+        return n, fma(r * r, polynomial(r, EXPM1_32), r)
+    r = fma(n, -LN2_LOW_64, fma(n, -LN2_HIGH_64, x))
+    return n, fma(r * r, polynomial(r, EXPM1_64), r)
+
+
+@kernel
+def exp(x):
+    """e**x within 2 ulp; subnormal results within 1 of their units."""
+    low, high = (-104.0, 89.0) if precision(x) == 32 else (-746.0, 710.0)
+    n, q = _reduce_exp(maximum(low, minimum(high, x)))
+    half = rint(n * 0.5)  # 2**n in two factors: 2**128 and 2**-149 are no normal numbers
+    return (1.0 + q) * exp2i(half) * exp2i(n - half)
+
+
+@kernel
+def expm1(x):
+    """e**x - 1 of x <= 40 within 2 ulp."""
+    n, q = _reduce_exp(maximum(-40.0, x))
+    power = exp2i(n)
+    return fma(power, q, power - 1.0)
+
+
+@kernel
+def _atanh2(s):
+    """2 atanh(s), |s| <= 1/3."""
+    square = s * s
+    if precision(s) == 32:
+        return fma(s * square, polynomial(square, ATANH_32), s + s)
+    return fma(s * square, polynomial(square, ATANH_64), s + s)
+
+
+@kernel
+def log(x):
+    """ln x of positive normal numbers, within 2 ulp; near x = 1 within 2 ulp of x - 1."""
+    m, n = mantissa(x), exponent(x)
+    large = m > 1.4142135
+    m = select(large, m * 0.5, m)
+    n = select(large, n + 1.0, n)
+    fraction = _atanh2((m - 1.0) / (m + 1.0))
+    if precision(x) == 32:
+        return fma(n, LN2_HIGH_32, fma(n, LN2_LOW_32, fraction))
+    return fma(n, LN2_HIGH_64, fma(n, LN2_LOW_64, fraction))
+
+
+@kernel
+def _exp_minus_square(x):
+    """exp(-x**2) within 4 ulp: the rounding of the square, which exp would multiply, is added back."""
+    x = minimum(40.0, absolute(x))
+    square = x * x
+    rounding = fma(x, x, -square)
+    return exp(-square) * (1.0 - rounding)
+
+
+@kernel
+def normal_cdf(x):
+    """Integral of the standard normal density up to x, erfc(-x / sqrt 2) / 2, within 16 ulp down to x = -12.
+
+    Below that the rounding of x / sqrt 2 grows: within x**2 ulp.
+    """
+    y = absolute(x) * 0.7071067811865476
+    t = 2.0 / (2.0 + minimum(40.0, y))
+    u = t + t - 1.0
+    if precision(x) == 32:
+        tail = t * polynomial(u, ERFCX_32) * 0.5 * _exp_minus_square(y)
+    else:
+        tail = t * polynomial(u, ERFCX_64) * 0.5 * _exp_minus_square(y)
+    return select(x < 0.0, tail, 1.0 - tail)
+
+
+@kernel
+def _sine(x, quarter):
+    """sin(x + pi quarter), quarter 0 or 1/2, of moderate x."""
+    n = rint(fma(x, 0.3183098861837907, quarter))
+    m = quarter - n
+    parity = n - 2.0 * rint(n * 0.5)  # 0 or +-1
+    sign = 1.0 - 2.0 * parity * parity
+    if precision(x) == 32:
+        r = fma(m, PI_32[2], fma(m, PI_32[1], fma(m, PI_32[0], x)))
+        return sign * fma(r * r * r, polynomial(r * r, SIN_32), r)
+    r = fma(m, PI_64[2], fma(m, PI_64[1], fma(m, PI_64[0], x)))
+    return sign * fma(r * r * r, polynomial(r * r, SIN_64), r)
+
+
+# ---------------------------------------------------------------------------- h and h', in pairs
+
+
+@kernel
+def tanh(a):
+    """Hyperbolic tangent within 3 ulp: (e**2|a| - 1) / (e**2|a| + 1)."""
+    e = expm1(minimum(40.0, 2.0 * absolute(a)))
+    return copysign(e / (e + 2.0), a)
+
+
+@kernel
+def tanh_slope(a, z):
+    """1 - z**2: within 4 units of the last place of 1."""
+    return 1.0 - z * z
+
+
+@kernel
+def logistic(a):
+    """1 / (1 + e**-a) within 4 ulp, also where it is tiny."""
+    e = exp(-absolute(a))
+    s = 1.0 / (1.0 + e)
+    return select(a < 0.0, e * s, s)
+
+
+@kernel
+def logistic_slope(a, z):
+    """z (1 - z): within 4 units of the last place of 1."""
+    return z * (1.0 - z)
+
+
+@kernel
+def relu(a):
+    """The larger of a and 0."""
+    return maximum(0.0, a)
+
+
+@kernel
+def relu_slope(a, z):
+    """1 if a > 0, and so z > 0; else 0."""
+    return select(z > 0.0, like(z, 1.0), 0.0)
+
+
+@kernel
+def leaky_relu(a):
+    """a, or a / 100 where a is negative."""
+    return maximum(a, 0.01 * a)
+
+
+@kernel
+def elu(a):
+    """a, or e**a - 1 where a is negative; within 2 ulp."""
+    return select(a > 0.0, a, expm1(minimum(0.0, a)))
+
+
+@kernel
+def softplus(a):
+    """ln(1 + e**a) within 4 ulp: max(a, 0) + log1p(e**-|a|)."""
+    e = exp(-absolute(a))
+    return maximum(0.0, a) + _atanh2(e / (2.0 + e))
+
+
+@kernel
+def softsign(a):
+    """a / (1 + |a|) within 2 ulp."""
+    size = minimum(1e30, absolute(a))
+    return copysign(size / (1.0 + size), a)
+
+
+@kernel
+def softsign_slope(a, z):
+    """1 / (1 + |a|)**2 within 3 ulp."""
+    s = 1.0 / (1.0 + absolute(a))
+    return s * s
+
+
+@kernel
+def gelu(a):
+    """a times the normal distribution function, within 20 ulp where a > -5."""
+    a = maximum(-40.0, a)
+    return a * normal_cdf(a)
+
+
+@kernel
+def gelu_slope(a, z):
+    """normal_cdf(a) + a normal_pdf(a): within 20 units of the last place of 1."""
+    bounded = maximum(-40.0, minimum(40.0, a))
+    density = 0.3989422804014327 * _exp_minus_square(bounded * 0.7071067811865476)
+    return fma(bounded, density, normal_cdf(a))
+
+
+@kernel
+def silu(a):
+    """a times its logistic, within 5 ulp."""
+    a = maximum(-800.0, a)
+    return a * logistic(a)
+
+
+@kernel
+def silu_slope(a, z):
+    """s (1 + a (1 - s)) with s = logistic(a): within 8 units of the last place of 1."""
+    bounded = maximum(-800.0, minimum(800.0, a))
+    s = logistic(bounded)
+    return s * fma(bounded, 1.0 - s, 1.0)
+
+
+@kernel
+def sin(a):
+    """Sine: within 2 units of the last place of 1."""
+    if any_lane(absolute(a) > (1e4 if precision(a) == 32 else 1e8)):
+        return library_sin(a)
+    return _sine(a, 0.0)
+
+
+@kernel
+def sin_slope(a, z):
+    """Cosine: within 2 units of the last place of 1."""
+    if any_lane(absolute(a) > (1e4 if precision(a) == 32 else 1e8)):
+        return library_cos(a)
+    return _sine(a, 0.5)
+
+
+@kernel
+def gaussian(a):
+    """exp(-a**2) within 4 ulp."""
+    return _exp_minus_square(a)
+
+
+@kernel
+def gaussian_slope(a, z):
+    """-2 a exp(-a**2) within 5 ulp."""
+    return -2.0 * maximum(-40.0, minimum(40.0, a)) * z
+
+
+@kernel
+def threshold(a):
+    """1 if a > 0, else 0. For the forward pass only: its derivative is 0 wherever it exists."""
+    return select(a > 0.0, like(a, 1.0), 0.0)

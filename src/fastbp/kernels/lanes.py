@@ -1,0 +1,23 @@
+"""Vector registers for Numba: a `Vec` holds the same quantity of several samples, one in each lane.
+
+Numba's own loops reach 256-bit registers at best and test each pair of arrays for overlap; a kernel
+written with these few functions decides both itself, and still reads as its equation does.
+
+    load, store              the register array[offset : offset + lanes(array)]
+    load_first, store_first  its first lanes only; the others are 0, or left alone
+    number                   one number of an array, without a test for negative offsets
+    splat, fma, select ...   arithmetic; + - * / and < <= > >= == work between Vecs, and with numbers
+    tile, get, put           a block of registers: `Shape(units, registers)` says how many
+    single, first            a number as a Vec of one lane, and back
+    call                     call a user's compiled function through its address
+
+Offsets count numbers, not bytes. With NUMBA_BOUNDSCHECK=1 each load and store is checked. With
+NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of `lanes_llvm`.
+"""
+
+from fastbp.kernels.compiling import JIT_DISABLED
+
+if JIT_DISABLED:
+    from fastbp.kernels.lanes_plain import *  # noqa: F403
+else:
+    from fastbp.kernels.lanes_llvm import *  # noqa: F403

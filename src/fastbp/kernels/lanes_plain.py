@@ -1,0 +1,168 @@
+"""The functions of `lanes.py` in plain NumPy, for runs with the JIT switched off.
+
+A Vec is an array of lanes, a tile a list of them. Slow, and easy to step through.
+"""
+
+import ctypes
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.machine import REGISTER_BYTES
+
+__all__ = [
+    "Shape", "absolute", "any_lane", "call", "copysign", "exp2i", "exponent", "first", "fma", "get", "lanes", "library_cos",
+    "library_sin", "like",
+    "load", "load_first", "mantissa", "maximum", "minimum", "number", "polynomial", "precision", "put", "rint",
+    "select", "set_number", "shift", "single", "splat", "sqrt", "square_tile", "store", "store_first", "sum_lanes", "sum_tile", "tile", "transpose", "view",
+]  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """A tile of accumulators: `units` rows of `registers` vectors each."""
+
+    units: int
+    registers: int
+
+
+def view(array):
+    return array.reshape(-1)
+
+
+def shift(x, offset):
+    _check(x, offset, 0)
+    return x[offset:]
+
+
+def lanes(array):
+    return REGISTER_BYTES // array.itemsize
+
+
+def load(array, offset):
+    return load_first(array, offset, lanes(array))
+
+
+def store(array, offset, value):
+    store_first(array, offset, value, lanes(array))
+
+
+def load_first(array, offset, count):
+    _check(array, offset, count)
+    value = np.zeros(lanes(array), array.dtype)
+    value[:count] = array[offset : offset + count]
+    return value
+
+
+def store_first(array, offset, value, count):
+    _check(array, offset, count)
+    array[offset : offset + count] = np.broadcast_to(value, lanes(array))[:count]
+
+
+def _check(array, offset, count):
+    if offset < 0 or offset + count > array.size:
+        raise IndexError("a register reaches past the end of its array")
+
+
+def number(array, offset):
+    _check(array, offset, 1)
+    return array[offset]
+
+
+def splat(array, x):
+    return np.full(lanes(array), x, array.dtype)
+
+
+def set_number(array, offset, value):
+    _check(array, offset, 1)
+    array[offset] = value
+
+
+def single(x):
+    return np.array([x])
+
+
+def first(v):
+    return v[0]
+
+
+def fma(x, y, z):
+    return x * y + z
+
+
+def minimum(x, y):
+    return np.where(x < y, x, y)
+
+
+def maximum(x, y):
+    return np.where(x > y, x, y)
+
+
+absolute, copysign, sqrt, rint = np.abs, np.copysign, np.sqrt, np.rint
+library_sin, library_cos, like = np.sin, np.cos, np.full_like
+
+
+def select(mask, x, y):
+    return np.where(mask, x, y)
+
+
+def any_lane(mask):
+    return bool(np.any(mask))
+
+
+def exp2i(n):
+    return np.ldexp(np.ones_like(n), np.nan_to_num(n).astype(np.int32))
+
+
+def exponent(x):
+    return (np.frexp(x)[1] - 1).astype(x.dtype)
+
+
+def mantissa(x):
+    return np.frexp(x)[0] * 2
+
+
+def precision(v):
+    return v.dtype.itemsize * 8
+
+
+def polynomial(x, coefficients):
+    value = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        value = fma(value, x, x.dtype.type(c))
+    return value
+
+
+def sum_lanes(v):
+    return v.sum()
+
+
+def tile(shape, array):
+    return [np.zeros(lanes(array), array.dtype) for _ in range(shape.units * shape.registers)]
+
+
+def square_tile(array):
+    return tile(Shape(lanes(array), 1), array)
+
+
+def get(block, k):
+    return block[k]
+
+
+def put(block, k, value):
+    block[k] = np.broadcast_to(value, block[0].shape).astype(block[0].dtype)
+
+
+def transpose(block):
+    block[:] = [row.copy() for row in np.array(block).T]
+
+
+def call(address, x, y, offset, count):
+    """Call the C function at `address` with pointers to x[offset] and y[offset], and `count`."""
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(int(address))
+    function(x[offset:].ctypes.data, y[offset:].ctypes.data, count)
+
+
+def sum_tile(shape, block, out, offset, stride):
+    for q in range(shape.units):
+        for p in range(shape.registers):
+            out[offset + q * stride + p] += block[q * shape.registers + p].sum()

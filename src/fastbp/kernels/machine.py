@@ -1,0 +1,41 @@
+"""What the machine offers: lanes in a register, registers in a tile."""
+
+from llvmlite import binding
+from numba.core import config
+
+
+def cpu_features():
+    """Names of the features that code is compiled for, Numba's own settings respected."""
+    if config.CPU_FEATURES is not None:
+        return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
+    if config.CPU_NAME == "generic":
+        return set()
+    return {name for name, present in binding.get_host_cpu_features().items() if present}
+
+
+_FEATURES = cpu_features()
+
+# Bytes in a vector register, and the tile of accumulators: units x registers of samples. 24 of 32
+# registers, or 12 of 16; the rest hold weights and samples. A tile that spills runs at a tenth of the
+# speed, and LLVM leaves a loop over more than 24 rolled up, which is the same.
+if "avx512f" in _FEATURES:
+    INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "AVX-512", 64, 4
+elif "avx2" in _FEATURES and "fma" in _FEATURES:
+    INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "AVX2", 32, 2
+elif "neon" in _FEATURES:
+    INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "NEON", 16, 4
+else:
+    INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "128-bit", 16, 2
+
+# Without the instruction, fma(x, y, z) would call a slow library function.
+HAS_FMA = "fma" in _FEATURES or "neon" in _FEATURES
+
+
+def lanes_of(dtype):
+    """Numbers of `dtype` in a register."""
+    return REGISTER_BYTES // dtype.itemsize
+
+
+def tile_width(dtype):
+    """Samples in a full tile."""
+    return TILE_REGISTERS * lanes_of(dtype)

@@ -1,0 +1,473 @@
+"""`Network`: what a user holds. It checks its input, packs it, and calls a kernel."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastbp import checks, initial, threads
+from fastbp.activations import OUTPUTS, Activation, resolve, resolve_hidden
+from fastbp.checks import Array
+from fastbp.kernels import activation as codes
+from fastbp.kernels import batch
+from fastbp.kernels.packed import NONE, Packed
+from fastbp.losses import LOSSES, check_targets
+from fastbp.topology import Topology
+from fastbp.workspace import aligned_zeros, filled_up, make_memory
+
+from fastbp.solvers import make_solver
+from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
+
+Skips = str | Iterable[tuple[int, int]]
+
+
+class Network:
+    """A layered feed-forward network.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Number of inputs, of units in each hidden layer, of outputs. At least two numbers.
+    activation : str, Activation, or a sequence of them
+        Activation function of the hidden layers: one for all or one for each. Names: see
+        `fastbp.activations.ACTIVATIONS`.
+    output : str or Activation
+        Function of the output units; any activation, or "softmax".
+    loss : str
+        Name of the loss, see `fastbp.losses`. Any loss goes with any output function.
+    bias : bool
+        Whether units have biases.
+    skip : "all" or sequence of (int, int)
+        Further connections, all units of one layer to all of another: pairs (from_layer, to_layer) with
+        to_layer >= from_layer + 2; layer 0 is the inputs. "all": each layer to all later ones.
+    init : str or float
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros", or a number x for weights
+        uniform in [-x, x]. Biases begin at zero.
+    dtype : "float32" or "float64"
+        Of parameters and all arithmetic.
+    seed : int or None
+        Of the initial weights; None draws another one each time.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an argument that makes no sense; the message names it.
+
+    Notes
+    -----
+    Activation, loss and gradient are those of Bishop, *Pattern Recognition and Machine Learning*,
+    section 5.3; `fastbp.kernels.sample` has them loop by loop.
+
+    Examples
+    --------
+    >>> import numpy as np, fastbp
+    >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]])
+    >>> T = np.array([0, 1, 1, 0.0])
+    >>> net = fastbp.Network((2, 4, 1), output="logistic", loss="binary_cross_entropy", seed=1)
+    >>> history = net.fit(X, T, epochs=2000, learning_rate=0.01)
+    >>> net.forward(X).round().ravel()
+    array([0., 1., 1., 0.])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str | Activation | Sequence[str | Activation] = "tanh",
+        output: str | Activation = "identity",
+        loss: str = "squared_error",
+        bias: bool = True,
+        skip: Skips = (),
+        init: str | float = "glorot_uniform",
+        dtype: Any = "float64",
+        seed: int | None = None,
+    ) -> None:
+        if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):
+            raise TypeError(f"sizes must be a sequence of integers; got {sizes!r}")
+        checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(sizes))
+        if len(checked_sizes) < 2:
+            raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {checked_sizes}")
+        hidden = resolve_hidden(activation, len(checked_sizes) - 2)
+        functions = [*hidden, resolve(output, "output", OUTPUTS)]
+        loss_name = checks.name_of(loss, LOSSES, "loss")
+        topology = Topology.layered(
+            checked_sizes, _check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias")
+        )
+        checked_dtype = _check_dtype(dtype)
+        draw = initial.generator(seed)
+        draw_weights = initial.resolve(init)
+        self._build(topology, functions, loss_name, checked_dtype)
+        for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
+            view[:] = draw_weights(draw, n_in, n_out)
+
+    def _build(self, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype) -> None:
+        """Set every attribute; parameters are zero."""
+        self._topology, self._functions, self._loss, self._dtype = topology, functions, loss, dtype
+        n_filled = filled_up(topology.n_params, dtype)
+        self._packed = Packed(
+            params=aligned_zeros((n_filled,), dtype),
+            layers=topology.layer_table([(f.code, *f.addresses(dtype)) for f in functions], dtype),
+            blocks=topology.block_table(dtype),
+            outgoing=topology.outgoing(),
+            loss=LOSSES[loss],
+        )
+
+    # ------------------------------------------------------------------ what a network is
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of each layer, inputs first."""
+        return self._topology.sizes
+
+    @property
+    def dtype(self) -> np.dtype:
+        """dtype of the parameters: float32 or float64."""
+        return self._dtype
+
+    @property
+    def n_params(self) -> int:
+        """Number of weights and biases."""
+        return self._topology.n_params
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the loss."""
+        return self._loss
+
+    @property
+    def layer_functions(self) -> tuple[str, ...]:
+        """Name of the activation function of each layer after the inputs."""
+        return tuple(function.name for function in self._functions)
+
+    @property
+    def bias(self) -> bool:
+        """Whether units have biases."""
+        return self._topology.bias
+
+    @property
+    def skip(self) -> tuple[tuple[int, int], ...]:
+        """(from_layer, to_layer) of the connections that skip a layer."""
+        return tuple(pair for pair in self._topology.pairs if pair[1] > pair[0] + 1)
+
+    @property
+    def params(self) -> Array:
+        """All weights, block by block, then all biases: (n_params,). Write into it, or assign to it (it is copied)."""
+        return self._packed.params[: self.n_params]
+
+    @params.setter
+    def params(self, values: Array) -> None:
+        self.params[:] = checks.vector(values, "params", self.n_params, self.dtype)
+
+    @property
+    def weights(self) -> list[Array]:
+        """Views (n_out, n_in) of the weights into each layer from the one before; row j = what arrives at unit j."""
+        return [view for (i, k), view in zip(self._topology.pairs, self._block_views, strict=True) if k == i + 1]
+
+    @property
+    def skip_weights(self) -> dict[tuple[int, int], Array]:
+        """Views (n_out, n_in) of the weights that skip a layer, by (from_layer, to_layer)."""
+        pairs = zip(self._topology.pairs, self._block_views, strict=True)
+        return {pair: view for pair, view in pairs if pair[1] > pair[0] + 1}
+
+    @property
+    def biases(self) -> list[Array]:
+        """Views (n_units,) of the biases of each layer after the inputs; no items without biases."""
+        starts = [start for start in self._topology.bias_offsets[:-1] if start != NONE]
+        return [self.params[start : start + size] for start, size in zip(starts, self.sizes[1:], strict=False)]
+
+    @property
+    def _block_views(self) -> list[Array]:
+        offsets, shapes = self._topology.weight_offsets, self._topology.block_shapes
+        return [self.params[a : a + n * m].reshape(n, m) for a, (n, m) in zip(offsets, shapes, strict=False)]
+
+    @property
+    def topology(self) -> Topology:
+        """Layers, blocks and offsets."""
+        return self._topology
+
+    @property
+    def packed(self) -> Packed:
+        """The network as the kernels see it; shares memory with `params`."""
+        return self._packed
+
+    def astype(self, dtype: Any) -> "Network":
+        """A copy with parameters of another dtype."""
+        checked = _check_dtype(dtype)
+        return Network.assemble(self._topology, self._functions, self._loss, checked, self.params.astype(checked))
+
+    def __repr__(self) -> str:
+        from fastbp.describe import describe
+
+        return describe(self)
+
+    # ------------------------------------------------------------------ what it computes
+
+    def forward(self, X: Array) -> Array:
+        """Outputs of the network.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+            Samples; (n_samples,) is allowed for one input.
+
+        Returns
+        -------
+        array (n_samples, n_outputs)
+        """
+        first_unit = self._topology.first_units[-1]
+        return self._values(self.check_samples(X), first_unit, self.sizes[-1], with_delta=False)
+
+    def activations(self, X: Array) -> list[Array]:
+        """z of every unit: a list over the layers, inputs first, of arrays (n_samples, n_units)."""
+        values = self._values(self.check_samples(X), 0, self._topology.n_units, with_delta=False)
+        return self._by_layer(values)
+
+    def deltas(self, X: Array, T: Array) -> list[Array]:
+        """delta = dE_n/da of every unit: a list over the layers after the inputs, of arrays (n_samples, n_units)."""
+        self._check_differentiable("deltas")
+        values = self._values(self.check_samples(X, T), 0, self._topology.n_units, with_delta=True)
+        return self._by_layer(values)[1:]
+
+    def loss(self, X: Array, T: Array, sample_weight: Array | None = None) -> float:
+        """E = sum_n weight_n E_n.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+        T : array (n_samples, n_outputs), or (n_samples,) for one output
+            Targets.
+        sample_weight : array (n_samples,), optional
+            Not negative; 1 for each sample if not given.
+        """
+        samples = self.check_samples(X, T, sample_weight)
+        memory = make_memory(self._topology, self._packed, len(samples.x), n_grads=0)
+        with threads.limit(None, memory):
+            return float(batch.total_error(self._packed, samples, memory))
+
+    def gradient(
+        self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
+    ) -> tuple[float, Array]:
+        """(E, grad): the error as `loss` has it, and its gradient dE/dparams, (n_params,), in the order of `params`.
+
+        The bits of both are the same for any number of threads.
+        """
+        self._check_differentiable("gradient")
+        samples = self.check_samples(X, T, sample_weight)
+        checked_threads = threads.check(n_threads)
+        memory = make_memory(self._topology, self._packed, len(samples.x))
+        with threads.limit(checked_threads, memory):
+            error = batch.gradient(self._packed, samples, memory)
+        return float(error), memory.grads[0, : self.n_params].copy()
+
+    def fit(
+        self,
+        X: Array,
+        T: Array,
+        *,
+        solver: str = "adam",
+        epochs: int = 100,
+        batch_size: int | None = DEFAULT_BATCH_SIZE,
+        learning_rate: float | Callable[[int], float] | None = None,
+        reduction: str = "mean",
+        shuffle: bool = True,
+        seed: int | None = None,
+        validation: Validation = None,
+        patience: int | None = None,
+        tol: float | None = None,
+        l2: float = 0.0,
+        sample_weight: Array | None = None,
+        callback: Callbacks = None,
+        progress: bool = False,
+        n_threads: int | None = None,
+        **solver_options: Any,
+    ) -> History:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+        T : array (n_samples, n_outputs), or (n_samples,) for one output
+            Targets: classes as one-hot rows or probabilities.
+        solver : "adam", "sgd", "rmsprop" or "rprop"
+            What takes a step from a gradient; its options are further keywords, see `fastbp.solvers`.
+        epochs : int
+            Passes over the samples, at most.
+        batch_size : int or None
+            Samples in a step: 1 is on-line learning, None all of them (batch learning).
+        learning_rate : float, function, or None
+            A number; or a function that gives it for each epoch 0, 1, ...; None: the solver's default.
+        reduction : "mean" or "sum"
+            Whether a step follows the mean of the batch's gradients or their sum.
+        shuffle : bool
+            Whether each epoch takes the samples in an order of its own.
+        seed : int or None
+            Of the order, and of the split for `validation`. The same seed gives the same bits, for any
+            number of threads.
+        validation : float, (X, T), (X, T, sample_weight), or None
+            A fraction of the samples to hold out, or a set of its own; its loss is taken after each epoch.
+        patience : int or None
+            Stop after so many epochs without a new lowest loss (of the validation set, or else of the
+            training), and go back to the weights that had it.
+        tol : float or None
+            How much lower a loss must be to count as lower. Without `patience`: stop after 10 epochs
+            that were not, and keep the weights.
+        l2 : float
+            Weight decay: l2 / 2 times the sum of the squared weights (not biases) is added to what a
+            step makes smaller. Losses are reported without it.
+        sample_weight : array (n_samples,), optional
+            Not negative.
+        callback : function or list of functions, optional
+            Called after each epoch as callback(net, history); a true return value stops the training.
+        progress : bool
+            Whether to draw a progress bar on standard error (needs ``fastbp[cli]``).
+        n_threads : int or None
+            Threads to use; None: as many as Numba has.
+        **solver_options
+            Options of the solver, and `schedule`.
+
+        Returns
+        -------
+        History
+            Losses of every epoch, and why the training stopped.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the loss is no longer finite: training stops, and the weights go back to the start of that
+            epoch.
+
+        Notes
+        -----
+        Ctrl-C stops the training and keeps the weights so far (with `patience`, the best ones): no
+        KeyboardInterrupt is raised, the history says "interrupt".
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp
+        >>> x = np.linspace(-3, 3, 200).reshape(-1, 1)
+        >>> net = fastbp.Network((1, 20, 1), seed=0)
+        >>> history = net.fit(x, np.sin(x), epochs=500, learning_rate=0.01, seed=0)
+        >>> history.n_epochs, history.loss[-1] < 1e-3
+        (500, True)
+        """
+        self._check_differentiable("fit")
+        options = Options(
+            solver=make_solver(solver, solver_options, learning_rate),
+            epochs=epochs, batch_size=batch_size, reduction=reduction, shuffle=shuffle, seed=seed, validation=validation,
+            patience=patience, tol=tol, l2=l2, callback=callback, progress=progress, n_threads=n_threads,
+        )  # fmt: skip
+        return Training(self, self.check_samples(X, T, sample_weight), options).run()
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole."""
+        from fastbp.io import save_network
+
+        save_network(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> "Network":
+        """A network from a file that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+        activations : iterable of Activation
+            The user's own ones that the file names. No code is stored in a file.
+
+        Raises
+        ------
+        ValueError
+            If the file is not whole, was altered, or comes from a newer version.
+        """
+        from fastbp.io import load_network
+
+        return load_network(path, activations)[0]
+
+    @classmethod
+    def assemble(
+        cls, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype, params: Array
+    ) -> "Network":
+        """A network from its parts, already checked."""
+        net = cls.__new__(cls)
+        net._build(topology, functions, loss, dtype)
+        net.params = params
+        return net
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self._topology, self._functions, self._loss, self._dtype, self.params.copy())
+        return Network.assemble, parts
+
+    # ------------------------------------------------------------------ input
+
+    def check_samples(
+        self, X: Array, T: Array | None = None, sample_weight: Array | None = None, *, prefix: str = ""
+    ) -> batch.Samples:
+        """The user's arrays, checked and converted; `prefix` stands before their names in messages."""
+        x = checks.matrix(X, prefix + "X", self.sizes[0], self.dtype, "inputs")
+        none = np.empty(0, self.dtype)
+        if T is None:
+            return batch.Samples(x, np.empty((0, self.sizes[-1]), self.dtype), none, NO_ORDER)
+        t = checks.matrix(T, prefix + "T", self.sizes[-1], self.dtype, "outputs")
+        if len(t) != len(x):
+            raise ValueError(f"{prefix}T must have as many samples as {prefix}X, {len(x)}; got {len(t)}")
+        check_targets(self._loss, t, prefix + "T")
+        return batch.Samples(x, t, checks.sample_weights(sample_weight, len(x), self.dtype), NO_ORDER)
+
+    def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
+        """z, or delta, of a run of units: (n_samples, n_columns)."""
+        out = np.empty((len(samples.x), n_columns), self.dtype)
+        memory = make_memory(self._topology, self._packed, len(samples.x), n_grads=0)
+        with threads.limit(None, memory):
+            batch.unit_values(self._packed, samples, memory, first_unit, with_delta, out)
+        return out
+
+    def _by_layer(self, values: Array) -> list[Array]:
+        return [np.ascontiguousarray(part) for part in np.split(values, self._topology.first_units[1:], axis=1)]
+
+    def _check_differentiable(self, method: str) -> None:
+        for layer, function in enumerate(self._functions, 1):
+            if function.code == codes.THRESHOLD:
+                raise ValueError(
+                    f"{method} needs activation functions with a derivative; layer {layer} has 'threshold', "
+                    f"which is for the forward pass only"
+                )
+
+
+NO_ORDER = np.empty(0, np.int64)
+
+
+def _check_dtype(dtype: object) -> np.dtype:
+    try:
+        checked = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"dtype must be 'float32' or 'float64'; got {dtype!r}") from None
+    if dtype is None or checked not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+    return checked.newbyteorder("=")
+
+
+def _check_skip(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
+    """The pairs of layers, checked."""
+    if isinstance(skip, str):
+        if skip != "all":
+            raise ValueError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
+        return [(i, k) for i in range(n_layers) for k in range(i + 2, n_layers)]
+    if not isinstance(skip, Iterable):
+        raise TypeError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
+    pairs: list[tuple[int, int]] = []
+    for pair in skip:
+        if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := list(pair)) != 2:
+            raise ValueError(f"skip must hold pairs (from_layer, to_layer); got {pair!r}")
+        source, target = (checks.integer(end, "skip", minimum=0) for end in ends)
+        if not source + 2 <= target < n_layers:
+            raise ValueError(
+                f"skip must go from a layer to one at least two further on, the last being {n_layers - 1}; "
+                f"got {(source, target)}"
+            )
+        if (source, target) in pairs:
+            raise ValueError(f"skip must name each pair once; got {(source, target)} twice")
+        pairs.append((source, target))
+    return pairs

@@ -1,0 +1,88 @@
+"""Pictures of a training, drawn without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastbp import History
+
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # told apart by the colour-blind, and in grey
+
+
+def learning_curve(history: History, path: Path, title: str, loss_name: str) -> None:
+    """Draw training and validation loss over the epochs, with the best epoch marked.
+
+    Parameters
+    ----------
+    history : History
+        What `Network.fit` returned.
+    path : pathlib.Path
+        Picture to write; the suffix, one of `PICTURE_SUFFIXES`, chooses the format.
+    title : str
+        Heading.
+    loss_name : str
+        Name of the loss, for the vertical axis.
+
+    Examples
+    --------
+    >>> history = net.fit(X, T, validation=0.1)  # doctest: +SKIP
+    >>> learning_curve(history, Path("curve.png"), "spirals", "squared_error")  # doctest: +SKIP
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    curves = [_draw(axes, history.loss, _BLUE, "training")]
+    if history.validation_loss:
+        curves.append(_draw(axes, history.validation_loss, _ORANGE, "validation"))
+    if history.best_epoch is not None:
+        _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
+    _dress(axes, np.concatenate(curves), title, loss_name)
+    figure.savefig(path, dpi=130)
+
+
+def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArray[Any]:
+    values = np.asarray(losses, dtype=float)
+    values[~np.isfinite(values)] = np.nan  # a gap in the curve
+    marker = "o" if len(values) <= 20 else ""
+    axes.plot(np.arange(1, len(values) + 1), values, color=colour, label=label, marker=marker, markersize=4)
+    return values
+
+
+def _mark_best(axes: Axes, epoch: int, loss: float) -> None:
+    axes.axvline(epoch, color=_GREY, linewidth=1, linestyle=":")
+    axes.plot(
+        epoch,
+        loss,
+        "o",
+        color=_ORANGE,
+        markeredgecolor="white",
+        markersize=8,
+        label=f"best: epoch {epoch}, {loss:.3g}",
+    )
+
+
+def _dress(axes: Axes, losses: NDArray[Any], title: str, loss_name: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(title, parse_math=False)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"{loss_name} per sample")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    seen = losses[np.isfinite(losses)]
+    if seen.size and seen.min() > 0 and seen.max() > 10 * seen.min():
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()

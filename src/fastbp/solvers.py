@@ -1,0 +1,160 @@
+"""The table of solvers: what takes a step from a gradient g. The steps are in `kernels/updates.py`.
+
+========  =============  ==========================================================================
+name      learning_rate  options and their defaults
+========  =============  ==========================================================================
+sgd       0.01           momentum=0.0, nesterov=False
+adam      0.001          beta_1=0.9, beta_2=0.999, epsilon=1e-8
+rmsprop   0.001          rho=0.9, epsilon=1e-8
+rprop     0.1            eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0; batch learning only
+========  =============  ==========================================================================
+
+rprop's learning rate is the size of its first step. The others also take
+
+schedule : "constant", "inverse_scaling" or "cosine"
+    eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.checks import Array
+from fastbp.kernels import updates
+from fastbp.workspace import aligned_zeros
+
+LearningRate = float | Callable[[int], float] | None
+
+
+@dataclass(frozen=True)
+class Option:
+    """A number that a solver takes, and where it may lie: [low, high), or (low, high)."""
+
+    default: float
+    low: float = 0.0
+    high: float = math.inf
+    low_open: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table."""
+
+    code: int
+    learning_rate: float
+    options: dict[str, Option]  # in the order of Solver.options
+    n_moments: int
+
+
+_EPSILON = Option(1e-8, low_open=True)
+SOLVERS = {
+    "sgd": Kind(updates.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
+    "adam": Kind(
+        updates.ADAM, 0.001, {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON}, 2
+    ),
+    # The place of beta_2 stays empty, so that epsilon stands where adam has it.
+    "rmsprop": Kind(updates.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1),
+    "rprop": Kind(
+        updates.RPROP,
+        0.1,
+        {
+            "eta_minus": Option(0.5, high=1.0, low_open=True),
+            "eta_plus": Option(1.2, low=1.0, low_open=True),
+            "step_min": Option(1e-6),
+            "step_max": Option(50.0, low_open=True),
+        },
+        2,
+    ),
+}
+SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
+    "constant": lambda rate, _epoch, _n_epochs, _power: rate,
+    "inverse_scaling": lambda rate, epoch, _n_epochs, power: rate / (epoch + 1) ** power,
+    "cosine": lambda rate, epoch, n_epochs, _power: rate * (1 + math.cos(math.pi * epoch / n_epochs)) / 2,
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A solver as a user has chosen it, checked."""
+
+    name: str
+    kind: Kind
+    code: int
+    values: tuple[float, ...]
+    learning_rate: LearningRate
+    schedule: str
+    power: float
+
+    @property
+    def batch_only(self) -> bool:
+        """Whether the solver needs the gradient of all samples."""
+        return self.code == updates.RPROP
+
+    def rates(self, n_epochs: int) -> Array:
+        """Learning rate of each epoch."""
+        if callable(self.learning_rate):
+            given = self.learning_rate
+            return np.array(
+                [checks.number(given(epoch), f"learning_rate({epoch})") for epoch in range(n_epochs)], np.float64
+            )
+        rate = self.kind.learning_rate if self.learning_rate is None else self.learning_rate
+        schedule = SCHEDULES[self.schedule]
+        return np.array([schedule(rate, epoch, n_epochs, self.power) for epoch in range(n_epochs)], np.float64)
+
+    def start(self, n_filled: int, dtype: np.dtype, *, l2: float, n_weights: int, mean: bool) -> updates.Solver:
+        """The solver before its first step."""
+        state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
+        if self.code == updates.RPROP:
+            state[1] = self.rates(1)[0]
+        options = np.zeros(4)
+        options[: len(self.values)] = self.values
+        return updates.Solver(self.code, options, state, np.zeros(1, np.int64), l2, n_weights, mean)
+
+
+def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
+    """Check a solver's name, options and learning rate."""
+    kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
+    options = dict(options)
+    code = kind.code
+    if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
+        code = updates.NESTEROV
+    schedule, power = "constant", 0.5
+    if name != "rprop":
+        schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
+        power = checks.number(options.pop("power", 0.5), "power")
+    known = {option: rule for option, rule in kind.options.items() if option}
+    for option in options:
+        all_known = [*known, *(["nesterov"] if name == "sgd" else []), *(["schedule", "power"] if name != "rprop" else [])]
+        if option not in known:
+            _unknown(option, all_known, str(name))
+    values = tuple(
+        checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
+        for option, rule in kind.options.items()
+    )
+    if name == "rprop" and values[2] > values[3]:
+        raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
+    return Choice(str(name), kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
+
+
+def _unknown(option: str, known: list[str], solver: str) -> None:
+    """Raise the TypeError that a function raises for an unknown keyword, with the nearest known one."""
+    try:
+        checks.name_of(option, known, "option")
+    except ValueError as error:
+        raise TypeError(f"fit got an unexpected option for solver {solver!r}: {error}") from None
+
+
+def _check_rate(learning_rate: LearningRate, name: object, schedule: str) -> LearningRate:
+    if learning_rate is None:
+        return None
+    if not callable(learning_rate):
+        return checks.number(learning_rate, "learning_rate", low_open=True)
+    if name == "rprop":
+        raise ValueError("learning_rate must be a number for solver 'rprop': the size of its first step")
+    if schedule != "constant":
+        raise ValueError(f"schedule must be left out where learning_rate is a function of the epoch; got {schedule!r}")
+    return learning_rate

@@ -1,0 +1,142 @@
+"""From layer sizes and skips to layers of units, blocks of connections, and every offset.
+
+This is the only place where an offset is computed. The kernels read them from the tables.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbp.kernels.machine import TILE_REGISTERS, lanes_of
+from fastbp.kernels.packed import (
+    BIAS, BLOCK_COLUMNS, BY_INPUTS, DH_ADDRESS, FIRST_UNIT, FUNCTION, H_ADDRESS, IN_END, IN_START, LAYER_COLUMNS, N_IN,
+    N_OUT, N_UNITS, NONE, OUT_END, OUT_START, SOURCE, TARGET, TRANSPOSED, WEIGHTS,
+)  # fmt: skip
+
+Int64Array = NDArray[np.int64]
+
+# Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
+# network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
+MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Layers and blocks of a network, and where everything is.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Units of each layer, inputs first.
+    pairs : tuple of (int, int)
+        (source layer, target layer) of each block, in the order of the targets.
+    bias : bool
+        Whether the layers after the inputs have biases.
+    """
+
+    sizes: tuple[int, ...]
+    pairs: tuple[tuple[int, int], ...]
+    bias: bool
+
+    @classmethod
+    def layered(cls, sizes: Sequence[int], skip: Sequence[tuple[int, int]], bias: bool) -> "Topology":
+        """A block from each layer into the next, and one for each pair of `skip`."""
+        chain = [(layer, layer + 1) for layer in range(len(sizes) - 1)]
+        # The block from the layer just below comes first among those that arrive at a layer.
+        pairs = sorted(chain + list(skip), key=lambda pair: (pair[1], -pair[0]))
+        return cls(tuple(sizes), tuple(pairs), bias)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers, the inputs counted."""
+        return len(self.sizes)
+
+    @property
+    def n_units(self) -> int:
+        """Number of units, the inputs counted."""
+        return sum(self.sizes)
+
+    @property
+    def first_units(self) -> list[int]:
+        """First unit of each layer."""
+        return [sum(self.sizes[:layer]) for layer in range(self.n_layers)]
+
+    @property
+    def block_shapes(self) -> list[tuple[int, int]]:
+        """(n_out, n_in) of each block."""
+        return [(self.sizes[target], self.sizes[source]) for source, target in self.pairs]
+
+    @property
+    def weight_offsets(self) -> list[int]:
+        """Where each block's weights begin in the parameters; last, where the weights end."""
+        return [0, *np.cumsum([n_out * n_in for n_out, n_in in self.block_shapes]).tolist()]
+
+    @property
+    def bias_offsets(self) -> list[int]:
+        """Where each layer's biases begin, NONE for the inputs and without biases; last, where all parameters end."""
+        if not self.bias:
+            return [NONE] * self.n_layers + [self.n_weights]
+        ends = np.cumsum(self.sizes[1:]) + self.n_weights
+        return [NONE, self.n_weights, *ends.tolist()]
+
+    @property
+    def n_weights(self) -> int:
+        """Number of weights, which stand before the biases."""
+        return self.weight_offsets[-1]
+
+    @property
+    def n_params(self) -> int:
+        """Number of weights and biases."""
+        return self.bias_offsets[-1]
+
+    def block_table(self, dtype: np.dtype) -> Int64Array:
+        """The table of blocks that the kernels read."""
+        table = np.zeros((len(self.pairs), BLOCK_COLUMNS), np.int64)
+        for row, (source, target), (n_out, n_in), start in zip(
+            table, self.pairs, self.block_shapes, self.weight_offsets, strict=False
+        ):
+            row[[SOURCE, TARGET, WEIGHTS, N_IN, N_OUT]] = source, target, start, n_in, n_out
+            fewest = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN
+            row[BY_INPUTS] = n_in >= lanes_of(dtype) and n_out >= fewest
+        return table
+
+    def outgoing(self) -> Int64Array:
+        """Numbers of the blocks in the order of their source layers."""
+        sources = [source for source, _target in self.pairs]
+        return np.argsort(sources, kind="stable").astype(np.int64)
+
+    def layer_table(self, functions: Sequence[tuple[int, int, int]], dtype: np.dtype) -> Int64Array:
+        """The table of layers; `functions`: code and addresses of h and h' of each layer after the inputs."""
+        blocks = self.block_table(dtype)
+        table = np.zeros((self.n_layers, LAYER_COLUMNS), np.int64)
+        panel = 0
+        for layer, row in enumerate(table):
+            row[[FIRST_UNIT, N_UNITS, BIAS]] = self.first_units[layer], self.sizes[layer], self.bias_offsets[layer]
+            row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
+            row[[OUT_START, OUT_END]] = _run(blocks[self.outgoing(), SOURCE], layer)
+            row[TRANSPOSED] = NONE
+            if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
+                row[TRANSPOSED] = panel
+                panel += _panels(self.sizes[layer], dtype)
+            if layer > 0:
+                row[[FUNCTION, H_ADDRESS, DH_ADDRESS]] = functions[layer - 1]
+        return table
+
+    def n_panels(self, dtype: np.dtype) -> int:
+        """Panels of transposed samples that a group of tiles needs, see `kernels/gather.py`."""
+        blocks = self.block_table(dtype)
+        layers = set(blocks[blocks[:, BY_INPUTS] == 1, SOURCE].tolist())
+        return sum(_panels(self.sizes[layer], dtype) for layer in layers)
+
+
+def _panels(n_units: int, dtype: np.dtype) -> int:
+    width = TILE_REGISTERS * lanes_of(dtype)
+    return (n_units + width - 1) // width
+
+
+def _run(sorted_layers: Int64Array, layer: int) -> tuple[int, int]:
+    """First and last + 1 of the places where `layer` stands."""
+    start, stop = np.searchsorted(sorted_layers, [layer, layer + 1])
+    return int(start), int(stop)

@@ -1,0 +1,274 @@
+"""Epochs, validation, stopping, history, callbacks: what stands around the compiled steps of `fit`."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastbp import checks, initial, threads
+from fastbp.checks import Array
+from fastbp.kernels import batch, epochs
+from fastbp.solvers import Choice
+from fastbp.workspace import make_memory
+
+if TYPE_CHECKING:
+    from fastbp.network import Network
+
+
+class _Default(int):
+    """An integer that knows it was not passed in."""
+
+
+DEFAULT_BATCH_SIZE = _Default(32)
+TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
+RETURN_SECONDS = 0.1  # a compiled call takes about this long at most, so that Ctrl-C is heard
+
+Callback = Callable[["Network", "History"], Any]
+Callbacks = Callback | Iterable[Callback] | None
+Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
+
+
+@dataclass
+class History:
+    """What happened in a training.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean of weight_n E_n over the samples of each epoch, each sample as it was before its step.
+    validation_loss : list of float, or None
+        The same of the validation set, after each epoch.
+    stopped_by : str
+        "epochs", "patience", "tol", "callback", "not finite" or "interrupt".
+    best_epoch : int or None
+        Number (from 0) of the epoch with the lowest loss, of validation if there is one.
+    time : float
+        Seconds.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] | None = None
+    stopped_by: str = "epochs"
+    best_epoch: int | None = None
+    time: float = 0.0
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of whole epochs."""
+        return len(self.loss)
+
+    @property
+    def monitored(self) -> list[float]:
+        """The losses that decide when to stop: of validation, or else of training."""
+        return self.loss if self.validation_loss is None else self.validation_loss
+
+
+@dataclass
+class Options:
+    """The arguments of `Network.fit` but for the data; checked here."""
+
+    solver: Choice
+    epochs: int
+    batch_size: int | None
+    reduction: str
+    shuffle: bool
+    seed: int | None
+    validation: Validation
+    patience: int | None
+    tol: float | None
+    l2: float
+    callback: Callbacks
+    progress: bool
+    n_threads: int | None
+
+    def __post_init__(self) -> None:
+        self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
+        if self.solver.batch_only and isinstance(self.batch_size, _Default):
+            self.batch_size = None
+        if self.batch_size is not None:
+            self.batch_size = checks.integer(self.batch_size, "batch_size", minimum=1)
+            if self.solver.batch_only:
+                raise ValueError(f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once")
+        checks.name_of(self.reduction, ("mean", "sum"), "reduction")
+        self.shuffle = checks.flag(self.shuffle, "shuffle")
+        if self.seed is not None:
+            self.seed = checks.integer(self.seed, "seed", minimum=0)
+        if self.patience is not None:
+            self.patience = checks.integer(self.patience, "patience", minimum=1)
+        if self.tol is not None:
+            self.tol = checks.number(self.tol, "tol")
+        self.l2 = checks.number(self.l2, "l2")
+        self.progress = checks.flag(self.progress, "progress")
+        self.n_threads = threads.check(self.n_threads)
+        self.rates = self.solver.rates(self.epochs)
+        self.callbacks = _check_callbacks(self.callback)
+
+
+class Training:
+    """One call of `fit`: the compiled run, and what Python does after each epoch."""
+
+    def __init__(self, net: "Network", samples: batch.Samples, options: Options) -> None:
+        self.net, self.options = net, options
+        draw = initial.generator(options.seed)
+        self.samples, self.validation = split(net, samples, options.validation, draw)
+        self.history = History(validation_loss=None if self.validation is None else [])
+        self.best = (np.inf, net.params.copy())
+        self._prepare(draw)
+
+    def _prepare(self, draw: np.random.Generator) -> None:
+        """Arrays of the compiled run."""
+        net, options = self.net, self.options
+        n_samples, packed = len(self.samples.x), net.packed
+        size = min(options.batch_size or n_samples, n_samples)
+        self.memory = make_memory(net.topology, packed, size)
+        self.solver = options.solver.start(
+            packed.params.size, net.dtype, l2=options.l2, n_weights=net.topology.n_weights, mean=options.reduction == "mean"
+        )
+        order = np.arange(n_samples)
+        self.samples = self.samples._replace(order=order)
+        self.run_state = epochs.Run(
+            order=order,
+            random=draw.integers(0, 2**64, 1, np.uint64),
+            rates=options.rates,
+            losses=np.zeros(options.epochs),
+            safe=packed.params.copy(),
+            position=np.zeros(2, np.int64),
+            batch_size=size,
+            shuffle=options.shuffle,
+        )
+        self.steps_per_epoch = -(-n_samples // size)
+        self.train = epochs.train_online if size == 1 else epochs.train
+
+    @property
+    def watched(self) -> bool:
+        """Whether Python has something to do after each epoch."""
+        o = self.options
+        return bool(o.callbacks or o.progress or o.patience or o.tol is not None or self.validation is not None)
+
+    def run(self) -> History:
+        """Train until something stops it."""
+        from fastbp.progress import bar
+
+        start = time.perf_counter()
+        try:
+            with bar(self.options.progress, self.options.epochs) as show:
+                self._epochs(show)
+        except KeyboardInterrupt:
+            self.history.stopped_by = "interrupt"
+            self._keep_finite()
+        finally:
+            self.history.time = time.perf_counter() - start
+            if self.options.patience is not None and self.history.best_epoch is not None:
+                self.net.params = self.best[1]
+        return self.history
+
+    def _epochs(self, show: Callable[[History], None]) -> None:
+        run, n_steps = self.run_state, 1
+        while run.position[0] < self.options.epochs:
+            # A call ends with the epoch if Python is to look at it, and after RETURN_SECONDS anyway.
+            left = self.steps_per_epoch - run.position[1] // run.batch_size
+            n_now = min(n_steps, left) if self.watched else n_steps
+            begin = time.perf_counter()
+            with threads.limit(self.options.n_threads, self.memory):
+                finite = self.train(self.net.packed, self.samples, self.memory, self.solver, run, n_now)
+            seconds = time.perf_counter() - begin
+            if n_now == n_steps:
+                n_steps = max(1, int(n_now * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
+            self._record()
+            if not finite or (run.position[0] == self.options.epochs and not self._finite()):
+                self._stop_not_finite()
+                return
+            if self.watched and run.position[1] == 0:
+                show(self.history)
+                if self._after_epoch():
+                    return
+
+    def _record(self) -> None:
+        """Losses of the epochs that have ended since the last time."""
+        done = int(self.run_state.position[0])
+        losses = self.run_state.losses[self.history.n_epochs : done] / len(self.samples.x)
+        self.history.loss.extend(losses.tolist())
+        if self.validation is None and not self.watched and done:
+            self.history.best_epoch = int(np.argmin(self.history.loss))
+
+    def _after_epoch(self) -> bool:
+        """Validation, best weights, callbacks; returns whether to stop."""
+        history, options = self.history, self.options
+        if self.validation is not None and history.validation_loss is not None:
+            history.validation_loss.append(mean_loss(self.net, self.validation))
+        loss = history.monitored[-1]
+        if loss < self.best[0] - (options.tol or 0.0):
+            self.best = (loss, self.net.params.copy())
+            history.best_epoch = history.n_epochs - 1
+        stops = [bool(callback(self.net, history)) for callback in options.callbacks]
+        waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
+        if any(stops):
+            history.stopped_by = "callback"
+        elif options.patience is not None and waited >= options.patience:
+            history.stopped_by = "patience"
+        elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:
+            history.stopped_by = "tol"
+        else:
+            return False
+        return True
+
+    def _finite(self) -> bool:
+        return bool(np.isfinite(self.net.params).all())
+
+    def _keep_finite(self) -> None:
+        if not self._finite():
+            self.net.packed.params[:] = self.run_state.safe
+
+    def _stop_not_finite(self) -> None:
+        self.net.packed.params[:] = self.run_state.safe
+        self.history.stopped_by = "not finite"
+        warnings.warn(
+            f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are those "
+            f"from the start of the epoch. A smaller learning_rate, or inputs and targets scaled to about 1, may help.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def mean_loss(net: "Network", samples: batch.Samples) -> float:
+    """Mean of weight_n E_n."""
+    memory = make_memory(net.topology, net.packed, len(samples.x), n_grads=0)
+    with threads.limit(None, memory):
+        return float(batch.total_error(net.packed, samples, memory)) / len(samples.x)
+
+
+def split(
+    net: "Network", samples: batch.Samples, validation: Validation, draw: np.random.Generator
+) -> tuple[batch.Samples, batch.Samples | None]:
+    """(samples to train on, samples to validate on or None)."""
+    if validation is None:
+        return samples, None
+    if isinstance(validation, tuple | list):
+        if len(validation) not in (2, 3):
+            raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
+        return samples, net.check_samples(*validation, prefix="validation ")
+    fraction = checks.number(validation, "validation", high=1.0, low_open=True)
+    n_samples = len(samples.x)
+    n_held_out = max(1, round(fraction * n_samples))
+    if n_held_out >= n_samples:
+        raise ValueError(f"validation must leave a sample for training; {fraction:g} of {n_samples} leaves none")
+    rows = draw.permutation(n_samples)
+    return _take(samples, np.sort(rows[n_held_out:])), _take(samples, np.sort(rows[:n_held_out]))
+
+
+def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
+    weight = samples.weight[rows] if samples.weight.size else samples.weight
+    return samples._replace(x=samples.x[rows], t=samples.t[rows], weight=weight)
+
+
+def _check_callbacks(callback: Callbacks) -> list[Callback]:
+    if callback is None:
+        return []
+    callbacks = [callback] if callable(callback) or not isinstance(callback, Iterable) else list(callback)
+    for item in callbacks:
+        if not callable(item):
+            raise TypeError(f"callback must be a function of (net, history), or a list of them; got {item!r}")
+    return callbacks

@@ -1,0 +1,31 @@
+"""Run Python code in a process of its own, where environment variables can still change what Numba does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fastbp
+
+TESTS = Path(__file__).parent
+PACKAGE = Path(fastbp.__file__).parent.parent
+
+
+def run_python(code, *args, package=PACKAGE, **environment):
+    """Run `code` with the package and the test modules on its path; return its standard output."""
+    process = start_python(code, *args, package=package, **environment)
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout
+
+
+def start_python(code, *args, package=PACKAGE, **environment):
+    """Run `code` and return the finished process, whatever its return code."""
+    path = os.pathsep.join([str(package), str(TESTS), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-c", code, *args],
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )

@@ -1,0 +1,56 @@
+"""Machine code kept on disk: never stale, and never needed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from subprocesses import run_python
+
+import fastbp
+
+pytestmark = pytest.mark.compiled_only
+
+ONE_RELU = """
+import fastbp
+
+net = fastbp.Network([1, 1, 1], activation="relu", bias=False)
+net.params[:] = 1.0
+print(net.forward([[1.0]]).item(), fastbp.__file__)
+"""
+
+ANOTHER_RELU = '''
+
+@kernel
+def relu(a):
+    """Return three times a."""
+    return 3.0 * a
+'''
+
+
+def cached_files(folder):
+    return sorted(path.name for path in folder.rglob("*.nb?"))
+
+
+def test_an_edited_callee_is_compiled_anew(tmp_path):
+    """Numba looks only at the file of the function that Python calls; relu stands in another."""
+    shutil.copytree(
+        Path(fastbp.__file__).parent, tmp_path / "fastbp", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    environment = {"package": tmp_path, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    value, file = run_python(ONE_RELU, **environment).split()
+    assert Path(file).parent == tmp_path / "fastbp"
+    assert float(value) == 1.0
+    first = cached_files(tmp_path / "cache")
+    assert first, "nothing was cached"
+    assert float(run_python(ONE_RELU, **environment).split()[0]) == 1.0
+    assert cached_files(tmp_path / "cache") == first
+
+    with (tmp_path / "fastbp" / "kernels" / "functions.py").open("a") as functions:
+        functions.write(ANOTHER_RELU)
+    assert float(run_python(ONE_RELU, **environment).split()[0]) == 3.0
+
+
+def test_no_place_for_a_cache():
+    """No home, nowhere to write: the kernels are compiled in each process, without a warning."""
+    environment = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "NUMBA_CACHE_DIR": "/dev/null/cache"}
+    assert run_python(ONE_RELU, PYTHONWARNINGS="error", **environment).split()[0] == "1.0"

@@ -1,0 +1,206 @@
+"""Files: what comes back, what is refused, and what a failing write leaves behind; pickles and copies."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from cases import COMPILED, Case, draw
+from subprocesses import run_python
+
+import fastbp
+
+NETWORKS = [
+    Case((3, 5, 2)),
+    Case((2, 4, 3, 2), ["relu", "gelu"], "softmax", "cross_entropy", skip="all"),
+    Case((1, 1), bias=False, output="exp", loss="poisson"),
+    Case((4, 17, 1), "leaky_relu", "logistic", "binary_cross_entropy", skip=((0, 2),)),
+]
+
+
+def assert_same_network(one, other):
+    assert one.sizes == other.sizes
+    assert one.skip == other.skip
+    assert one.layer_functions == other.layer_functions
+    assert one.dtype == other.dtype
+    assert one.params.dtype == other.params.dtype
+    assert one.params.tobytes() == other.params.tobytes()
+    assert repr(one) == repr(other)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    net = draw(NETWORKS[1]).net
+    net.save(tmp_path / "small.net")
+    return tmp_path / "small.net"
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", NETWORKS, ids=str)
+def test_round_trip(case, dtype, tmp_path):
+    net, X, T, _ = draw(case, dtype)
+    net.save(tmp_path / "a.net")
+    loaded = fastbp.Network.load(tmp_path / "a.net")
+    assert_same_network(net, loaded)
+    assert np.array_equal(net.forward(X), loaded.forward(X))
+    (E, grad), (E_loaded, grad_loaded) = net.gradient(X, T), loaded.gradient(X, T)
+    assert E_loaded == E
+    assert np.array_equal(grad, grad_loaded)
+    loaded.fit(X, T, epochs=1)  # the parameters of a loaded network are writable
+    assert not np.array_equal(net.params, loaded.params)
+
+
+def test_special_bits_survive(tmp_path):
+    net = draw(Case((2, 3))).net
+    net.params = np.array([-0.0, 5e-324, -1.7976931348623157e308, 1 / 3, 2**-1022, 1, 2, 3, 4])
+    net.save(tmp_path / "bits.net")
+    assert fastbp.Network.load(tmp_path / "bits.net").params.tobytes() == net.params.tobytes()
+
+
+@pytest.mark.parametrize("as_path", [str, lambda p: p], ids=["str", "Path"])
+def test_paths(as_path, tmp_path):
+    net = draw(NETWORKS[0]).net
+    net.save(as_path(tmp_path / "name with blanks and ä.net"))
+    assert_same_network(net, fastbp.Network.load(as_path(tmp_path / "name with blanks and ä.net")))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_saving_over_an_older_file(saved):
+    net = draw(NETWORKS[0]).net
+    net.save(saved)
+    assert_same_network(net, fastbp.Network.load(saved))
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_extra_travels_with_the_network(tmp_path):
+    extra = {"columns": ["a", "b"], "scale": [0.1, -2.5e-300], "nested": {"ä": None, "n": 3, "on": True}}
+    net = draw(NETWORKS[0]).net
+    fastbp.io.save_network(net, tmp_path / "extra.net", extra=extra)
+    loaded, loaded_extra = fastbp.io.load_network(tmp_path / "extra.net")
+    assert_same_network(net, loaded)
+    assert loaded_extra == extra
+    assert_same_network(net, fastbp.Network.load(tmp_path / "extra.net"))
+
+
+# ---------------------------------------------------------------- files that are refused
+
+
+def assert_refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError) as refusal:
+        fastbp.Network.load(path)
+    assert str(path) in str(refusal.value)
+    assert len(str(refusal.value)) > len(str(path)) + 10  # a reason as well
+
+
+def test_truncated_files(saved):
+    content = saved.read_bytes()
+    for length in [*range(0, min(64, len(content))), *range(64, len(content), 7), len(content) - 1]:
+        assert_refused(saved, content[:length])
+
+
+def test_a_byte_too_many(saved):
+    assert_refused(saved, saved.read_bytes() + b"\0")
+
+
+def test_every_altered_byte_is_noticed(saved):
+    content = saved.read_bytes()
+    assert len(content) < 5000
+    for place in range(0, len(content), 1 if COMPILED else 7):
+        altered = bytearray(content)
+        altered[place] ^= 1 << place % 8
+        assert_refused(saved, bytes(altered))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 1000,
+        b"hello\n",
+        b"PK\x03\x04" + b"\0" * 500,
+        pickle.dumps({"params": [1.0]}),
+        b"\x93NUMPY\x01\x00",
+    ],
+    ids=["empty", "zeros", "text", "zip", "pickle", "npy"],
+)
+def test_files_of_other_kinds(content, tmp_path):
+    assert_refused(tmp_path / "other.net", content)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fastbp.Network.load(tmp_path / "missing.net")
+
+
+def test_loading_unpickles_nothing(saved, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a file of weights must not be unpickled")
+
+    for name in ("load", "loads", "Unpickler"):
+        monkeypatch.setattr(pickle, name, refuse)
+    assert fastbp.Network.load(saved).n_params == draw(NETWORKS[1]).net.n_params
+
+
+# ---------------------------------------------------------------- writes that fail
+
+
+def test_extra_that_is_no_json_leaves_the_old_file(saved):
+    before = saved.read_bytes()
+    with pytest.raises((TypeError, ValueError), match="extra"):
+        fastbp.io.save_network(draw(NETWORKS[0]).net, saved, extra={"function": print})
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+FULL_DISK = """
+import resource, signal, sys
+import fastbp
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+net = fastbp.Network([100, 100, 10], seed=0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # every file ends after 4 KiB, as on a full disk
+try:
+    net.save(sys.argv[1])
+except OSError:
+    print("OSError")
+"""
+
+
+def test_a_full_disk_leaves_the_old_file(saved):
+    pytest.importorskip("resource")
+    before = saved.read_bytes()
+    assert run_python(FULL_DISK, str(saved)) == "OSError\n"
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_folder_that_does_not_exist(tmp_path):
+    with pytest.raises(OSError, match="nowhere"):
+        draw(NETWORKS[0]).net.save(tmp_path / "nowhere" / "a.net")
+
+
+# ---------------------------------------------------------------- pickles and copies
+
+
+@pytest.mark.parametrize("case", NETWORKS, ids=str)
+def test_pickles_and_deep_copies(case):
+    net, X, T, _ = draw(case)
+    for twin in [
+        pickle.loads(pickle.dumps(net)),
+        pickle.loads(pickle.dumps(net, protocol=2)),
+        copy.deepcopy(net),
+    ]:
+        assert_same_network(net, twin)
+        assert not np.shares_memory(net.params, twin.params)
+        before = net.params.copy()
+        twin.weights[0][:] += 1.0  # the views of a copy look at the copy's own parameters
+        assert not np.array_equal(twin.params, net.params)
+        twin.fit(X, T, epochs=1)
+        assert np.array_equal(net.params, before)
+
+
+def test_history_can_be_pickled():
+    net, X, T, _ = draw(NETWORKS[0])
+    history = net.fit(X, T, epochs=2)
+    assert pickle.loads(pickle.dumps(history)).loss == history.loss

@@ -1,0 +1,178 @@
+"""Losses: values and slopes by hand, canonical pairs far out, and logarithms of outputs that reach 0 or 1."""
+
+import math
+
+import mpmath
+import numpy as np
+import oracle
+import pytest
+from cases import Case, draw
+
+import fastbp
+
+REAL_LOSSES = ["squared_error", "sse", "absolute_error", "huber"]
+
+
+def network_of(a, output, loss, dtype="float64"):
+    """Return a network whose outputs have the activations `a` for the one sample X = [[1.0]]."""
+    net = fastbp.Network([1, len(a)], output=output, loss=loss, bias=False, dtype=dtype)
+    net.weights[0][:, 0] = a
+    return net
+
+
+ONE = np.ones((1, 1))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("loss", "values", "slopes"),
+    [  # y - t = -3, -1, -0.5, 0, 0.5, 1, 3
+        ("squared_error", [4.5, 0.5, 0.125, 0, 0.125, 0.5, 4.5], [-3, -1, -0.5, 0, 0.5, 1, 3]),
+        ("sse", [9, 1, 0.25, 0, 0.25, 1, 9], [-6, -2, -1, 0, 1, 2, 6]),
+        ("absolute_error", [3, 1, 0.5, 0, 0.5, 1, 3], [-1, -1, -1, 0, 1, 1, 1]),
+        ("huber", [2.5, 0.5, 0.125, 0, 0.125, 0.5, 2.5], [-1, -1, -0.5, 0, 0.5, 1, 1]),
+    ],
+)
+def test_losses_of_a_difference(loss, values, slopes, dtype):
+    difference = np.array([-3, -1, -0.5, 0, 0.5, 1, 3])
+    for d, value, slope in zip(difference, values, slopes, strict=True):
+        net = network_of([2.0 + d], "identity", loss, dtype)
+        E, grad = net.gradient(ONE, [[2.0]])
+        assert E == net.loss(ONE, [[2.0]]) == value
+        assert np.array_equal(grad, [slope])
+    net = network_of(2.0 + difference, "identity", loss, dtype)
+    E, grad = net.gradient(ONE, np.full((1, 7), 2.0))
+    assert sum(values) == E
+    assert np.array_equal(grad, slopes)
+
+
+@pytest.mark.parametrize("loss", oracle.LOSSES)
+def test_loss_equals_its_formula(loss):
+    output = "logistic" if loss == "binary_cross_entropy" else "exp"
+    net, X, T, weight = draw(Case((2, 4, 3), "tanh", output, loss, n_samples=18, weighted=True))
+    E_n = [
+        sum(oracle.LOSSES[loss](float(y_k), float(t_k)) for y_k, t_k in zip(y, t, strict=True))
+        for y, t in zip(net.forward(X), T, strict=True)
+    ]
+    assert math.isclose(net.loss(X, T), sum(E_n), rel_tol=1e-12)
+    assert math.isclose(net.loss(X, T, sample_weight=weight), weight @ E_n, rel_tol=1e-12)
+    assert isinstance(net.loss(X, T), float)
+
+
+# ---------------------------------------------------------------- canonical pairs far out
+
+
+def exact_error(loss, a, t):
+    """Return E_n of a canonical pair from the activations, to 60 digits, as a float."""
+    with mpmath.workdps(60):
+        a, t = [mpmath.mpf(x) for x in a], [mpmath.mpf(x) for x in t]
+        if loss == "cross_entropy":
+            log_sum = max(a) + mpmath.log(mpmath.fsum(mpmath.exp(x - max(a)) for x in a))
+            return float(mpmath.fsum(t_k * (log_sum - a_k) for a_k, t_k in zip(a, t, strict=True)))
+        if loss == "binary_cross_entropy":
+            return float(
+                mpmath.fsum(mpmath.log1p(mpmath.exp(x)) - t_k * x for x, t_k in zip(a, t, strict=True))
+            )
+        return float(mpmath.fsum(mpmath.exp(x) - t_k * x for x, t_k in zip(a, t, strict=True)))
+
+
+FAR_OUT = [
+    ("cross_entropy", "softmax", [1000.0, -1000.0, 999.0], [0, 1, 0]),
+    ("cross_entropy", "softmax", [1e300, 0.0, -1e300], [1, 0, 0]),
+    ("cross_entropy", "softmax", [-700.0, -701.0, -702.5], [0.25, 0.5, 0.25]),
+    ("cross_entropy", "softmax", [40.0, 0.0, 0.0], [1, 0, 0]),
+    ("binary_cross_entropy", "logistic", [800.0, -800.0, 40.0, -40.0], [1, 0, 1, 0]),
+    ("binary_cross_entropy", "logistic", [800.0, -800.0, 40.0, -40.0], [0, 1, 0, 1]),
+    ("binary_cross_entropy", "logistic", [1e5, -1e5, 0.0], [0.25, 0.75, 0.5]),
+    ("poisson", "exp", [-1000.0, 0.0, 20.0], [3, 0, 1]),
+    ("poisson", "exp", [300.0, -300.0], [7, 0]),
+]
+
+
+@pytest.mark.parametrize(("loss", "output", "a", "t"), FAR_OUT)
+def test_canonical_pairs_far_out(loss, output, a, t):
+    E, grad = network_of(a, output, loss).gradient(ONE, [t])
+    assert math.isclose(E, exact_error(loss, a, t), rel_tol=1e-13, abs_tol=1e-16)
+    y = network_of(a, output, loss).forward(ONE)[0]
+    assert np.all(np.isfinite(y))
+    assert np.allclose(grad, y - t, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "a", "t"),
+    [case for case in FAR_OUT if max(map(abs, case[2])) < 1e3 and case[2] != [300.0, -300.0]],
+)
+def test_canonical_pairs_far_out_in_float32(loss, output, a, t):
+    E, grad = network_of(a, output, loss, "float32").gradient(ONE, [t])
+    assert math.isclose(E, exact_error(loss, a, t), rel_tol=1e-5, abs_tol=1e-7)
+    assert np.all(np.isfinite(grad))
+
+
+def test_softmax_sums_to_one_and_ignores_a_shift():
+    net, X, _, _ = draw(Case((3, 5, 4), "tanh", "softmax", "cross_entropy", n_samples=33))
+    y = net.forward(X)
+    assert np.allclose(y.sum(axis=1), 1.0, rtol=1e-14)
+    assert np.all(y > 0)
+    net.biases[-1][:] += 500.0
+    assert np.allclose(net.forward(X), y, rtol=1e-11)
+
+
+# ---------------------------------------------------------------- other pairs at the ends
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("loss", "output", "a", "t"),
+    [
+        ("cross_entropy", "relu", -1.0, 1.0),  # y = 0
+        ("cross_entropy", "logistic", -2000.0, 1.0),
+        ("binary_cross_entropy", "relu", -1.0, 1.0),
+        ("binary_cross_entropy", "identity", 1.0, 0.0),  # 1 - y = 0
+        ("binary_cross_entropy", "tanh", 60.0, 0.0),
+        ("poisson", "relu", -1.0, 2.0),
+    ],
+)
+def test_the_logarithm_of_zero_is_that_of_the_smallest_normal_number(loss, output, a, t, dtype):
+    net = network_of([a], output, loss, dtype)
+    largest = -math.log(np.finfo(dtype).tiny)
+    E, grad = net.gradient(ONE, [[t]])
+    assert math.isclose(E, t * largest if t else largest, rel_tol=1e-5)
+    assert np.all(np.isfinite(grad))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("loss", "output", "a", "t"),
+    [
+        ("cross_entropy", "relu", -1.0, 0.0),
+        ("binary_cross_entropy", "relu", -1.0, 0.0),
+        ("binary_cross_entropy", "identity", 1.0, 1.0),
+        ("poisson", "relu", -1.0, 0.0),
+    ],
+)
+def test_a_certain_output_that_is_right_costs_nothing(loss, output, a, t, dtype):
+    assert network_of([a], output, loss, dtype).loss(ONE, [[t]]) == 0
+
+
+def test_poisson_of_the_right_rate_is_least():
+    net = network_of([math.log(3.0)], "exp", "poisson")
+    E, grad = net.gradient(ONE, [[3.0]])
+    assert math.isclose(E, 3 - 3 * math.log(3), rel_tol=1e-14)
+    assert abs(grad[0]) < 1e-14
+
+
+def test_zero_weights_leave_samples_out():
+    net, X, T, _ = draw(Case((2, 4, 1), n_samples=20))
+    weight = np.zeros(20)
+    assert net.loss(X, T, sample_weight=weight) == 0
+    weight[[3, 11]] = 1.0, 2.0
+    expected = net.loss(X[3:4], T[3:4]) + 2 * net.loss(X[11:12], T[11:12])
+    assert math.isclose(net.loss(X, T, sample_weight=weight), expected, rel_tol=1e-13)
+
+
+def test_the_mean_of_many_samples_is_summed_without_drift():
+    """The sum of 100000 equal errors in float32: E is accurate to float32's own precision."""
+    net = network_of([0.3], "identity", "squared_error", "float32")
+    X = np.ones((100_000, 1), np.float32)
+    single = net.loss(ONE, [[0.0]])
+    assert math.isclose(net.loss(X, np.zeros((100_000, 1))), 100_000 * single, rel_tol=1e-5)

@@ -1,0 +1,156 @@
+"""The same seed gives the same bits: for any number of threads, any threading layer, run after run."""
+
+import numpy as np
+import pytest
+from cases import Case, draw
+from subprocesses import run_python, start_python
+
+import fastbp
+
+# Few parameters and many samples; many parameters and few samples; both sides of whatever divides the work.
+CASES = [
+    Case((3, 5, 2), n_samples=3001, weighted=True),
+    Case((40, 130, 70, 3), "relu", "softmax", "cross_entropy", n_samples=190),
+    Case((200, 300, 10), "gelu", n_samples=64),
+    Case((6, 17, 9, 1), "tanh", "logistic", "binary_cross_entropy", skip="all", n_samples=517),
+    Case((64, 64), "tanh", n_samples=1100),
+]
+
+DIGESTS = """
+import hashlib
+import sys
+from cases import draw
+from test_reproducible import CASES
+
+def digest(*arrays):
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()[:16]
+
+for case in CASES:
+    for dtype in ("float64", "float32"):
+        for n_threads in (1, 2, 4):
+            net, X, T, weight = draw(case, dtype)
+            E, grad = net.gradient(X, T, sample_weight=weight, n_threads=n_threads)
+            steps = []
+            for batch_size in (None, 32, 200):
+                history = net.fit(X, T, sample_weight=weight, batch_size=batch_size, epochs=2, seed=3,
+                                  learning_rate=0.01, validation=0.2, n_threads=n_threads)
+                steps += [net.params.copy()]
+            print(n_threads, digest(grad, *steps), repr(E), history.loss, history.validation_loss)
+import numba
+print(numba.threading_layer())
+"""
+
+
+@pytest.fixture(scope="module")
+def digests():
+    """Return, for each threading layer there is, what the script prints."""
+    found = {}
+    for layer in ("omp", "workqueue"):
+        process = start_python(DIGESTS, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="4")
+        if process.returncode == 0:
+            *lines, used = process.stdout.splitlines()
+            assert used == layer
+            found[layer] = lines
+        else:
+            assert "threading layer" in process.stderr, process.stderr[-3000:]
+    return found
+
+
+@pytest.mark.compiled_only
+def test_same_bits_for_any_number_of_threads(digests):
+    assert "workqueue" in digests
+    for lines in digests.values():
+        assert len(lines) == len(CASES) * 2 * 3
+        for one, two, four in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+            assert (one[0], two[0], four[0]) == ("1", "2", "4")
+            assert one[1:] == two[1:] == four[1:]
+
+
+@pytest.mark.compiled_only
+def test_same_bits_under_every_threading_layer(digests):
+    if len(digests) < 2:
+        pytest.skip("one threading layer only")
+    assert digests["omp"] == digests["workqueue"]
+
+
+def train(seed, dtype="float64", **options):
+    net = fastbp.Network([3, 6, 2], seed=seed, dtype=dtype)
+    _, X, T, _ = draw(Case((3, 5, 2), n_samples=50))
+    history = net.fit(X, T, epochs=3, seed=seed, **options)
+    return net, history
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 1, "solver": "sgd"}, {"validation": 0.3}], ids=str)
+def test_a_seed_fixes_every_bit(options, dtype):
+    one, first = train(7, dtype, **options)
+    two, second = train(7, dtype, **options)
+    other, _ = train(8, dtype, **options)
+    assert np.array_equal(one.params, two.params)
+    assert first.loss == second.loss
+    assert first.validation_loss == second.validation_loss
+    assert not np.array_equal(one.params, other.params)
+
+
+def test_the_global_random_state_is_left_alone():
+    np.random.seed(0)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    one, _ = train(1)
+    assert np.random.random() == expected  # noqa: NPY002
+    two, _ = train(1)
+    assert np.array_equal(one.params, two.params)
+
+
+def test_without_a_seed_each_network_is_another():
+    assert not np.array_equal(fastbp.Network([3, 4]).params, fastbp.Network([3, 4]).params)
+
+
+# ---------------------------------------------------------------- other machines' registers
+
+GRADIENTS = """
+import numpy as np
+from cases import assert_gradients_equal, describe, draw, flatten
+from fastbp.kernels.machine import INSTRUCTIONS
+from test_reproducible import MACHINE_CASES
+import oracle
+
+for case in MACHINE_CASES:
+    net, X, T, weight = draw(case)
+    E, grad = net.gradient(X, T, sample_weight=weight)
+    data = X.tolist(), T.tolist(), None if weight is None else weight.tolist()
+    ref_E, d_weights, d_biases = oracle.gradient(describe(net), *data)
+    assert abs(E - ref_E) <= 1e-12 * abs(ref_E)
+    assert_gradients_equal(net, grad, flatten(net, d_weights, d_biases), rtol=1e-12)
+    single = draw(case, "float32").net
+    assert_gradients_equal(net, single.gradient(X, T, sample_weight=weight)[1].astype(float), grad, rtol=1e-4)
+net, X, T, _ = draw(MACHINE_CASES[0])
+before = net.loss(X, T)
+net.fit(X, T, epochs=20, learning_rate=0.02)
+assert net.loss(X, T) < before
+print(INSTRUCTIONS)
+"""
+
+MACHINE_CASES = [
+    Case((3, 7, 13, 2), ["tanh", "relu"], n_samples=33, weighted=True),
+    Case((17, 6, 5), "gelu", "softmax", "cross_entropy", n_samples=19),
+    Case((2, 12, 3, 1), "elu", "logistic", "binary_cross_entropy", skip="all", n_samples=9, bias=False),
+    Case((5, 33, 2), "sin", "exp", "poisson", n_samples=66),
+]
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("instructions", "environment"),
+    [
+        ("AVX2", {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}),
+        ("128-bit", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}),
+    ],
+)
+def test_gradients_with_smaller_registers(instructions, environment, tmp_path):
+    import platform
+
+    if instructions == "AVX2" and platform.machine().lower() not in ("x86_64", "amd64"):
+        pytest.skip("an x86 machine's registers")
+    printed = run_python(GRADIENTS, NUMBA_CACHE_DIR=str(tmp_path), **environment)
+    assert printed.split() == [instructions]
