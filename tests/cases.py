@@ -10,7 +10,7 @@ import fastbp
 
 COMPILED = not numba.config.DISABLE_JIT
 
-# Losses that take a logarithm of y want 0 < y < 1 (or y > 0: the same networks serve). Activations a
+# Losses that take a logarithm of y want 0 < y < 1, or y > 0 (the same networks serve). Activations a
 # between these two numbers give such a y; logistic and softmax always do.
 INSIDE_UNIT_INTERVAL = {
     "identity": (0.2, 0.8),
@@ -27,6 +27,7 @@ INSIDE_UNIT_INTERVAL = {
     "exp": (-1.5, -0.3),
 }
 LOG_LOSSES = ("cross_entropy", "binary_cross_entropy", "poisson")
+ALWAYS_POSITIVE = ("softplus", "gaussian", "exp")
 
 
 class Case(NamedTuple):
@@ -75,7 +76,7 @@ def draw(case, dtype="float64"):
     X = rng.normal(size=(case.n_samples, case.sizes[0]))
     T = draw_targets(case.loss, rng, (case.n_samples, case.sizes[-1]))
     weight = rng.uniform(0.2, 3.0, size=case.n_samples) if case.weighted else None
-    if case.loss in LOG_LOSSES and case.output in INSIDE_UNIT_INTERVAL:
+    if must_move(case):
         move_outputs(net, X, *INSIDE_UNIT_INTERVAL[case.output])
     if dtype == "float64":
         return Problem(net, X, T, weight)
@@ -118,6 +119,15 @@ def draw_targets(loss, rng, shape):
     if loss == "poisson":
         return rng.poisson(2.0, size=shape).astype(float)
     return rng.normal(scale=1.5, size=shape)
+
+
+def must_move(case):
+    """Return whether the loss takes a logarithm that the outputs, as they come, are no argument for."""
+    if case.loss == "binary_cross_entropy":
+        return case.output in INSIDE_UNIT_INTERVAL
+    return (
+        case.loss in LOG_LOSSES and case.output in INSIDE_UNIT_INTERVAL and case.output not in ALWAYS_POSITIVE
+    )
 
 
 def move_outputs(net, X, low, high):

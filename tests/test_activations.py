@@ -7,10 +7,10 @@ import numpy as np
 import oracle
 import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
-from fastbp.activations import ACTIVATIONS
 from ulps import exact, ulps_off, units_of_one_off, whole_range
 
 import fastbp
+from fastbp.activations import ACTIVATIONS
 
 NAMES = [*oracle.ACTIVATIONS, "threshold"]
 

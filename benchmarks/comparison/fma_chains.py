@@ -2,7 +2,7 @@
 
 import numba
 
-from fastbp.kernels.lanes import Shape, fma, get, lanes, put, splat, store, tile
+from fastbp.kernels.lanes import Shape, fma, get, lanes, put, splat, store, tile, view
 
 CHAINS = 12  # more than latency times throughput (4 cycles, 2 a cycle) asks for, fewer than registers
 _SHAPE = Shape(CHAINS, 1)
@@ -11,14 +11,13 @@ _SHAPE = Shape(CHAINS, 1)
 @numba.njit
 def fma_chains(out, n_steps):
     """`n_steps` times c <- x c + x in each of the chains; returns the lanes of a register."""
-    width = lanes(out)
-    chains = tile(_SHAPE, out)
-    x = splat(out, out[0])
+    registers = view(out)
+    width, chains, x = lanes(registers), tile(_SHAPE, registers), splat(registers, out[0])
     for k in range(CHAINS):
-        put(chains, k, splat(out, out[k]))
+        put(chains, k, splat(registers, out[k]))
     for _ in range(n_steps):
         for k in range(CHAINS):
             put(chains, k, fma(x, get(chains, k), x))
     for k in range(CHAINS):  # used, so that LLVM cannot leave them out
-        store(out, k * width, get(chains, k))
+        store(registers, k * width, get(chains, k))
     return width

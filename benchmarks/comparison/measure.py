@@ -61,7 +61,7 @@ class Comparison:
     def one_sample(self):
         """One sample from Python."""
         workload, start = ONE_SAMPLE, start_parameters(ONE_SAMPLE, self.dtype)
-        x = random_data(workload, self.dtype)[0][0]
+        x = random_data(workload, self.dtype)[0]
         made = make_peers(self.peers, workload, self.dtype)
         outputs = {}
         for name, peer in made.items():

@@ -56,11 +56,11 @@ def _complain(message: str) -> int:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what the library refuses into a mistake of the user's."""
+def refusals(kind: type[ValueError]) -> Iterator[None]:
+    """Turn errors of a kind into a mistake of the user's; others are bugs, and show their traceback."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except kind as error:
         raise click.UsageError(str(error)) from error
 
 
@@ -138,6 +138,8 @@ def train(
     """
     from fastbp import report
 
+    if options["solver"] == "rprop" and options["batch_size"]:
+        raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
     out = out or Path(f"{Path(data).stem}.fastbp")
     plot = None if no_plot else plot or out.with_suffix(".png")
     _check_outputs([data], out, plot)
@@ -155,7 +157,7 @@ def train(
         click.echo(json.dumps(report.summary(model, out, plot, messages), allow_nan=False))
     report.print_outcome(console, model, score, out, plot)
     if history.stopped_by == "interrupt":
-        which = "last" if history.best_epoch is None else "best"
+        which = "best" if training.options.patience else "last"
         click.echo(f"fastbp: interrupted: {out} has the {which} weights so far", err=True)
         click.get_current_context().exit(130)
 
@@ -168,7 +170,7 @@ def _prepare(
     from fastbp.table_training import Options, TableTraining
     from fastbp.tables import TableError, check_columns, read_table, warn_of_row_numbers
 
-    with refusals():
+    with refusals(TableError):
         frame = read_table(data)
         for name in drop:
             _require_column(name, frame.columns)
@@ -198,7 +200,7 @@ def _learn(training: TableTraining, shown: bool) -> History:
     from fastbp.report import TrainingBar
 
     n_samples = len(training.split.training)
-    with refusals(), TrainingBar(training.options.epochs, n_samples, shown) as bar:
+    with TrainingBar(training.options.epochs, n_samples, shown) as bar:
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt
@@ -217,12 +219,13 @@ def predict(model: str, data: str, out: Path | None) -> None:
     When DATA has the target column, the score is printed too: on stdout with --out, else on stderr.
     """
     from fastbp.report import score_line
-    from fastbp.tables import read_table, write_table
+    from fastbp.tables import TableError, read_table, write_table
     from fastbp.tabular import TableModel, obstacle_to_score, score_predictions
 
     _check_outputs([model, data], out)
-    with one_line_warnings(), refusals():
+    with refusals(ValueError):
         table_model = TableModel.load(model)
+    with one_line_warnings(), refusals(TableError):
         frame = read_table(data, table_model.text_columns)
         predictions = table_model.predict(frame)
     if out:
@@ -248,7 +251,7 @@ def info(model: str) -> None:
     from fastbp.io import load_network
     from fastbp.tabular import TableModel
 
-    with refusals():
+    with refusals(ValueError):
         net, extra = load_network(model)
         table_model = TableModel.from_table(net, extra["table"], model) if "table" in extra else None
     console = report.make_console()

@@ -14,7 +14,7 @@ from fastbp.kernels import batch
 from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES, check_targets
 from fastbp.topology import Topology
-from fastbp.workspace import aligned_zeros, filled_up, make_memory
+from fastbp.workspace import aligned_zeros, filled_up, run
 
 from fastbp.solvers import make_solver
 from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
@@ -241,9 +241,7 @@ class Network:
             Not negative; 1 for each sample if not given.
         """
         samples = self.check_samples(X, T, sample_weight)
-        memory = make_memory(self._topology, self._packed, len(samples.x), n_grads=0)
-        with threads.limit(None, memory):
-            return float(batch.total_error(self._packed, samples, memory))
+        return run(self._packed, self._topology, samples, batch.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
@@ -254,11 +252,8 @@ class Network:
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
-        checked_threads = threads.check(n_threads)
-        memory = make_memory(self._topology, self._packed, len(samples.x))
-        with threads.limit(checked_threads, memory):
-            error = batch.gradient(self._packed, samples, memory)
-        return float(error), memory.grads[0, : self.n_params].copy()
+        error, memory = run(self._packed, self._topology, samples, batch.GRADIENT, n_threads=threads.check(n_threads))
+        return error, memory.grads[0, : self.n_params].copy()
 
     def fit(
         self,
@@ -419,9 +414,7 @@ class Network:
     def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""
         out = np.empty((len(samples.x), n_columns), self.dtype)
-        memory = make_memory(self._topology, self._packed, len(samples.x), n_grads=0)
-        with threads.limit(None, memory):
-            batch.unit_values(self._packed, samples, memory, first_unit, with_delta, out)
+        run(self._packed, self._topology, samples, batch.DELTA if with_delta else batch.FORWARD, first_unit, out)
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:

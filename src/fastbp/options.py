@@ -1,21 +1,43 @@
-"""The options of `fastbp train`: names, checks, defaults, and one line of help for each."""
+"""The options of `fastbp train`: names, checks, defaults, and one line of help for each.
+
+What the library would refuse is refused here, before any file is read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from fastbp import checks
 from fastbp.activations import ACTIVATIONS
 from fastbp.plots import PICTURE_SUFFIXES
+from fastbp.solvers import SOLVERS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Option = Callable[[Function], Function]
+
+TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
 
 
-def _hidden_sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+def _checked(check: Callable[..., Any], **bounds: Any) -> Callable[..., Any]:
+    """Make an option's callback of one of the library's checks: (value, name of the option, **bounds)."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return check(value, argument=param.opts[0], **bounds)
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from None
+
+    return callback
+
+
+def _hidden_sizes(value: str, argument: str) -> tuple[int, ...]:
     """Read "64,64", or "none"."""
     if value.strip().lower() == "none":
         return ()
@@ -24,99 +46,83 @@ def _hidden_sizes(ctx: click.Context, param: click.Parameter, value: str) -> tup
     except ValueError:
         sizes = (0,)
     if min(sizes) < 1:
-        raise click.BadParameter(f"expected sizes of 1 or more such as 64,64, or none, got {value!r}")
+        raise ValueError(f"{argument} must be sizes of at least 1 such as 64,64, or none; got {value!r}")
     return sizes
 
 
-def output_file(flag: str, *suffixes: str, help: str) -> Callable[[Function], Function]:
-    """Make an option for a file to write, refused before any work when it cannot be written.
-
-    Parameters
-    ----------
-    flag : str
-        Name of the option.
-    *suffixes : str
-        Suffixes allowed; all when none is given.
-    help : str
-        What is written.
-    """
-
-    def check(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        if suffixes and path.suffix not in suffixes:
-            raise click.BadParameter(f"{str(path)!r} does not end in {' or '.join(suffixes)}")
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {str(path.parent)!r}")
-        if path.is_dir():
-            raise click.BadParameter(f"{str(path)!r} is a folder")
-        return path
-
-    return click.option(flag, metavar="FILE", type=click.Path(path_type=Path), callback=check, help=help)
+def _writable_file(path: Path, argument: str, suffixes: tuple[str, ...]) -> Path:
+    """Return the path of a file that can be written: with one of the suffixes, in a folder that is there."""
+    if suffixes and path.suffix not in suffixes:
+        raise ValueError(f"{argument} must end in {' or '.join(suffixes)}; got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{argument} must be in a folder that is there; got {str(path)!r}")
+    if path.is_dir():
+        raise ValueError(f"{argument} must be a file; {str(path)!r} is a folder")
+    return path
 
 
-_TASKS = click.Choice(["classification", "regression"])
-_AT_LEAST_0, _AT_LEAST_1 = click.IntRange(min=0), click.IntRange(min=1)
+def output_file(flag: str, *suffixes: str, help: str) -> Option[Any]:
+    """Make an option for a file to write; with suffixes, one of them is needed."""
+    callback = _checked(_writable_file, suffixes=suffixes)
+    return click.option(flag, metavar="FILE", type=click.Path(path_type=Path), callback=callback, help=help)
 
-_DATA_OPTIONS = (
+
+_with_default = partial(click.option, show_default=True)
+_COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
+
+_OPTIONS: tuple[Option[Any], ...] = (
     click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last one]"),
     click.option(
         "--task",
-        type=_TASKS,
+        type=click.Choice(["classification", "regression"]),
         help="[default: classification for text, booleans and few distinct whole numbers]",
     ),
     click.option("--drop", metavar="COLUMN", multiple=True, help="Leave this column out; repeatable."),
-    click.option(
+    _with_default(
         "--test-fraction",
-        type=click.FloatRange(0, 0.9),
+        type=float,
         default=0.2,
-        show_default=True,
-        help="Rows held out for the score.",
+        callback=_checked(checks.number, high=0.9),
+        help="Share of the rows that is held out for the score.",
     ),
-)
-
-_NETWORK_OPTIONS = (
-    click.option(
+    _with_default(
         "--hidden",
         metavar="SIZES",
         default="64,64",
-        show_default=True,
-        callback=_hidden_sizes,
+        callback=_checked(_hidden_sizes),
         help="Units of the hidden layers, or none.",
     ),
-    click.option(
+    _with_default(
         "--activation",
         metavar="NAME",
         default="relu",
-        show_default=True,
-        help=f"Of the hidden layers: {', '.join(ACTIVATIONS)}.",
+        callback=_checked(checks.name_of, known=TRAINABLE),
+        help=f"Of the hidden layers: {', '.join(TRAINABLE)}.",
     ),
-)
-
-_TRAINING_OPTIONS = (
-    click.option(
-        "--solver", metavar="NAME", default="adam", show_default=True, help="adam, sgd, rmsprop or rprop."
+    _with_default(
+        "--solver",
+        metavar="NAME",
+        default="adam",
+        callback=_checked(checks.name_of, known=SOLVERS),
+        help=f"One of {', '.join(SOLVERS)}.",
     ),
-    click.option("--epochs", type=_AT_LEAST_1, default=300, show_default=True, help="Epochs at most."),
-    click.option("--batch-size", type=_AT_LEAST_1, help="Samples for a step.  [default: 32; rprop: all]"),
+    _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),
+    click.option("--batch-size", type=_POSITIVE, help="Samples for a step.  [default: 32; rprop: all]"),
     click.option(
-        "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="[default: the solver's]"
+        "--learning-rate",
+        type=float,
+        callback=_checked(checks.number, low_open=True),
+        help="[default: the solver's]",
     ),
-    click.option("--l2", type=click.FloatRange(min=0), default=1e-4, show_default=True, help="Weight decay."),
-    click.option(
-        "--seed", type=_AT_LEAST_0, default=0, show_default=True, help="Of splits, weights and shuffling."
-    ),
-    click.option(
+    _with_default("--l2", type=float, default=0.003, callback=_checked(checks.number), help="Weight decay."),
+    _with_default("--seed", type=_COUNT, default=0, help="Of splits, first weights and shuffling."),
+    _with_default(
         "--patience",
-        type=_AT_LEAST_0,
+        type=_COUNT,
         default=20,
-        show_default=True,
         help="Stop after this many epochs without a better validation loss; 0: never.",
     ),
-    click.option("--threads", type=_AT_LEAST_1, help="[default: all cores]"),
-)
-
-_OUTPUT_OPTIONS = (
+    click.option("--threads", type=_POSITIVE, help="[default: all cores]"),
     output_file("--out", help="Model file.  [default: DATA's name with .fastbp, in this folder]"),
     output_file("--plot", *PICTURE_SUFFIXES, help="Learning curve.  [default: beside the model, .png]"),
     click.option("--no-plot", is_flag=True, help="Draw no learning curve."),
@@ -126,5 +132,4 @@ _OUTPUT_OPTIONS = (
 
 def training_options(function: Function) -> Function:
     """Give a command all options of `fastbp train`."""
-    options = (*_DATA_OPTIONS, *_NETWORK_OPTIONS, *_TRAINING_OPTIONS, *_OUTPUT_OPTIONS)
-    return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+    return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)

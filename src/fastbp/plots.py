@@ -20,7 +20,7 @@ _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # told apart by the col
 
 
 def learning_curve(history: History, path: Path, title: str, loss_name: str) -> None:
-    """Draw training and validation loss over the epochs, with the best epoch marked.
+    """Draw training and validation loss over the epochs, with the epoch of the best validation loss marked.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def learning_curve(history: History, path: Path, title: str, loss_name: str) -> 
     curves = [_draw(axes, history.loss, _BLUE, "training")]
     if history.validation_loss:
         curves.append(_draw(axes, history.validation_loss, _ORANGE, "validation"))
-    if history.best_epoch is not None:
-        _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
+        if history.best_epoch is not None:
+            _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
     figure.savefig(path, dpi=130)
 

@@ -157,6 +157,12 @@ class TableTraining:
         predictions = self.target.decode(self.net.forward(self.encoder.encode(held_out)))
         return score_predictions(self.target, predictions, held_out[self.target.name])
 
+    def _best_epoch(self, history: History) -> int | None:
+        """Return the epoch, from 1, whose weights the network has; None when it has the last ones."""
+        if self.options.patience == 0 or history.best_epoch is None:
+            return None
+        return history.best_epoch + 1
+
     def model(self, data: str, history: History, score: Score | None) -> TableModel:
         """Return the network with everything that prediction needs, and facts about its training."""
         facts = Facts(
@@ -164,7 +170,7 @@ class TableTraining:
             rows=self.split.sizes(),
             solver=self.options.solver,
             epochs=history.n_epochs,
-            best_epoch=None if history.best_epoch is None else history.best_epoch + 1,
+            best_epoch=self._best_epoch(history),
             stopped_by=history.stopped_by,
             seconds=round(history.time, 3),
             score=None if score is None else score.to_json(),

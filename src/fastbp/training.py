@@ -12,7 +12,7 @@ from fastbp import checks, initial, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
 from fastbp.solvers import Choice
-from fastbp.workspace import make_memory
+from fastbp.workspace import make_memory, prepare, run
 
 if TYPE_CHECKING:
     from fastbp.network import Network
@@ -139,6 +139,7 @@ class Training:
             batch_size=size,
             shuffle=options.shuffle,
         )
+        prepare(packed, self.samples, self.memory)
         self.steps_per_epoch = -(-n_samples // size)
         self.train = epochs.train_online if size == 1 else epochs.train
 
@@ -198,7 +199,7 @@ class Training:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
         if self.validation is not None and history.validation_loss is not None:
-            history.validation_loss.append(mean_loss(self.net, self.validation))
+            history.validation_loss.append(run(self.net.packed, self.net.topology, self.validation, batch.ERROR)[0] / len(self.validation.x))
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self.net.params.copy())
@@ -231,13 +232,6 @@ class Training:
             RuntimeWarning,
             stacklevel=5,
         )
-
-
-def mean_loss(net: "Network", samples: batch.Samples) -> float:
-    """Mean of weight_n E_n."""
-    memory = make_memory(net.topology, net.packed, len(samples.x), n_grads=0)
-    with threads.limit(None, memory):
-        return float(batch.total_error(net.packed, samples, memory)) / len(samples.x)
 
 
 def split(

@@ -5,9 +5,11 @@ All of it follows from shapes alone, so that results do not depend on the number
 
 import numpy as np
 
+from fastbp import threads
 from fastbp.checks import Array
 from fastbp.kernels.activation import NEEDS_A
-from fastbp.kernels.batch import Memory
+from fastbp.kernels.batch import ADDRESS, GRADIENT, Job, Memory, Samples, work, work_on_chunk
+from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CROSS_ENTROPY, POISSON
 from fastbp.kernels.machine import TILE_REGISTERS, lanes_of, tile_width
 from fastbp.kernels.packed import FUNCTION, Packed
@@ -38,8 +40,8 @@ def filled_up(n: int, dtype: np.dtype) -> int:
     return (n + step - 1) // step * step
 
 
-def make_memory(topology: Topology, packed: Packed, n_samples: int, *, n_grads: int | None = None) -> Memory:
-    """Work space for batches of up to `n_samples` samples; with room for n_grads gradients (None: all chunks')."""
+def make_memory(topology: Topology, packed: Packed, n_samples: int, *, with_gradient: bool = True) -> Memory:
+    """Work space for batches of up to `n_samples` samples."""
     dtype = packed.params.dtype
     width = min(tile_width(dtype), -(-n_samples // lanes_of(dtype)) * lanes_of(dtype))
     n_panels = topology.n_panels(dtype)
@@ -63,7 +65,27 @@ def make_memory(topology: Topology, packed: Packed, n_samples: int, *, n_grads: 
         t=rows(n_tiles * topology.sizes[-1] * width),
         weight=rows(n_tiles * width),
         transposed=rows(n_panels * n_tiles * width * TILE_REGISTERS * lanes_of(dtype)),
-        grads=aligned_zeros((n_chunks if n_grads is None else n_grads, packed.params.size), dtype),
+        grads=aligned_zeros((n_chunks if with_gradient else 0, packed.params.size), dtype),
         errors=np.zeros(n_chunks),
-        plan=np.array([width, n_tiles * width, min_samples, 1], np.int64),
+        plan=np.array([width, n_tiles * width, min_samples, 1, 0], np.int64),
     )
+
+
+def prepare(packed: Packed, samples: Samples, memory: Memory) -> None:
+    """Compile the engine for these types if it is not yet, and note its address in `memory`."""
+    job = Job(GRADIENT, 0, 0, 0, samples.x)
+    memory.plan[ADDRESS] = address_of(work_on_chunk, packed, samples, memory, job, 0, 0)
+
+
+def run(
+    packed: Packed, topology: Topology, samples: Samples, kind: int, first_unit: int = 0, out: Array | None = None,
+    n_threads: int | None = None,
+) -> tuple[float, Memory]:  # fmt: skip
+    """Do one job with all samples: (error, memory with the gradient)."""
+    n_samples = len(samples.x)
+    memory = make_memory(topology, packed, n_samples, with_gradient=kind == GRADIENT)
+    prepare(packed, samples, memory)
+    job = Job(kind, 0, n_samples, first_unit, samples.x if out is None else out)
+    with threads.limit(n_threads, memory):
+        error = work(packed, samples, memory, job)
+    return float(error), memory

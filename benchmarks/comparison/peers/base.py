@@ -56,5 +56,5 @@ class Peer:
         raise NotImplementedError
 
     def one_sample(self, x):
-        """Outputs (n_outputs,) of one sample x (n_inputs,), NumPy arrays both."""
+        """Outputs of one sample x (1, n_inputs), NumPy arrays both."""
         raise NotImplementedError

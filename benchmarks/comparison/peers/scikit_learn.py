@@ -49,4 +49,4 @@ class ScikitLearn(Peer):
         return Parameters([w.T for w in self.model.coefs_], self.model.intercepts_)
 
     def one_sample(self, x):
-        return self.model.predict(x[None]).ravel()
+        return self.model.predict(x)

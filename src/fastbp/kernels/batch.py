@@ -1,8 +1,11 @@
 """The sum over training samples, in parallel, and always in the same order.
 
-The samples are cut into chunks, by their number and the network's size alone. Each chunk adds up a
-gradient of its own, a group of tiles at a time; the chunks' gradients are added in order. So the bits
-of the result do not depend on the number of threads.
+The samples of a batch are cut into chunks, by their number and the network's size alone. Each chunk
+adds up a gradient of its own, a group of tiles at a time; the chunks' gradients are added in order. So
+the bits of the result do not depend on the number of threads.
+
+What is done with a chunk, `work_on_chunk`, is compiled once for each dtype, and called through its
+address by whatever loops over chunks: the engine is not compiled anew into each of them.
 """
 
 from typing import NamedTuple
@@ -10,11 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.compiling import JIT_DISABLED, by_address, entry, kernel
 from fastbp.kernels.gather import Data, Tiles, lanes_to_rows, load_samples
 from fastbp.kernels.lanes import lanes, load, shift, store, view
 from fastbp.kernels.packed import net_of
 from fastbp.kernels.passes import add_gradient, backward, forward, output_delta, transpose_layers, unit
+
+# What to do with the samples of a chunk
+FORWARD, DELTA, ERROR, GRADIENT = range(4)
 
 
 class Samples(NamedTuple):
@@ -37,11 +43,22 @@ class Memory(NamedTuple):
     transposed: np.ndarray
     grads: np.ndarray  # (n_chunks_max, n_params, filled up to whole registers)
     errors: np.ndarray  # (n_chunks_max,) float64
-    plan: np.ndarray  # (4,) int64: see below
+    plan: np.ndarray  # (5,) int64: see below
 
 
-# What `Memory.plan` holds: samples in a tile, in a group of tiles, the fewest in a chunk; 1 to use no threads
-WIDTH, GROUP, CHUNK, SERIAL = range(4)
+# What `Memory.plan` holds: samples in a tile, in a group of tiles, the fewest in a chunk; 1 to use no
+# threads; the address of `work_on_chunk`
+WIDTH, GROUP, CHUNK, SERIAL, ADDRESS = range(5)
+
+
+class Job(NamedTuple):
+    """What to do with which samples."""
+
+    kind: int  # FORWARD: z to `out`; DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
+    start: int
+    n_samples: int
+    first_unit: int  # of those that go to `out`
+    out: np.ndarray  # (n_samples, n_columns)
 
 
 @kernel
@@ -56,10 +73,9 @@ def data_of(samples):
 @kernel
 def tiles_of(memory, chunk, n_samples):
     """The tiles of a chunk, for the next `n_samples` samples."""
-    width = memory.plan[WIDTH]
     return Tiles(
         view(memory.a[chunk]), view(memory.z[chunk]), view(memory.delta[chunk]), view(memory.t[chunk]),
-        view(memory.weight[chunk]), view(memory.transposed[chunk]), memory.plan[GROUP], n_samples, width,
+        view(memory.weight[chunk]), view(memory.transposed[chunk]), memory.plan[GROUP], n_samples, memory.plan[WIDTH],
     )  # fmt: skip
 
 
@@ -70,47 +86,76 @@ def n_chunks_of(memory, n_samples):
 
 
 @kernel
-def chunk_bounds(memory, chunk, n_chunks, n_samples):
+def chunk_bounds(memory, job, chunk, n_chunks):
     """First sample of a chunk, and that of the next: chunks are as even as whole tiles allow."""
-    n_tiles = (n_samples + memory.plan[WIDTH] - 1) // memory.plan[WIDTH]
+    n_tiles = (job.n_samples + memory.plan[WIDTH] - 1) // memory.plan[WIDTH]
     first = chunk * n_tiles // n_chunks * memory.plan[WIDTH]
     stop = (chunk + 1) * n_tiles // n_chunks * memory.plan[WIDTH]
-    return first, min(stop, n_samples)
+    return job.start + first, job.start + min(stop, job.n_samples)
 
 
 @kernel
-def chunk_gradient(packed, samples, batch, memory, chunk, n_chunks):
-    """memory.grads[chunk] = dE/dparams of the chunk's samples, memory.errors[chunk] = their error.
+def copy_out(net, job, tiles, k, row):
+    """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of tile k."""
+    n_columns = job.out.shape[1]
+    values = tiles.z if job.kind == FORWARD else tiles.delta
+    n_rows = min(tiles.width, tiles.n_samples - k * tiles.width)
+    rows = shift(view(job.out), (row + k * tiles.width) * n_columns)
+    lanes_to_rows(unit(net, tiles, k, values, job.first_unit), n_columns, tiles.width, n_rows, rows, n_columns)
 
-    batch: the first sample of the batch, and how many there are.
+
+def work_on_chunk(packed, samples, memory, job, chunk, n_chunks):
+    """Do the job with the samples of one chunk, a group of tiles at a time.
+
+    The error goes to memory.errors[chunk], the gradient to memory.grads[chunk].
     """
-    net, data, grad = net_of(packed), data_of(samples), view(memory.grads[chunk])
-    memory.grads[chunk, :] = 0.0
-    memory.errors[chunk] = 0.0
-    first, stop = chunk_bounds(memory, chunk, n_chunks, batch[1])
-    for start in range(batch[0] + first, batch[0] + stop, memory.plan[GROUP]):
-        tiles = tiles_of(memory, chunk, min(memory.plan[GROUP], batch[0] + stop - start))
-        load_samples(net, data, start, tiles, True)
+    net, data, error = net_of(packed), data_of(samples), 0.0
+    start, stop = chunk_bounds(memory, job, chunk, n_chunks)
+    while start < stop:
+        tiles = tiles_of(memory, chunk, min(memory.plan[GROUP], stop - start))
+        load_samples(net, data, start, tiles, job.kind != FORWARD)
         for k in range((tiles.n_samples + tiles.width - 1) // tiles.width):
             forward(net, tiles, k)
-            memory.errors[chunk] += output_delta(net, tiles, k)
-            backward(net, tiles, k)
-        transpose_layers(net, tiles)
-        add_gradient(net, tiles, grad)
+            if job.kind != FORWARD:
+                error += output_delta(net, tiles, k)
+            if job.kind == DELTA or job.kind == GRADIENT:
+                backward(net, tiles, k)
+            if job.kind == FORWARD or job.kind == DELTA:
+                copy_out(net, job, tiles, k, start)
+        if job.kind == GRADIENT:
+            transpose_layers(net, tiles)
+            add_gradient(net, tiles, view(memory.grads[chunk]))
+        start += tiles.n_samples
+    memory.errors[chunk] = error
 
 
-@kernel(parallel=True)
-def batch_gradient(packed, samples, batch, memory):
-    """memory.grads[0] = dE/dparams of batch[1] samples from number batch[0] on; returns E."""
-    n_chunks = n_chunks_of(memory, batch[1])
+work_on_chunk, call_worker = by_address(work_on_chunk)
+
+
+@entry(parallel=True)
+def in_parallel(packed, samples, memory, job, n_chunks):
+    """All chunks, on as many threads as Numba is set to use."""
+    for chunk in prange(n_chunks):
+        call_worker(memory.plan[ADDRESS], packed, samples, memory, job, chunk, n_chunks)
+
+
+@entry
+def work(packed, samples, memory, job):
+    """Do a job; returns the error, sum_n weight_n E_n. The gradient is in memory.grads[0]."""
+    n_chunks = n_chunks_of(memory, job.n_samples)
+    if job.kind == GRADIENT:
+        memory.grads[:n_chunks] = 0.0
     if n_chunks == 1 or memory.plan[SERIAL]:
         for chunk in range(n_chunks):
-            chunk_gradient(packed, samples, batch, memory, chunk, n_chunks)
+            call_worker(memory.plan[ADDRESS], packed, samples, memory, job, chunk, n_chunks)
     else:
-        for chunk in prange(n_chunks):
-            chunk_gradient(packed, samples, batch, memory, chunk, n_chunks)
-    add_chunks(memory.grads, n_chunks)
-    return memory.errors[:n_chunks].sum()
+        in_parallel(packed, samples, memory, job, n_chunks)
+    if job.kind == GRADIENT:
+        add_chunks(memory.grads, n_chunks)
+    error = 0.0
+    for chunk in range(n_chunks):
+        error += memory.errors[chunk]
+    return error
 
 
 @kernel
@@ -120,71 +165,3 @@ def add_chunks(grads, n_chunks):
         total, grad = view(grads[0]), view(grads[chunk])
         for p in range(0, grads.shape[1], lanes(total)):
             store(total, p, load(total, p) + load(grad, p))
-
-
-@entry
-def gradient(packed, samples, memory):
-    """memory.grads[0] = dE/dparams of all samples; returns E = sum_n weight_n E_n."""
-    return batch_gradient(packed, samples, (0, len(samples.x)), memory)
-
-
-@kernel
-def chunk_error(packed, samples, memory, chunk, n_chunks):
-    """memory.errors[chunk] = sum_n weight_n E_n of the chunk's samples."""
-    net, data = net_of(packed), data_of(samples)
-    memory.errors[chunk] = 0.0
-    first, stop = chunk_bounds(memory, chunk, n_chunks, len(samples.x))
-    for start in range(first, stop, memory.plan[GROUP]):
-        tiles = tiles_of(memory, chunk, min(memory.plan[GROUP], stop - start))
-        load_samples(net, data, start, tiles, True)
-        for k in range((tiles.n_samples + tiles.width - 1) // tiles.width):
-            forward(net, tiles, k)
-            memory.errors[chunk] += output_delta(net, tiles, k)
-
-
-@entry(parallel=True)
-def total_error(packed, samples, memory):
-    """E = sum_n weight_n E_n of all samples."""
-    n_chunks = n_chunks_of(memory, len(samples.x))
-    if n_chunks == 1 or memory.plan[SERIAL]:
-        for chunk in range(n_chunks):
-            chunk_error(packed, samples, memory, chunk, n_chunks)
-    else:
-        for chunk in prange(n_chunks):
-            chunk_error(packed, samples, memory, chunk, n_chunks)
-    return memory.errors[:n_chunks].sum()
-
-
-@kernel
-def chunk_values(packed, samples, memory, wanted, chunk, n_chunks):
-    """`unit_values` of the chunk's samples. wanted: (first_unit, with_delta, out)."""
-    net, data = net_of(packed), data_of(samples)
-    first_unit, with_delta, out = wanted
-    n_columns = out.shape[1]
-    first, stop = chunk_bounds(memory, chunk, n_chunks, len(samples.x))
-    for start in range(first, stop, memory.plan[GROUP]):
-        tiles = tiles_of(memory, chunk, min(memory.plan[GROUP], stop - start))
-        load_samples(net, data, start, tiles, with_delta)
-        for k in range((tiles.n_samples + tiles.width - 1) // tiles.width):
-            forward(net, tiles, k)
-            values = tiles.z
-            if with_delta:
-                output_delta(net, tiles, k)
-                backward(net, tiles, k)
-                values = tiles.delta
-            n_rows = min(tiles.width, tiles.n_samples - k * tiles.width)
-            rows = shift(view(out), (start + k * tiles.width) * n_columns)
-            lanes_to_rows(unit(net, tiles, k, values, first_unit), n_columns, tiles.width, n_rows, rows, n_columns)
-
-
-@entry(parallel=True)
-def unit_values(packed, samples, memory, first_unit, with_delta, out):
-    """out[n, j] = z, or delta with `with_delta`, of unit first_unit + j and sample n."""
-    n_chunks = n_chunks_of(memory, len(samples.x))
-    wanted = (first_unit, with_delta, out)
-    if n_chunks == 1 or memory.plan[SERIAL]:
-        for chunk in range(n_chunks):
-            chunk_values(packed, samples, memory, wanted, chunk, n_chunks)
-    else:
-        for chunk in prange(n_chunks):
-            chunk_values(packed, samples, memory, wanted, chunk, n_chunks)

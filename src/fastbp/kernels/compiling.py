@@ -9,8 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import numba
-from numba.core import config
+from numba import types
+from numba.core import cgutils, config
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
+from numba.extending import intrinsic
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -45,8 +50,42 @@ class PackageCache(FunctionCache):
         )
 
 
-# What only compiled code calls needs no way in from Python: that halves the time to compile it.
-INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerOnly(NativeLowering):
+    """Numba's lowering to LLVM, without the optimisation and machine code of the single function."""
+
+    _name = "fastbp_lower_only"
+
+    def run_pass(self, state):
+        state.flags.no_compile = True
+        super().run_pass(state)
+        library = state.library
+        library._optimize_final_module = library._finalize_final_module = lambda: None
+        library.finalize()  # only links what the function calls
+        library._finalized = True
+        key = [].index  # a name within Numba: built in, one of its kind, and an error if Python calls it
+        state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
+        state.cr = state.cr._replace(cfunc=key)
+        return True
+
+
+class _KernelCompiler(CompilerBase):
+    """Numba's compiler for functions that only kernels call.
+
+    Numba optimises each function by itself and again in all that call it, level by level: the kernels
+    took a minute to compile. They are optimised once, in the entry.
+    """
+
+    def define_pipelines(self):
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.add_pass_after(_LowerOnly, NativeLowering)
+        pipeline.passes = [item for item in pipeline.passes if item[0] is not NativeLowering]
+        pipeline.finalize()
+        return [pipeline]
+
+
+# What only compiled code calls needs no way in from Python.
+INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler}
 
 
 def kernel(func=None, **options):
@@ -67,3 +106,41 @@ def entry(func=None, **options):
         except (OSError, RuntimeError):
             pass  # no writable place: compile anew in each process
     return compiled
+
+
+def by_address(func):
+    """`func` as an entry, and a function (address, *args) that calls it through its address.
+
+    The caller is then compiled without `func`. `address_of` gives the address.
+    """
+    compiled = entry(func)
+    if JIT_DISABLED:
+        return compiled, lambda _address, *args: func(*args)
+
+    @intrinsic
+    def call_by_address(typingctx, address, *args):
+        signature = types.void(address, types.StarArgTuple(args))
+
+        def lower(context, builder, sig, values):
+            arguments = cgutils.unpack_tuple(builder, values[1])
+            function_type = context.call_conv.get_function_type(types.void, args)
+            pointer = builder.inttoptr(values[0], function_type.as_pointer())
+            status, _ = context.call_conv.call_function(builder, pointer, types.void, args, arguments)
+            with cgutils.if_unlikely(builder, status.is_error):
+                context.call_conv.return_status_propagate(builder, status)
+            return context.get_dummy_value()
+
+        return signature, lower
+
+    return compiled, call_by_address
+
+
+def address_of(compiled, *args):
+    """Address of the machine code of an entry for arguments like `args`; compiles it if need be."""
+    if JIT_DISABLED:
+        return 0
+    signature = tuple(numba.typeof(arg) for arg in args)
+    if signature not in compiled.overloads:
+        compiled.compile(signature)
+    result = compiled.overloads[signature]
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels import sample
-from fastbp.kernels.batch import batch_gradient
+from fastbp.kernels.batch import GRADIENT, Job, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.updates import MOMENTUM, SGD, take_step
 
@@ -68,7 +68,7 @@ def train(packed, samples, memory, solver, run, n_steps):
         if start == 0 and not begin_epoch(packed, run):
             return False
         n_samples = min(run.batch_size, len(samples.x) - start)
-        error = batch_gradient(packed, samples, (start, n_samples), memory)
+        error = work(packed, samples, memory, Job(GRADIENT, start, n_samples, 0, samples.x))
         if not np.isfinite(error):
             return False
         run.losses[epoch] += error
