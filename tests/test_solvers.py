@@ -83,11 +83,11 @@ def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduc
     return losses
 
 
-def assert_same_training(step, learning_rate, reference_options=None, *, case=CASE, rtol=1e-10, **options):
+def assert_same_training(step, rate, *, case=CASE, rtol=1e-10, **options):
     """Train one network by `fit`, its twin by the formulas, and compare weights and losses."""
     fitted, reference = draw(case), draw(case)
     shared = {name: options[name] for name in ("batch_size", "reduction", "l2") if name in options}
-    losses = train(reference, step, learning_rate, **shared, **(reference_options or {}))
+    losses = train(reference, step, rate, **shared)
     net, X, T, weight = fitted
     before = net.params.copy()
     history = net.fit(X, T, sample_weight=weight, epochs=EPOCHS, shuffle=False, **options)

@@ -10,7 +10,7 @@ from cases import COMPILED
 def whole_range(dtype):
     """Return numbers of every size and both signs, more of them where functions bend."""
     info = np.finfo(dtype)
-    n = 150 if COMPILED else 20
+    n = 400 if COMPILED else 20
     sizes = np.geomspace(float(info.smallest_subnormal), float(info.max) * 0.999, n)
     bends = np.concatenate([np.linspace(0, 4, n), np.linspace(4, 45, n), np.linspace(45, 800, n // 3)])
     positive = np.concatenate([sizes, bends]).astype(dtype)
@@ -23,11 +23,9 @@ def set_precision(a):
     Beyond 800 (42 for the squares in exponents) what would be lost is below the smallest number anyway.
     """
     size = abs(float(a))
-    lost = 0.0
-    if 0 < size < 1:
-        lost = -1.1 * math.log2(size)
-    elif size < 800:
-        lost = 3.0 * size + (0.75 * size * size if size < 42 else 0.0)
+    lost = 2 * abs(math.log2(size)) if size else 0.0
+    if size < 800:
+        lost += 3.0 * size + (0.75 * size * size if size < 42 else 0.0)
     mpmath.mp.prec = int(200 + lost)
 
 

@@ -112,7 +112,7 @@ class Choice:
             state[1] = self.rates(1)[0]
         options = np.zeros(4)
         options[: len(self.values)] = self.values
-        return updates.Solver(self.code, options, state, np.zeros(1, np.int64), l2, n_weights, mean)
+        return updates.Solver(self.code, options, state, np.ones(2), l2, n_weights, mean)
 
 
 def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:

@@ -99,7 +99,7 @@ class Topology:
         ):
             row[[SOURCE, TARGET, WEIGHTS, N_IN, N_OUT]] = source, target, start, n_in, n_out
             fewest = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN
-            row[BY_INPUTS] = n_in >= lanes_of(dtype) and n_out >= fewest
+            row[BY_INPUTS] = 2 * n_in >= lanes_of(dtype) and n_out >= fewest
         return table
 
     def outgoing(self) -> Int64Array:

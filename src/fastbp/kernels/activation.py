@@ -90,8 +90,15 @@ def activate(layer, a, z, start, count):
         call(layer.h_address, a, z, start, count)
         return
     full = start + count - count % lanes(a)
-    for k in range(start, full, lanes(a)):
-        store(z, k, h(layer.function, load(a, k)))
+    if layer.function == RELU:  # a loop of its own for the shortest: a call of h takes longer than relu
+        for k in range(start, full, lanes(a)):
+            store(z, k, fn.relu(load(a, k)))
+    elif layer.function == TANH:
+        for k in range(start, full, lanes(a)):
+            store(z, k, fn.tanh(load(a, k)))
+    else:
+        for k in range(start, full, lanes(a)):
+            store(z, k, h(layer.function, load(a, k)))
     if full < start + count:
         rest = start + count - full
         store_first(z, full, h(layer.function, load_first(a, full, rest)), rest)
@@ -106,8 +113,15 @@ def multiply_slope(layer, a, z, delta, start, count):
         call(layer.dh_address, a, delta, start, count)
         return
     full = start + count - count % lanes(a)
-    for k in range(start, full, lanes(a)):
-        store(delta, k, load(delta, k) * dh(layer.function, load(a, k), load(z, k)))
+    if layer.function == RELU:
+        for k in range(start, full, lanes(a)):
+            store(delta, k, load(delta, k) * fn.relu_slope(load(a, k), load(z, k)))
+    elif layer.function == TANH:
+        for k in range(start, full, lanes(a)):
+            store(delta, k, load(delta, k) * fn.tanh_slope(load(a, k), load(z, k)))
+    else:
+        for k in range(start, full, lanes(a)):
+            store(delta, k, load(delta, k) * dh(layer.function, load(a, k), load(z, k)))
     if full < start + count:
         rest = start + count - full
         slope = dh(layer.function, load_first(a, full, rest), load_first(z, full, rest))

@@ -71,11 +71,18 @@ def data_of(samples):
 
 
 @kernel
+def row_of(array, chunk):
+    """Row `chunk` of a 2-D array as a view. (An array of its own would be counted: 1 us for all of them.)"""
+    return shift(view(array), chunk * array.shape[1])
+
+
+@kernel
 def tiles_of(memory, chunk, n_samples):
     """The tiles of a chunk, for the next `n_samples` samples."""
     return Tiles(
-        view(memory.a[chunk]), view(memory.z[chunk]), view(memory.delta[chunk]), view(memory.t[chunk]),
-        view(memory.weight[chunk]), view(memory.transposed[chunk]), memory.plan[GROUP], n_samples, memory.plan[WIDTH],
+        row_of(memory.a, chunk), row_of(memory.z, chunk), row_of(memory.delta, chunk), row_of(memory.t, chunk),
+        row_of(memory.weight, chunk), row_of(memory.transposed, chunk),
+        memory.plan[GROUP], n_samples, memory.plan[WIDTH],
     )  # fmt: skip
 
 
@@ -124,7 +131,7 @@ def work_on_chunk(packed, samples, memory, job, chunk, n_chunks):
                 copy_out(net, job, tiles, k, start)
         if job.kind == GRADIENT:
             transpose_layers(net, tiles)
-            add_gradient(net, tiles, view(memory.grads[chunk]))
+            add_gradient(net, tiles, row_of(memory.grads, chunk))
         start += tiles.n_samples
     memory.errors[chunk] = error
 
@@ -144,7 +151,7 @@ def work(packed, samples, memory, job):
     """Do a job; returns the error, sum_n weight_n E_n. The gradient is in memory.grads[0]."""
     n_chunks = n_chunks_of(memory, job.n_samples)
     if job.kind == GRADIENT:
-        memory.grads[:n_chunks] = 0.0
+        clear(memory.grads, n_chunks)
     if n_chunks == 1 or memory.plan[SERIAL]:
         for chunk in range(n_chunks):
             call_worker(memory.plan[ADDRESS], packed, samples, memory, job, chunk, n_chunks)
@@ -159,9 +166,17 @@ def work(packed, samples, memory, job):
 
 
 @kernel
+def clear(grads, n_chunks):
+    """grads[:n_chunks] = 0."""
+    all_grads = view(grads)
+    for p in range(0, n_chunks * grads.shape[1], lanes(all_grads)):
+        store(all_grads, p, 0.0)
+
+
+@kernel
 def add_chunks(grads, n_chunks):
     """grads[0] = sum of grads[c], c = 0, 1, 2 ... in this order."""
     for chunk in range(1, n_chunks):
-        total, grad = view(grads[0]), view(grads[chunk])
+        total, grad = row_of(grads, 0), row_of(grads, chunk)
         for p in range(0, grads.shape[1], lanes(total)):
             store(total, p, load(total, p) + load(grad, p))

@@ -15,6 +15,8 @@ from fastbp.kernels.lanes import (
 from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import NONE, layer_of
 
+FEW_COLUMNS = 4  # up to which numbers are copied one by one: half the time of a transposition
+
 
 class Data(NamedTuple):
     """Training samples, as views: row n of x is x[n * n_inputs : (n + 1) * n_inputs]."""
@@ -53,6 +55,15 @@ def row_of(data, n):
 def rows_to_lanes(values, n_columns, data, start, n_rows, out, width):
     """out[i, s] = values[row of sample start + s, i], for s < n_rows; 0 in the other lanes of the last register."""
     step = lanes(values)
+    if n_columns <= FEW_COLUMNS:
+        for s in range(n_rows):
+            row = row_of(data, start + s) * n_columns
+            for i in range(n_columns):
+                set_number(out, i * width + s, number(values, row + i))
+        for i in range(n_columns):
+            for s in range(n_rows, (n_rows + step - 1) // step * step):
+                set_number(out, i * width + s, 0.0)
+        return
     block = square_tile(values)
     for s in range(0, n_rows, step):
         for i in range(0, n_columns, step):
@@ -65,6 +76,18 @@ def rows_to_lanes(values, n_columns, data, start, n_rows, out, width):
             transpose(block)
             for r in range(n_valid):
                 store(out, (i + r) * width + s, get(block, r))
+
+
+@kernel
+def load_weights(data, start, n_rows, out, width):
+    """out[s] = weight of sample start + s, for s < n_rows; 0 in the other lanes."""
+    for s in range(0, width, lanes(out)):
+        store(out, s, 0.0)
+        if s < n_rows:
+            store_first(out, s, splat(out, 1.0), min(lanes(out), n_rows - s))
+    if data.has_weight:
+        for s in range(n_rows):
+            set_number(out, s, number(data.weight, row_of(data, start + s)))
 
 
 @kernel
@@ -118,11 +141,7 @@ def load_samples(net, data, start, tiles, with_targets):
         if with_targets:
             t_k = shift(tiles.t, k * data.n_outputs * tiles.width)
             rows_to_lanes(data.t, data.n_outputs, data, start + first, n_rows, t_k, tiles.width)
-            for s in range(tiles.width):
-                weight = 1.0 if s < n_rows else 0.0
-                if data.has_weight and s < n_rows:
-                    weight = number(data.weight, row_of(data, start + first + s))
-                set_number(tiles.weight, first + s, weight)
+            load_weights(data, start + first, n_rows, shift(tiles.weight, first), tiles.width)
     if with_targets and inputs.transposed != NONE:
         panels = shift(tiles.transposed, inputs.transposed * tiles.n_samples_max * TILE_REGISTERS * lanes(tiles.z))
         rows_to_panels(data, start, tiles.n_samples, panels, tiles.n_samples_max)

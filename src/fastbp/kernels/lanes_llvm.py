@@ -401,13 +401,14 @@ def sum_lanes(typingctx, v):
         value, count = args[0], v.lanes
         while count > 1:
             count //= 2
-            value = builder.fadd(_half(builder, value, 0, count), _half(builder, value, count, count))
+            value = builder.fadd(_run_of_lanes(builder, value, 0, count), _run_of_lanes(builder, value, count, count))
         return builder.extract_element(value, _INT(0))
 
     return v.element(v), lower
 
 
-def _half(builder, value, start, count):
+def _run_of_lanes(builder, value, start, count):
+    """Lanes start .. start + count - 1 of a vector."""
     indices = ir.Constant(ir.VectorType(_INT, count), list(range(start, start + count)))
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), indices)
 
@@ -523,7 +524,7 @@ def _merge(builder, x, y):
 def sum_tile(typingctx, shape, block, out, offset, stride):
     """out[offset + q * stride + p] += the sum of the lanes of register (q, p), for the whole tile.
 
-    A sum of one register takes log2(lanes) shuffles and additions. Two registers merge into one with
+    registers must divide lanes. A sum of one register takes log2(lanes) shuffles and additions. Two registers merge into one with
     both their half sums, and so on: about three instructions for each sum.
     """
     vec = block.vec
@@ -536,13 +537,16 @@ def sum_tile(typingctx, shape, block, out, offset, stride):
         for _stage in range(vec.lanes.bit_length() - 1):
             sums += [zero] * (len(sums) % 2)
             sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
-        one = context.get_constant(types.intp, 1)
-        for k in range(size):
-            place = builder.add(offset, builder.mul(stride, ir.IntType(64)(k // shape.registers)))
-            place = builder.add(place, ir.IntType(64)(k % shape.registers))
-            pointer = _pointer(context, builder, sig.args[2], args[2], place, one)
-            lane = builder.extract_element(sums[k // vec.lanes], _INT(k % vec.lanes))
-            builder.store(builder.fadd(builder.load(pointer), lane), pointer)
+        count = context.get_constant(types.intp, shape.registers)
+        for q in range(shape.units):
+            row = builder.add(offset, builder.mul(stride, ir.IntType(64)(q)))
+            lane = q * shape.registers
+            row_sums = _run_of_lanes(builder, sums[lane // vec.lanes], lane % vec.lanes, shape.registers)
+            pointer = _pointer(context, builder, sig.args[2], args[2], row, count)
+            pointer = builder.bitcast(pointer, row_sums.type.as_pointer())
+            old = builder.load(pointer)
+            old.align = vec.element.bitwidth // 8
+            builder.store(builder.fadd(old, row_sums), pointer).align = vec.element.bitwidth // 8
         return context.get_dummy_value()
 
     return types.void(shape, block, out, offset, stride), lower

@@ -3,6 +3,8 @@
 With y an output and t its target; E_n is the sum over the outputs of a sample.
 """
 
+import numpy as np
+
 from fastbp.kernels import activation
 from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import entry, kernel
@@ -80,22 +82,23 @@ def canonical_error(loss, a, y, t, log_sum):
     return fma(-t, a, y)
 
 
-# The same for single numbers
+# The same for single numbers, in float64
 
 
 @entry
 def unit_error(loss, y, t):
     """E_n of one output."""
-    return first(error(loss, single(y), single(t)))
+    return first(error(loss, single(np.float64(y)), single(np.float64(t))))
 
 
 @entry
 def unit_error_slope(loss, y, t):
     """dE_n/dy of one output."""
-    return first(error_slope(loss, single(y), single(t)))
+    return first(error_slope(loss, single(np.float64(y)), single(np.float64(t))))
 
 
 @entry
 def unit_canonical_error(loss, a, y, t, log_sum):
     """E_n of one output of a canonical pair."""
-    return first(canonical_error(loss, single(a), single(y), single(t), single(log_sum)))
+    a, y, t = single(np.float64(a)), single(np.float64(y)), single(np.float64(t))
+    return first(canonical_error(loss, a, y, t, single(np.float64(log_sum))))

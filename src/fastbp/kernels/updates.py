@@ -30,7 +30,7 @@ class Solver(NamedTuple):
     kind: int  # SGD ...
     options: np.ndarray  # (4,) float64, see above
     state: np.ndarray  # (n_moments, n_params filled up)
-    n_steps: np.ndarray  # (1,) int64: steps taken
+    decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps
     l2: float
     n_weights: int  # the first of the parameters; biases, which l2 leaves alone, follow
     mean: bool  # steps follow the mean over the batch, not the sum
@@ -132,10 +132,10 @@ def take_step(params, grad, solver, learning_rate, scale):
     """Update `params` along the summed gradient `grad`."""
     if solver.l2 != 0.0:
         add_l2(params, grad, solver.n_weights, solver.l2 / scale)
-    solver.n_steps[0] += 1
     if solver.kind == ADAM:
-        t = solver.n_steps[0]
-        rate = learning_rate * np.sqrt(1.0 - solver.options[BETA_2] ** t) / (1.0 - solver.options[BETA_1] ** t)
+        solver.decay[0] *= solver.options[BETA_1]
+        solver.decay[1] *= solver.options[BETA_2]
+        rate = learning_rate * np.sqrt(1.0 - solver.decay[1]) / (1.0 - solver.decay[0])
         adam(params, grad, solver.state, scale, rate, solver.options)
     elif solver.kind == SGD:
         sgd(params, grad, solver.state, scale, learning_rate, solver.options[MOMENTUM])
