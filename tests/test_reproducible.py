@@ -6,15 +6,23 @@ from cases import Case, draw
 from subprocesses import run_python, start_python
 
 import fastbp
+from fastbp.workspace import make_memory
 
-# Few parameters and many samples; many parameters and few samples; both sides of whatever divides the work.
+# Few parameters and many samples; many parameters and fewer samples; both sides of whatever divides the work.
 CASES = [
     Case((3, 5, 2), n_samples=3001, weighted=True),
-    Case((40, 130, 70, 3), "relu", "softmax", "cross_entropy", n_samples=190),
-    Case((200, 300, 10), "gelu", n_samples=64),
-    Case((6, 17, 9, 1), "tanh", "logistic", "binary_cross_entropy", skip="all", n_samples=517),
+    Case((40, 130, 70, 3), "relu", "softmax", "cross_entropy", n_samples=1903),
+    Case((400, 300, 10), "gelu", n_samples=1200),
+    Case((60, 70, 50, 1), "tanh", "logistic", "binary_cross_entropy", skip="all", n_samples=1517),
     Case((64, 64), "tanh", n_samples=1100),
 ]
+
+
+def n_chunks(case, dtype="float64"):
+    """Return into how many parts the samples are cut that threads work on."""
+    net = draw(case, dtype).net
+    return make_memory(net.topology, net.packed, case.n_samples).errors.size
+
 
 DIGESTS = """
 import hashlib
@@ -54,6 +62,11 @@ def digests():
         else:
             assert "threading layer" in process.stderr, process.stderr[-3000:]
     return found
+
+
+def test_threads_have_something_to_share():
+    assert n_chunks(CASES[0]) == 1
+    assert min(map(n_chunks, CASES[1:])) > 1
 
 
 @pytest.mark.compiled_only

@@ -24,7 +24,7 @@ def as_it_is(kernel):
 def naive_gradient(problem, version):
     """Return E and its gradient by the loops over samples, layers and units."""
     net, X, T, weight = problem
-    packed, dtype = net._packed, net.dtype
+    packed, dtype = net.packed, net.dtype
     a, z, delta = np.zeros((3, sum(net.sizes)), dtype)
     grad, E = np.zeros(packed.params.size, dtype), 0.0
     for n in range(len(X)):

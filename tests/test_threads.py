@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 from cases import Case, draw
 from subprocesses import run_python
+from test_reproducible import n_chunks
 
 pytestmark = pytest.mark.compiled_only
-CASE = Case((20, 64, 32, 3), "tanh", n_samples=400)
+CASE = Case((20, 64, 32, 3), "tanh", n_samples=2500)
 
 
 def fit_and_hash(seed):
     net, X, T, _ = draw(CASE._replace(seed=seed))
-    net.fit(X, T, epochs=5, seed=seed)
+    net.fit(X, T, batch_size=None, epochs=5, seed=seed)
     return net.params.copy()
+
+
+def test_the_work_is_shared_among_threads():
+    assert n_chunks(CASE) > 3
 
 
 def test_networks_of_several_threads_train_at_once():

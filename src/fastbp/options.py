@@ -88,9 +88,9 @@ _OPTIONS: tuple[Option[Any], ...] = (
     _with_default(
         "--hidden",
         metavar="SIZES",
-        default="64,64",
+        default="128",
         callback=_checked(_hidden_sizes),
-        help="Units of the hidden layers, or none.",
+        help="Units of the hidden layers: 128, or 64,64, or none.",
     ),
     _with_default(
         "--activation",
@@ -114,12 +114,12 @@ _OPTIONS: tuple[Option[Any], ...] = (
         callback=_checked(checks.number, low_open=True),
         help="[default: the solver's]",
     ),
-    _with_default("--l2", type=float, default=0.003, callback=_checked(checks.number), help="Weight decay."),
+    _with_default("--l2", type=float, default=0.005, callback=_checked(checks.number), help="Weight decay."),
     _with_default("--seed", type=_COUNT, default=0, help="Of splits, first weights and shuffling."),
     _with_default(
         "--patience",
         type=_COUNT,
-        default=20,
+        default=30,
         help="Stop after this many epochs without a better validation loss; 0: never.",
     ),
     click.option("--threads", type=_POSITIVE, help="[default: all cores]"),

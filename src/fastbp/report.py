@@ -271,9 +271,9 @@ def print_columns(console: Console, encoder: Encoder) -> None:
 def _encoding(column: Column) -> str:
     match column:
         case NumberColumn(scale=0.0):
-            return f"{column.mean:.6g} in all training rows: not used"
+            return f"{column.mean:.5g} in all training rows: not used"
         case NumberColumn():
-            return f"(x - {column.mean:.6g}) / {column.scale:.6g}"
+            return f"mean {column.mean:.5g}, deviation {column.scale:.5g}"
         case BooleanColumn():
             return "0 or 1"
         case CategoryColumn():

@@ -12,7 +12,7 @@ from fastbp import checks, initial, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
 from fastbp.solvers import Choice
-from fastbp.workspace import make_memory, prepare, run
+from fastbp.workspace import make_memory, run
 
 if TYPE_CHECKING:
     from fastbp.network import Network
@@ -139,7 +139,6 @@ class Training:
             batch_size=size,
             shuffle=options.shuffle,
         )
-        prepare(packed, self.samples, self.memory)
         self.steps_per_epoch = -(-n_samples // size)
         self.train = epochs.train_online if size == 1 else epochs.train
 

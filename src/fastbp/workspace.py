@@ -8,8 +8,7 @@ import numpy as np
 from fastbp import threads
 from fastbp.checks import Array
 from fastbp.kernels.activation import NEEDS_A
-from fastbp.kernels.batch import ADDRESS, GRADIENT, Job, Memory, Samples, work, work_on_chunk
-from fastbp.kernels.compiling import address_of
+from fastbp.kernels.batch import GRADIENT, Memory, Samples, run_job, worker_address
 from fastbp.kernels.loss import CROSS_ENTROPY, POISSON
 from fastbp.kernels.machine import TILE_REGISTERS, lanes_of, tile_width
 from fastbp.kernels.packed import FUNCTION, Packed
@@ -67,14 +66,8 @@ def make_memory(topology: Topology, packed: Packed, n_samples: int, *, with_grad
         transposed=rows(n_panels * n_tiles * width * TILE_REGISTERS * lanes_of(dtype)),
         grads=aligned_zeros((n_chunks if with_gradient else 0, packed.params.size), dtype),
         errors=np.zeros(n_chunks),
-        plan=np.array([width, n_tiles * width, min_samples, 1, 0], np.int64),
+        plan=np.array([width, n_tiles * width, min_samples, 1, worker_address(dtype)], np.int64),
     )
-
-
-def prepare(packed: Packed, samples: Samples, memory: Memory) -> None:
-    """Compile the engine for these types if it is not yet, and note its address in `memory`."""
-    job = Job(GRADIENT, 0, 0, 0, samples.x)
-    memory.plan[ADDRESS] = address_of(work_on_chunk, packed, samples, memory, job, 0, 0)
 
 
 def run(
@@ -82,10 +75,7 @@ def run(
     n_threads: int | None = None,
 ) -> tuple[float, Memory]:  # fmt: skip
     """Do one job with all samples: (error, memory with the gradient)."""
-    n_samples = len(samples.x)
-    memory = make_memory(topology, packed, n_samples, with_gradient=kind == GRADIENT)
-    prepare(packed, samples, memory)
-    job = Job(kind, 0, n_samples, first_unit, samples.x if out is None else out)
+    memory = make_memory(topology, packed, len(samples.x), with_gradient=kind == GRADIENT)
     with threads.limit(n_threads, memory):
-        error = work(packed, samples, memory, job)
+        error = run_job(packed, samples, memory, kind, first_unit, samples.x if out is None else out)
     return float(error), memory

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling import JIT_DISABLED, by_address, entry, kernel
+from fastbp.kernels.compiling import address_of, by_address, entry, kernel
 from fastbp.kernels.gather import Data, Tiles, lanes_to_rows, load_samples
-from fastbp.kernels.lanes import lanes, load, shift, store, view
-from fastbp.kernels.packed import net_of
+from fastbp.kernels.lanes import Doubles, Numbers, lanes, load, number, set_number, shift, store, view
+from fastbp.kernels.packed import Net, net_of
 from fastbp.kernels.passes import add_gradient, backward, forward, output_delta, transpose_layers, unit
 
 # What to do with the samples of a chunk
@@ -51,6 +51,30 @@ class Memory(NamedTuple):
 WIDTH, GROUP, CHUNK, SERIAL, ADDRESS = range(5)
 
 
+class Space(NamedTuple):
+    """A `Memory` as views, with the lengths of its rows."""
+
+    a: Numbers
+    z: Numbers
+    delta: Numbers
+    t: Numbers
+    weight: Numbers
+    transposed: Numbers
+    grads: Numbers
+    errors: Doubles
+    n_z: int
+    n_t: int
+    n_weight: int
+    n_transposed: int
+    n_params: int
+    n_chunks_max: int
+    width: int
+    group: int
+    min_chunk: int
+    serial: bool
+    address: int
+
+
 class Job(NamedTuple):
     """What to do with which samples."""
 
@@ -58,7 +82,8 @@ class Job(NamedTuple):
     start: int
     n_samples: int
     first_unit: int  # of those that go to `out`
-    out: np.ndarray  # (n_samples, n_columns)
+    n_columns: int
+    out: Numbers  # (n_samples, n_columns)
 
 
 @kernel
@@ -71,55 +96,62 @@ def data_of(samples):
 
 
 @kernel
-def row_of(array, chunk):
-    """Row `chunk` of a 2-D array as a view. (An array of its own would be counted: 1 us for all of them.)"""
-    return shift(view(array), chunk * array.shape[1])
-
-
-@kernel
-def tiles_of(memory, chunk, n_samples):
-    """The tiles of a chunk, for the next `n_samples` samples."""
-    return Tiles(
-        row_of(memory.a, chunk), row_of(memory.z, chunk), row_of(memory.delta, chunk), row_of(memory.t, chunk),
-        row_of(memory.weight, chunk), row_of(memory.transposed, chunk),
-        memory.plan[GROUP], n_samples, memory.plan[WIDTH],
+def space_of(memory):
+    """The views of the work space."""
+    plan = memory.plan
+    return Space(
+        view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
+        view(memory.transposed), view(memory.grads), view(memory.errors),
+        memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.transposed.shape[1], memory.grads.shape[1],
+        memory.errors.size, plan[WIDTH], plan[GROUP], plan[CHUNK], plan[SERIAL] != 0, plan[ADDRESS],
     )  # fmt: skip
 
 
 @kernel
-def n_chunks_of(memory, n_samples):
-    """Number of chunks: by the number of samples, never by the number of threads."""
-    return max(1, min(memory.errors.size, n_samples // memory.plan[CHUNK]))
+def tiles_of(space, chunk, n_samples):
+    """The tiles of a chunk, for the next `n_samples` samples."""
+    z = chunk * space.n_z
+    return Tiles(
+        shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, chunk * space.n_t),
+        shift(space.weight, chunk * space.n_weight), shift(space.transposed, chunk * space.n_transposed),
+        space.group, n_samples, space.width,
+    )  # fmt: skip
 
 
 @kernel
-def chunk_bounds(memory, job, chunk, n_chunks):
+def n_chunks_of(space, n_samples):
+    """Number of chunks: by the number of samples, never by the number of threads."""
+    return max(1, min(space.n_chunks_max, n_samples // space.min_chunk))
+
+
+@kernel
+def chunk_bounds(space, job, chunk, n_chunks):
     """First sample of a chunk, and that of the next: chunks are as even as whole tiles allow."""
-    n_tiles = (job.n_samples + memory.plan[WIDTH] - 1) // memory.plan[WIDTH]
-    first = chunk * n_tiles // n_chunks * memory.plan[WIDTH]
-    stop = (chunk + 1) * n_tiles // n_chunks * memory.plan[WIDTH]
+    n_tiles = (job.n_samples + space.width - 1) // space.width
+    first = chunk * n_tiles // n_chunks * space.width
+    stop = (chunk + 1) * n_tiles // n_chunks * space.width
     return job.start + first, job.start + min(stop, job.n_samples)
 
 
 @kernel
 def copy_out(net, job, tiles, k, row):
     """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of tile k."""
-    n_columns = job.out.shape[1]
     values = tiles.z if job.kind == FORWARD else tiles.delta
     n_rows = min(tiles.width, tiles.n_samples - k * tiles.width)
-    rows = shift(view(job.out), (row + k * tiles.width) * n_columns)
-    lanes_to_rows(unit(net, tiles, k, values, job.first_unit), n_columns, tiles.width, n_rows, rows, n_columns)
+    rows = shift(job.out, (row + k * tiles.width) * job.n_columns)
+    units = unit(net, tiles, k, values, job.first_unit)
+    lanes_to_rows(units, job.n_columns, tiles.width, n_rows, rows, job.n_columns)
 
 
-def work_on_chunk(packed, samples, memory, job, chunk, n_chunks):
+def work_on_chunk(net, data, space, job, chunk, n_chunks):
     """Do the job with the samples of one chunk, a group of tiles at a time.
 
-    The error goes to memory.errors[chunk], the gradient to memory.grads[chunk].
+    The error goes to errors[chunk], the gradient is added to grads[chunk].
     """
-    net, data, error = net_of(packed), data_of(samples), 0.0
-    start, stop = chunk_bounds(memory, job, chunk, n_chunks)
+    error = 0.0
+    start, stop = chunk_bounds(space, job, chunk, n_chunks)
     while start < stop:
-        tiles = tiles_of(memory, chunk, min(memory.plan[GROUP], stop - start))
+        tiles = tiles_of(space, chunk, min(space.group, stop - start))
         load_samples(net, data, start, tiles, job.kind != FORWARD)
         for k in range((tiles.n_samples + tiles.width - 1) // tiles.width):
             forward(net, tiles, k)
@@ -131,52 +163,57 @@ def work_on_chunk(packed, samples, memory, job, chunk, n_chunks):
                 copy_out(net, job, tiles, k, start)
         if job.kind == GRADIENT:
             transpose_layers(net, tiles)
-            add_gradient(net, tiles, row_of(memory.grads, chunk))
+            add_gradient(net, tiles, shift(space.grads, chunk * space.n_params))
         start += tiles.n_samples
-    memory.errors[chunk] = error
+    set_number(space.errors, chunk, error)
 
 
 work_on_chunk, call_worker = by_address(work_on_chunk)
 
 
+def worker_address(dtype):
+    """Address of `work_on_chunk` for numbers of `dtype`."""
+    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, int, int))
+
+
 @entry(parallel=True)
-def in_parallel(packed, samples, memory, job, n_chunks):
+def in_parallel(net, data, space, job, n_chunks):
     """All chunks, on as many threads as Numba is set to use."""
     for chunk in prange(n_chunks):
-        call_worker(memory.plan[ADDRESS], packed, samples, memory, job, chunk, n_chunks)
+        call_worker(space.address, net, data, space, job, chunk, n_chunks)
 
 
-@entry
-def work(packed, samples, memory, job):
-    """Do a job; returns the error, sum_n weight_n E_n. The gradient is in memory.grads[0]."""
-    n_chunks = n_chunks_of(memory, job.n_samples)
+@kernel
+def work(net, data, space, job):
+    """Do a job; returns the error, sum_n weight_n E_n. The gradient is in grads[0]."""
+    n_chunks = n_chunks_of(space, job.n_samples)
     if job.kind == GRADIENT:
-        clear(memory.grads, n_chunks)
-    if n_chunks == 1 or memory.plan[SERIAL]:
+        for p in range(0, n_chunks * space.n_params, lanes(space.grads)):
+            store(space.grads, p, 0.0)
+    if n_chunks == 1 or space.serial:
         for chunk in range(n_chunks):
-            call_worker(memory.plan[ADDRESS], packed, samples, memory, job, chunk, n_chunks)
+            call_worker(space.address, net, data, space, job, chunk, n_chunks)
     else:
-        in_parallel(packed, samples, memory, job, n_chunks)
+        in_parallel(net, data, space, job, n_chunks)
     if job.kind == GRADIENT:
-        add_chunks(memory.grads, n_chunks)
+        add_chunks(space, n_chunks)
     error = 0.0
     for chunk in range(n_chunks):
-        error += memory.errors[chunk]
+        error += number(space.errors, chunk)
     return error
 
 
 @kernel
-def clear(grads, n_chunks):
-    """grads[:n_chunks] = 0."""
-    all_grads = view(grads)
-    for p in range(0, n_chunks * grads.shape[1], lanes(all_grads)):
-        store(all_grads, p, 0.0)
-
-
-@kernel
-def add_chunks(grads, n_chunks):
+def add_chunks(space, n_chunks):
     """grads[0] = sum of grads[c], c = 0, 1, 2 ... in this order."""
     for chunk in range(1, n_chunks):
-        total, grad = row_of(grads, 0), row_of(grads, chunk)
-        for p in range(0, grads.shape[1], lanes(total)):
-            store(total, p, load(total, p) + load(grad, p))
+        grad = shift(space.grads, chunk * space.n_params)
+        for p in range(0, space.n_params, lanes(grad)):
+            store(space.grads, p, load(space.grads, p) + load(grad, p))
+
+
+@entry
+def run_job(packed, samples, memory, kind, first_unit, out):
+    """Do a job with all samples, and copy what it wants of units from `first_unit` on to `out`."""
+    job = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out))
+    return work(net_of(packed), data_of(samples), space_of(memory), job)

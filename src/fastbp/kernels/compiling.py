@@ -135,12 +135,31 @@ def by_address(func):
     return compiled, call_by_address
 
 
-def address_of(compiled, *args):
-    """Address of the machine code of an entry for arguments like `args`; compiles it if need be."""
+def address_of(compiled, dtype, fields):
+    """Address of the machine code of an entry; compiles it if need be.
+
+    Its arguments are given by `fields`: int, or NamedTuple classes whose fields say what they are.
+    """
     if JIT_DISABLED:
         return 0
-    signature = tuple(numba.typeof(arg) for arg in args)
+    signature = tuple(_numba_type(field, dtype) for field in fields)
     if signature not in compiled.overloads:
         compiled.compile(signature)
     result = compiled.overloads[signature]
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def _numba_type(field, dtype):
+    from fastbp.kernels.lanes import Doubles, Integers, Numbers
+    from fastbp.kernels.vectors import ViewType
+
+    simple = {
+        int: types.intp,
+        bool: types.boolean,
+        Numbers: ViewType(numba.from_dtype(dtype)),
+        Doubles: ViewType(types.float64),
+        Integers: ViewType(types.int64),
+    }
+    if field in simple:
+        return simple[field]
+    return types.NamedTuple([_numba_type(kind, dtype) for kind in field.__annotations__.values()], field)

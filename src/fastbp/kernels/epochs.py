@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels import sample
-from fastbp.kernels.batch import GRADIENT, Job, work
+from fastbp.kernels.batch import GRADIENT, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.updates import MOMENTUM, SGD, take_step
+from fastbp.kernels.lanes import view
+from fastbp.kernels.packed import net_of
+from fastbp.kernels.updates import MOMENTUM, SGD, rule_of, take_step
 
 
 class Run(NamedTuple):
@@ -61,6 +63,7 @@ def begin_epoch(packed, run):
 @entry
 def train(packed, samples, memory, solver, run, n_steps):
     """Take `n_steps` steps, or as many as are left; returns False as soon as the error is not finite."""
+    net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
     for _step in range(n_steps):
         epoch, start = run.position[0], run.position[1]
         if epoch == run.rates.size:
@@ -68,11 +71,11 @@ def train(packed, samples, memory, solver, run, n_steps):
         if start == 0 and not begin_epoch(packed, run):
             return False
         n_samples = min(run.batch_size, len(samples.x) - start)
-        error = work(packed, samples, memory, Job(GRADIENT, start, n_samples, 0, samples.x))
+        error = work(net, data, space, Job(GRADIENT, start, n_samples, 0, 0, data.x))
         if not np.isfinite(error):
             return False
         run.losses[epoch] += error
-        take_step(packed.params, memory.grads[0], solver, run.rates[epoch], 1.0 / n_samples if solver.mean else 1.0)
+        take_step(net.params, space.grads, rule, run.rates[epoch], 1.0 / n_samples if solver.mean else 1.0)
         advance(run, n_samples, len(samples.x))
     return True
 
@@ -90,7 +93,7 @@ def advance(run, n_samples, n_all):
 def train_online(packed, samples, memory, solver, run, n_steps):
     """`train` with batches of one sample: the derivation's own loops, `sample.py`."""
     a, z, delta = memory.a[0], memory.z[0], memory.delta[0]
-    grad = memory.grads[0]
+    grad, rule = memory.grads[0], rule_of(solver)
     plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and solver.l2 == 0.0
     for _step in range(n_steps):
         epoch, start = run.position[0], run.position[1]
@@ -111,6 +114,6 @@ def train_online(packed, samples, memory, solver, run, n_steps):
         else:
             grad[:] = 0.0
             sample.add_gradient(packed, z, delta, weight, grad)
-            take_step(packed.params, grad, solver, run.rates[epoch], 1.0)
+            take_step(view(packed.params), view(grad), rule, run.rates[epoch], 1.0)
         advance(run, 1, len(samples.x))
     return True

@@ -6,11 +6,9 @@ it sample by sample as well (see `passes.py`), in a *panel*: 4 registers of inpu
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    get, lanes, load, load_first, number, put, set_number, shift, splat, square_tile, store, store_first, transpose,
+    Integers, Numbers, get, lanes, load, load_first, number, put, set_number, shift, splat, square_tile, store, store_first, transpose,
 )  # fmt: skip
 from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import NONE, layer_of
@@ -21,10 +19,10 @@ FEW_COLUMNS = 4  # up to which numbers are copied one by one: half the time of a
 class Data(NamedTuple):
     """Training samples, as views: row n of x is x[n * n_inputs : (n + 1) * n_inputs]."""
 
-    x: np.ndarray
-    t: np.ndarray
-    weight: np.ndarray  # (n_samples,) if has_weight
-    order: np.ndarray  # (n_samples,) if has_order: the n-th sample is row order[n]
+    x: Numbers
+    t: Numbers
+    weight: Numbers  # (n_samples,) if has_weight
+    order: Integers  # (n_samples,) if has_order: the n-th sample is row order[n]
     n_inputs: int
     n_outputs: int
     has_weight: bool
@@ -34,12 +32,12 @@ class Data(NamedTuple):
 class Tiles(NamedTuple):
     """Memory of a group of tiles, as views. Unit j, sample s of tile k: at (k * n_units + j) * width + s."""
 
-    a: np.ndarray  # inputs of the units; the same memory as z where no derivative needs them
-    z: np.ndarray  # outputs of the units
-    delta: np.ndarray  # dE/da
-    t: np.ndarray  # targets: output k of tile m at (m * n_outputs + k) * width
-    weight: np.ndarray  # weights of the samples, 0 in lanes without one
-    transposed: np.ndarray  # panels: panel p, sample s at (p * n_samples_max + s) * panel width
+    a: Numbers  # inputs of the units; the same memory as z where no derivative needs them
+    z: Numbers  # outputs of the units
+    delta: Numbers  # dE/da
+    t: Numbers  # targets: output k of tile m at (m * n_outputs + k) * width
+    weight: Numbers  # weights of the samples, 0 in lanes without one
+    transposed: Numbers  # panels: panel p, sample s at (p * n_samples_max + s) * panel width
     n_samples_max: int
     n_samples: int  # samples in the group
     width: int  # samples in a tile

@@ -21,3 +21,17 @@ if JIT_DISABLED:
     from fastbp.kernels.lanes_plain import *  # noqa: F403
 else:
     from fastbp.kernels.lanes_llvm import *  # noqa: F403
+
+# What the fields of the kernels' NamedTuples are
+
+
+class Numbers:
+    """A view of numbers of the network's dtype."""
+
+
+class Doubles:
+    """A view of float64."""
+
+
+class Integers:
+    """A view of int64."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling import kernel
-from fastbp.kernels.lanes import number, view
+from fastbp.kernels.lanes import Integers, Numbers, number, view
 
 # Columns of `Packed.layers`
 FIRST_UNIT, N_UNITS, FUNCTION, BIAS, IN_START, IN_END, OUT_START, OUT_END, TRANSPOSED, H_ADDRESS, DH_ADDRESS = range(11)
@@ -34,12 +34,12 @@ class Packed(NamedTuple):
 
 
 class Net(NamedTuple):
-    """A `Packed` as views, for the kernels that work on tiles."""
+    """A `Packed` as views: nothing in it is counted by reference, which would cost more than a small layer."""
 
-    params: np.ndarray
-    layers: np.ndarray
-    blocks: np.ndarray
-    outgoing: np.ndarray
+    params: Numbers
+    layers: Integers
+    blocks: Integers
+    outgoing: Integers
     loss: int
     n_layers: int
     n_blocks: int

@@ -12,13 +12,11 @@ so a layer of 2 units runs at the rate of one of 2,000, and nothing is padded bu
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fastbp.kernels import functions as fn
 from fastbp.kernels.activation import SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.gather import lanes_to_panels
-from fastbp.kernels.lanes import lanes, load, maximum, number, select, shift, splat, store, sum_lanes
+from fastbp.kernels.lanes import Numbers, lanes, load, maximum, number, select, shift, splat, store, sum_lanes
 from fastbp.kernels.loss import canonical_error, error, error_slope, is_canonical
 from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import NONE, block_of, layer_of
@@ -112,10 +110,10 @@ def log_sum_exp(a, n_units, width, s):
 class Outputs(NamedTuple):
     """The output layer of one tile: unit k begins at k * width in each view."""
 
-    a: np.ndarray
-    y: np.ndarray
-    t: np.ndarray
-    delta: np.ndarray
+    a: Numbers
+    y: Numbers
+    t: Numbers
+    delta: Numbers
     n_units: int
     width: int
 

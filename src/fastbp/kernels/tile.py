@@ -11,11 +11,9 @@ over so many rolled up). 2 and 1 units, 2 registers and 1, are for what is left 
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    Shape, fma, get, lanes, load, load_first, number, put, set_number, shift, splat, store, store_first, sum_lanes, sum_tile, tile,
+    Numbers, Shape, fma, get, lanes, load, load_first, number, put, set_number, shift, splat, store, store_first, sum_lanes, sum_tile, tile,
 )  # fmt: skip
 from fastbp.kernels.machine import TILE_REGISTERS
 
@@ -25,16 +23,16 @@ SINGLE_6, SINGLE_2, SINGLE_1 = Shape(6, 1), Shape(2, 1), Shape(1, 1)
 
 
 class Rows(NamedTuple):
-    """Row q of a matrix begins at data[q * stride]; `data` is a view."""
+    """Row q of a matrix begins at data[q * stride]."""
 
-    data: np.ndarray
+    data: Numbers
     stride: int
 
 
 class Weights(NamedTuple):
-    """The weight of term k in sum q is data[q * sum_stride + k * term_stride]; `data` is a view."""
+    """The weight of term k in sum q is data[q * sum_stride + k * term_stride]."""
 
-    data: np.ndarray
+    data: Numbers
     sum_stride: int
     term_stride: int
 

@@ -1,6 +1,6 @@
 """Weight updates: one loop over flat arrays each.
 
-params, grad and every row of `state` have the same length and order, filled up to whole registers.
+w, g and the moments have the same length and order, filled up to whole registers.
 `scale` turns the summed gradient into the one that is stepped along (1, or 1 / samples in the batch).
 Numbers below the smallest normal one are set to zero: moments that fade away, such as those of a unit
 that has died, would otherwise slow the loop 10 to 50 times.
@@ -12,7 +12,8 @@ import numpy as np
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    absolute, copysign, lanes, like, load, maximum, minimum, precision, select, sqrt, store, view,
+    Doubles, Numbers, absolute, copysign, lanes, like, load, maximum, minimum, number, precision, select, set_number,
+    shift, sqrt, store, view,
 )  # fmt: skip
 
 SGD, NESTEROV, ADAM, RMSPROP, RPROP = range(5)
@@ -36,6 +37,30 @@ class Solver(NamedTuple):
     mean: bool  # steps follow the mean over the batch, not the sum
 
 
+class Rule(NamedTuple):
+    """A `Solver` as views."""
+
+    kind: int
+    options: Doubles
+    first: Numbers  # the moments
+    second: Numbers
+    decay: Doubles
+    l2: float
+    n_weights: int
+    n_params: int
+
+
+@kernel
+def rule_of(solver):
+    """The views of a solver."""
+    first = view(solver.state)
+    second = shift(first, solver.state.shape[1] * (len(solver.state) - 1))
+    return Rule(
+        solver.kind, view(solver.options), first, second, view(solver.decay),
+        solver.l2, solver.n_weights, solver.state.shape[1],
+    )  # fmt: skip
+
+
 @kernel
 def flush(x):
     """x, or 0 if it is smaller than the smallest normal number."""
@@ -44,20 +69,20 @@ def flush(x):
 
 
 @kernel
-def sgd(params, grad, state, scale, learning_rate, momentum):
+def sgd(w, g, rule, scale, learning_rate):
     """v <- momentum v - eta g;  w <- w + v."""
-    w, g, v = view(params), view(grad), view(state[0])
-    for p in range(0, params.size, lanes(w)):
+    v, momentum = rule.first, number(rule.options, MOMENTUM)
+    for p in range(0, rule.n_params, lanes(w)):
         v_p = flush(momentum * load(v, p) - learning_rate * (scale * load(g, p)))
         store(v, p, v_p)
         store(w, p, load(w, p) + v_p)
 
 
 @kernel
-def nesterov(params, grad, state, scale, learning_rate, momentum):
+def nesterov(w, g, rule, scale, learning_rate):
     """v <- momentum v - eta g;  w <- w + momentum v - eta g, with the new v."""
-    w, g, v = view(params), view(grad), view(state[0])
-    for p in range(0, params.size, lanes(w)):
+    v, momentum = rule.first, number(rule.options, MOMENTUM)
+    for p in range(0, rule.n_params, lanes(w)):
         step = learning_rate * (scale * load(g, p))
         v_p = flush(momentum * load(v, p) - step)
         store(v, p, v_p)
@@ -65,15 +90,16 @@ def nesterov(params, grad, state, scale, learning_rate, momentum):
 
 
 @kernel
-def adam(params, grad, state, scale, learning_rate, options):
+def adam(w, g, rule, scale, learning_rate):
     """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g**2;  w <- w - eta m / (sqrt(v) + epsilon).
 
     Kingma and Ba (2015), algorithm 1 in the form at the end of its section 2: eta holds the two
     corrections for the start from zero.
     """
-    w, g, m, v = view(params), view(grad), view(state[0]), view(state[1])
-    beta_1, beta_2, epsilon = options[BETA_1], options[BETA_2], options[EPSILON]
-    for p in range(0, params.size, lanes(w)):
+    m, v = rule.first, rule.second
+    beta_1, beta_2 = number(rule.options, BETA_1), number(rule.options, BETA_2)
+    epsilon = number(rule.options, EPSILON)
+    for p in range(0, rule.n_params, lanes(w)):
         g_p = scale * load(g, p)
         m_p = flush(beta_1 * load(m, p) + (1.0 - beta_1) * g_p)
         v_p = flush(beta_2 * load(v, p) + (1.0 - beta_2) * (g_p * g_p))
@@ -83,11 +109,10 @@ def adam(params, grad, state, scale, learning_rate, options):
 
 
 @kernel
-def rmsprop(params, grad, state, scale, learning_rate, options):
+def rmsprop(w, g, rule, scale, learning_rate):
     """v <- rho v + (1 - rho) g**2;  w <- w - eta g / (sqrt(v) + epsilon).  Tieleman and Hinton (2012)."""
-    w, g, v = view(params), view(grad), view(state[0])
-    rho, epsilon = options[RHO], options[EPSILON]
-    for p in range(0, params.size, lanes(w)):
+    v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
+    for p in range(0, rule.n_params, lanes(w)):
         g_p = scale * load(g, p)
         v_p = flush(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
         store(v, p, v_p)
@@ -95,18 +120,18 @@ def rmsprop(params, grad, state, scale, learning_rate, options):
 
 
 @kernel
-def rprop(params, grad, state, options):
+def rprop(w, g, rule):
     """iRprop-: each weight has a step size of its own, led by the sign of its gradient. Igel and Huesken (2000).
 
     The sign stays: the step grows. It changes: the step shrinks, and the gradient counts as zero, here
     and in the next round. Only signs are compared: products of tiny gradients would underflow.
     """
-    w, g, previous, size = view(params), view(grad), view(state[0]), view(state[1])
-    for p in range(0, params.size, lanes(w)):
+    previous, size, options = rule.first, rule.second, rule.options
+    for p in range(0, rule.n_params, lanes(w)):
         sign = sign_of(load(g, p))
         agreement = sign * load(previous, p)
-        larger = minimum(options[STEP_MAX], load(size, p) * options[ETA_PLUS])
-        smaller = maximum(options[STEP_MIN], load(size, p) * options[ETA_MINUS])
+        larger = minimum(number(options, STEP_MAX), load(size, p) * number(options, ETA_PLUS))
+        smaller = maximum(number(options, STEP_MIN), load(size, p) * number(options, ETA_MINUS))
         size_p = select(agreement > 0.0, larger, select(agreement < 0.0, smaller, load(size, p)))
         sign = select(agreement < 0.0, like(sign, 0.0), sign)
         store(size, p, size_p)
@@ -121,27 +146,28 @@ def sign_of(x):
 
 
 @kernel
-def add_l2(params, grad, n_weights, factor):
-    """grad += factor w, for the weights."""
+def add_l2(w, g, n_weights, factor):
+    """g += factor w, for the weights."""
     for p in range(n_weights):
-        grad[p] += factor * params[p]
+        set_number(g, p, number(g, p) + factor * number(w, p))
 
 
 @kernel
-def take_step(params, grad, solver, learning_rate, scale):
-    """Update `params` along the summed gradient `grad`."""
-    if solver.l2 != 0.0:
-        add_l2(params, grad, solver.n_weights, solver.l2 / scale)
-    if solver.kind == ADAM:
-        solver.decay[0] *= solver.options[BETA_1]
-        solver.decay[1] *= solver.options[BETA_2]
-        rate = learning_rate * np.sqrt(1.0 - solver.decay[1]) / (1.0 - solver.decay[0])
-        adam(params, grad, solver.state, scale, rate, solver.options)
-    elif solver.kind == SGD:
-        sgd(params, grad, solver.state, scale, learning_rate, solver.options[MOMENTUM])
-    elif solver.kind == NESTEROV:
-        nesterov(params, grad, solver.state, scale, learning_rate, solver.options[MOMENTUM])
-    elif solver.kind == RMSPROP:
-        rmsprop(params, grad, solver.state, scale, learning_rate, solver.options)
+def take_step(w, g, rule, learning_rate, scale):
+    """Update the parameters w along the summed gradient g."""
+    if rule.l2 != 0.0:
+        add_l2(w, g, rule.n_weights, rule.l2 / scale)
+    if rule.kind == ADAM:
+        decay_1 = number(rule.decay, 0) * number(rule.options, BETA_1)
+        decay_2 = number(rule.decay, 1) * number(rule.options, BETA_2)
+        set_number(rule.decay, 0, decay_1)
+        set_number(rule.decay, 1, decay_2)
+        adam(w, g, rule, scale, learning_rate * np.sqrt(1.0 - decay_2) / (1.0 - decay_1))
+    elif rule.kind == SGD:
+        sgd(w, g, rule, scale, learning_rate)
+    elif rule.kind == NESTEROV:
+        nesterov(w, g, rule, scale, learning_rate)
+    elif rule.kind == RMSPROP:
+        rmsprop(w, g, rule, scale, learning_rate)
     else:
-        rprop(params, grad, solver.state, solver.options)
+        rprop(w, g, rule)
