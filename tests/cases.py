@@ -140,6 +140,19 @@ def move_outputs(net, X, low, high):
     bias_views(net)[-1][:] = (low + high) / 2
 
 
+def sine(n_samples, seed=0):
+    X = np.random.default_rng(seed).uniform(-3, 3, size=(n_samples, 1))
+    return X, np.sin(X)
+
+
+def blobs(n_samples, seed=0):
+    """Return three clouds in the plane and their one-hot classes."""
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(3, size=n_samples)
+    centres = np.array([[0.0, 2.0], [2.0, -1.0], [-2.0, -1.0]])
+    return centres[classes] + rng.normal(scale=0.5, size=(n_samples, 2)), np.eye(3)[classes]
+
+
 # ---------------------------------------------------------------- parameters by name
 
 

@@ -18,6 +18,8 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "compiled_only: too much work for kernels that run as plain Python (NUMBA_DISABLE_JIT=1)"
     )
+    if not COMPILED:  # NumPy warns where compiled code silently overflows or makes an infinity
+        config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:fastbp\.kernels\..*")
 
 
 def pytest_collection_modifyitems(items):

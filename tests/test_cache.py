@@ -10,12 +10,13 @@ import fastbp
 
 pytestmark = pytest.mark.compiled_only
 
+# The least that calls a kernel which stands in another file: the whole engine takes long to compile.
 ONE_RELU = """
+import numpy as np
 import fastbp
+from fastbp.activations import ACTIVATIONS
 
-net = fastbp.Network([1, 1, 1], activation="relu", bias=False)
-net.params[:] = 1.0
-print(net.forward([[1.0]]).item(), fastbp.__file__)
+print(ACTIVATIONS["relu"].h(np.ones(1)).item(), fastbp.__file__)
 """
 
 ANOTHER_RELU = '''
@@ -25,6 +26,12 @@ def relu(a):
     """Return three times a."""
     return 3.0 * a
 '''
+
+
+def copy_package(folder):
+    shutil.copytree(
+        Path(fastbp.__file__).parent, folder / "fastbp", ignore=shutil.ignore_patterns("__pycache__")
+    )
 
 
 def cached_files(folder):
@@ -50,7 +57,13 @@ def test_an_edited_callee_is_compiled_anew(tmp_path):
     assert float(run_python(ONE_RELU, **environment).split()[0]) == 3.0
 
 
-def test_no_place_for_a_cache():
-    """No home, nowhere to write: the kernels are compiled in each process, without a warning."""
-    environment = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "NUMBA_CACHE_DIR": "/dev/null/cache"}
-    assert run_python(ONE_RELU, PYTHONWARNINGS="error", **environment).split()[0] == "1.0"
+def test_no_place_for_a_cache(tmp_path):
+    """Neither beside the sources nor in a home: each process compiles for itself, without a warning."""
+    copy_package(tmp_path)
+    (tmp_path / "fastbp" / "kernels" / "__pycache__").touch()  # a file, where Numba wants a folder
+    nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "NUMBA_CACHE_DIR": "/dev/null/cache"}
+    options = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1"}
+    value, file = run_python(ONE_RELU, package=tmp_path, **nowhere, **options).split()
+    assert Path(file).parent == tmp_path / "fastbp"
+    assert float(value) == 1.0
+    assert not cached_files(tmp_path)

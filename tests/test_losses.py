@@ -104,7 +104,8 @@ def test_canonical_pairs_far_out(loss, output, a, t):
 )
 def test_canonical_pairs_far_out_in_float32(loss, output, a, t):
     E, grad = network_of(a, output, loss, "float32").gradient(ONE, [t])
-    assert math.isclose(E, exact_error(loss, a, t), rel_tol=1e-5, abs_tol=1e-7)
+    rounding = np.finfo(np.float32).eps * max(map(abs, a))  # of the activations themselves
+    assert math.isclose(E, exact_error(loss, a, t), rel_tol=1e-5, abs_tol=rounding)
     assert np.all(np.isfinite(grad))
 
 
@@ -170,8 +171,9 @@ def test_zero_weights_leave_samples_out():
     assert math.isclose(net.loss(X, T, sample_weight=weight), expected, rel_tol=1e-13)
 
 
-def test_the_mean_of_many_samples_is_summed_without_drift():
-    """The sum of 100000 equal errors in float32: E is accurate to float32's own precision."""
+@pytest.mark.compiled_only
+def test_the_sum_over_many_samples_is_summed_without_drift():
+    """100000 equal errors in float32: E is accurate to float32's own precision."""
     net = network_of([0.3], "identity", "squared_error", "float32")
     X = np.ones((100_000, 1), np.float32)
     single = net.loss(ONE, [[0.0]])

@@ -69,7 +69,8 @@ class Report:
         if results[0].gflops is not None:
             columns += ["GFLOP/s", "of the peak"]
             for row, r in zip(rows, results, strict=True):
-                row += [f"{np.median(r.gflops):.0f}", f"{np.median(r.gflops / r.peak):.0%}"]
+                share = np.median(r.gflops / r.peak)
+                row += [_digits(np.median(r.gflops), 2), f"{_digits(100 * share, 2)} %"]
         return Table(title, columns, rows)
 
     def _ratios(self, title, results):
@@ -101,12 +102,12 @@ class Report:
 def _median(name, seconds, unit):
     """Median over the rounds of a peer's time in `unit`: seconds, or another peer's time of each round."""
     if name in seconds:
-        return _three_digits(np.median(seconds[name] / unit))
+        return _digits(np.median(seconds[name] / unit))
     missing = name in PEERS and not is_installed(PEERS[name])
     return "not installed" if missing else "-"
 
 
-def _three_digits(x):
-    """0.123, 12.3, 12,300."""
-    decimals = max(0, 2 - int(np.floor(np.log10(x))))
-    return f"{float(f'{x:.3g}'):,.{decimals}f}"
+def _digits(x, n_digits=3):
+    """`x` with so many digits, and no exponent: 0.123, 12.3, 12,300."""
+    decimals = max(0, n_digits - 1 - int(np.floor(np.log10(x))))
+    return f"{float(f'{x:.{n_digits}g}'):,.{decimals}f}"

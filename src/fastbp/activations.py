@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
+from fastbp.kernels.elementwise import apply_dh, apply_h, call_on_arrays, compile_dh, compile_h
 
 Scalar = Callable[[float], float]
 
@@ -78,10 +80,6 @@ class Activation:
         return h.address, dh.address
 
     def _compile(self, dtype: np.dtype) -> tuple[Any, Any]:
-        from numba.core.errors import NumbaError
-
-        from fastbp.kernels.elementwise import compile_dh, compile_h
-
         try:
             return compile_h(self._functions[0], dtype), compile_dh(self._functions[1], dtype)
         except NumbaError as error:
@@ -91,9 +89,8 @@ class Activation:
 
     def _apply(self, a: Array, which: int) -> Array:
         numbers, shape = _flat(a)
-        h, dh = self._compiled[numbers.dtype.name] if self.addresses(numbers.dtype) else (None, None)
         result = np.ones_like(numbers)
-        (h, dh)[which].ctypes(numbers.ctypes.data, result.ctypes.data, numbers.size)  # type: ignore[union-attr]
+        call_on_arrays(self.addresses(numbers.dtype)[which], numbers, result)
         return result.reshape(shape)
 
 
@@ -111,8 +108,6 @@ class BuiltIn(Activation):
         return 0, 0
 
     def _apply(self, a: Array, which: int) -> Array:
-        from fastbp.kernels.elementwise import apply_dh, apply_h
-
         if self.code == codes.SOFTMAX:
             raise ValueError("softmax is a function of a whole layer, not of one number")
         numbers, shape = _flat(a)
@@ -176,3 +171,14 @@ def resolve_hidden(value: object, n_hidden: int) -> list[Activation]:
     if len(values) != n_hidden:
         raise ValueError(f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}")
     return [resolve(item, f"activation[{k}]", ACTIVATIONS) for k, item in enumerate(values)]
+
+
+def by_name(activations: object) -> dict[str, Activation]:
+    """A user's Activations by their names."""
+    if isinstance(activations, str) or not isinstance(activations, Iterable):
+        raise TypeError(f"activations must be a sequence of Activation objects; got {activations!r}")
+    found = list(activations)
+    for item in found:
+        if not isinstance(item, Activation):
+            raise TypeError(f"activations must hold Activation objects; got {item!r}")
+    return {item.name: item for item in found}

@@ -97,14 +97,14 @@ def vector(values: object, argument: str, length: int, dtype: np.dtype) -> Array
     return finite(array, argument, dtype)
 
 
-def sample_weights(values: object, n_samples: int, dtype: np.dtype) -> Array:
+def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype) -> Array:
     """Weights of the samples, none negative; an empty array for None."""
     if values is None:
         return np.empty(0, dtype)
-    weights = vector(values, "sample_weight", n_samples, dtype)
+    weights = vector(values, argument, n_samples, dtype)
     if (weights < 0).any():
         n = int(np.argmax(weights < 0))
-        raise ValueError(f"sample_weight must not be negative; sample_weight[{n}] is {weights[n]}")
+        raise ValueError(f"{argument} must not be negative; {argument}[{n}] is {weights[n]}")
     return weights
 
 

@@ -38,6 +38,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
             f'fastbp: error: {", ".join(missing)} not installed: pip install "fastbp[cli]"', file=sys.stderr
         )
         sys.exit(2)
-    from fastbp.commands import fastbp
+    try:
+        from fastbp.commands import fastbp
 
-    fastbp.main(args, prog_name="fastbp")
+        fastbp.main(args, prog_name="fastbp")
+    except KeyboardInterrupt:  # while modules are imported, or a second one
+        sys.exit(130)

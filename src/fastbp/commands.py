@@ -90,6 +90,9 @@ def one_line_warnings(silent: bool = False) -> Iterator[list[str]]:
     with warnings.catch_warnings():
         for category in (TableWarning, RuntimeWarning):
             warnings.simplefilter("always", category)
+        warnings.filterwarnings(
+            "ignore", ".* encountered in ", RuntimeWarning
+        )  # NumPy's, about single numbers
         warnings.showwarning = show
         yield messages
     for message in later:

@@ -43,6 +43,8 @@ def check_gradient(net: Network, X: Array, T: Array, sample_weight: Array | None
     >>> fastbp.check_gradient(net, rng.normal(size=(5, 2)), rng.normal(size=5)).worst > 0.1
     True
     """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a fastbp.Network; got {net!r}")
     exact = net.astype(np.float64)
     _, analytic = exact.gradient(X, T, sample_weight)
     numeric = np.empty_like(analytic)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks
-from fastbp.activations import OUTPUTS, Activation
+from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.losses import LOSSES
 from fastbp.network import Network
 from fastbp.topology import Topology
@@ -54,7 +54,11 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
         "extra": {} if extra is None else extra,
     }
     params = net.params.astype(net.dtype.newbyteorder("<"))
-    content = json.dumps(header, allow_nan=False).encode() + b"\n" + params.tobytes()
+    try:
+        line = json.dumps(header, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"extra must be something that JSON can hold: {error}") from None
+    content = line + b"\n" + params.tobytes()
     digest = hashlib.sha256(content).hexdigest().encode()
     _replace_file(Path(path), MAGIC + digest + b"\n" + content)
 
@@ -68,9 +72,10 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
         If the file is not a fastbp model, is not whole, was altered, comes from a newer version, or names
         an activation function that is not among `activations`.
     """
+    known = by_name(activations)
     data = Path(path).read_bytes()
     try:
-        return _parse(data, {activation.name: activation for activation in activations})
+        return _parse(data, known)
     except _RefusedError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 

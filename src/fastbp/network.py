@@ -148,7 +148,7 @@ class Network:
     @property
     def skip(self) -> tuple[tuple[int, int], ...]:
         """(from_layer, to_layer) of the connections that skip a layer."""
-        return tuple(pair for pair in self._topology.pairs if pair[1] > pair[0] + 1)
+        return tuple(sorted(pair for pair in self._topology.pairs if pair[1] > pair[0] + 1))
 
     @property
     def params(self) -> Array:
@@ -216,11 +216,11 @@ class Network:
         array (n_samples, n_outputs)
         """
         first_unit = self._topology.first_units[-1]
-        return self._values(self.check_samples(X), first_unit, self.sizes[-1], with_delta=False)
+        return self._values(self._check_inputs(X), first_unit, self.sizes[-1], with_delta=False)
 
     def activations(self, X: Array) -> list[Array]:
         """z of every unit: a list over the layers, inputs first, of arrays (n_samples, n_units)."""
-        values = self._values(self.check_samples(X), 0, self._topology.n_units, with_delta=False)
+        values = self._values(self._check_inputs(X), 0, self._topology.n_units, with_delta=False)
         return self._by_layer(values)
 
     def deltas(self, X: Array, T: Array) -> list[Array]:
@@ -398,18 +398,21 @@ class Network:
     # ------------------------------------------------------------------ input
 
     def check_samples(
-        self, X: Array, T: Array | None = None, sample_weight: Array | None = None, *, prefix: str = ""
+        self, X: Array, T: Array, sample_weight: Array | None = None, *, prefix: str = ""
     ) -> batch.Samples:
         """The user's arrays, checked and converted; `prefix` stands before their names in messages."""
         x = checks.matrix(X, prefix + "X", self.sizes[0], self.dtype, "inputs")
-        none = np.empty(0, self.dtype)
-        if T is None:
-            return batch.Samples(x, np.empty((0, self.sizes[-1]), self.dtype), none, NO_ORDER)
         t = checks.matrix(T, prefix + "T", self.sizes[-1], self.dtype, "outputs")
         if len(t) != len(x):
             raise ValueError(f"{prefix}T must have as many samples as {prefix}X, {len(x)}; got {len(t)}")
         check_targets(self._loss, t, prefix + "T")
-        return batch.Samples(x, t, checks.sample_weights(sample_weight, len(x), self.dtype), NO_ORDER)
+        weight = checks.sample_weights(sample_weight, prefix + "sample_weight", len(x), self.dtype)
+        return batch.Samples(x, t, weight, NO_ORDER)
+
+    def _check_inputs(self, X: Array) -> batch.Samples:
+        """The user's inputs, checked and converted, with empty arrays for what is not there."""
+        x = checks.matrix(X, "X", self.sizes[0], self.dtype, "inputs")
+        return batch.Samples(x, np.empty((0, self.sizes[-1]), self.dtype), np.empty(0, self.dtype), NO_ORDER)
 
     def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""

@@ -55,6 +55,12 @@ def compile_dh(function, dtype):
     return _c_function(multiply_dh, dtype)
 
 
+def call_on_arrays(address, x, y):
+    """Call the C function at `address` on two C-contiguous arrays of one length."""
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(address)
+    function(x.ctypes.data, y.ctypes.data, x.size)
+
+
 def _scalar(function):
     if JIT_DISABLED or isinstance(function, numba.core.dispatcher.Dispatcher):
         return function

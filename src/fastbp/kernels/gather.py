@@ -51,26 +51,26 @@ def row_of(data, n):
 
 @kernel
 def rows_to_lanes(values, n_columns, data, start, n_rows, out, width):
-    """out[i, s] = values[row of sample start + s, i], for s < n_rows; 0 in the other lanes of the last register."""
+    """out[i, s] = values[row of sample start + s, i], for s < n_rows.
+
+    The other lanes of the last register get the last sample once more: it is finite where the samples
+    are, which 0 need not be, and counts with weight 0.
+    """
     step = lanes(values)
+    last = start + n_rows - 1
     if n_columns <= FEW_COLUMNS:
-        for s in range(n_rows):
-            row = row_of(data, start + s) * n_columns
+        for s in range((n_rows + step - 1) // step * step):
+            row = row_of(data, min(start + s, last)) * n_columns
             for i in range(n_columns):
                 set_number(out, i * width + s, number(values, row + i))
-        for i in range(n_columns):
-            for s in range(n_rows, (n_rows + step - 1) // step * step):
-                set_number(out, i * width + s, 0.0)
         return
     block = square_tile(values)
     for s in range(0, n_rows, step):
         for i in range(0, n_columns, step):
             n_valid = min(step, n_columns - i)
             for r in range(step):
-                if s + r < n_rows:
-                    put(block, r, load_first(values, row_of(data, start + s + r) * n_columns + i, n_valid))
-                else:
-                    put(block, r, splat(values, 0.0))
+                row = row_of(data, min(start + s + r, last))
+                put(block, r, load_first(values, row * n_columns + i, n_valid))
             transpose(block)
             for r in range(n_valid):
                 store(out, (i + r) * width + s, get(block, r))

@@ -72,8 +72,8 @@ def error_slope(loss, y, t):
 def canonical_error(loss, a, y, t, log_sum):
     """E_n of a canonical pair, from a, where y may have rounded to 0 or 1.
 
-    -t ln y with ln y_k = a_k - log_sum, the logarithm of sum_k exp(a_k); the logistic's
-    -t ln y - (1 - t) ln(1 - y) = ln(1 + exp(a)) - t a; and exp's y - t ln y = y - t a.
+    -t ln y with ln y_k = a_k - log_sum, log_sum = ln sum_k exp(a_k), the largest a subtracted from all
+    a; the logistic's -t ln y - (1 - t) ln(1 - y) = ln(1 + exp(a)) - t a; exp's y - t ln y = y - t a.
     """
     if loss == CROSS_ENTROPY:
         return t * (log_sum - a)

@@ -99,12 +99,12 @@ def softmax(a, y, n_units, width, n_samples):
 
 @kernel
 def log_sum_exp(a, n_units, width, s):
-    """ln sum_k exp(a_k), without overflow."""
+    """(largest a, ln sum_k exp(a_k - largest a)), in each lane."""
     largest = largest_of(a, n_units, width, s)
     total = splat(a, 0.0)
     for k in range(n_units):
         total = total + fn.exp(load(a, k * width + s) - largest)
-    return largest + fn.log(total)
+    return largest, fn.log(total)
 
 
 class Outputs(NamedTuple):
@@ -156,16 +156,17 @@ def weigh(outputs, s, error_s, weight):
 def canonical_delta(loss, function, outputs, s):
     """(5.54)  delta_k = y_k - t_k, for a register of samples; returns their E_n."""
     error_s = splat(outputs.y, 0.0)
-    log_sum, total = error_s, splat(outputs.y, 1.0)
+    largest, log_sum, total = error_s, error_s, splat(outputs.y, 1.0)
     if function == SOFTMAX:
-        log_sum, total = log_sum_exp(outputs.a, outputs.n_units, outputs.width, s), error_s
+        largest, log_sum = log_sum_exp(outputs.a, outputs.n_units, outputs.width, s)
+        total = error_s
         for k in range(outputs.n_units):
             total = total + load(outputs.t, k * outputs.width + s)
     for k in range(outputs.n_units):
         place = k * outputs.width + s
         y, t = load(outputs.y, place), load(outputs.t, place)
         store(outputs.delta, place, y * total - t)
-        error_s = error_s + canonical_error(loss, load(outputs.a, place), y, t, log_sum)
+        error_s = error_s + canonical_error(loss, load(outputs.a, place) - largest, y, t, log_sum)
     return error_s
 
 

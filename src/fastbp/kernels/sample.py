@@ -59,11 +59,11 @@ def softmax(a, y):
 
 @entry
 def log_sum_exp(a):
-    """ln sum_k exp(a_k), without overflow."""
+    """(largest a, ln sum_k exp(a_k - largest a))."""
     largest, total = a.max(), 0.0
     for k in range(a.size):
         total += math.exp(a[k] - largest)
-    return largest + math.log(total)
+    return largest, math.log(total)
 
 
 @entry
@@ -75,10 +75,10 @@ def output_delta(net, t, a, z, delta):
     error = 0.0
     if is_canonical(net.loss, layer[FUNCTION]):
         total = t.sum() if layer[FUNCTION] == SOFTMAX else 1.0
-        log_sum = log_sum_exp(a_k)
+        largest, log_sum = log_sum_exp(a_k) if layer[FUNCTION] == SOFTMAX else (0.0, 0.0)
         for k in range(t.size):
             delta_k[k] = y[k] * total - t[k]  # (5.54)  delta_k = y_k - t_k
-            error += unit_canonical_error(net.loss, a_k[k], y[k], t[k], log_sum)
+            error += unit_canonical_error(net.loss, a_k[k] - largest, y[k], t[k], log_sum)
         return error
     for k in range(t.size):
         delta_k[k] = unit_error_slope(net.loss, y[k], t[k])

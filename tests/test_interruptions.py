@@ -1,0 +1,193 @@
+"""What comes between the epochs of `fit`: callbacks, Ctrl-C, numbers that leave the finite."""
+
+import _thread
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+from cases import COMPILED, Case, draw, sine
+
+import fastbp
+from fastbp.solvers import Choice
+
+CASE = Case((2, 8, 1), "tanh", n_samples=40, seed=6)
+
+
+def test_callbacks_see_each_epoch():
+    net, X, T, _ = draw(CASE)
+    seen = []
+
+    def record(network, history):
+        assert network is net
+        seen.append((history.n_epochs, len(history.loss), history.loss[-1]))
+
+    history = net.fit(X, T, epochs=4, callback=record)
+    assert seen == [(n, n, loss) for n, loss in enumerate(history.loss, start=1)]
+
+
+def test_a_list_of_callbacks_any_of_which_may_stop():
+    net, X, T, _ = draw(CASE)
+    calls = []
+    history = net.fit(
+        X,
+        T,
+        epochs=50,
+        callback=[
+            lambda net, history: calls.append("first"),
+            lambda net, history: history.n_epochs == 3,
+            lambda net, history: calls.append("last"),
+        ],
+    )
+    assert history.stopped_by == "callback"
+    assert history.n_epochs == 3
+    assert calls.count("first") == 3
+
+
+def test_a_callback_may_write_the_weights():
+    net, X, T, _ = draw(CASE)
+
+    def zero(net, history):
+        net.params[:] = 0.0
+
+    history = net.fit(X, T, epochs=2, batch_size=None, callback=zero)
+    assert not np.any(net.params)
+    assert math.isclose(history.loss[1], np.sum(T**2) / 2 / len(X), rel_tol=1e-12)
+
+
+def test_an_error_in_a_callback_leaves_the_network_usable():
+    net, X, T, _ = draw(CASE)
+
+    def fail(net, history):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        net.fit(X, T, epochs=3, callback=fail)
+    assert np.all(np.isfinite(net.params))
+    before = net.loss(X, T)
+    net.fit(X, T, epochs=20)
+    assert net.loss(X, T) < before
+
+
+@pytest.mark.parametrize("patience", [None, 100])
+def test_interrupt_in_a_callback_keeps_the_weights(patience):
+    net, X, T, _ = draw(CASE)
+    saved = []
+
+    def interrupt(net, history):
+        saved.append(net.params.copy())
+        if history.n_epochs == 3:
+            raise KeyboardInterrupt
+
+    history = net.fit(
+        X, T, epochs=10, learning_rate=0.01, batch_size=None, patience=patience, callback=interrupt
+    )
+    assert history.stopped_by == "interrupt"
+    assert history.n_epochs == 3
+    if patience is None:
+        assert np.array_equal(net.params, saved[2])
+    else:
+        assert any(np.array_equal(net.params, params) for params in saved)
+
+
+def interrupt_once_it_trains(net):
+    """Return a thread that sends Ctrl-C to the main one as soon as the weights have moved."""
+    before = net.params.copy()
+
+    def wait_and_interrupt():
+        while np.array_equal(net.params, before):
+            time.sleep(0.01)
+        _thread.interrupt_main()
+
+    return threading.Thread(target=wait_and_interrupt)
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("n_samples", "epochs"), [(50, 500_000), (300_000, 500)], ids=["short epochs", "long epochs"]
+)
+def test_ctrl_c_ends_the_run(n_samples, epochs):
+    X, T = sine(n_samples)
+    net = fastbp.Network([1, 30, 30, 1], seed=0)
+    thread = interrupt_once_it_trains(net)
+    thread.start()
+    history = net.fit(X, T, epochs=epochs)
+    thread.join()
+    assert history.stopped_by == "interrupt"
+    assert history.n_epochs == len(history.loss) < epochs
+    assert np.all(np.isfinite(net.params))
+
+
+# ---------------------------------------------------------------- numbers that leave the finite
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_loss_that_is_not_finite_stops_with_a_warning(batch_size):
+    net, X, T, _ = draw(CASE._replace(activation="identity"))
+    saved = [net.params.copy()]
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="finite"):
+        history = net.fit(
+            X,
+            T,
+            solver="sgd",
+            learning_rate=1e3,
+            batch_size=batch_size,
+            epochs=500,
+            callback=lambda net, history: saved.append(net.params.copy()),
+        )
+    assert history.stopped_by == "not finite"
+    assert history.n_epochs < 500
+    assert np.all(np.isfinite(net.params))
+    assert any(np.array_equal(net.params, params) for params in saved)
+
+
+def test_weights_that_are_not_finite_are_caught_after_the_last_step():
+    """The loss of the only epoch is finite: the step after it is what overflows."""
+    net, X, T, _ = draw(CASE._replace(activation="identity"))
+    before = net.params.copy()
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="finite"):
+        history = net.fit(1e200 * X, 1e100 * T, solver="sgd", learning_rate=1e200, batch_size=None, epochs=1)
+    assert history.stopped_by == "not finite"
+    assert np.array_equal(net.params, before)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": "adam"},
+        {"solver": "rmsprop"},
+        {"solver": "sgd", "momentum": 0.5},
+        {"solver": "sgd", "l2": 10.0},
+    ],
+    ids=str,
+)
+def test_dead_units_leave_no_subnormal_numbers(options, monkeypatch):
+    """Units that die have gradients of zero: what a solver remembers of them must end in zero."""
+    start, solvers = Choice.start, []
+    monkeypatch.setattr(
+        Choice, "start", lambda *args, **kwargs: solvers.append(start(*args, **kwargs)) or solvers[-1]
+    )
+    X, T = sine(16)
+    net = fastbp.Network([1, 8, 1], activation="relu", dtype="float32", seed=0)
+
+    def kill_half_of_the_units(net, history):
+        net.biases[0][:4] = -100.0
+
+    epochs = 1500 if COMPILED else 60
+    net.fit(
+        X, T, batch_size=None, epochs=epochs, learning_rate=0.02, callback=kill_half_of_the_units, **options
+    )
+    for numbers in (net.params, solvers[0].state):
+        sizes = np.abs(numbers[numbers != 0])
+        assert sizes.size > 0
+        assert sizes.min() >= np.finfo(np.float32).tiny
+
+
+def test_progress_writes_nothing_to_stdout_and_changes_no_number(capsys):
+    pytest.importorskip("rich")
+    quiet, loud = draw(CASE), draw(CASE)
+    quiet.net.fit(quiet.X, quiet.T, epochs=5, seed=1)
+    loud.net.fit(quiet.X, quiet.T, epochs=5, seed=1, progress=True)
+    assert np.array_equal(quiet.net.params, loud.net.params)
+    assert capsys.readouterr().out == ""
