@@ -48,16 +48,25 @@ def slope(name):
     return lambda a: oracle.derivative(oracle.ACTIVATIONS[name], a)
 
 
-def above_minus_5(name, points):
-    """Return the points for which a bound in ulps is stated: the tail of gelu has none."""
-    return points[points > -5] if name == "gelu" else points
+# A product with a factor that has become subnormal has few digits: the bounds hold above these a.
+FACTOR_IS_NORMAL = {
+    "gelu": {"float32": -12.9, "float64": -37.5},
+    "silu": {"float32": -87.0, "float64": -708.0},
+}
+SLOPE_FACTOR_IS_NORMAL = {"gaussian": {"float32": 9.3, "float64": 26.6}}  # of |a|
+
+
+def where_bound_holds(name, points):
+    """Return the points for which a bound in ulps is stated."""
+    lowest = FACTOR_IS_NORMAL.get(name, {}).get(points.dtype.name, -np.inf)
+    return points[points > lowest]
 
 
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ULPS)
 def test_activation_within_its_bound(name, dtype):
-    points = above_minus_5(name, whole_range(dtype))
+    points = where_bound_holds(name, whole_range(dtype))
     result = ACTIVATIONS[name].h(points)
     assert result.dtype == dtype
     assert ulps_off(result, *exact(oracle.ACTIVATIONS[name], points)).max() <= ULPS[name]
@@ -68,6 +77,7 @@ def test_activation_within_its_bound(name, dtype):
 @pytest.mark.parametrize("name", SLOPE_ULPS)
 def test_derivative_within_its_bound(name, dtype):
     points = whole_range(dtype)
+    points = points[np.abs(points) < SLOPE_FACTOR_IS_NORMAL.get(name, {}).get(dtype, np.inf)]
     result = ACTIVATIONS[name].dh(points)
     assert result.dtype == dtype
     assert ulps_off(result, *exact(slope(name), points)).max() <= SLOPE_ULPS[name]
@@ -131,7 +141,7 @@ def every_size_of_float32(stride=8191):
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("name", IN_DOUBLE)
 def test_float32_everywhere(name):
-    points = above_minus_5(name, every_size_of_float32())
+    points = where_bound_holds(name, every_size_of_float32())
     with np.errstate(all="ignore"):
         reference = IN_DOUBLE[name](points.astype(np.float64))
     errors = ulps_off(ACTIVATIONS[name].h(points), reference, np.zeros(len(points)))

@@ -631,6 +631,11 @@ def test_unwritable_output_gets_one_line(folder, monkeypatch):
     assert "plants.fastbp: No space left on device" in refused("train", "plants.csv", *SHORT, "--quiet")
 
 
+def test_forbidden_output_is_refused_before_training(folder, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert "no permission to write 'plants.fastbp'" in refused("train", "plants.csv")
+
+
 def test_interrupt_before_training_writes_nothing(folder, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ BUNDLED_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 USABLE_KINDS = ("number", "boolean", "text")
 
 # What people write for "no value" in a column of numbers. In a column of text it may be a category.
-MISSING_MARKS = ("na", "n/a", "#n/a", "null", "none", "missing", "nil", "-", "--", "?", ".")
+MISSING_MARKS = ["na", "n/a", "#n/a", "null", "none", "missing", "nil", "-", "--", "?", "."]
 
 # What the reader says, and what it means to the owner of the file.
 _REASONS = {
@@ -178,17 +178,15 @@ def _understood(text: pl.Series) -> pl.Series:
     (`MISSING_MARKS`) in a column whose other values are all numbers.
     """
     text = text.str.strip_chars().replace("", None)
-    lower = text.str.to_lowercase()
-    present = lower.drop_nulls()
-    if present.is_empty():
-        return text
-    if present.is_in(["true", "false"]).all():
-        return lower == "true"
-    numbers = present.filter(~present.is_in(list(MISSING_MARKS)))
-    if numbers.is_empty() or numbers.cast(pl.Float64, strict=False).has_nulls():
-        return text
-    whole = not numbers.cast(pl.Int64, strict=False).has_nulls()
-    return text.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    numbers = text.cast(pl.Float64, strict=False)
+    others = text.filter(numbers.is_null()).drop_nulls().str.to_lowercase()
+    n_numbers = len(text) - numbers.null_count()
+    if n_numbers > 0 and others.is_in(MISSING_MARKS).all():
+        integers = text.cast(pl.Int64, strict=False)
+        return integers if integers.null_count() == numbers.null_count() else numbers
+    if len(others) > 0 and n_numbers == 0 and others.is_in(["true", "false"]).all():
+        return text.str.to_lowercase() == "true"
+    return text
 
 
 def column_kind(series: pl.Series) -> str:
