@@ -125,9 +125,7 @@ def must_move(case):
     """Return whether the loss takes a logarithm that the outputs, as they come, are no argument for."""
     if case.loss == "binary_cross_entropy":
         return case.output in INSIDE_UNIT_INTERVAL
-    return (
-        case.loss in LOG_LOSSES and case.output in INSIDE_UNIT_INTERVAL and case.output not in ALWAYS_POSITIVE
-    )
+    return case.loss in LOG_LOSSES and case.output in INSIDE_UNIT_INTERVAL and case.output not in ALWAYS_POSITIVE
 
 
 def move_outputs(net, X, low, high):
@@ -184,9 +182,7 @@ def describe(net, params=None):
     parts = blocks(net, np.asarray(net.params if params is None else params, dtype=np.float64))
     return oracle.Layers(
         weights={pair: parts[pair].tolist() for pair in weight_views(net)},
-        biases=[
-            list(map(float, parts.get(layer, [0.0] * n))) for layer, n in enumerate(net.sizes[1:], start=1)
-        ],
+        biases=[list(map(float, parts.get(layer, [0.0] * n))) for layer, n in enumerate(net.sizes[1:], start=1)],
         functions=list(net.layer_functions),
         loss=net.loss_name,
     )

@@ -32,9 +32,7 @@ class Value:
 
     def __truediv__(self, other):
         other = as_value(other)
-        return Value(
-            self.data / other.data, ((self, 1 / other.data), (other, -self.data / (other.data * other.data)))
-        )
+        return Value(self.data / other.data, ((self, 1 / other.data), (other, -self.data / (other.data * other.data))))
 
     def __neg__(self):
         return self * -1
@@ -187,9 +185,7 @@ def forward(net, x):
                     for w_ji, z_i in zip(w[j], z[sender], strict=True):
                         a_j = a_j + w_ji * z_i
             a[layer].append(a_j)
-        z.append(
-            softmax(a[layer]) if function == "softmax" else [ACTIVATIONS[function](a_j) for a_j in a[layer]]
-        )
+        z.append(softmax(a[layer]) if function == "softmax" else [ACTIVATIONS[function](a_j) for a_j in a[layer]])
     return a, z
 
 

@@ -36,9 +36,7 @@ LOSSES = {
 
 FROM_ACTIVATIONS = {  # pairs for which torch has a function of a instead of y
     ("cross_entropy", "softmax"): lambda a, t: -t * F.log_softmax(a, dim=1),
-    ("binary_cross_entropy", "logistic"): lambda a, t: F.binary_cross_entropy_with_logits(
-        a, t, reduction="none"
-    ),
+    ("binary_cross_entropy", "logistic"): lambda a, t: F.binary_cross_entropy_with_logits(a, t, reduction="none"),
     ("poisson", "exp"): lambda a, t: F.poisson_nll_loss(a, t, reduction="none"),
 }
 
@@ -61,9 +59,7 @@ def gradient(net, X, T, sample_weight=None):
     biases = [tensor(b).requires_grad_() for b in net.biases]
     a, y = output(net, weights, biases, tensor(X))
     pair = (net.loss, net.functions[-1])
-    errors = (
-        FROM_ACTIVATIONS[pair](a, tensor(T)) if pair in FROM_ACTIVATIONS else LOSSES[net.loss](y, tensor(T))
-    )
+    errors = FROM_ACTIVATIONS[pair](a, tensor(T)) if pair in FROM_ACTIVATIONS else LOSSES[net.loss](y, tensor(T))
     if sample_weight is not None:
         errors = errors * tensor(sample_weight)[:, None]
     E = errors.sum()

@@ -152,9 +152,7 @@ def test_float32_sine_everywhere():
     points = every_size_of_float32()
     wide = points.astype(np.float64)
     assert units_of_one_off(ACTIVATIONS["sin"].h(points), np.sin(wide), 0.0).max() <= UNITS_OF_ONE["sin"]
-    assert (
-        units_of_one_off(ACTIVATIONS["sin"].dh(points), np.cos(wide), 0.0).max() <= SLOPE_UNITS_OF_ONE["sin"]
-    )
+    assert units_of_one_off(ACTIVATIONS["sin"].dh(points), np.cos(wide), 0.0).max() <= SLOPE_UNITS_OF_ONE["sin"]
 
 
 # ---------------------------------------------------------------- the ends of the range
@@ -183,9 +181,7 @@ def test_infinite_arguments(name, dtype):
     low, high, slope_low, slope_high = LIMITS[name]
     tiny = float(np.finfo(dtype).tiny)
     assert np.allclose(ACTIVATIONS[name].h(ends), [low, high], rtol=1e-6, atol=tiny, equal_nan=True)
-    assert np.allclose(
-        ACTIVATIONS[name].dh(ends), [slope_low, slope_high], rtol=1e-6, atol=tiny, equal_nan=True
-    )
+    assert np.allclose(ACTIVATIONS[name].dh(ends), [slope_low, slope_high], rtol=1e-6, atol=tiny, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -197,9 +193,7 @@ def test_nan_stays_nan(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(
-    "name", ["identity", "tanh", "relu", "leaky_relu", "elu", "softsign", "gelu", "silu", "sin"]
-)
+@pytest.mark.parametrize("name", ["identity", "tanh", "relu", "leaky_relu", "elu", "softsign", "gelu", "silu", "sin"])
 def test_zero_and_the_smallest_numbers(name, dtype):
     """h(0) = 0 exactly, and h(a) = h'(0) a within an ulp (of a subnormal) for the smallest a."""
     info = np.finfo(dtype)
@@ -291,9 +285,7 @@ def test_own_activation_has_the_right_gradient(n_samples, dtype):
     a3 = z2 @ net.weights[2].T + net.biases[2]
     delta = (BENT.h(a3) - T) * BENT.dh(a3)
     _, grad = net.gradient(X, T)
-    reference = np.concatenate(
-        [np.zeros(18 + 30), (delta.T @ z2).ravel(), np.zeros(6 + 5), delta.sum(axis=0)]
-    )
+    reference = np.concatenate([np.zeros(18 + 30), (delta.T @ z2).ravel(), np.zeros(6 + 5), delta.sum(axis=0)])
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     for part in (slice(48, 58), slice(69, 71)):
         assert np.allclose(grad[part], reference[part], rtol=tolerance, atol=tolerance)
@@ -312,9 +304,7 @@ def test_check_gradient_exposes_a_wrong_derivative():
     net, X, T, _ = draw(Case((3, 4, 2), wrong, n_samples=9))
     check = fastbp.check_gradient(net, X, T)
     assert check.worst > 1e-3
-    assert (
-        check.index < 3 * 4 or 3 * 4 + 4 * 2 <= check.index < 3 * 4 + 4 * 2 + 4
-    )  # a parameter below the layer
+    assert check.index < 3 * 4 or 3 * 4 + 4 * 2 <= check.index < 3 * 4 + 4 * 2 + 4  # a parameter below the layer
     assert abs(check.analytic - check.numeric) > 1e-4 * abs(check.numeric)
 
 

@@ -29,9 +29,7 @@ def relu(a):
 
 
 def copy_package(folder):
-    shutil.copytree(
-        Path(fastbp.__file__).parent, folder / "fastbp", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(Path(fastbp.__file__).parent, folder / "fastbp", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def cached_files(folder):
@@ -40,9 +38,7 @@ def cached_files(folder):
 
 def test_an_edited_callee_is_compiled_anew(tmp_path):
     """Numba looks only at the file of the function that Python calls; relu stands in another."""
-    shutil.copytree(
-        Path(fastbp.__file__).parent, tmp_path / "fastbp", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(Path(fastbp.__file__).parent, tmp_path / "fastbp", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {"package": tmp_path, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     value, file = run_python(ONE_RELU, **environment).split()
     assert Path(file).parent == tmp_path / "fastbp"

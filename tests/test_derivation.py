@@ -245,10 +245,7 @@ def test_deltas_5_56_over_all_units_that_receive():
     a, z = forward_by_hand(net, X)
     slope = [
         None,
-        *(
-            np.vectorize(lambda v, f=f: oracle.derivative(oracle.ACTIVATIONS[f], v))
-            for f in net.layer_functions
-        ),
+        *(np.vectorize(lambda v, f=f: oracle.derivative(oracle.ACTIVATIONS[f], v)) for f in net.layer_functions),
     ]
     delta = {3: 2 * (z[3] - T) * slope[3](a[3])}
     for layer in (2, 1):
@@ -289,9 +286,7 @@ def test_delta_5_54_of_canonical_pairs(loss, output):
 # ---------------------------------------------------------------- batch and on-line learning
 
 
-@pytest.mark.parametrize(
-    "case", [IRREGULAR, Case((2, 3, 2), "relu", "softmax", "cross_entropy", n_samples=21)]
-)
+@pytest.mark.parametrize("case", [IRREGULAR, Case((2, 3, 2), "relu", "softmax", "cross_entropy", n_samples=21)])
 def test_batch_gradient_is_the_sum_of_online_gradients(case):
     net, X, T, _ = draw(case)
     E, grad = net.gradient(X, T)

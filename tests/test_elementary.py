@@ -26,9 +26,7 @@ def on_arrays(function):
     return apply
 
 
-exp, expm1, log, normal_cdf = map(
-    on_arrays, (functions.exp, functions.expm1, functions.log, functions.normal_cdf)
-)
+exp, expm1, log, normal_cdf = map(on_arrays, (functions.exp, functions.expm1, functions.log, functions.normal_cdf))
 
 pytestmark = pytest.mark.compiled_only
 both_formats = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -54,9 +52,7 @@ def test_log(dtype):
     near_one = (1 + np.linspace(-0.3, 0.4, 301)).astype(dtype)
     for x in (points, near_one):
         high, low = exact(mpmath.log, x)
-        unit = np.maximum(
-            np.spacing(np.abs(high).astype(dtype)), np.spacing(np.abs(x - x.dtype.type(1)))
-        ).astype(float)
+        unit = np.maximum(np.spacing(np.abs(high).astype(dtype)), np.spacing(np.abs(x - x.dtype.type(1)))).astype(float)
         assert (np.abs(log(x).astype(float) - high - low) / unit).max() <= 2
     assert log(np.ones(1, dtype)) == 0
 

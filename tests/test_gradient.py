@@ -162,9 +162,7 @@ def test_float32_is_close_to_float64(case):
     E, grad = net.gradient(X, T, sample_weight=weight)
     assert grad.dtype == np.float32
     double = draw(case)
-    double.net.params = (
-        net.params
-    )  # the rounded weights: the arithmetic is compared, not the rounding of weights
+    double.net.params = net.params  # the rounded weights: the arithmetic is compared, not the rounding of weights
     ref_E, ref = double.net.gradient(X.astype(np.float32), T.astype(np.float32), sample_weight=weight)
     assert math.isclose(E, ref_E, rel_tol=1e-4)
     assert_gradients_equal(net, grad.astype(np.float64), ref, rtol=1e-4)
@@ -173,14 +171,10 @@ def test_float32_is_close_to_float64(case):
 @st.composite
 def drawn_cases(draw_from):
     """Any sizes, functions, skips; outputs and losses in every legal combination."""
-    sizes = tuple(
-        draw_from(st.lists(st.sampled_from(WIDTHS if COMPILED else WIDTHS[:6]), min_size=2, max_size=5))
-    )
+    sizes = tuple(draw_from(st.lists(st.sampled_from(WIDTHS if COMPILED else WIDTHS[:6]), min_size=2, max_size=5)))
     outputs = OUTPUTS if sizes[-1] > 1 else list(oracle.ACTIVATIONS)
     output, loss = draw_from(st.sampled_from(outputs)), draw_from(st.sampled_from(list(oracle.LOSSES)))
-    hidden = st.sampled_from(
-        [name for name in oracle.ACTIVATIONS if name != "exp"]
-    )  # e^e^a leaves double precision
+    hidden = st.sampled_from([name for name in oracle.ACTIVATIONS if name != "exp"])  # e^e^a leaves double precision
     pairs = [(f, t) for t in range(2, len(sizes)) for f in range(t - 1)]
     return Case(
         sizes,

@@ -80,9 +80,7 @@ def test_interrupt_in_a_callback_keeps_the_weights(patience):
         if history.n_epochs == 3:
             raise KeyboardInterrupt
 
-    history = net.fit(
-        X, T, epochs=10, learning_rate=0.01, batch_size=None, patience=patience, callback=interrupt
-    )
+    history = net.fit(X, T, epochs=10, learning_rate=0.01, batch_size=None, patience=patience, callback=interrupt)
     assert history.stopped_by == "interrupt"
     assert history.n_epochs == 3
     if patience is None:
@@ -104,9 +102,7 @@ def interrupt_once_it_trains(net):
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize(
-    ("n_samples", "epochs"), [(50, 500_000), (300_000, 500)], ids=["short epochs", "long epochs"]
-)
+@pytest.mark.parametrize(("n_samples", "epochs"), [(50, 500_000), (300_000, 500)], ids=["short epochs", "long epochs"])
 def test_ctrl_c_ends_the_run(n_samples, epochs):
     X, T = sine(n_samples)
     net = fastbp.Network([1, 30, 30, 1], seed=0)
@@ -165,9 +161,7 @@ def test_weights_that_are_not_finite_are_caught_after_the_last_step():
 def test_dead_units_leave_no_subnormal_numbers(options, monkeypatch):
     """Units that die have gradients of zero: what a solver remembers of them must end in zero."""
     start, solvers = Choice.start, []
-    monkeypatch.setattr(
-        Choice, "start", lambda *args, **kwargs: solvers.append(start(*args, **kwargs)) or solvers[-1]
-    )
+    monkeypatch.setattr(Choice, "start", lambda *args, **kwargs: solvers.append(start(*args, **kwargs)) or solvers[-1])
     X, T = sine(16)
     net = fastbp.Network([1, 8, 1], activation="relu", dtype="float32", seed=0)
 
@@ -175,9 +169,7 @@ def test_dead_units_leave_no_subnormal_numbers(options, monkeypatch):
         net.biases[0][:4] = -100.0
 
     epochs = 1500 if COMPILED else 60
-    net.fit(
-        X, T, batch_size=None, epochs=epochs, learning_rate=0.02, callback=kill_half_of_the_units, **options
-    )
+    net.fit(X, T, batch_size=None, epochs=epochs, learning_rate=0.02, callback=kill_half_of_the_units, **options)
     for numbers in (net.params, solvers[0].state):
         sizes = np.abs(numbers[numbers != 0])
         assert sizes.size > 0

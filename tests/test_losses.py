@@ -70,9 +70,7 @@ def exact_error(loss, a, t):
             log_sum = max(a) + mpmath.log(mpmath.fsum(mpmath.exp(x - max(a)) for x in a))
             return float(mpmath.fsum(t_k * (log_sum - a_k) for a_k, t_k in zip(a, t, strict=True)))
         if loss == "binary_cross_entropy":
-            return float(
-                mpmath.fsum(mpmath.log1p(mpmath.exp(x)) - t_k * x for x, t_k in zip(a, t, strict=True))
-            )
+            return float(mpmath.fsum(mpmath.log1p(mpmath.exp(x)) - t_k * x for x, t_k in zip(a, t, strict=True)))
         return float(mpmath.fsum(mpmath.exp(x) - t_k * x for x, t_k in zip(a, t, strict=True)))
 
 

@@ -249,15 +249,11 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("options", "rate"), SCHEDULES, ids=["constant", "inverse", "power", "cosine", "function"]
-)
+@pytest.mark.parametrize(("options", "rate"), SCHEDULES, ids=["constant", "inverse", "power", "cosine", "function"])
 @pytest.mark.parametrize("name", ["momentum", "adam"])
 def test_schedule(options, rate, name):
     step, _, solver_options = SOLVERS[name]
-    assert_same_training(
-        fresh(step), rate, batch_size=8, **(solver_options | {"learning_rate": 0.05} | options)
-    )
+    assert_same_training(fresh(step), rate, batch_size=8, **(solver_options | {"learning_rate": 0.05} | options))
 
 
 def test_a_second_fit_starts_with_a_fresh_solver():

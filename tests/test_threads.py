@@ -61,9 +61,7 @@ print(numba.threading_layer())
 
 def test_two_threads_under_workqueue_do_not_abort():
     """workqueue aborts the process when two threads launch parallel kernels at once."""
-    assert run_python(TWO_THREADS, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2").split() == [
-        "workqueue"
-    ]
+    assert run_python(TWO_THREADS, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2").split() == ["workqueue"]
 
 
 FORKED_CHILD = """
@@ -118,7 +116,4 @@ if __name__ == "__main__":
 def test_processes_of_a_pool(tmp_path):
     script = tmp_path / "pool.py"
     script.write_text(SPAWNED)
-    assert (
-        run_python("import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')", str(script))
-        == "same\n"
-    )
+    assert run_python("import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')", str(script)) == "same\n"

@@ -21,9 +21,7 @@ def test_learns_xor(solver):
     options = {"momentum": 0.9, "nesterov": True} if solver == "sgd" else {}
     net = fastbp.Network([2, 6, 1], output="logistic", loss="binary_cross_entropy", seed=2)
     epochs = 400 if solver != "rprop" else 100
-    history = net.fit(
-        X, T, solver=solver, batch_size=None, learning_rate=rates[solver], epochs=epochs, **options
-    )
+    history = net.fit(X, T, solver=solver, batch_size=None, learning_rate=rates[solver], epochs=epochs, **options)
     assert history.loss[-1] < 0.05
     assert np.array_equal(net.forward(X)[:, 0] > 0.5, T == 1)
 
@@ -94,9 +92,7 @@ def test_weighted_validation_set():
     net, X, T, _ = draw(CASE)
     weight = np.linspace(0.1, 2, len(X))
     history = net.fit(X, T, validation=(X, T, weight), epochs=3)
-    assert math.isclose(
-        history.validation_loss[-1], net.loss(X, T, sample_weight=weight) / len(X), rel_tol=1e-12
-    )
+    assert math.isclose(history.validation_loss[-1], net.loss(X, T, sample_weight=weight) / len(X), rel_tol=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -104,9 +100,7 @@ def test_validation_fraction_splits_the_samples(weighted):
     """With steps too small to matter, what is trained on and what is validated add up to all samples."""
     net, X, T, weight = draw(CASE._replace(weighted=weighted))
     total = net.loss(X, T, sample_weight=weight)
-    history = net.fit(
-        X, T, sample_weight=weight, validation=0.25, solver="sgd", learning_rate=1e-30, epochs=1, seed=1
-    )
+    history = net.fit(X, T, sample_weight=weight, validation=0.25, solver="sgd", learning_rate=1e-30, epochs=1, seed=1)
     assert math.isclose(30 * history.loss[0] + 10 * history.validation_loss[0], total, rel_tol=1e-12)
     other = draw(CASE).net.fit(
         X, T, sample_weight=weight, validation=0.25, solver="sgd", learning_rate=1e-30, epochs=1, seed=2
@@ -166,9 +160,7 @@ def test_best_weights_are_restored_when_the_epochs_run_out():
 def test_patience_without_validation_watches_the_training_loss():
     net, X, T, _ = draw(CASE)
     rates = [0.01] * 5 + [3.0] * 50  # learns, then leaps about
-    history = net.fit(
-        X, T, solver="sgd", patience=4, epochs=50, batch_size=None, learning_rate=lambda e: rates[e]
-    )
+    history = net.fit(X, T, solver="sgd", patience=4, epochs=50, batch_size=None, learning_rate=lambda e: rates[e])
     assert history.stopped_by == "patience"
     assert history.best_epoch == int(np.argmin(history.loss))
     assert history.n_epochs == history.best_epoch + 5

@@ -35,9 +35,7 @@ def _processor():
     info = Path("/proc/cpuinfo")
     if info.exists():
         fields = dict(
-            (part.strip() for part in line.split(":", 1))
-            for line in info.read_text().splitlines()
-            if ":" in line
+            (part.strip() for part in line.split(":", 1)) for line in info.read_text().splitlines() if ":" in line
         )
         family = f"family {fields['cpu family']} model {fields['model']}" if "cpu family" in fields else ""
         return f"{fields.get('model name', platform.machine())} {family}".strip()

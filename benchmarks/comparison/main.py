@@ -46,15 +46,11 @@ def _names(known):
 def _parser():
     parser = argparse.ArgumentParser(description="Time fastbp and other libraries on the same work.")
     parser.add_argument("--workloads", type=_names(WORKLOADS), default=list(WORKLOADS), metavar="W1,W5")
-    parser.add_argument(
-        "--peers", type=_names(PEER_NAMES), default=list(PEER_NAMES), metavar="numpy,jax,fastbp"
-    )
+    parser.add_argument("--peers", type=_names(PEER_NAMES), default=list(PEER_NAMES), metavar="numpy,jax,fastbp")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--repeats", type=int, default=7, help="rounds; each peer has one turn in each")
     parser.add_argument("--threads", type=int, default=1, help="cores to pin to, threads of each library")
-    parser.add_argument(
-        "--training-only", action="store_true", help="neither on-line learning nor one sample"
-    )
+    parser.add_argument("--training-only", action="store_true", help="neither on-line learning nor one sample")
     parser.add_argument("--markdown", type=argparse.FileType("w"), metavar="FILE", help="write the tables")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="write every single time")
     return parser

@@ -32,9 +32,7 @@ def epoch_seconds(workload, dtype):
 
 
 def _scaled_up(workload, dtype):
-    few = workload._replace(
-        n_samples=N_VALIDATED, batch_size=max(1, min(workload.batch_size, N_VALIDATED // 2))
-    )
+    few = workload._replace(n_samples=N_VALIDATED, batch_size=max(1, min(workload.batch_size, N_VALIDATED // 2)))
     made = make_peers({"numpy": NumpyByHand, "naive": NaiveLoops}, few, dtype)
     validate(made, few, dtype)
     naive = made["naive"]

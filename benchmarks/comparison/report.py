@@ -9,9 +9,7 @@ import numpy as np
 from .peers import PEERS, is_installed
 
 # peers in the order of the columns
-LABELS = {"naive": "naive loops"} | {
-    name: PEERS[name].label for name in ("numpy", "sklearn", "torch", "jax", "fastbp")
-}
+LABELS = {"naive": "naive loops"} | {name: PEERS[name].label for name in ("numpy", "sklearn", "torch", "jax", "fastbp")}
 SECTIONS = {  # section -> heading, unit, seconds in it
     "training": ("One epoch, shuffled", "ms", 1e-3),
     "on-line": ("On-line learning, one update", "µs", 1e-6),
@@ -75,9 +73,7 @@ class Report:
 
     def _ratios(self, title, results):
         others = {name: label for name, label in self.labels.items() if name != "fastbp"}
-        rows = [
-            [r.title, *(_median(name, r.seconds, r.seconds["fastbp"]) for name in others)] for r in results
-        ]
+        rows = [[r.title, *(_median(name, r.seconds, r.seconds["fastbp"]) for name in others)] for r in results]
         return Table(title, ["", *others.values()], rows)
 
     def print(self):

@@ -80,10 +80,7 @@ def in_turns(timers, repeats, turn_seconds=0.15, most=MAX_EPOCHS):
     for name, seconds in timers.items():
         seconds(1)  # warm up: compile, allocate
         counts[name] = int(np.clip(turn_seconds / seconds(1), 1, most))
-    rounds = [
-        {name: seconds(counts[name]) / counts[name] for name, seconds in timers.items()}
-        for _ in range(repeats)
-    ]
+    rounds = [{name: seconds(counts[name]) / counts[name] for name, seconds in timers.items()} for _ in range(repeats)]
     return {name: np.array([turn[name] for turn in rounds]) for name in timers}
 
 

@@ -159,7 +159,9 @@ def resolve(value: object, argument: str, known: dict[str, Activation]) -> Activ
             raise ValueError(f"{argument} must be a function of one unit; softmax is for the output layer")
         return value
     if value == "softmax" and "softmax" not in known:
-        raise ValueError(f"{argument} must be one of {', '.join(sorted(known))}; got 'softmax', which is for the output")
+        raise ValueError(
+            f"{argument} must be one of {', '.join(sorted(known))}; got 'softmax', which is for the output"
+        )
     return known[checks.name_of(value, known, argument)]
 
 
@@ -169,7 +171,9 @@ def resolve_hidden(value: object, n_hidden: int) -> list[Activation]:
         return [resolve(value, "activation", ACTIVATIONS)] * n_hidden
     values = list(value)
     if len(values) != n_hidden:
-        raise ValueError(f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}")
+        raise ValueError(
+            f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}"
+        )
     return [resolve(item, f"activation[{k}]", ACTIVATIONS) for k, item in enumerate(values)]
 
 

@@ -51,6 +51,17 @@ def number(value: object, argument: str, *, low: float = 0.0, high: float = np.i
     return result
 
 
+def float_dtype(dtype: object) -> np.dtype:
+    """float32 or float64, in native byte order."""
+    try:
+        checked = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"dtype must be 'float32' or 'float64'; got {dtype!r}") from None
+    if dtype is None or checked not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+    return np.dtype(str(checked.name))
+
+
 def flag(value: object, argument: str) -> bool:
     """`value` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
@@ -59,7 +70,7 @@ def flag(value: object, argument: str) -> bool:
 
 
 def matrix(values: object, argument: str, n_columns: int, dtype: np.dtype, columns: str) -> Array:
-    """`values` as a C-contiguous (n, n_columns) array of `dtype`, finite, native byte order; 1-D where a column is meant."""
+    """`values` as a finite, C-contiguous array (n, n_columns) of `dtype`; from a 1-D one if it has one column."""
     array = _numeric(values, argument)
     if array.ndim == 1 and n_columns == 1:
         array = array.reshape(-1, 1)
@@ -112,7 +123,7 @@ def _numeric(values: object, argument: str) -> Array:
     if values is None or isinstance(values, str | bytes | dict | set):
         raise TypeError(f"{argument} must be an array of numbers; got {_describe(values)}")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{argument} must have no masked values; got {int(np.ma.count_masked(values))} of them")
+        raise ValueError(f"{argument} must have no masked values; got {int(np.ma.getmaskarray(values).sum())} of them")
     try:
         array = np.asarray(values)
     except ValueError as error:

@@ -34,9 +34,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """
     missing = [project for module, project in EXTRA.items() if find_spec(module) is None]
     if missing:
-        print(
-            f'fastbp: error: {", ".join(missing)} not installed: pip install "fastbp[cli]"', file=sys.stderr
-        )
+        print(f'fastbp: error: {", ".join(missing)} not installed: pip install "fastbp[cli]"', file=sys.stderr)
         sys.exit(2)
     try:
         from fastbp.commands import fastbp

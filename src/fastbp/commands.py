@@ -90,9 +90,7 @@ def one_line_warnings(silent: bool = False) -> Iterator[list[str]]:
     with warnings.catch_warnings():
         for category in (TableWarning, RuntimeWarning):
             warnings.simplefilter("always", category)
-        warnings.filterwarnings(
-            "ignore", ".* encountered in ", RuntimeWarning
-        )  # NumPy's, about single numbers
+        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's, about single numbers
         warnings.showwarning = show
         yield messages
     for message in later:
@@ -111,9 +109,7 @@ def _check_outputs(sources: Sequence[str], *outputs: Path | None) -> None:
         raise click.UsageError(f"{str(given[0])!r} would be written twice")
 
 
-@click.group(
-    cls=OneLineErrors, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=OneLineErrors, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastbp")
 def fastbp() -> None:
     """Train feed-forward networks on tables, and predict with them."""

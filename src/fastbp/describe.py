@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.packed_network import PackedNetwork
 
 
-def describe(net: "Network") -> str:
+def describe(net: "PackedNetwork") -> str:
     """A table of layers with their units, functions and parameters."""
     rows = [("layer", "units", "function", "from", "parameters"), ("0 inputs", str(net.sizes[0]), "", "", "")]
     for layer, function in enumerate(net.layer_functions, 1):

@@ -42,9 +42,7 @@ def as_numbers(series: pl.Series) -> Floats:
         return series.cast(pl.Float64).to_numpy()
     if series.dtype == pl.String:
         row = int(np.flatnonzero(series.cast(pl.Float64, strict=False).is_null().to_numpy())[0])
-        raise TableError(
-            f"column {series.name!r} held numbers in training; row {row + 1} has {series[row]!r}"
-        )
+        raise TableError(f"column {series.name!r} held numbers in training; row {row + 1} has {series[row]!r}")
     raise TableError(f"column {series.name!r} held numbers in training, now {column_kind(series)}")
 
 
@@ -206,9 +204,7 @@ class Encoder:
         row, at = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
         ends = np.cumsum([column.n_inputs for column in self.columns])
         name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
-        raise TableError(
-            f"column {name!r} has {frame[name][row]!r} in row {row + 1}: too far from the training data"
-        )
+        raise TableError(f"column {name!r} has {frame[name][row]!r} in row {row + 1}: too far from the training data")
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the columns as plain JSON."""
@@ -246,9 +242,7 @@ class ClassTarget:
             series = series.cast(pl.String)
         labels = series.unique().sort().to_list()
         if len(labels) < 2:
-            raise TableError(
-                f"the target {series.name!r} has a single class, {labels[0]!r}: nothing to learn"
-            )
+            raise TableError(f"the target {series.name!r} has a single class, {labels[0]!r}: nothing to learn")
         if 2 * len(labels) > len(series):
             raise TableError(
                 f"the target {series.name!r} has {len(labels)} distinct values in {len(series)} rows: "

@@ -1,6 +1,6 @@
-"""`check_gradient`: is the gradient the derivative of the loss?"""
+"""`check_gradient`: whether the gradient is the derivative of the loss."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,11 +8,23 @@ from fastbp.checks import Array
 from fastbp.network import Network
 
 
-class GradientCheck(NamedTuple):
-    """The parameter at which gradient and differences disagree most."""
+@dataclass(frozen=True)
+class GradientCheck:
+    """The parameter at which gradient and differences disagree most.
 
-    worst: float  # |analytic - numeric| / max(|analytic|, |numeric|, a thousandth of the largest |numeric|)
-    index: int  # of the parameter
+    Attributes
+    ----------
+    worst : float
+        abs(analytic - numeric), divided by the largest of abs(analytic), abs(numeric) and a thousandth of
+        the largest abs(numeric) of all.
+    index : int
+        Number of the parameter.
+    analytic, numeric : float
+        Its component of the gradient, and of the differences.
+    """
+
+    worst: float
+    index: int
     analytic: float
     numeric: float
 

@@ -1,10 +1,10 @@
-"""Model files: one line of JSON that says what the network is, then its parameters. No code, no pickle.
+r"""Model files: one line of JSON that says what the network is, then its parameters. No code, no pickle.
 
 The file, in this order:
 
-    b"fastbp model\\n"   what it is
-    64 hex digits, \\n   SHA-256 of all that follows
-    JSON, \\n            {"version": 1, "sizes": ..., "dtype": ..., "n_params": ...}
+    b"fastbp model\n"   what it is
+    64 hex digits, \n   SHA-256 of all that follows
+    JSON, \n            {"version": 1, "sizes": ..., "dtype": ..., "n_params": ...}
     parameters          little-endian, in the order of `Network.params`
 """
 
@@ -99,7 +99,9 @@ def _parse(data: bytes, activations: dict[str, Activation]) -> tuple[Network, di
     if not newline or not isinstance(header, dict) or not isinstance(header.get("version"), int):
         raise _RefusedError("the header cannot be read")
     if header["version"] > VERSION:
-        raise _RefusedError(f"written by a newer version of fastbp: format {header['version']}, this one reads up to {VERSION}")
+        raise _RefusedError(
+            f"written by a newer version of fastbp: format {header['version']}, this one reads up to {VERSION}"
+        )
     try:
         return _network_of(header, numbers, activations), header["extra"]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -110,7 +112,11 @@ def _network_of(header: dict[str, Any], numbers: bytes, activations: dict[str, A
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     sizes = [checks.integer(size, "sizes", minimum=1) for size in header["sizes"]]
     skip = [(checks.integer(i, "skip", minimum=0), checks.integer(k, "skip", minimum=2)) for i, k in header["skip"]]
-    if len(sizes) < 2 or any(not i + 2 <= k < len(sizes) for i, k in skip) or len(header["functions"]) != len(sizes) - 1:
+    if (
+        len(sizes) < 2
+        or any(not i + 2 <= k < len(sizes) for i, k in skip)
+        or len(header["functions"]) != len(sizes) - 1
+    ):
         raise ValueError("layers, skips and functions do not fit together")
     topology = Topology.layered(sizes, skip, checks.flag(header["bias"], "bias"))
     # Compared before anything of that size is allocated.

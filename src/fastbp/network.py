@@ -11,18 +11,17 @@ from fastbp.activations import OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
-from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES, check_targets
-from fastbp.topology import Topology
-from fastbp.workspace import aligned_zeros, filled_up, run
-
+from fastbp.packed_network import PackedNetwork
 from fastbp.solvers import make_solver
+from fastbp.topology import Skips, Topology, check_skip
 from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
+from fastbp.workspace import run
 
-Skips = str | Iterable[tuple[int, int]]
+NO_ORDER = np.empty(0, np.int64)
 
 
-class Network:
+class Network(PackedNetwork):
     """A layered feed-forward network.
 
     Parameters
@@ -91,115 +90,13 @@ class Network:
         hidden = resolve_hidden(activation, len(checked_sizes) - 2)
         functions = [*hidden, resolve(output, "output", OUTPUTS)]
         loss_name = checks.name_of(loss, LOSSES, "loss")
-        topology = Topology.layered(
-            checked_sizes, _check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias")
-        )
-        checked_dtype = _check_dtype(dtype)
+        topology = Topology.layered(checked_sizes, check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias"))
+        checked_dtype = checks.float_dtype(dtype)
         draw = initial.generator(seed)
         draw_weights = initial.resolve(init)
         self._build(topology, functions, loss_name, checked_dtype)
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out)
-
-    def _build(self, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype) -> None:
-        """Set every attribute; parameters are zero."""
-        self._topology, self._functions, self._loss, self._dtype = topology, functions, loss, dtype
-        n_filled = filled_up(topology.n_params, dtype)
-        self._packed = Packed(
-            params=aligned_zeros((n_filled,), dtype),
-            layers=topology.layer_table([(f.code, *f.addresses(dtype)) for f in functions], dtype),
-            blocks=topology.block_table(dtype),
-            outgoing=topology.outgoing(),
-            loss=LOSSES[loss],
-        )
-
-    # ------------------------------------------------------------------ what a network is
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Units of each layer, inputs first."""
-        return self._topology.sizes
-
-    @property
-    def dtype(self) -> np.dtype:
-        """dtype of the parameters: float32 or float64."""
-        return self._dtype
-
-    @property
-    def n_params(self) -> int:
-        """Number of weights and biases."""
-        return self._topology.n_params
-
-    @property
-    def loss_name(self) -> str:
-        """Name of the loss."""
-        return self._loss
-
-    @property
-    def layer_functions(self) -> tuple[str, ...]:
-        """Name of the activation function of each layer after the inputs."""
-        return tuple(function.name for function in self._functions)
-
-    @property
-    def bias(self) -> bool:
-        """Whether units have biases."""
-        return self._topology.bias
-
-    @property
-    def skip(self) -> tuple[tuple[int, int], ...]:
-        """(from_layer, to_layer) of the connections that skip a layer."""
-        return tuple(sorted(pair for pair in self._topology.pairs if pair[1] > pair[0] + 1))
-
-    @property
-    def params(self) -> Array:
-        """All weights, block by block, then all biases: (n_params,). Write into it, or assign to it (it is copied)."""
-        return self._packed.params[: self.n_params]
-
-    @params.setter
-    def params(self, values: Array) -> None:
-        self.params[:] = checks.vector(values, "params", self.n_params, self.dtype)
-
-    @property
-    def weights(self) -> list[Array]:
-        """Views (n_out, n_in) of the weights into each layer from the one before; row j = what arrives at unit j."""
-        return [view for (i, k), view in zip(self._topology.pairs, self._block_views, strict=True) if k == i + 1]
-
-    @property
-    def skip_weights(self) -> dict[tuple[int, int], Array]:
-        """Views (n_out, n_in) of the weights that skip a layer, by (from_layer, to_layer)."""
-        pairs = zip(self._topology.pairs, self._block_views, strict=True)
-        return {pair: view for pair, view in pairs if pair[1] > pair[0] + 1}
-
-    @property
-    def biases(self) -> list[Array]:
-        """Views (n_units,) of the biases of each layer after the inputs; no items without biases."""
-        starts = [start for start in self._topology.bias_offsets[:-1] if start != NONE]
-        return [self.params[start : start + size] for start, size in zip(starts, self.sizes[1:], strict=False)]
-
-    @property
-    def _block_views(self) -> list[Array]:
-        offsets, shapes = self._topology.weight_offsets, self._topology.block_shapes
-        return [self.params[a : a + n * m].reshape(n, m) for a, (n, m) in zip(offsets, shapes, strict=False)]
-
-    @property
-    def topology(self) -> Topology:
-        """Layers, blocks and offsets."""
-        return self._topology
-
-    @property
-    def packed(self) -> Packed:
-        """The network as the kernels see it; shares memory with `params`."""
-        return self._packed
-
-    def astype(self, dtype: Any) -> "Network":
-        """A copy with parameters of another dtype."""
-        checked = _check_dtype(dtype)
-        return Network.assemble(self._topology, self._functions, self._loss, checked, self.params.astype(checked))
-
-    def __repr__(self) -> str:
-        from fastbp.describe import describe
-
-        return describe(self)
 
     # ------------------------------------------------------------------ what it computes
 
@@ -246,7 +143,7 @@ class Network:
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
     ) -> tuple[float, Array]:
-        """(E, grad): the error as `loss` has it, and its gradient dE/dparams, (n_params,), in the order of `params`.
+        """(E, grad): the error as `loss` has it, and dE/dparams, (n_params,), in the order of `params`.
 
         The bits of both are the same for any number of threads.
         """
@@ -381,20 +278,6 @@ class Network:
 
         return load_network(path, activations)[0]
 
-    @classmethod
-    def assemble(
-        cls, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype, params: Array
-    ) -> "Network":
-        """A network from its parts, already checked."""
-        net = cls.__new__(cls)
-        net._build(topology, functions, loss, dtype)
-        net.params = params
-        return net
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self._topology, self._functions, self._loss, self._dtype, self.params.copy())
-        return Network.assemble, parts
-
     # ------------------------------------------------------------------ input
 
     def check_samples(
@@ -417,7 +300,14 @@ class Network:
     def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""
         out = np.empty((len(samples.x), n_columns), self.dtype)
-        run(self._packed, self._topology, samples, batch.DELTA if with_delta else batch.FORWARD, first_unit, out)
+        run(
+            self._packed,
+            self._topology,
+            samples,
+            batch.DELTA if with_delta else batch.FORWARD,
+            first_unit,
+            out,
+        )
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:
@@ -430,40 +320,3 @@ class Network:
                     f"{method} needs activation functions with a derivative; layer {layer} has 'threshold', "
                     f"which is for the forward pass only"
                 )
-
-
-NO_ORDER = np.empty(0, np.int64)
-
-
-def _check_dtype(dtype: object) -> np.dtype:
-    try:
-        checked = np.dtype(dtype)  # type: ignore[call-overload]
-    except TypeError:
-        raise TypeError(f"dtype must be 'float32' or 'float64'; got {dtype!r}") from None
-    if dtype is None or checked not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
-    return checked.newbyteorder("=")
-
-
-def _check_skip(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
-    """The pairs of layers, checked."""
-    if isinstance(skip, str):
-        if skip != "all":
-            raise ValueError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
-        return [(i, k) for i in range(n_layers) for k in range(i + 2, n_layers)]
-    if not isinstance(skip, Iterable):
-        raise TypeError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
-    pairs: list[tuple[int, int]] = []
-    for pair in skip:
-        if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := list(pair)) != 2:
-            raise ValueError(f"skip must hold pairs (from_layer, to_layer); got {pair!r}")
-        source, target = (checks.integer(end, "skip", minimum=0) for end in ends)
-        if not source + 2 <= target < n_layers:
-            raise ValueError(
-                f"skip must go from a layer to one at least two further on, the last being {n_layers - 1}; "
-                f"got {(source, target)}"
-            )
-        if (source, target) in pairs:
-            raise ValueError(f"skip must name each pair once; got {(source, target)} twice")
-        pairs.append((source, target))
-    return pairs

@@ -113,9 +113,7 @@ class TrainingBar:
         seconds = max(now - self._since, 1e-9) / (n - self._epochs_before)
         validation = f"  validation {history.validation_loss[-1]:.4f}" if history.validation_loss else ""
         left = duration(seconds * (self._epochs - n))
-        return (
-            f"loss {history.loss[-1]:.4f}{validation}  {si(self._n_samples / seconds)} samples/s  {left} left"
-        )
+        return f"loss {history.loss[-1]:.4f}{validation}  {si(self._n_samples / seconds)} samples/s  {left} left"
 
 
 def si(number: float) -> str:
@@ -162,9 +160,7 @@ def print_plan(console: Console, training: TableTraining, data: str, reason: str
     )
 
 
-def print_outcome(
-    console: Console, model: TableModel, score: Score | None, out: Path, plot: Path | None
-) -> None:
+def print_outcome(console: Console, model: TableModel, score: Score | None, out: Path, plot: Path | None) -> None:
     """Print how the training went: epochs, score, confusions, files."""
     target = model.target
     print_facts(
@@ -222,17 +218,14 @@ def print_confusion(console: Console, confusion: NDArray[np.int64], target: Clas
     console.print(table)
 
 
-def _confusion_table(
-    confusion: NDArray[np.int64], row_names: Sequence[str], column_names: Sequence[str]
-) -> Table:
+def _confusion_table(confusion: NDArray[np.int64], row_names: Sequence[str], column_names: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="predicted", title_style="dim")
     table.add_column("true", style="cyan", overflow="ellipsis", no_wrap=True)
     for name in column_names:
         table.add_column(Text(name), justify="right", no_wrap=True)
     for k, (name, counts) in enumerate(zip(row_names, confusion, strict=True)):
         cells = [
-            Text("·", "dim") if n == 0 else Text(str(n), "green" if j == k else "red")
-            for j, n in enumerate(counts)
+            Text("·", "dim") if n == 0 else Text(str(n), "green" if j == k else "red") for j, n in enumerate(counts)
         ]
         table.add_row(Text(name), *cells)
     return table

@@ -54,7 +54,10 @@ _EPSILON = Option(1e-8, low_open=True)
 SOLVERS = {
     "sgd": Kind(updates.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
     "adam": Kind(
-        updates.ADAM, 0.001, {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON}, 2
+        updates.ADAM,
+        0.001,
+        {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON},
+        2,
     ),
     # The place of beta_2 stays empty, so that epsilon stands where adam has it.
     "rmsprop": Kind(updates.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1),
@@ -99,7 +102,8 @@ class Choice:
         if callable(self.learning_rate):
             given = self.learning_rate
             return np.array(
-                [checks.number(given(epoch), f"learning_rate({epoch})") for epoch in range(n_epochs)], np.float64
+                [checks.number(given(epoch), f"learning_rate({epoch})") for epoch in range(n_epochs)],
+                np.float64,
             )
         rate = self.kind.learning_rate if self.learning_rate is None else self.learning_rate
         schedule = SCHEDULES[self.schedule]
@@ -128,7 +132,11 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
         power = checks.number(options.pop("power", 0.5), "power")
     known = {option: rule for option, rule in kind.options.items() if option}
     for option in options:
-        all_known = [*known, *(["nesterov"] if name == "sgd" else []), *(["schedule", "power"] if name != "rprop" else [])]
+        all_known = [
+            *known,
+            *(["nesterov"] if name == "sgd" else []),
+            *(["schedule", "power"] if name != "rprop" else []),
+        ]
         if option not in known:
             _unknown(option, all_known, str(name))
     values = tuple(

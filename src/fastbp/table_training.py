@@ -106,9 +106,7 @@ class TableTraining:
 
     def __init__(self, frame: pl.DataFrame, target_name: str, task: Task, options: Options) -> None:
         if frame.height < FEWEST_ROWS:
-            raise TableError(
-                f"{frame.height} rows are too few to learn from: at least {FEWEST_ROWS} are needed"
-            )
+            raise TableError(f"{frame.height} rows are too few to learn from: at least {FEWEST_ROWS} are needed")
         self.frame = frame
         self.options = options
         truth = frame[target_name]

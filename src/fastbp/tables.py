@@ -129,9 +129,7 @@ def _read_csv(path: Path, header: str, text_columns: Collection[str]) -> pl.Data
     frame = frame.rename(_stripped_names(frame.columns))
     return _without_blank_end(
         frame.select(
-            pl.col(name).str.strip_chars().replace("", None)
-            if name in text_columns
-            else _understood(frame[name])
+            pl.col(name).str.strip_chars().replace("", None) if name in text_columns else _understood(frame[name])
             for name in frame.columns
         )
     )
@@ -246,9 +244,7 @@ def require_values(frame: pl.DataFrame) -> None:
     what = "no value" if value is None else "NaN" if np.isnan(value) else f"{value}"
     total = sum(counts.values())
     where = f" ({total} such values in {len(counts)} column{'s' * (len(counts) > 1)})" if total > 1 else ""
-    raise TableError(
-        f"column {name!r} has {what} in row {row + 1}{where}: all values must be there and finite"
-    )
+    raise TableError(f"column {name!r} has {what} in row {row + 1}{where}: all values must be there and finite")
 
 
 def missing_mask(series: pl.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -263,11 +259,7 @@ def warn_of_row_numbers(frame: pl.DataFrame) -> None:
     """Warn of columns that only count the rows: a network would learn the order of the file."""
     count = pl.Series(np.arange(frame.height))
     for series in frame.iter_columns():
-        if (
-            series.dtype.is_integer()
-            and frame.height >= 10
-            and (series.cast(pl.Int64) - series[0] == count).all()
-        ):
+        if series.dtype.is_integer() and frame.height >= 10 and (series.cast(pl.Int64) - series[0] == count).all():
             warnings.warn(
                 f"column {series.name!r} counts the rows; if it means nothing, --drop {series.name!r}",
                 TableWarning,

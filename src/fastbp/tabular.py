@@ -104,9 +104,7 @@ class TableModel:
         """Read what `save` wrote; ValueError for another file."""
         net, extra = load_network(path)
         if "table" not in extra:
-            raise ValueError(
-                f"{path!r} holds a network without a table's columns: fastbp train did not write it"
-            )
+            raise ValueError(f"{path!r} holds a network without a table's columns: fastbp train did not write it")
         return cls.from_table(net, extra["table"], path)
 
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
+from numba.core import config
 
 from fastbp import checks
 from fastbp.kernels.batch import SERIAL, Memory
@@ -37,7 +38,7 @@ def limit(n_threads: int | None, memory: Memory) -> Iterator[None]:
     """Run kernels with `memory` on up to n_threads threads (None: Numba's present number)."""
     global _launched_in  # noqa: PLW0603 - a process launches threads once
     present = numba.get_num_threads()
-    wanted = present if n_threads is None else min(n_threads, numba.config.NUMBA_NUM_THREADS)
+    wanted = present if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
     forked = _launched_in not in (None, os.getpid())
     lock = _parallel
     parallel = memory.errors.size > 1 and wanted > 1 and not forked and lock.acquire(blocking=False)

@@ -3,19 +3,39 @@
 This is the only place where an offset is computed. The kernels read them from the tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.kernels.machine import TILE_REGISTERS, lanes_of
+from fastbp import checks
+from fastbp.kernels.machine import lanes_of, tile_width
 from fastbp.kernels.packed import (
-    BIAS, BLOCK_COLUMNS, BY_INPUTS, DH_ADDRESS, FIRST_UNIT, FUNCTION, H_ADDRESS, IN_END, IN_START, LAYER_COLUMNS, N_IN,
-    N_OUT, N_UNITS, NONE, OUT_END, OUT_START, SOURCE, TARGET, TRANSPOSED, WEIGHTS,
+    BIAS,
+    BLOCK_COLUMNS,
+    BY_INPUTS,
+    DH_ADDRESS,
+    FIRST_UNIT,
+    FUNCTION,
+    H_ADDRESS,
+    IN_END,
+    IN_START,
+    LAYER_COLUMNS,
+    N_IN,
+    N_OUT,
+    N_UNITS,
+    NONE,
+    OUT_END,
+    OUT_START,
+    SOURCE,
+    TARGET,
+    TRANSPOSED,
+    WEIGHTS,
 )  # fmt: skip
 
 Int64Array = NDArray[np.int64]
+Skips = str | Iterable[tuple[int, int]]
 
 # Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
 # network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
@@ -113,7 +133,11 @@ class Topology:
         table = np.zeros((self.n_layers, LAYER_COLUMNS), np.int64)
         panel = 0
         for layer, row in enumerate(table):
-            row[[FIRST_UNIT, N_UNITS, BIAS]] = self.first_units[layer], self.sizes[layer], self.bias_offsets[layer]
+            row[[FIRST_UNIT, N_UNITS, BIAS]] = (
+                self.first_units[layer],
+                self.sizes[layer],
+                self.bias_offsets[layer],
+            )
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
             row[[OUT_START, OUT_END]] = _run(blocks[self.outgoing(), SOURCE], layer)
             row[TRANSPOSED] = NONE
@@ -132,11 +156,34 @@ class Topology:
 
 
 def _panels(n_units: int, dtype: np.dtype) -> int:
-    width = TILE_REGISTERS * lanes_of(dtype)
-    return (n_units + width - 1) // width
+    return -(-n_units // int(tile_width(dtype)))
 
 
 def _run(sorted_layers: Int64Array, layer: int) -> tuple[int, int]:
     """First and last + 1 of the places where `layer` stands."""
     start, stop = np.searchsorted(sorted_layers, [layer, layer + 1])
     return int(start), int(stop)
+
+
+def check_skip(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
+    """The pairs of layers, checked."""
+    if isinstance(skip, str):
+        if skip != "all":
+            raise ValueError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
+        return [(i, k) for i in range(n_layers) for k in range(i + 2, n_layers)]
+    if not isinstance(skip, Iterable):
+        raise TypeError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
+    pairs: list[tuple[int, int]] = []
+    for pair in skip:
+        if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := list(pair)) != 2:
+            raise ValueError(f"skip must hold pairs (from_layer, to_layer); got {pair!r}")
+        source, target = (checks.integer(end, "skip", minimum=0) for end in ends)
+        if not source + 2 <= target < n_layers:
+            raise ValueError(
+                f"skip must go from a layer to one at least two further on, the last being {n_layers - 1}; "
+                f"got {(source, target)}"
+            )
+        if (source, target) in pairs:
+            raise ValueError(f"skip must name each pair once; got {(source, target)} twice")
+        pairs.append((source, target))
+    return pairs

@@ -91,7 +91,9 @@ class Options:
         if self.batch_size is not None:
             self.batch_size = checks.integer(self.batch_size, "batch_size", minimum=1)
             if self.solver.batch_only:
-                raise ValueError(f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once")
+                raise ValueError(
+                    f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once"
+                )
         checks.name_of(self.reduction, ("mean", "sum"), "reduction")
         self.shuffle = checks.flag(self.shuffle, "shuffle")
         if self.seed is not None:
@@ -125,7 +127,11 @@ class Training:
         size = min(options.batch_size or n_samples, n_samples)
         self.memory = make_memory(net.topology, packed, size)
         self.solver = options.solver.start(
-            packed.params.size, net.dtype, l2=options.l2, n_weights=net.topology.n_weights, mean=options.reduction == "mean"
+            packed.params.size,
+            net.dtype,
+            l2=options.l2,
+            n_weights=net.topology.n_weights,
+            mean=options.reduction == "mean",
         )
         order = np.arange(n_samples)
         self.samples = self.samples._replace(order=order)
@@ -198,7 +204,9 @@ class Training:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
         if self.validation is not None and history.validation_loss is not None:
-            history.validation_loss.append(run(self.net.packed, self.net.topology, self.validation, batch.ERROR)[0] / len(self.validation.x))
+            history.validation_loss.append(
+                run(self.net.packed, self.net.topology, self.validation, batch.ERROR)[0] / len(self.validation.x)
+            )
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self.net.params.copy())
@@ -214,6 +222,10 @@ class Training:
         else:
             return False
         return True
+
+    def _validate(self, samples: batch.Samples) -> float:
+        error, _ = run(self.net.packed, self.net.topology, samples, batch.ERROR, n_threads=self.options.n_threads)
+        return error / len(samples.x)
 
     def _finite(self) -> bool:
         return bool(np.isfinite(self.net.params).all())
@@ -241,7 +253,9 @@ def split(
         return samples, None
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
-            raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
+            raise ValueError(
+                f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items"
+            )
         return samples, net.check_samples(*validation, prefix="validation ")
     fraction = checks.number(validation, "validation", high=1.0, low_open=True)
     n_samples = len(samples.x)

@@ -36,9 +36,7 @@ class NumpyByHand(Peer):
         return Parameters(weights, biases)
 
     def load(self, parameters):
-        for view, values in zip(
-            self.weights + self.biases, [*parameters.weights, *parameters.biases], strict=True
-        ):
+        for view, values in zip(self.weights + self.biases, [*parameters.weights, *parameters.biases], strict=True):
             view[:] = values
 
     def train(self, orders):

@@ -45,10 +45,7 @@ class PyTorch(Peer):
 
     def parameters(self):
         return Parameters(
-            *(
-                [getattr(layer, name).detach().numpy().copy() for layer in self.linear]
-                for name in ("weight", "bias")
-            )
+            *([getattr(layer, name).detach().numpy().copy() for layer in self.linear] for name in ("weight", "bias"))
         )
 
     def one_sample(self, x):

@@ -6,7 +6,18 @@ branches are outside the arithmetic of a register: they cost a jump for each 16 
 
 from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.lanes import call, lanes, like, load, load_first, minimum, select, store, store_first, view
+from fastbp.kernels.lanes import (
+    call,
+    lanes,
+    like,
+    load,
+    load_first,
+    minimum,
+    select,
+    store,
+    store_first,
+    view,
+)
 from fastbp.kernels.packed import layer_of, net_of
 
 (

@@ -157,9 +157,9 @@ def work_on_chunk(net, data, space, job, chunk, n_chunks):
             forward(net, tiles, k)
             if job.kind != FORWARD:
                 error += output_delta(net, tiles, k)
-            if job.kind == DELTA or job.kind == GRADIENT:
+            if job.kind in (DELTA, GRADIENT):
                 backward(net, tiles, k)
-            if job.kind == FORWARD or job.kind == DELTA:
+            if job.kind in (FORWARD, DELTA):
                 copy_out(net, job, tiles, k, start)
         if job.kind == GRADIENT:
             transpose_layers(net, tiles)

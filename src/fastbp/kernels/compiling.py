@@ -4,11 +4,13 @@
 cached: the machine code of an entry holds that of everything it calls.
 """
 
+import contextlib
 import hashlib
 from functools import cache
 from pathlib import Path
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils, config
 from numba.core.caching import FunctionCache, IndexDataCacheFile
@@ -99,12 +101,11 @@ def entry(func=None, **options):
     """Compile `func` when Python first calls it, and keep the machine code on disk where that works."""
     if func is None:
         return lambda f: entry(f, **options)
+    if JIT_DISABLED:
+        return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
     compiled = numba.njit(func, **(OPTIONS | options))
-    if not JIT_DISABLED:
-        try:
-            compiled._cache = PackageCache(func)
-        except (OSError, RuntimeError):
-            pass  # no writable place: compile anew in each process
+    with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
+        compiled._cache = PackageCache(func)
     return compiled
 
 

@@ -80,6 +80,6 @@ def _c_function(function, dtype):
     if JIT_DISABLED:
         return _PlainFunction(function, dtype)
     numbers = types.CPointer(types.float32 if dtype.itemsize == 4 else types.float64)
-    return numba.cfunc(types.void(numbers, numbers, types.int64), **{k: v for k, v in OPTIONS.items() if k != "nogil"})(function)
-
-
+    return numba.cfunc(types.void(numbers, numbers, types.int64), **{k: v for k, v in OPTIONS.items() if k != "nogil"})(
+        function
+    )

@@ -10,8 +10,22 @@ Inputs of +-0, +-inf and NaN give what C's functions give.
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    absolute, any_lane, copysign, exp2i, exponent, fma, library_cos, library_sin, like, mantissa, maximum, minimum,
-    polynomial, precision, rint, select,
+    absolute,
+    any_lane,
+    copysign,
+    exp2i,
+    exponent,
+    fma,
+    library_cos,
+    library_sin,
+    like,
+    mantissa,
+    maximum,
+    minimum,
+    polynomial,
+    precision,
+    rint,
+    select,
 )  # fmt: skip
 
 # ln 2 and pi in parts: n * the first part is exact for the whole numbers n that occur.

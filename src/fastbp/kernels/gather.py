@@ -8,7 +8,21 @@ from typing import NamedTuple
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    Integers, Numbers, get, lanes, load, load_first, number, put, set_number, shift, splat, square_tile, store, store_first, transpose,
+    Integers,
+    Numbers,
+    get,
+    lanes,
+    load,
+    load_first,
+    number,
+    put,
+    set_number,
+    shift,
+    splat,
+    square_tile,
+    store,
+    store_first,
+    transpose,
 )  # fmt: skip
 from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import NONE, layer_of

@@ -12,15 +12,97 @@ written with these few functions decides both itself, and still reads as its equ
     call                     call a user's compiled function through its address
 
 Offsets count numbers, not bytes. With NUMBA_BOUNDSCHECK=1 each load and store is checked. With
-NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of `lanes_llvm`.
+NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of the LLVM instructions.
 """
 
 from fastbp.kernels.compiling import JIT_DISABLED
 
 if JIT_DISABLED:
-    from fastbp.kernels.lanes_plain import *  # noqa: F403
+    from fastbp.kernels.lanes_plain import (
+        Shape,
+        absolute,
+        any_lane,
+        call,
+        copysign,
+        exp2i,
+        exponent,
+        first,
+        fma,
+        get,
+        lanes,
+        library_cos,
+        library_sin,
+        like,
+        load,
+        load_first,
+        mantissa,
+        maximum,
+        minimum,
+        number,
+        polynomial,
+        precision,
+        put,
+        rint,
+        select,
+        set_number,
+        shift,
+        single,
+        splat,
+        sqrt,
+        square_tile,
+        store,
+        store_first,
+        sum_lanes,
+        sum_tile,
+        tile,
+        transpose,
+        view,
+    )  # fmt: skip
 else:
-    from fastbp.kernels.lanes_llvm import *  # noqa: F403
+    from fastbp.kernels.lanes_arithmetic import (
+        absolute,
+        any_lane,
+        copysign,
+        exp2i,
+        exponent,
+        first,
+        fma,
+        library_cos,
+        library_sin,
+        like,
+        mantissa,
+        maximum,
+        minimum,
+        polynomial,
+        precision,
+        rint,
+        select,
+        single,
+        splat,
+        sqrt,
+        sum_lanes,
+    )  # fmt: skip
+    from fastbp.kernels.lanes_memory import (
+        call,
+        lanes,
+        load,
+        load_first,
+        number,
+        set_number,
+        shift,
+        store,
+        store_first,
+        view,
+    )  # fmt: skip
+    from fastbp.kernels.lanes_tiles import get, put, square_tile, sum_tile, tile, transpose
+    from fastbp.kernels.vectors import Shape
+
+__all__ = [
+    "Doubles", "Integers", "Numbers", "Shape", "absolute", "any_lane", "call", "copysign", "exp2i", "exponent", "first",
+    "fma", "get", "lanes", "library_cos", "library_sin", "like", "load", "load_first", "mantissa", "maximum", "minimum",
+    "number", "polynomial", "precision", "put", "rint", "select", "set_number", "shift", "single", "splat", "sqrt",
+    "square_tile", "store", "store_first", "sum_lanes", "sum_tile", "tile", "transpose", "view",
+]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are
 

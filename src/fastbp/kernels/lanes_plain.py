@@ -10,13 +10,6 @@ import numpy as np
 
 from fastbp.kernels.machine import REGISTER_BYTES
 
-__all__ = [
-    "Shape", "absolute", "any_lane", "call", "copysign", "exp2i", "exponent", "first", "fma", "get", "lanes", "library_cos",
-    "library_sin", "like",
-    "load", "load_first", "mantissa", "maximum", "minimum", "number", "polynomial", "precision", "put", "rint",
-    "select", "set_number", "shift", "single", "splat", "sqrt", "square_tile", "store", "store_first", "sum_lanes", "sum_tile", "tile", "transpose", "view",
-]  # fmt: skip
-
 
 class Shape(NamedTuple):
     """A tile of accumulators: `units` rows of `registers` vectors each."""

@@ -8,7 +8,18 @@ import numpy as np
 from fastbp.kernels import activation
 from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.lanes import absolute, copysign, first, fma, like, maximum, minimum, precision, select, single
+from fastbp.kernels.lanes import (
+    absolute,
+    copysign,
+    first,
+    fma,
+    like,
+    maximum,
+    minimum,
+    precision,
+    select,
+    single,
+)
 
 SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER = range(7)
 

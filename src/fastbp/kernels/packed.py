@@ -13,7 +13,19 @@ from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import Integers, Numbers, number, view
 
 # Columns of `Packed.layers`
-FIRST_UNIT, N_UNITS, FUNCTION, BIAS, IN_START, IN_END, OUT_START, OUT_END, TRANSPOSED, H_ADDRESS, DH_ADDRESS = range(11)
+(
+    FIRST_UNIT,
+    N_UNITS,
+    FUNCTION,
+    BIAS,
+    IN_START,
+    IN_END,
+    OUT_START,
+    OUT_END,
+    TRANSPOSED,
+    H_ADDRESS,
+    DH_ADDRESS,
+) = range(11)
 LAYER_COLUMNS = 11
 
 # Columns of `Packed.blocks`

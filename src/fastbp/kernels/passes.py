@@ -203,7 +203,10 @@ def backward(net, tiles, k):
             delta_k = Rows(unit(net, tiles, k, tiles.delta, block.target_unit), tiles.width)
             # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
             weighted_sums(Rows(delta_j, tiles.width), w_kj, delta_k, Size(block.n_in, n_samples, block.n_out))
-        a_j, z_j = (unit(net, tiles, k, tiles.a, layer.first_unit), unit(net, tiles, k, tiles.z, layer.first_unit))
+        a_j, z_j = (
+            unit(net, tiles, k, tiles.a, layer.first_unit),
+            unit(net, tiles, k, tiles.z, layer.first_unit),
+        )
         for j in range(layer.n_units):
             multiply_slope(layer, a_j, z_j, delta_j, j * tiles.width, n_samples)
 

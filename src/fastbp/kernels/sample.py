@@ -15,7 +15,20 @@ from fastbp.kernels.activation import SOFTMAX, activate_units, multiply_slope_of
 from fastbp.kernels.compiling import SUM_FLAGS, entry
 from fastbp.kernels.loss import is_canonical, unit_canonical_error, unit_error, unit_error_slope
 from fastbp.kernels.packed import (
-    BIAS, FIRST_UNIT, FUNCTION, IN_END, IN_START, N_IN, N_OUT, N_UNITS, NONE, OUT_END, OUT_START, SOURCE, TARGET, WEIGHTS,
+    BIAS,
+    FIRST_UNIT,
+    FUNCTION,
+    IN_END,
+    IN_START,
+    N_IN,
+    N_OUT,
+    N_UNITS,
+    NONE,
+    OUT_END,
+    OUT_START,
+    SOURCE,
+    TARGET,
+    WEIGHTS,
 )  # fmt: skip
 
 
@@ -102,7 +115,10 @@ def backward(net, a, z, delta):
         delta_j = delta[layer[FIRST_UNIT] : layer[FIRST_UNIT] + layer[N_UNITS]]
         delta_j[:] = 0.0
         for o in range(layer[OUT_START], layer[OUT_END]):
-            w, delta_k = block_weights(net, net.outgoing[o], net.params), block_targets(net, net.outgoing[o], delta)
+            w, delta_k = (
+                block_weights(net, net.outgoing[o], net.params),
+                block_targets(net, net.outgoing[o], delta),
+            )
             for k in range(w.shape[0]):
                 w_k, d = w[k], delta_k[k]
                 for j in range(w_k.size):

@@ -13,7 +13,23 @@ from typing import NamedTuple
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    Numbers, Shape, fma, get, lanes, load, load_first, number, put, set_number, shift, splat, store, store_first, sum_lanes, sum_tile, tile,
+    Numbers,
+    Shape,
+    fma,
+    get,
+    lanes,
+    load,
+    load_first,
+    number,
+    put,
+    set_number,
+    shift,
+    splat,
+    store,
+    store_first,
+    sum_lanes,
+    sum_tile,
+    tile,
 )  # fmt: skip
 from fastbp.kernels.machine import TILE_REGISTERS
 
@@ -135,7 +151,11 @@ def row_product(shape, out, left, right, group):
             for q in range(shape.units):
                 left_q = load(left.data, q * left.stride + s)
                 for p in range(n):
-                    put(sums, q * n + p, fma(left_q, load(right.data, p * right.stride + s), get(sums, q * n + p)))
+                    put(
+                        sums,
+                        q * n + p,
+                        fma(left_q, load(right.data, p * right.stride + s), get(sums, q * n + p)),
+                    )
     sum_tile(shape, sums, out.data, 0, out.stride)
 
 

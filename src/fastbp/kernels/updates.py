@@ -12,8 +12,23 @@ import numpy as np
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
-    Doubles, Numbers, absolute, copysign, lanes, like, load, maximum, minimum, number, precision, select, set_number,
-    shift, sqrt, store, view,
+    Doubles,
+    Numbers,
+    absolute,
+    copysign,
+    lanes,
+    like,
+    load,
+    maximum,
+    minimum,
+    number,
+    precision,
+    select,
+    set_number,
+    shift,
+    sqrt,
+    store,
+    view,
 )  # fmt: skip
 
 SGD, NESTEROV, ADAM, RMSPROP, RPROP = range(5)

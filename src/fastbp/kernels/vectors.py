@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.imputils import lower_constant
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
 from numba.extending import infer_getattr, lower_builtin, lower_getattr, models, register_model, typeof_impl
 
 from fastbp.kernels.machine import REGISTER_BYTES
 
+INT32 = ir.IntType(32)
 ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
 
 
@@ -26,6 +28,7 @@ class VecType(types.Type):
 
     @property
     def llvm(self):
+        """The type in LLVM."""
         return ir.VectorType(ELEMENTS[self.element], self.lanes)
 
 
@@ -82,9 +85,19 @@ def vec_of(element):
 def splat(builder, value, lanes):
     """An LLVM vector with `value` in each lane."""
     undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
-    lane_0 = builder.insert_element(undefined, value, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    lane_0 = builder.insert_element(undefined, value, INT32(0))
+    zeros = ir.Constant(ir.VectorType(INT32, lanes), [0] * lanes)
     return builder.shuffle_vector(lane_0, undefined, zeros)
+
+
+def suffix(vec):
+    """How LLVM names a vector type at the end of an intrinsic's name."""
+    return f"v{vec.lanes}f{vec.element.bitwidth}"
+
+
+def declare(builder, name, function_type):
+    """A function of LLVM's, known to the module."""
+    return cgutils.get_or_insert_function(builder.module, function_type, name)
 
 
 def as_vec(context, builder, value, ty, vec):

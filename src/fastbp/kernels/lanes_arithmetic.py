@@ -1,0 +1,251 @@
+"""Arithmetic between registers: the part of `lanes.py` without memory, as LLVM instructions."""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastbp.kernels.machine import HAS_FMA
+from fastbp.kernels.vectors import ELEMENTS, INT32, VecType, as_vec, declare, suffix, vec_among, vec_of
+from fastbp.kernels.vectors import splat as llvm_splat
+
+
+def _call(builder, name, vec, *values):
+    """Call LLVM's intrinsic `name` on vectors."""
+    function_type = ir.FunctionType(vec.llvm, [vec.llvm] * len(values))
+    return builder.call(declare(builder, f"llvm.{name}.{suffix(vec)}", function_type), values)
+
+
+def _operation(args, emit):
+    """Signature and code of an operation on Vecs; numbers among `args` are copied to each lane."""
+    vec = vec_among(args)
+    if vec is None:
+        return None
+
+    def lower(context, builder, sig, values):
+        vectors = [as_vec(context, builder, v, ty, vec) for v, ty in zip(values, sig.args, strict=True)]
+        return emit(builder, vec, *vectors)
+
+    return vec(*args), lower
+
+
+def emit_fma(builder, vec, x, y, z):
+    if HAS_FMA:
+        return _call(builder, "fma", vec, x, y, z)
+    return builder.fadd(builder.fmul(x, y), z)
+
+
+@intrinsic
+def fma(typingctx, x, y, z):
+    """x * y + z, rounded once where the machine can."""
+    return _operation((x, y, z), _fma)
+
+
+@intrinsic
+def minimum(typingctx, x, y):
+    """The smaller one; y where x is NaN."""
+    return _operation((x, y), lambda b, vec, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
+
+
+@intrinsic
+def maximum(typingctx, x, y):
+    """The larger one; y where x is NaN."""
+    return _operation((x, y), lambda b, vec, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
+
+
+@intrinsic
+def absolute(typingctx, x):
+    """|x|."""
+    return _operation((x,), lambda b, vec, x: _call(b, "fabs", vec, x))
+
+
+@intrinsic
+def copysign(typingctx, x, y):
+    """|x| with the sign of y."""
+    return _operation((x, y), lambda b, vec, x, y: _call(b, "copysign", vec, x, y))
+
+
+@intrinsic
+def sqrt(typingctx, x):
+    """Square root."""
+    return _operation((x,), lambda b, vec, x: _call(b, "sqrt", vec, x))
+
+
+@intrinsic
+def rint(typingctx, x):
+    """The nearest whole number, halves to the even one."""
+    return _operation((x,), lambda b, vec, x: _call(b, "rint", vec, x))
+
+
+@intrinsic
+def select(typingctx, mask, x, y):
+    """x in the lanes where mask is true, else y."""
+    vec = vec_among((x, y))
+    if vec is None or not isinstance(mask, VecType):
+        return None
+
+    def lower(context, builder, sig, args):
+        x, y = (as_vec(context, builder, args[k], sig.args[k], vec) for k in (1, 2))
+        return builder.select(args[0], x, y)
+
+    return vec(mask, x, y), lower
+
+
+@intrinsic
+def any_lane(typingctx, mask):
+    """True if a lane of the mask is."""
+
+    def lower(context, builder, sig, args):
+        bits = builder.bitcast(args[0], ir.IntType(mask.lanes))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(mask), lower
+
+
+def _lane_by_lane(x, name):
+    """A function of the C library, called for each lane: right for any number, and slow."""
+
+    def lower(context, builder, sig, args):
+        scalar = ELEMENTS[x.element]
+        function = declare(builder, f"llvm.{name}.f{x.element.bitwidth}", ir.FunctionType(scalar, (scalar,)))
+        result = args[0]
+        for k in range(x.lanes):
+            value = builder.call(function, (builder.extract_element(args[0], INT32(k)),))
+            result = builder.insert_element(result, value, INT32(k))
+        return result
+
+    return x(x), lower
+
+
+@intrinsic
+def library_sin(typingctx, x):
+    """Sine by the C library."""
+    return _lane_by_lane(x, "sin")
+
+
+@intrinsic
+def library_cos(typingctx, x):
+    """Cosine by the C library."""
+    return _lane_by_lane(x, "cos")
+
+
+@intrinsic
+def precision(typingctx, x):
+    """Bits of a lane, 32 or 64: a constant, so that a branch on it costs nothing."""
+    return types.intp(x), lambda context, builder, sig, args: context.get_constant(types.intp, x.element.bitwidth)
+
+
+@intrinsic
+def polynomial(typingctx, x, coefficients):
+    """c[0] + c[1] x + c[2] x**2 + ... by Horner's rule, unrolled."""
+    if not isinstance(coefficients, types.UniTuple):
+        return None
+
+    def lower(context, builder, sig, args):
+        vectors = [
+            as_vec(context, builder, builder.extract_value(args[1], k), coefficients.dtype, x)
+            for k in range(coefficients.count)
+        ]
+        value = vectors.pop()
+        while vectors:
+            value = emit_fma(builder, x, value, args[0], vectors.pop())
+        return value
+
+    return x(x, coefficients), lower
+
+
+# Sign, exponent and mantissa of the two formats: bits of the mantissa, bias of the exponent.
+_FORMAT = {types.float32: (23, 127), types.float64: (52, 1023)}
+
+
+def _integers(vec):
+    return ir.VectorType(ir.IntType(vec.element.bitwidth), vec.lanes)
+
+
+def _integer(vec, value):
+    return ir.Constant(_integers(vec), [value] * vec.lanes)
+
+
+def _exp2i(builder, vec, n):
+    # 1.5 * 2**bits + n has the whole number n in its low bits: a conversion of NaN would be undefined.
+    bits, bias = _FORMAT[vec.element]
+    shifted = builder.fadd(n, ir.Constant(vec.llvm, [1.5 * 2.0**bits] * vec.lanes))
+    exponents = builder.shl(builder.bitcast(shifted, _integers(vec)), _integer(vec, bits))
+    return builder.bitcast(builder.add(exponents, _integer(vec, bias << bits)), vec.llvm)
+
+
+@intrinsic
+def exp2i(typingctx, n):
+    """2 ** n of whole numbers n within the range of normal exponents."""
+    return _operation((n,), _exp2i)
+
+
+def _exponent(builder, vec, x):
+    bits, bias = _FORMAT[vec.element]
+    biased = builder.lshr(builder.bitcast(x, _integers(vec)), _integer(vec, bits))
+    return builder.sitofp(builder.sub(biased, _integer(vec, bias)), vec.llvm)
+
+
+@intrinsic
+def exponent(typingctx, x):
+    """floor(log2(x)) of positive normal numbers x."""
+    return _operation((x,), _exponent)
+
+
+def _mantissa(builder, vec, x):
+    bits, bias = _FORMAT[vec.element]
+    fraction = builder.and_(builder.bitcast(x, _integers(vec)), _integer(vec, (1 << bits) - 1))
+    return builder.bitcast(builder.or_(fraction, _integer(vec, bias << bits)), vec.llvm)
+
+
+@intrinsic
+def mantissa(typingctx, x):
+    """x / 2 ** exponent(x), in [1, 2), of positive normal numbers x."""
+    return _operation((x,), _mantissa)
+
+
+@intrinsic
+def sum_lanes(typingctx, v):
+    """The sum of the lanes, pairwise: halves are added until one number is left."""
+
+    def lower(context, builder, sig, args):
+        value, count = args[0], v.lanes
+        while count > 1:
+            count //= 2
+            value = builder.fadd(run_of_lanes(builder, value, 0, count), run_of_lanes(builder, value, count, count))
+        return builder.extract_element(value, INT32(0))
+
+    return v.element(v), lower
+
+
+def run_of_lanes(builder, value, start, count):
+    """Lanes start .. start + count - 1 of a vector."""
+    indices = ir.Constant(ir.VectorType(INT32, count), list(range(start, start + count)))
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), indices)
+
+
+@intrinsic
+def splat(typingctx, array, x):
+    """A register of the array's dtype with x in each lane."""
+    vec = vec_of(array.dtype)
+    return vec(array, x), lambda context, builder, sig, args: as_vec(context, builder, args[1], sig.args[1], vec)
+
+
+@intrinsic
+def like(typingctx, v, x):
+    """A Vec like v with x in each lane."""
+    return v(v, x), lambda context, builder, sig, args: as_vec(context, builder, args[1], sig.args[1], v)
+
+
+@intrinsic
+def single(typingctx, x):
+    """A Vec of one lane: what is written for registers, for one number."""
+    if not isinstance(x, types.Float):
+        return None
+    vec = VecType(x, 1)
+    return vec(x), lambda context, builder, sig, args: llvm_splat(builder, args[0], 1)
+
+
+@intrinsic
+def first(typingctx, v):
+    """The number in the first lane."""
+    return v.element(v), lambda context, builder, sig, args: builder.extract_element(args[0], INT32(0))
