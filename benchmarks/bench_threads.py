@@ -1,6 +1,6 @@
 """The same work on one thread and on two: the ratio is the result."""
 
-import os
+import numba
 
 from .common import SIZES, fit, network_and_data
 
@@ -12,8 +12,8 @@ class ThreadScaling:
     param_names = ("n_threads", "size")
 
     def setup(self, n_threads, size):
-        if n_threads > (os.cpu_count() or 1):
-            raise NotImplementedError("this machine has too few cores")
+        if n_threads > numba.config.NUMBA_NUM_THREADS:
+            raise NotImplementedError("this process may use too few cores")
         self.workload = SIZES[size]
         self.net, self.X, self.T = network_and_data(self.workload)
         self.start = self.net.params.copy()

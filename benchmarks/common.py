@@ -15,7 +15,7 @@ def network_and_data(workload, dtype="float32"):
     return net, *random_data(workload, dtype)
 
 
-def fit(net, X, T, workload, *, epochs, n_threads=1):
+def fit(net, X, T, workload, *, epochs, n_threads=1, callback=None):
     """Train as the workload says."""
     net.fit(
         X,
@@ -26,4 +26,5 @@ def fit(net, X, T, workload, *, epochs, n_threads=1):
         epochs=epochs,
         seed=0,
         n_threads=n_threads,
+        callback=callback,
     )

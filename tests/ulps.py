@@ -23,9 +23,11 @@ def set_precision(a):
     Beyond 800 (42 for the squares in exponents) what would be lost is below the smallest number anyway.
     """
     size = abs(float(a))
-    lost = 2 * abs(math.log2(size)) if size else 0.0
-    if size < 800:
-        lost += 3.0 * size + (0.75 * size * size if size < 42 else 0.0)
+    lost = 0.0
+    if 0 < size < 1:
+        lost = -2 * math.log2(size)
+    elif size < 800:
+        lost = 3.0 * size + (0.75 * size * size if size < 42 else 0.0)
     mpmath.mp.prec = int(200 + lost)
 
 

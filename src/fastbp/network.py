@@ -121,7 +121,7 @@ class Network(PackedNetwork):
         return self._by_layer(values)
 
     def deltas(self, X: Array, T: Array) -> list[Array]:
-        """delta = dE_n/da of every unit: a list over the layers after the inputs, of arrays (n_samples, n_units)."""
+        """delta = dE_n/da of every unit: a list over the layers after the inputs, of (n_samples, n_units)."""
         self._check_differentiable("deltas")
         values = self._values(self.check_samples(X, T), 0, self._topology.n_units, with_delta=True)
         return self._by_layer(values)[1:]
@@ -143,7 +143,7 @@ class Network(PackedNetwork):
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
     ) -> tuple[float, Array]:
-        """(E, grad): the error as `loss` has it, and dE/dparams, (n_params,), in the order of `params`.
+        """(E, grad): the error that `loss` returns, and dE/dparams, (n_params,), in the order of `params`.
 
         The bits of both are the same for any number of threads.
         """
@@ -246,9 +246,19 @@ class Network(PackedNetwork):
         self._check_differentiable("fit")
         options = Options(
             solver=make_solver(solver, solver_options, learning_rate),
-            epochs=epochs, batch_size=batch_size, reduction=reduction, shuffle=shuffle, seed=seed, validation=validation,
-            patience=patience, tol=tol, l2=l2, callback=callback, progress=progress, n_threads=n_threads,
-        )  # fmt: skip
+            epochs=epochs,
+            batch_size=batch_size,
+            reduction=reduction,
+            shuffle=shuffle,
+            seed=seed,
+            validation=validation,
+            patience=patience,
+            tol=tol,
+            l2=l2,
+            callback=callback,
+            progress=progress,
+            n_threads=n_threads,
+        )
         return Training(self, self.check_samples(X, T, sample_weight), options).run()
 
     # ------------------------------------------------------------------ files

@@ -238,8 +238,8 @@ class Training:
         self.net.packed.params[:] = self.run_state.safe
         self.history.stopped_by = "not finite"
         warnings.warn(
-            f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are those "
-            f"from the start of the epoch. A smaller learning_rate, or inputs and targets scaled to about 1, may help.",
+            f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are "
+            f"those from the start of the epoch. A smaller learning_rate, or inputs and targets scaled to about 1, may help.",
             RuntimeWarning,
             stacklevel=5,
         )

@@ -29,6 +29,7 @@ def _operation(args, emit):
 
 
 def emit_fma(builder, vec, x, y, z):
+    """x * y + z as one instruction, if there is one."""
     if HAS_FMA:
         return _call(builder, "fma", vec, x, y, z)
     return builder.fadd(builder.fmul(x, y), z)
@@ -37,7 +38,7 @@ def emit_fma(builder, vec, x, y, z):
 @intrinsic
 def fma(typingctx, x, y, z):
     """x * y + z, rounded once where the machine can."""
-    return _operation((x, y, z), _fma)
+    return _operation((x, y, z), emit_fma)
 
 
 @intrinsic

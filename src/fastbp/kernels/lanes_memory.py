@@ -30,10 +30,12 @@ def pointer_to(context, builder, view_type, value, offset, count):
 
 
 def vec_pointer(context, builder, view_type, value, offset, count, vec):
-    return builder.bitcast(pointer_to(context, builder, view_type, value, offset, count), vec.llvm.aspointer_to())
+    """`pointer_to`, of a `vec`."""
+    return builder.bitcast(pointer_to(context, builder, view_type, value, offset, count), vec.llvm.as_pointer())
 
 
 def as_offset(context, builder, value, ty):
+    """An integer as LLVM takes it for an offset."""
     return context.cast(builder, value, ty, types.intp)
 
 
@@ -184,7 +186,7 @@ def call(typingctx, address, x, y, offset, count):
         offset, count = (as_offset(context, builder, args[k], sig.args[k]) for k in (3, 4))
         pointers = [pointer_to(context, builder, sig.args[k], args[k], offset, count) for k in (1, 2)]
         function_type = ir.FunctionType(ir.VoidType(), [p.type for p in pointers] + [ir.IntType(64)])
-        builder.call(builder.inttoptr(args[0], function_type.aspointer_to()), [*pointers, count])
+        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [*pointers, count])
         return context.get_dummy_value()
 
     return types.void(address, x, y, offset, count), lower

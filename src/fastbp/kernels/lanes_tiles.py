@@ -90,8 +90,9 @@ def _merge(builder, x, y):
 def sum_tile(typingctx, shape, block, out, offset, stride):
     """out[offset + q * stride + p] += the sum of the lanes of register (q, p), for the whole tile.
 
-    registers must divide lanes. A sum of one register takes log2(lanes) shuffles and additions. Two registers merge into one with
-    both their half sums, and so on: about three instructions for each sum.
+    shape.registers must divide the number of lanes. A sum of one register takes log2(lanes) shuffles and
+    additions. Two registers merge into one with both their half sums, and so on: about three instructions
+    for each sum.
     """
     vec = block.vec
 
@@ -109,7 +110,7 @@ def sum_tile(typingctx, shape, block, out, offset, stride):
             lane = q * shape.registers
             row_sums = run_of_lanes(builder, sums[lane // vec.lanes], lane % vec.lanes, shape.registers)
             pointer = pointer_to(context, builder, sig.args[2], args[2], row, count)
-            pointer = builder.bitcast(pointer, row_sums.type.aspointer_to())
+            pointer = builder.bitcast(pointer, row_sums.type.as_pointer())
             old = builder.load(pointer)
             old.align = vec.element.bitwidth // 8
             builder.store(builder.fadd(old, row_sums), pointer).align = vec.element.bitwidth // 8
