@@ -5,8 +5,8 @@ import pytest
 from subprocesses import run_python
 
 from fastbp.kernels.compiling import entry
-from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.lanes import get as get_register
+from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.tile import Group, Rows, Size, Weights, row_products, row_sums, weighted_sums
 

@@ -27,7 +27,7 @@ def pin(n_threads):
         return None
     allowed = sorted(os.sched_getaffinity(0))
     if n_threads > len(allowed):
-        raise SystemExit(f"--threads {n_threads}: this process may use {len(allowed)} cores only")
+        raise SystemExit(f"--threads {n_threads}: number of cores that this process may use: {len(allowed)}")
     cores = allowed[-n_threads:]
     os.sched_setaffinity(0, cores)
     return cores

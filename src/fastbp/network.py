@@ -16,7 +16,6 @@ from fastbp.packed_network import PackedNetwork
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
 from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
-from fastbp.workspace import run
 
 NO_ORDER = np.empty(0, np.int64)
 
@@ -138,7 +137,7 @@ class Network(PackedNetwork):
             Not negative; 1 for each sample if not given.
         """
         samples = self.check_samples(X, T, sample_weight)
-        return run(self._packed, self._topology, samples, batch.ERROR)[0]
+        return self.workspace.run(samples, batch.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
@@ -149,8 +148,7 @@ class Network(PackedNetwork):
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
-        error, memory = run(self._packed, self._topology, samples, batch.GRADIENT, n_threads=threads.check(n_threads))
-        return error, memory.grads[0, : self.n_params].copy()
+        return self.workspace.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
 
     def fit(
         self,
@@ -310,14 +308,8 @@ class Network(PackedNetwork):
     def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""
         out = np.empty((len(samples.x), n_columns), self.dtype)
-        run(
-            self._packed,
-            self._topology,
-            samples,
-            batch.DELTA if with_delta else batch.FORWARD,
-            first_unit,
-            out,
-        )
+        kind = batch.DELTA if with_delta else batch.FORWARD
+        self.workspace.run(samples, kind, first_unit=first_unit, out=out)
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:

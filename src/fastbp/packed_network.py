@@ -11,7 +11,7 @@ from fastbp.describe import describe
 from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES
 from fastbp.topology import Topology
-from fastbp.workspace import aligned_zeros, filled_up
+from fastbp.workspace import Workspace, aligned_zeros, filled_up
 
 
 class PackedNetwork:
@@ -42,6 +42,7 @@ class PackedNetwork:
             outgoing=topology.outgoing(),
             loss=LOSSES[loss],
         )
+        self.workspace = Workspace(topology, self._packed)
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -12,7 +12,6 @@ from fastbp import checks, initial, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
 from fastbp.solvers import Choice
-from fastbp.workspace import make_memory, run
 
 if TYPE_CHECKING:
     from fastbp.network import Network
@@ -125,7 +124,7 @@ class Training:
         net, options = self.net, self.options
         n_samples, packed = len(self.samples.x), net.packed
         size = min(options.batch_size or n_samples, n_samples)
-        self.memory = make_memory(net.topology, packed, size)
+        self.memory = net.workspace.memory(size)
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -204,9 +203,7 @@ class Training:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
         if self.validation is not None and history.validation_loss is not None:
-            history.validation_loss.append(
-                run(self.net.packed, self.net.topology, self.validation, batch.ERROR)[0] / len(self.validation.x)
-            )
+            history.validation_loss.append(self._validate(self.validation))
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self.net.params.copy())
@@ -224,7 +221,7 @@ class Training:
         return True
 
     def _validate(self, samples: batch.Samples) -> float:
-        error, _ = run(self.net.packed, self.net.topology, samples, batch.ERROR, n_threads=self.options.n_threads)
+        error, _ = self.net.workspace.run(samples, batch.ERROR, n_threads=self.options.n_threads)
         return error / len(samples.x)
 
     def _finite(self) -> bool:
@@ -239,7 +236,7 @@ class Training:
         self.history.stopped_by = "not finite"
         warnings.warn(
             f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are "
-            f"those from the start of the epoch. A smaller learning_rate, or inputs and targets scaled to about 1, may help.",
+            f"those from the start of the epoch. A smaller learning_rate may help, or inputs and targets of about 1.",
             RuntimeWarning,
             stacklevel=5,
         )

@@ -8,6 +8,7 @@ What is done with a chunk, `work_on_chunk`, is compiled once for each dtype, and
 address by whatever loops over chunks: the engine is not compiled anew into each of them.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -171,6 +172,7 @@ def work_on_chunk(net, data, space, job, chunk, n_chunks):
 work_on_chunk, call_worker = by_address(work_on_chunk)
 
 
+@cache
 def worker_address(dtype):
     """Address of `work_on_chunk` for numbers of `dtype`."""
     return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, int, int))
