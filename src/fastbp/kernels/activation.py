@@ -4,6 +4,8 @@ A code is a number in the packed network, so that one compiled engine serves eve
 branches are outside the arithmetic of a register: they cost a jump for each 16 or 8 samples.
 """
 
+from typing import NamedTuple
+
 from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.lanes import (
@@ -18,7 +20,7 @@ from fastbp.kernels.lanes import (
     store_first,
     view,
 )
-from fastbp.kernels.packed import layer_of, net_of
+from fastbp.kernels.packed import DH_ADDRESS, FUNCTION, H_ADDRESS
 
 (
     IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
@@ -139,15 +141,23 @@ def multiply_slope(layer, a, z, delta, start, count):
         store_first(delta, full, load_first(delta, full, rest) * slope, rest)
 
 
+class Function(NamedTuple):
+    """What `activate` needs of a layer."""
+
+    function: int
+    h_address: int
+    dh_address: int
+
+
 @entry
-def activate_units(packed, l, a, z):
+def activate_units(layers, l, a, z):
     """z_j = h(a_j) for the units j of layer l, of one sample."""
-    layer = layer_of(net_of(packed), l)
-    activate(layer, view(a), view(z), layer.first_unit, layer.n_units)
+    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    activate(function, view(a), view(z), 0, a.size)
 
 
 @entry
-def multiply_slope_of_units(packed, l, a, z, delta):
+def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
-    layer = layer_of(net_of(packed), l)
-    multiply_slope(layer, view(a), view(z), view(delta), layer.first_unit, layer.n_units)
+    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    multiply_slope(function, view(a), view(z), view(delta), 0, a.size)
