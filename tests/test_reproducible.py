@@ -6,7 +6,6 @@ from cases import Case, draw
 from subprocesses import run_python, start_python
 
 import fastbp
-from fastbp.workspace import make_memory
 
 # Few parameters and many samples; many parameters and fewer samples; both sides of whatever divides the work.
 CASES = [
@@ -21,7 +20,7 @@ CASES = [
 def n_chunks(case, dtype="float64"):
     """Return into how many parts the samples are cut that threads work on."""
     net = draw(case, dtype).net
-    return make_memory(net.topology, net.packed, case.n_samples).errors.size
+    return net.workspace.memory(case.n_samples).errors.size
 
 
 DIGESTS = """

@@ -310,3 +310,29 @@ def test_shuffling_changes_the_order_in_each_epoch():
     for _ in range(2):
         twice_one.fit(X, T, seed=1, **options)
     assert not np.allclose(two_epochs.params, twice_one.params, rtol=1e-6)
+
+
+def test_a_batch_in_parts_is_the_same_batch(monkeypatch):
+    """Python gets control back in the midst of a large batch: the step follows the sum over all its parts."""
+    case = Case((3, 5, 2), n_samples=50, weighted=True)
+    nets = []
+    for products in (1 << 29, 160):  # all samples at once; 6 samples at a time
+        monkeypatch.setattr("fastbp.training.PART_PRODUCTS", products)
+        net, X, T, weight = draw(case)
+        history = net.fit(X, T, solver="adam", epochs=3, batch_size=20, shuffle=False, sample_weight=weight)
+        nets.append((net.params.copy(), history.loss))
+    assert np.allclose(nets[0][0], nets[1][0], rtol=1e-12, atol=0)
+    assert np.allclose(nets[0][1], nets[1][1], rtol=1e-13, atol=0)
+
+
+def test_more_epochs_than_a_window(monkeypatch):
+    monkeypatch.setattr("fastbp.training.WINDOW", 7)
+    case = Case((3, 5, 2), n_samples=12)
+    net, X, T, _ = draw(case)
+    rates = []
+    history = net.fit(X, T, epochs=20, seed=0, learning_rate=lambda epoch: rates.append(epoch) or 0.01)
+    monkeypatch.undo()
+    other, X, T, _ = draw(case)
+    assert history.loss == other.fit(X, T, epochs=20, seed=0, learning_rate=0.01).loss
+    assert np.array_equal(net.params, other.params)
+    assert sorted(set(rates)) == list(range(20))

@@ -97,23 +97,24 @@ class Choice:
         """Whether the solver needs the gradient of all samples."""
         return self.code == updates.RPROP
 
-    def rates(self, n_epochs: int) -> Array:
-        """Learning rate of each epoch."""
+    def rates(self, epochs: range, n_epochs: int) -> Array:
+        """Learning rate of each of `epochs`, out of n_epochs."""
         if callable(self.learning_rate):
             given = self.learning_rate
-            return np.array(
-                [checks.number(given(epoch), f"learning_rate({epoch})") for epoch in range(n_epochs)],
-                np.float64,
-            )
-        rate = self.kind.learning_rate if self.learning_rate is None else self.learning_rate
+            return np.array([checks.number(given(epoch), f"learning_rate({epoch})") for epoch in epochs], np.float64)
         schedule = SCHEDULES[self.schedule]
-        return np.array([schedule(rate, epoch, n_epochs, self.power) for epoch in range(n_epochs)], np.float64)
+        return np.array([schedule(self.first_rate, epoch, n_epochs, self.power) for epoch in epochs], np.float64)
+
+    @property
+    def first_rate(self) -> float:
+        """The learning rate, where it is a number."""
+        return float(self.kind.learning_rate if self.learning_rate is None else self.learning_rate)  # type: ignore[arg-type]
 
     def start(self, n_filled: int, dtype: np.dtype, *, l2: float, n_weights: int, mean: bool) -> updates.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
         if self.code == updates.RPROP:
-            state[1] = self.rates(1)[0]
+            state[1] = self.first_rate
         options = np.zeros(4)
         options[: len(self.values)] = self.values
         return updates.Solver(self.code, options, state, np.ones(2), l2, n_weights, mean)

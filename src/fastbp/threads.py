@@ -37,11 +37,15 @@ def check(n_threads: object) -> int | None:
 def limit(n_threads: int | None, memory: Memory) -> Iterator[None]:
     """Run kernels with `memory` on up to n_threads threads (None: Numba's present number)."""
     global _launched_in  # noqa: PLW0603 - a process launches threads once
+    if memory.errors.size == 1:  # a single chunk: not worth 4 us to ask Numba
+        memory.plan[SERIAL] = True
+        yield
+        return
     present = numba.get_num_threads()
     wanted = present if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
     forked = _launched_in not in (None, os.getpid())
     lock = _parallel
-    parallel = memory.errors.size > 1 and wanted > 1 and not forked and lock.acquire(blocking=False)
+    parallel = wanted > 1 and not forked and lock.acquire(blocking=False)
     memory.plan[SERIAL] = not parallel
     if not parallel:
         yield

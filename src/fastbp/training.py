@@ -24,6 +24,8 @@ class _Default(int):
 DEFAULT_BATCH_SIZE = _Default(32)
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.1  # a compiled call takes about this long at most, so that Ctrl-C is heard
+PART_PRODUCTS = 1 << 29  # of weights and samples in a part of a batch: some 0.05 s
+WINDOW = 1 << 14  # epochs for which arrays are made at a time
 
 Callback = Callable[["Network", "History"], Any]
 Callbacks = Callback | Iterable[Callback] | None
@@ -104,8 +106,12 @@ class Options:
         self.l2 = checks.number(self.l2, "l2")
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
-        self.rates = self.solver.rates(self.epochs)
+        self.rates(0)
         self.callbacks = _check_callbacks(self.callback)
+
+    def rates(self, first: int) -> Array:
+        """Learning rates of the epochs from `first` on, for a window of them."""
+        return self.solver.rates(range(first, min(first + WINDOW, self.epochs)), self.epochs)
 
 
 class Training:
@@ -137,14 +143,17 @@ class Training:
         self.run_state = epochs.Run(
             order=order,
             random=draw.integers(0, 2**64, 1, np.uint64),
-            rates=options.rates,
-            losses=np.zeros(options.epochs),
+            rates=np.empty(0),
+            losses=np.empty(0),
             safe=packed.params.copy(),
-            position=np.zeros(2, np.int64),
+            partial=np.zeros_like(packed.params),
+            position=np.zeros(3, np.int64),
             batch_size=size,
+            part_size=max(1, PART_PRODUCTS // net.topology.n_weights),
             shuffle=options.shuffle,
+            whole_epochs=self.watched,
         )
-        self.steps_per_epoch = -(-n_samples // size)
+        self.n_parts = 1  # of batches, for the next compiled call
         self.train = epochs.train_online if size == 1 else epochs.train
 
     @property
@@ -171,32 +180,39 @@ class Training:
         return self.history
 
     def _epochs(self, show: Callable[[History], None]) -> None:
-        run, n_steps = self.run_state, 1
-        while run.position[0] < self.options.epochs:
-            # A call ends with the epoch if Python is to look at it, and after RETURN_SECONDS anyway.
-            left = self.steps_per_epoch - run.position[1] // run.batch_size
-            n_now = min(n_steps, left) if self.watched else n_steps
-            begin = time.perf_counter()
-            with threads.limit(self.options.n_threads, self.memory):
-                finite = self.train(self.net.packed, self.samples, self.memory, self.solver, run, n_now)
-            seconds = time.perf_counter() - begin
-            if n_now == n_steps:
-                n_steps = max(1, int(n_now * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
-            self._record()
-            if not finite or (run.position[0] == self.options.epochs and not self._finite()):
-                self._stop_not_finite()
-                return
-            if self.watched and run.position[1] == 0:
-                show(self.history)
-                if self._after_epoch():
+        """All epochs, a window of them at a time."""
+        for first in range(0, self.options.epochs, WINDOW):
+            rates = self.options.rates(first)
+            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)))
+            self.run_state.position[:] = 0
+            while self.run_state.position[0] < len(rates):
+                finite = self._call()
+                self._record(first)
+                if not finite or (self.history.n_epochs == self.options.epochs and not self._finite()):
+                    self._stop_not_finite()
                     return
+                if self.watched and not self.run_state.position[1:].any():
+                    show(self.history)
+                    if self._after_epoch():
+                        return
 
-    def _record(self) -> None:
-        """Losses of the epochs that have ended since the last time."""
+    def _call(self) -> bool:
+        """One compiled call: to the end of the epoch if Python is to look at it, and not for long anyway."""
+        epoch = int(self.run_state.position[0])
+        begin = time.perf_counter()
+        with threads.limit(self.options.n_threads, self.memory):
+            finite = self.train(self.net.packed, self.samples, self.memory, self.solver, self.run_state, self.n_parts)
+        seconds = time.perf_counter() - begin
+        if seconds > RETURN_SECONDS or self.run_state.position[0] == epoch or not self.watched:
+            self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
+        return bool(finite)
+
+    def _record(self, first: int) -> None:
+        """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
         done = int(self.run_state.position[0])
-        losses = self.run_state.losses[self.history.n_epochs : done] / len(self.samples.x)
+        losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples.x)
         self.history.loss.extend(losses.tolist())
-        if self.validation is None and not self.watched and done:
+        if not self.watched and self.history.loss:
             self.history.best_epoch = int(np.argmin(self.history.loss))
 
     def _after_epoch(self) -> bool:

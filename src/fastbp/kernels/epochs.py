@@ -24,9 +24,12 @@ class Run(NamedTuple):
     rates: np.ndarray  # (n_epochs,) float64: learning rates
     losses: np.ndarray  # (n_epochs,) float64: sum of the errors of each epoch's samples, each before its step
     safe: np.ndarray  # (n_params,): the parameters at the start of the epoch, the last that were finite
-    position: np.ndarray  # (2,) int64: epoch, first sample of the next batch
+    partial: np.ndarray  # (n_params,): gradient of the parts of a batch that are done
+    position: np.ndarray  # (3,) int64: epoch, first sample of the batch, samples of the batch that are done
     batch_size: int
+    part_size: int  # samples after which Python may get control back, in the midst of a batch
     shuffle: bool
+    whole_epochs: bool  # whether to return at the end of each epoch
 
 
 @kernel
@@ -61,32 +64,50 @@ def begin_epoch(packed, run):
 
 
 @entry
-def train(packed, samples, memory, solver, run, n_steps):
-    """Take `n_steps` steps, or as many as are left; returns False as soon as the error is not finite."""
+def train(packed, samples, memory, solver, run, n_parts):
+    """Do `n_parts` parts of batches, or as many as are left; returns False as soon as the error is not finite."""
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
-    for _step in range(n_steps):
-        epoch, start = run.position[0], run.position[1]
+    for _part in range(n_parts):
+        epoch, start, n_done = run.position[0], run.position[1], run.position[2]
         if epoch == run.rates.size:
             return True
-        if start == 0 and not begin_epoch(packed, run):
+        if start == 0 and n_done == 0 and not begin_epoch(packed, run):
             return False
-        n_samples = min(run.batch_size, len(samples.x) - start)
-        error = work(net, data, space, Job(GRADIENT, start, n_samples, 0, 0, data.x))
+        n_batch = min(run.batch_size, len(samples.x) - start)
+        n_samples = min(run.part_size, n_batch - n_done)
+        error = work(net, data, space, Job(GRADIENT, start + n_done, n_samples, 0, 0, data.x))
         if not np.isfinite(error):
             return False
         run.losses[epoch] += error
-        take_step(net.params, space.grads, rule, run.rates[epoch], 1.0 / n_samples if solver.mean else 1.0)
-        advance(run, n_samples, len(samples.x))
+        if n_samples < n_batch:
+            add_part(run, memory.grads[0])
+        if n_done + n_samples < n_batch:
+            run.position[2] += n_samples
+            continue
+        take_step(net.params, space.grads, rule, run.rates[epoch], 1.0 / n_batch if solver.mean else 1.0)
+        if advance(run, n_batch, len(samples.x)) and run.whole_epochs:
+            return True
     return True
 
 
 @kernel
+def add_part(run, grad):
+    """Add up the gradients of the parts of a batch, the sum in `grad` as well."""
+    for p in range(grad.size):
+        run.partial[p] = grad[p] if run.position[2] == 0 else run.partial[p] + grad[p]
+        grad[p] = run.partial[p]
+
+
+@kernel
 def advance(run, n_samples, n_all):
-    """On to the next batch, or to the next epoch."""
+    """On to the next batch, or to the next epoch; returns whether an epoch has ended."""
     run.position[1] += n_samples
-    if run.position[1] >= n_all:
-        run.position[0] += 1
-        run.position[1] = 0
+    run.position[2] = 0
+    if run.position[1] < n_all:
+        return False
+    run.position[0] += 1
+    run.position[1] = 0
+    return True
 
 
 @entry
@@ -115,5 +136,6 @@ def train_online(packed, samples, memory, solver, run, n_steps):
             grad[:] = 0.0
             sample.add_gradient(packed, z, delta, weight, grad)
             take_step(view(packed.params), view(grad), rule, run.rates[epoch], 1.0)
-        advance(run, 1, len(samples.x))
+        if advance(run, 1, len(samples.x)) and run.whole_epochs:
+            return True
     return True

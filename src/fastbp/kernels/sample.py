@@ -21,7 +21,6 @@ from fastbp.kernels.packed import (
     IN_END,
     IN_START,
     N_IN,
-    N_OUT,
     N_UNITS,
     NONE,
     OUT_END,
