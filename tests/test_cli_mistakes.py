@@ -232,7 +232,7 @@ def test_progress_on_a_terminal_and_interrupt(folder):
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )
     os.close(child_side)
-    shown = _read_until(terminal, "left", timeout=200)
+    shown = _read_until(terminal, "samples/s", timeout=200)
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=60)
     shown += _read_until(terminal, "so far", timeout=10)

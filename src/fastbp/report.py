@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from fastbp.encoding import (
@@ -70,9 +70,9 @@ class TrainingBar:
         # have waited for the compiler.
         self._since, self._epochs_before = time.perf_counter(), 0
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=True)),
             console=make_console(stderr=True),
             auto_refresh=False,
             expand=True,
