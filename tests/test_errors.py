@@ -132,6 +132,13 @@ def test_activation_arguments(arguments, word):
 # ---------------------------------------------------------------- X, T, sample_weight
 
 
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("h", [lambda a: a.no_such_thing, lambda a: [a, "a"][1], lambda: 0.0, np.linalg.inv])
+def test_activations_that_cannot_be_compiled(h):
+    own = fastbp.Activation("own", h, lambda a: 1.0)
+    refused(lambda: fastbp.Network([2, 3, 1], activation=own), "own", kind=TypeError)
+
+
 @pytest.fixture
 def problem():
     return draw(Case((3, 4, 2), n_samples=6))

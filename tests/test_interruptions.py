@@ -144,6 +144,17 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(batch_size):
     assert any(np.array_equal(net.params, params) for params in saved)
 
 
+def test_a_loss_that_is_not_finite_with_patience_restores_the_best_weights():
+    net, X, T, _ = draw(CASE._replace(activation="identity"))
+    rates = [0.01] * 5 + [1e3] * 495
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="finite"):
+        history = net.fit(
+            X, T, validation=(X, T), solver="sgd", learning_rate=lambda e: rates[e], patience=10**6, epochs=500
+        )
+    assert history.stopped_by == "not finite"
+    assert math.isclose(net.loss(X, T) / len(X), np.nanmin(history.validation_loss), rel_tol=1e-12)
+
+
 def test_weights_that_are_not_finite_are_caught_after_the_last_step():
     """The loss of the only epoch is finite: the step after it is what overflows."""
     net, X, T, _ = draw(CASE._replace(activation="identity"))

@@ -1,6 +1,8 @@
 """Files: what comes back, what is refused, and what a failing write leaves behind; pickles and copies."""
 
 import copy
+import hashlib
+import json
 import pickle
 
 import numpy as np
@@ -140,6 +142,94 @@ def test_loading_unpickles_nothing(saved, monkeypatch):
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, refuse)
     assert fastbp.Network.load(saved).n_params == draw(NETWORKS[1]).net.n_params
+
+
+# ---------------------------------------------------------------- the format, written out by hand
+
+HEADER = {
+    "version": 1,
+    "sizes": [2, 3, 1],
+    "functions": ["relu", "logistic"],
+    "loss": "binary_cross_entropy",
+    "bias": True,
+    "skip": [[0, 2]],
+    "dtype": "float32",
+    "n_params": 15,
+    "extra": {"note": "ä"},
+}
+
+
+def file_of(header, params=np.arange(15)):
+    content = json.dumps(header).encode() + b"\n" + params.astype("<f4").tobytes()
+    return b"fastbp model\n" + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def test_files_of_format_1_are_read(tmp_path):
+    """Files that were once written must stay readable: this test is never to be adapted."""
+    (tmp_path / "old.net").write_bytes(file_of(HEADER))
+    net, extra = fastbp.io.load_network(tmp_path / "old.net")
+    assert net.sizes == (2, 3, 1)
+    assert net.layer_functions == ("relu", "logistic")
+    assert net.dtype == np.float32
+    assert np.array_equal(net.weights[0], [[0, 1], [2, 3], [4, 5]])
+    assert np.array_equal(net.weights[1], [[6, 7, 8]])
+    assert np.array_equal(net.skip_weights[0, 2], [[9, 10]])
+    assert np.array_equal(np.concatenate(net.biases), [11, 12, 13, 14])
+    assert extra == {"note": "ä"}
+
+
+def without(key):
+    return {name: value for name, value in HEADER.items() if name != key}
+
+
+SENSELESS = {
+    "newer version": HEADER | {"version": 2},
+    "version as text": HEADER | {"version": "1"},
+    "one layer": HEADER | {"sizes": [15]},
+    "negative size": HEADER | {"sizes": [2, -3, 1]},
+    "huge sizes": HEADER | {"sizes": [10**30, 10**30, 1]},
+    "sizes that wrap around": HEADER | {"sizes": [2**32, 2**32, 1]},
+    "sizes as text": HEADER | {"sizes": "231"},
+    "other sizes": HEADER | {"sizes": [2, 4, 1]},
+    "functions missing": HEADER | {"functions": ["relu"]},
+    "function unknown": HEADER | {"functions": ["relu", "logit"]},
+    "functions nested": HEADER | {"functions": [["relu"], "logistic"]},
+    "softmax inside": HEADER | {"functions": ["softmax", "logistic"]},
+    "loss unknown": HEADER | {"loss": "mse"},
+    "bias a number": HEADER | {"bias": 1},
+    "skip to the next layer": HEADER | {"skip": [[0, 1]]},
+    "skip backwards": HEADER | {"skip": [[2, 0]]},
+    "skip twice": HEADER | {"skip": [[0, 2], [0, 2]]},
+    "dtype unknown": HEADER | {"dtype": "float16"},
+    "no dictionary": [1, 2, 3],
+    "no extra": without("extra"),
+    "no sizes": without("sizes"),
+}
+
+
+@pytest.mark.parametrize("kind", SENSELESS)
+def test_headers_that_make_no_sense(kind, tmp_path):
+    assert_refused(tmp_path / "odd.net", file_of(SENSELESS[kind]))
+
+
+def test_skipping_twice_with_parameters_for_both(tmp_path):
+    assert_refused(tmp_path / "odd.net", file_of(SENSELESS["skip twice"] | {"n_params": 17}, np.arange(17)))
+
+
+def test_parameters_that_are_not_finite(tmp_path):
+    assert_refused(tmp_path / "odd.net", file_of(HEADER, np.full(15, np.nan)))
+
+
+def test_a_newer_version_is_called_newer(tmp_path):
+    (tmp_path / "new.net").write_bytes(file_of(HEADER | {"version": 2}))
+    with pytest.raises(ValueError, match="newer"):
+        fastbp.Network.load(tmp_path / "new.net")
+
+
+def test_a_header_too_deep_to_read(tmp_path):
+    content = b"[" * 100_000 + b"\n"
+    digest = hashlib.sha256(content).hexdigest().encode()
+    assert_refused(tmp_path / "deep.net", b"fastbp model\n" + digest + b"\n" + content)
 
 
 # ---------------------------------------------------------------- writes that fail

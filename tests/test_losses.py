@@ -116,6 +116,16 @@ def test_softmax_sums_to_one_and_ignores_a_shift():
     assert np.allclose(net.forward(X), y, rtol=1e-11)
 
 
+def test_targets_of_a_softmax_need_not_sum_to_one():
+    """E_n = -sum t ln y for any t: the slope is y sum(t) - t."""
+    net, X, T, _ = draw(Case((3, 5, 4), "tanh", "softmax", "cross_entropy", n_samples=9))
+    T = np.random.default_rng(0).uniform(size=T.shape)
+    y = net.forward(X)
+    assert np.allclose(net.deltas(X, T)[-1], y * T.sum(axis=1, keepdims=True) - T, rtol=1e-13, atol=1e-15)
+    assert math.isclose(net.loss(X, T), -np.sum(T * np.log(y)), rel_tol=1e-13)
+    assert fastbp.check_gradient(net, X, T).worst < 1e-6
+
+
 # ---------------------------------------------------------------- other pairs at the ends
 
 

@@ -41,6 +41,14 @@ def test_layout_of_the_parameters():
     assert np.array_equal(net.biases[1], [12])
 
 
+def test_layout_with_skips():
+    """Of the weights into a layer, those from the layer just below come first, those from the inputs last."""
+    net = fastbp.Network([1, 1, 1, 1], skip="all", bias=False)
+    net.params = np.arange(6.0)
+    assert [w.item() for w in net.weights] == [0, 1, 3]
+    assert {pair: w.item() for pair, w in net.skip_weights.items()} == {(0, 2): 2, (1, 3): 4, (0, 3): 5}
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("skip", [(), ((0, 2),), ((0, 3), (1, 3)), "all"], ids=str)
 def test_views_cover_the_parameters_once(skip, bias):

@@ -7,6 +7,7 @@ import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
 from shapes import COVERING, LARGE, SKIPS
 
+from fastbp import workspace
 from fastbp.activations import ACTIVATIONS, OUTPUTS
 from fastbp.kernels import sample
 from fastbp.losses import LOSSES
@@ -72,6 +73,21 @@ def test_compiled_loops_over_all_sizes(case):
 def test_compiled_loops_over_many_samples(case):
     """Several groups of tiles, several chunks; the last of each only partly filled."""
     check(case, as_it_is)
+
+
+@pytest.mark.parametrize("n_samples", [130, 257] if COMPILED else [130])
+def test_chunks_and_groups_change_nothing_but_rounding(n_samples, monkeypatch):
+    """With thresholds as low as they go, a few samples make many chunks of many groups."""
+    problem = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True))
+    whole = problem.net.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
+    monkeypatch.setattr(workspace, "MIN_CHUNK_PRODUCTS", 1)
+    monkeypatch.setattr(workspace, "GROUP_BYTES", 1)
+    cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
+    assert workspace.make_memory(cut.topology, cut.packed, n_samples).errors.size > 1
+    E, grad = cut.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
+    assert math.isclose(E, whole[0], rel_tol=1e-13)
+    assert_gradients_equal(cut, grad, whole[1], rtol=1e-13)
+    assert np.array_equal(cut.forward(problem.X), cut.activations(problem.X)[-1])
 
 
 @pytest.mark.compiled_only

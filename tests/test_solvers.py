@@ -154,9 +154,10 @@ def test_reduction_sum_and_l2(name, batch_size):
     assert_same_training(fresh(step), rate, **shared)
 
 
-def test_l2_with_the_mean():
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_l2_with_the_mean(batch_size):
     step, rate, options = SOLVERS["sgd"]
-    assert_same_training(fresh(step), rate, batch_size=7, l2=0.5, **options)
+    assert_same_training(fresh(step), rate, batch_size=batch_size, l2=0.5, **options)
 
 
 def test_l2_without_biases_and_with_skips():

@@ -166,6 +166,14 @@ def test_patience_without_validation_watches_the_training_loss():
     assert history.n_epochs == history.best_epoch + 5
 
 
+def test_the_weights_of_the_lowest_training_loss_are_restored():
+    """The loss of an epoch is that before its steps: the weights before the leap are the best, not those after."""
+    net, X, T, _ = draw(CASE)
+    rates = [0.01] * 5 + [3.0] * 50
+    history = net.fit(X, T, solver="sgd", patience=4, epochs=50, batch_size=None, learning_rate=lambda e: rates[e])
+    assert math.isclose(net.loss(X, T) / len(X), min(history.loss), rel_tol=1e-12)
+
+
 def test_patience_counts_only_gains_above_tol():
     net, X, T, _ = draw(CASE)
     options = {"solver": "sgd", "learning_rate": 1e-4, "patience": 3, "epochs": 30, "batch_size": None}

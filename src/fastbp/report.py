@@ -19,7 +19,8 @@ from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column, Table
+from rich.table import Column as RichColumn
+from rich.table import Table
 from rich.text import Text
 
 from fastbp.encoding import (
@@ -70,9 +71,9 @@ class TrainingBar:
         # have waited for the compiler.
         self._since, self._epochs_before = time.perf_counter(), 0
         self._progress = Progress(
-            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=RichColumn(no_wrap=True)),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[facts]}", table_column=RichColumn(no_wrap=True)),
             console=make_console(stderr=True),
             auto_refresh=False,
             expand=True,
