@@ -3,6 +3,7 @@
 import math
 import pickle
 
+import numba
 import numpy as np
 import oracle
 import pytest
@@ -10,7 +11,7 @@ from cases import COMPILED, Case, assert_gradients_equal, draw
 from ulps import exact, ulps_off, units_of_one_off, whole_range
 
 import fastbp
-from fastbp.activations import ACTIVATIONS
+from fastbp.activations import ACTIVATIONS, OUTPUTS
 
 NAMES = [*oracle.ACTIVATIONS, "threshold"]
 
@@ -249,6 +250,11 @@ def test_names(name):
     assert isinstance(ACTIVATIONS[name], fastbp.Activation)
 
 
+def test_softmax_is_no_function_of_one_number():
+    with pytest.raises(ValueError, match="softmax"):
+        OUTPUTS["softmax"].h(np.zeros(3))
+
+
 # ---------------------------------------------------------------- a user's own
 
 
@@ -291,6 +297,15 @@ def test_own_activation_has_the_right_gradient(n_samples, dtype):
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     for part in (slice(48, 58), slice(69, 71)):
         assert np.allclose(grad[part], reference[part], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.compiled_only
+def test_own_activation_of_compiled_functions():
+    own = fastbp.Activation("compiled", numba.njit(bent), numba.njit(bent_slope))
+    a = np.linspace(-3, 3, 21)
+    assert np.array_equal(own.h(a), BENT.h(a))
+    assert np.array_equal(own.dh(a), BENT.dh(a))
+    assert "compiled" in repr(own)
 
 
 def test_own_tanh_equals_the_built_in():

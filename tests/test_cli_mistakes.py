@@ -237,6 +237,7 @@ def test_progress_on_a_terminal_and_interrupt(folder):
     stdout, _ = process.communicate(timeout=60)
     shown += _read_until(terminal, "so far", timeout=10)
     os.close(terminal)
+    assert process.returncode == 130, (process.returncode, stdout, shown)
     for part in (
         "epoch ",
         "/3000000",
@@ -245,7 +246,6 @@ def test_progress_on_a_terminal_and_interrupt(folder):
         "fastbp: interrupted: plants.fastbp has the last",
     ):
         assert part in shown
-    assert process.returncode == 130
     assert b"stopped by interrupt" in stdout
     assert run("predict", "plants.fastbp", "plants.csv").exit_code == 0
 

@@ -1,11 +1,14 @@
 """Wrong input: the message names the argument, the kind of error fits, and no parameter has changed."""
 
+import math
+
 import numpy as np
 import pytest
 from cases import Case, draw
 from refusals import T, X, refused, with_value
 
 import fastbp
+from fastbp.activations import OUTPUTS
 
 NAN, INF = float("nan"), float("inf")
 
@@ -50,6 +53,7 @@ def test_sizes(sizes):
         ({"activation": ["tanh", "relu", "relu"]}, ["activation", "2", "3"]),
         ({"activation": ["tanh", "reul"]}, ["activation", "reul", "relu"]),
         ({"activation": "softmax"}, ["activation", "softmax", "output"]),
+        ({"activation": OUTPUTS["softmax"]}, ["activation", "softmax", "output"]),
         ({"output": "softmx"}, ["output", "softmx", "softmax"]),
         ({"output": ["identity"]}, ["output"]),
         ({"loss": "cross_entrophy"}, ["loss", "cross_entrophy", "cross_entropy"]),
@@ -133,7 +137,7 @@ def test_activation_arguments(arguments, word):
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("h", [lambda a: a.no_such_thing, lambda a: [a, "a"][1], lambda: 0.0, np.linalg.inv])
+@pytest.mark.parametrize("h", [lambda a: a.no_such_thing, lambda a: [a, "a"][1], lambda: 0.0, math.tanh])
 def test_activations_that_cannot_be_compiled(h):
     own = fastbp.Activation("own", h, lambda a: 1.0)
     refused(lambda: fastbp.Network([2, 3, 1], activation=own), "own", kind=TypeError)
@@ -217,6 +221,19 @@ def test_sample_weights(problem, use, bad):
     before = problem.net.params.copy()
     refused(lambda: getattr(problem.net, use)(X, T, sample_weight=BAD_WEIGHT[bad]), "sample_weight")
     assert np.array_equal(problem.net.params, before)
+
+
+def test_masked_arrays(problem):
+    """A masked value is no number; a mask that hides nothing does no harm."""
+    masked = np.ma.array(X, mask=False)
+    assert np.array_equal(problem.net.forward(masked), problem.net.forward(X))
+    masked[3, 1] = np.ma.masked
+    refused(lambda: problem.net.forward(masked), "X", "masked", kind=ValueError)
+
+
+def test_python_numbers_in_an_array_of_objects(problem):
+    objects = X.astype(object)
+    assert np.array_equal(problem.net.forward(objects), problem.net.forward(X))
 
 
 @pytest.mark.parametrize("use", ["gradient", "fit"])

@@ -79,6 +79,7 @@ FIT_OPTIONS = [
     ({"rho": 1.5, "solver": "rmsprop"}, ["rho"]),
     ({"schedule": "cosin"}, ["schedule", "cosin", "cosine"]),
     ({"schedule": 3}, ["schedule"]),
+    ({"schedule": "cosine", "learning_rate": lambda epoch: 0.1}, ["schedule", "learning_rate"]),
     ({"schedule": "inverse_scaling", "power": -1.0}, ["power"]),
     ({"schedule": "inverse_scaling", "power": NAN}, ["power"]),
     ({"solver": "rprop", "eta_minus": 1.5}, ["eta_minus"]),

@@ -254,6 +254,22 @@ def test_gradient_is_the_callers_own(problem):
     assert not np.shares_memory(first, net.params)
 
 
+@pytest.mark.parametrize("n_samples", [3, 70])
+def test_a_call_leaves_nothing_behind(n_samples):
+    """Inf and NaN of one call must not lie in wait for the next one of the same size."""
+    case = Case((2, 5, 2), "exp", n_samples=n_samples)
+    net, X, T, _ = draw(case)
+    assert not np.isfinite(net.gradient(1e4 * X, T)[0])
+    net.deltas(-1e4 * X, T)
+    E, grad = net.gradient(X, T)
+    ref_E, ref = draw(case).net.gradient(X, T)
+    assert ref_E == E
+    assert np.array_equal(grad, ref)
+    net.gradient(1e4 * X, T)
+    assert np.array_equal(net.forward(X), draw(case).net.forward(X))
+    assert net.loss(X, T) == E
+
+
 def test_gradient_changes_nothing(problem):
     net, X, T, weight = problem
     before = net.params.copy(), X.copy(), T.copy(), weight.copy()

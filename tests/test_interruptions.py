@@ -89,6 +89,20 @@ def test_interrupt_in_a_callback_keeps_the_weights(patience):
         assert any(np.array_equal(net.params, params) for params in saved)
 
 
+def test_an_interrupt_leaves_finite_weights():
+    net, X, T, _ = draw(CASE)
+    saved = []
+
+    def spoil_and_interrupt(net, history):
+        saved.append(net.params.copy())
+        if history.n_epochs == 2:
+            net.params[:] = np.nan
+            raise KeyboardInterrupt
+
+    assert net.fit(X, T, epochs=5, callback=spoil_and_interrupt).stopped_by == "interrupt"
+    assert np.array_equal(net.params, saved[0])
+
+
 @contextlib.contextmanager
 def ctrl_c_once_it_trains(net):
     """Interrupt the main thread as soon as the weights have moved."""
@@ -124,7 +138,7 @@ def test_ctrl_c_ends_the_run(n_samples, epochs):
 # ---------------------------------------------------------------- numbers that leave the finite
 
 
-@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("batch_size", [None, 8, 1])
 def test_a_loss_that_is_not_finite_stops_with_a_warning(batch_size):
     net, X, T, _ = draw(CASE._replace(activation="identity"))
     saved = [net.params.copy()]

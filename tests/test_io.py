@@ -159,8 +159,8 @@ HEADER = {
 }
 
 
-def file_of(header, params=np.arange(15)):
-    content = json.dumps(header).encode() + b"\n" + params.astype("<f4").tobytes()
+def file_of(header, params=range(15)):
+    content = json.dumps(header).encode() + b"\n" + np.array(params, "<f4").tobytes()
     return b"fastbp model\n" + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
@@ -213,7 +213,7 @@ def test_headers_that_make_no_sense(kind, tmp_path):
 
 
 def test_skipping_twice_with_parameters_for_both(tmp_path):
-    assert_refused(tmp_path / "odd.net", file_of(SENSELESS["skip twice"] | {"n_params": 17}, np.arange(17)))
+    assert_refused(tmp_path / "odd.net", file_of(SENSELESS["skip twice"] | {"n_params": 17}, range(17)))
 
 
 def test_parameters_that_are_not_finite(tmp_path):

@@ -62,6 +62,12 @@ def test_plain_loops_with_skips(case):
     check(case, plain)
 
 
+@pytest.mark.parametrize("width", [2, 17])
+def test_plain_loops_with_a_wide_hidden_layer(width):
+    """Wide enough for every way in which tiles sum up a weight's gradient."""
+    check(Case((width, 17, 25, 1), "tanh", n_samples=3), plain)
+
+
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("case", COVERING, ids=str)
 def test_compiled_loops_over_all_sizes(case):
@@ -83,7 +89,7 @@ def test_chunks_and_groups_change_nothing_but_rounding(n_samples, monkeypatch):
     monkeypatch.setattr(workspace, "MIN_CHUNK_PRODUCTS", 1)
     monkeypatch.setattr(workspace, "GROUP_BYTES", 1)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
-    assert workspace.make_memory(cut.topology, cut.packed, n_samples).errors.size > 1
+    assert cut.workspace.memory(n_samples).errors.size > 1
     E, grad = cut.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
     assert math.isclose(E, whole[0], rel_tol=1e-13)
     assert_gradients_equal(cut, grad, whole[1], rtol=1e-13)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from cases import Case, bias_views, draw, place
 
+from fastbp import training
+
 CASE = Case((3, 6, 2), "tanh", n_samples=23, weighted=True, seed=4)
 EPOCHS = 5
 
@@ -132,6 +134,19 @@ def fresh(step):
 def test_formula(name, batch_size):
     step, rate, options = SOLVERS[name]
     assert_same_training(fresh(step), rate, batch_size=batch_size, **options)
+
+
+@pytest.mark.parametrize("n_samples", [1, 5, 8, 22])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_formula_where_python_gets_control_back_often(batch_size, n_samples, monkeypatch):
+    """Large batches are done in parts and many epochs in windows, so that Ctrl-C is heard: here both are tiny."""
+    n_weights = 3 * 6 + 6 * 2
+    monkeypatch.setattr(training, "PART_PRODUCTS", n_samples * n_weights)
+    monkeypatch.setattr(training, "WINDOW", 2)
+    monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)
+    for name in ("adam", "momentum"):
+        step, rate, options = SOLVERS[name]
+        assert_same_training(fresh(step), rate, batch_size=batch_size, **options)
 
 
 @pytest.mark.parametrize("name", SOLVERS)

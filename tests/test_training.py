@@ -183,6 +183,15 @@ def test_patience_counts_only_gains_above_tol():
     assert history.n_epochs == 4
 
 
+@pytest.mark.parametrize(("part_of_gain", "best_epoch"), [(0.75, 1), (1.25, 0)])
+def test_a_new_best_is_lower_by_more_than_tol(part_of_gain, best_epoch):
+    options = {"solver": "sgd", "learning_rate": 1e-3, "batch_size": None, "epochs": 2}
+    net, X, T, _ = draw(CASE)
+    first, second = net.fit(X, T, **options).loss
+    history = draw(CASE).net.fit(X, T, patience=10, tol=part_of_gain * (first - second), **options)
+    assert history.best_epoch == best_epoch
+
+
 def test_tol_alone_stops_after_ten_epochs_and_keeps_the_weights():
     net, X, T, _ = draw(CASE)
     saved = []

@@ -82,7 +82,7 @@ class Activation:
     def _compile(self, dtype: np.dtype) -> tuple[Any, Any]:
         try:
             return compile_h(self._functions[0], dtype), compile_dh(self._functions[1], dtype)
-        except NumbaError as error:
+        except (NumbaError, TypeError) as error:
             raise TypeError(
                 f"activation {self.name!r}: h and dh must be functions of one number that Numba can compile; {error}"
             ) from error

@@ -21,9 +21,10 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.activations import OUTPUTS, Activation, by_name
+from fastbp.kernels.activation import SOFTMAX
 from fastbp.losses import LOSSES
 from fastbp.network import Network
-from fastbp.topology import Topology
+from fastbp.topology import Topology, check_skip
 
 MAGIC = b"fastbp model\n"
 VERSION = 1
@@ -94,7 +95,7 @@ def _parse(data: bytes, activations: dict[str, Activation]) -> tuple[Network, di
     line, newline, numbers = content.partition(b"\n")
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not newline or not isinstance(header, dict) or not isinstance(header.get("version"), int):
         raise _RefusedError("the header cannot be read")
@@ -111,18 +112,16 @@ def _parse(data: bytes, activations: dict[str, Activation]) -> tuple[Network, di
 def _network_of(header: dict[str, Any], numbers: bytes, activations: dict[str, Activation]) -> Network:
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     sizes = [checks.integer(size, "sizes", minimum=1) for size in header["sizes"]]
-    skip = [(checks.integer(i, "skip", minimum=0), checks.integer(k, "skip", minimum=2)) for i, k in header["skip"]]
-    if (
-        len(sizes) < 2
-        or any(not i + 2 <= k < len(sizes) for i, k in skip)
-        or len(header["functions"]) != len(sizes) - 1
-    ):
-        raise ValueError("layers, skips and functions do not fit together")
+    if len(sizes) < 2 or len(header["functions"]) != len(sizes) - 1:
+        raise ValueError("layers and functions do not fit together")
+    skip = check_skip([tuple(pair) for pair in header["skip"]], len(sizes))
     topology = Topology.layered(sizes, skip, checks.flag(header["bias"], "bias"))
     # Compared before anything of that size is allocated.
     if topology.n_params * dtype.itemsize != len(numbers):
         raise ValueError(f"{topology.n_params} parameters were expected, {len(numbers) // dtype.itemsize} are there")
     functions = [_function(name, activations) for name in header["functions"]]
+    if any(function.code == SOFTMAX for function in functions[:-1]):
+        raise ValueError("softmax is for the output layer")
     loss = checks.name_of(header["loss"], LOSSES, "loss")
     params = np.frombuffer(numbers, dtype.newbyteorder("<"))
     return Network.assemble(topology, functions, loss, dtype, params)

@@ -222,7 +222,7 @@ class Training:
             history.validation_loss.append(self._validate(self.validation))
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
-            self.best = (loss, self.net.params.copy())
+            self.best = (loss, self._weights_of_epoch().copy())
             history.best_epoch = history.n_epochs - 1
         stops = [bool(callback(self.net, history)) for callback in options.callbacks]
         waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
@@ -235,6 +235,12 @@ class Training:
         else:
             return False
         return True
+
+    def _weights_of_epoch(self) -> Array:
+        """The weights that had the epoch's loss: a training loss is that before a step, one of validation after all."""
+        if self.validation is None and self.run_state.batch_size == len(self.samples.x):
+            return self.run_state.safe[: self.net.n_params]
+        return self.net.params
 
     def _validate(self, samples: batch.Samples) -> float:
         error, _ = self.net.workspace.run(samples, batch.ERROR, n_threads=self.options.n_threads)
