@@ -1,8 +1,4 @@
-"""Forward, loss and gradient of all samples, on one thread; irregular networks beside dense ones."""
-
-import numpy as np
-
-from fastbp import Network
+"""Forward, loss and gradient of all samples, on one thread."""
 
 from .common import SIZES, network_and_data
 
@@ -40,28 +36,4 @@ class Activations:
         self.net.gradient(self.X, self.T, n_threads=1)
 
     def time_gradient(self, activation):
-        self.net.gradient(self.X, self.T, n_threads=1)
-
-
-class Sparse:
-    """A network given by its edges: each of the hidden units has three sources."""
-
-    N_INPUTS, N_HIDDEN, N_OUTPUTS, N_SAMPLES = 20, 200, 5, 10_000
-
-    def setup(self):
-        if not hasattr(Network, "from_edges"):
-            raise NotImplementedError("this version knows layered networks only")
-        rng = np.random.default_rng(0)
-        first_output = self.N_INPUTS + self.N_HIDDEN
-        edges = [
-            (i, j)
-            for j in range(self.N_INPUTS, first_output + self.N_OUTPUTS)
-            for i in rng.choice(min(j, first_output), 3, replace=False)
-        ]
-        self.net = Network.from_edges(self.N_INPUTS, self.N_OUTPUTS, np.array(edges), dtype="float32", seed=0)
-        self.X = rng.standard_normal((self.N_SAMPLES, self.N_INPUTS), dtype=np.float32)
-        self.T = rng.standard_normal((self.N_SAMPLES, self.N_OUTPUTS), dtype=np.float32)
-        self.net.gradient(self.X, self.T, n_threads=1)
-
-    def time_gradient(self):
         self.net.gradient(self.X, self.T, n_threads=1)

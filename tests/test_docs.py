@@ -1,0 +1,35 @@
+"""What the documentation shows is run."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from cases import COMPILED
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("name", ["fastbp", "fastbp.activations", "fastbp.gradient_check", "fastbp.network"])
+def test_examples_of_docstrings(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+@pytest.mark.skipif(not COMPILED, reason="needs compiled kernels")
+@pytest.mark.skipif(not README.exists(), reason="an installed package has no README beside its tests")
+def test_example_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    names = {}
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(code, names)
+    assert "4-32-32-1" in "-".join(map(str, names["net"].sizes))
+    assert "tanh" in shown.getvalue()
+    assert names["history"].validation_loss[-1] < 0.1 * names["history"].validation_loss[0]
+    assert (tmp_path / "surface.fastbp").exists()
