@@ -63,3 +63,16 @@ def test_no_place_for_a_cache(tmp_path):
     assert Path(file).parent == tmp_path / "fastbp"
     assert float(value) == 1.0
     assert not cached_files(tmp_path)
+
+
+def test_parallel_code_that_was_compiled_around_cached_code(tmp_path):
+    """Fill the cache in an order in which Numba forgets that a function needs its threads; then load it all."""
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    start = """
+import numpy as np, fastbp
+net = fastbp.Network((3, 4, 2), dtype="float32")
+X, T = np.ones((40, 3)), np.ones((40, 2))
+"""
+    run_python(start + "net.loss(X, T)", **environment)
+    run_python(start + "net.forward(X); net.fit(X, T, epochs=1)", **environment)
+    assert run_python(start + "print(net.fit(X, T, epochs=1).n_epochs)", **environment) == "1\n"

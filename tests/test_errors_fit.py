@@ -114,21 +114,16 @@ def test_a_function_for_learning_rates_that_breaks_down_later(problem):
     assert np.all(np.isfinite(net.params))
 
 
-@pytest.mark.parametrize("epochs", [0])
-def test_no_epochs_train_nothing_or_are_refused(problem, epochs):
+def test_no_epochs_train_nothing(problem):
     net, inputs, targets, _ = problem
     before = net.params.copy()
-    try:
-        history = net.fit(inputs, targets, epochs=epochs)
-    except ValueError as error:
-        assert "epochs" in str(error)
-    else:
-        assert history.n_epochs == 0
+    history = net.fit(inputs, targets, epochs=0)
+    assert history.n_epochs == 0
+    assert history.loss == []
     assert np.array_equal(net.params, before)
 
 
-def test_a_large_number_is_told_from_a_type(problem):
-    """NumPy's own integers and floats are numbers like any other."""
+def test_numpy_numbers_are_numbers(problem):
     net, inputs, targets, _ = problem
     history = net.fit(
         inputs,

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import numba
 from numba.core import config
@@ -33,10 +34,21 @@ def check(n_threads: object) -> int | None:
     return None if n_threads is None else checks.integer(n_threads, "n_threads", minimum=1)
 
 
+@cache
+def _launch_threads() -> None:
+    """Make Numba start its threads, before machine code that refers to them comes from the cache.
+
+    Numba notes with cached code that it needs them, but loses the note where that code was compiled
+    around a parallel function that was itself cached: it would crash.
+    """
+    numba.get_num_threads()
+
+
 @contextmanager
 def limit(n_threads: int | None, memory: Memory) -> Iterator[None]:
     """Run kernels with `memory` on up to n_threads threads (None: Numba's present number)."""
     global _launched_in  # noqa: PLW0603 - a process launches threads once
+    _launch_threads()
     if memory.errors.size == 1:  # a single chunk: not worth 4 us to ask Numba
         memory.plan[SERIAL] = True
         yield
