@@ -7,16 +7,18 @@ from numba import njit
 from ulps import exact, ulps_off, whole_range
 
 from fastbp.kernels import functions
-from fastbp.kernels.lanes import first, single
+from fastbp.kernels.lanes import lanes, load_first, store_first, view
 
 
 def on_arrays(function):
-    """Return `function` of registers as a function of arrays, one number in a register."""
+    """Return `function` of registers as a function of arrays, a full register at a time."""
 
     @njit
     def loop(x, out):
-        for n in range(x.size):
-            out[n] = first(function(single(x[n])))
+        values, results = view(x), view(out)
+        for k in range(0, x.size, lanes(values)):
+            count = min(lanes(values), x.size - k)
+            store_first(results, k, function(load_first(values, k, count)), count)
 
     def apply(x):
         out = np.empty_like(x)
@@ -26,7 +28,9 @@ def on_arrays(function):
     return apply
 
 
-exp, expm1, log, normal_cdf = map(on_arrays, (functions.exp, functions.expm1, functions.log, functions.normal_cdf))
+exp, expm1, log, normal_cdf, reciprocal, square_root = (
+    on_arrays(getattr(functions, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal", "square_root")
+)
 
 pytestmark = pytest.mark.compiled_only
 both_formats = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -55,6 +59,23 @@ def test_log(dtype):
         unit = np.maximum(np.spacing(np.abs(high).astype(dtype)), np.spacing(np.abs(x - x.dtype.type(1)))).astype(float)
         assert (np.abs(log(x).astype(float) - high - low) / unit).max() <= 2
     assert log(np.ones(1, dtype)) == 0
+
+
+@both_formats
+def test_reciprocal(dtype):
+    points = whole_range(dtype)
+    size, tiny = np.abs(points.astype(float)), np.finfo(dtype).tiny
+    with np.errstate(divide="ignore", over="ignore"):
+        points = points[(size >= tiny) & (1 / size >= tiny) & (size < np.inf)]
+    assert ulps_off(reciprocal(points), *exact(lambda x: 1 / x, points)).max() <= 2
+
+
+@both_formats
+def test_square_root(dtype):
+    points = whole_range(dtype)
+    points = points[(points >= np.finfo(dtype).tiny) & (points < np.inf)]
+    assert ulps_off(square_root(points), *exact(mpmath.sqrt, points)).max() <= 2
+    assert np.isclose(square_root(np.zeros(1, dtype)), np.sqrt(np.finfo(dtype).tiny), rtol=1e-6)
 
 
 @both_formats

@@ -8,29 +8,42 @@ from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
-from fastbp.kernels.tile import Group, Rows, Size, Weights, row_products, row_sums, weighted_sums
+from fastbp.kernels.tile import (
+    AT_NUMBERS,
+    AT_OUT,
+    AT_ZERO,
+    NO_FLOOR,
+    Ends,
+    Rows,
+    Size,
+    Weights,
+    row_products,
+    row_sums,
+    weighted_sums,
+)
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 @entry
-def sums(out, weights, rows, n_terms):
+def sums(out, weights, rows, begin, numbers, floor):
     n_sums, length = out.shape
-    size = Size(n_sums, length, n_terms)
-    weighted_sums(Rows(view(out), length), Weights(view(weights), n_terms, 1), Rows(view(rows), rows.shape[1]), size)
+    ends, size = Ends(begin, view(numbers), floor), Size(n_sums, length, weights.shape[1])
+    w = Weights(view(weights), weights.shape[1], 1)
+    weighted_sums(Rows(view(out), length), w, Rows(view(rows), rows.shape[1]), ends, size)
 
 
 @entry
-def products(out, left, right, n_samples, width):
-    """`left` and `right` hold whole tiles: both (n_tiles, n_rows, width)."""
-    group = Group(left.shape[0], left.shape[1] * width, width, n_samples)
-    row_products(Rows(view(out), out.shape[1]), Rows(view(left), width), Rows(view(right), width), group, *out.shape)
+def products(out, left, right, begin):
+    ends, size = Ends(begin, view(out), NO_FLOOR), Size(len(left), len(right), left.shape[1])
+    rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
+    row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
 
 
 @entry
-def sums_of_rows(out, rows, n_samples, width):
-    group = Group(rows.shape[0], rows.shape[1] * width, width, n_samples)
-    row_sums(view(out), Rows(view(rows), width), group, rows.shape[1])
+def sums_of_rows(out, rows, begin):
+    ends, size = Ends(begin, view(out), NO_FLOOR), Size(len(rows), rows.shape[1], 0)
+    row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
 
 
 @entry
@@ -54,34 +67,41 @@ def draw(shape, dtype, seed=0):
 
 
 @DTYPES
-@pytest.mark.parametrize("n_sums", [1, 2, 3, 5, 6, 7, 13])
-@pytest.mark.parametrize("length", [1, 7, 16, 17, 33, 64, 70])
+@pytest.mark.parametrize("n_sums", [1, 2, 3, 5, 6, 7, 12, 13, 29])
+@pytest.mark.parametrize("length", [1, 7, 16, 17, 33, 64, 70, 81, 160])
 def test_weighted_sums(dtype, n_sums, length):
-    weights, out = draw((n_sums, 5), dtype), draw((n_sums, length), dtype, 1)
+    weights, numbers = draw((n_sums, 5), dtype), draw(n_sums, dtype, 3)
     # Registers of the rows are loaded whole: there is room behind the last one.
     rows = np.zeros((5, length + lanes_of(np.dtype(dtype))), dtype)
     rows[:, :length] = draw((5, length), dtype, 2)
-    expected = out + weights @ rows[:, :length]
-    sums(out, weights, rows, 5)
-    assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
+    product, begun = weights @ rows[:, :length], draw((n_sums, length), dtype, 1)
+    for begin, first in ((AT_ZERO, 0), (AT_NUMBERS, numbers[:, None]), (AT_OUT, begun)):
+        for floor in (NO_FLOOR, 0.0):
+            out = begun.copy()
+            sums(out, weights, rows, begin, numbers, floor)
+            expected = np.maximum(first + product, floor)
+            assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
 @DTYPES
-@pytest.mark.parametrize(("n_left", "n_right"), [(1, 1), (6, 4), (7, 5), (13, 9), (2, 3)])
-@pytest.mark.parametrize("n_tiles", [1, 3])
-def test_row_products_and_sums(dtype, n_left, n_right, n_tiles):
-    step = lanes_of(np.dtype(dtype))
-    width, n_rows = 2 * step, max(n_left, n_right)
-    left, right = draw((n_tiles, n_rows, width), dtype), draw((n_tiles, n_rows, width), dtype, 1)
-    n_samples = n_tiles * width - step  # the last tile is half full
-    left[-1, :, step:] = right[-1, :, step:] = np.nan  # and what lies behind it is not touched
-    flat = [np.concatenate(list(tiles), axis=1)[:, :n_samples] for tiles in (left, right)]
-    out = np.ones((n_left, n_right), dtype)
-    products(out, left, right, n_samples, width)
-    assert np.allclose(out, 1 + flat[0][:n_left] @ flat[1][:n_right].T, rtol=0, atol=300 * np.finfo(dtype).eps)
-    totals = np.zeros(n_rows, dtype)
-    sums_of_rows(totals, left, n_samples, width)
-    assert np.allclose(totals, flat[0].sum(axis=1), rtol=0, atol=300 * np.finfo(dtype).eps)
+def test_a_sum_that_is_not_a_number_stays_so_above_a_floor(dtype):
+    out, rows = np.zeros((1, 3), dtype), np.ones((1, 3 + lanes_of(np.dtype(dtype))), dtype)
+    sums(out, np.full((1, 1), np.nan, dtype), rows, AT_ZERO, out[0], 0.0)
+    assert np.isnan(out).all()
+
+
+@DTYPES
+@pytest.mark.parametrize(("n_left", "n_right"), [(1, 1), (6, 4), (7, 5), (13, 9), (2, 3), (30, 1)])
+@pytest.mark.parametrize("n_registers", [1, 5])
+def test_row_products_and_sums(dtype, n_left, n_right, n_registers):
+    n_samples = n_registers * lanes_of(np.dtype(dtype))
+    left, right = draw((n_left, n_samples), dtype), draw((n_right, n_samples), dtype, 1)
+    for begin, first in ((AT_ZERO, 0), (AT_OUT, 7)):
+        out, totals = np.full((n_left, n_right), 7, dtype), np.full(n_left, 7, dtype)
+        products(out, left, right, begin)
+        sums_of_rows(totals, left, begin)
+        assert np.allclose(out, first + left @ right.T, rtol=0, atol=300 * np.finfo(dtype).eps)
+        assert np.allclose(totals, first + left.sum(axis=1), rtol=0, atol=300 * np.finfo(dtype).eps)
 
 
 @DTYPES

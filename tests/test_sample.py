@@ -77,17 +77,17 @@ def test_compiled_loops_over_all_sizes(case):
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("case", LARGE, ids=str)
 def test_compiled_loops_over_many_samples(case):
-    """Several groups of tiles, several chunks; the last of each only partly filled."""
+    """Several tiles, several chunks; the last of each only partly filled."""
     check(case, as_it_is)
 
 
 @pytest.mark.parametrize("n_samples", [130, 257] if COMPILED else [130])
-def test_chunks_and_groups_change_nothing_but_rounding(n_samples, monkeypatch):
-    """With thresholds as low as they go, a few samples make many chunks of many groups."""
+def test_chunks_and_tiles_change_nothing_but_rounding(n_samples, monkeypatch):
+    """With thresholds as low as they go, a few samples make many chunks of many tiles."""
     problem = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True))
     whole = problem.net.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
     monkeypatch.setattr(workspace, "MIN_CHUNK_PRODUCTS", 1)
-    monkeypatch.setattr(workspace, "GROUP_BYTES", 1)
+    monkeypatch.setattr(workspace, "TILE_BYTES", 1)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
     assert cut.workspace.memory(n_samples).errors.size > 1
     E, grad = cut.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)

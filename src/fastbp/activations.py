@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numba
 import numpy as np
 from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
-from fastbp.kernels.elementwise import apply_dh, apply_h, call_on_arrays, compile_dh, compile_h
+from fastbp.kernels.compiling import unkept
 
 Scalar = Callable[[float], float]
 
@@ -56,7 +57,7 @@ class Activation:
                 raise TypeError(f"{argument} must be a function of one number; got {function!r}")
         self.name = name
         self._functions = (h, dh)
-        self._compiled: dict[str, tuple[Any, Any]] = {}
+        self._compiled: dict[tuple[str, bool], tuple[int, Any]] = {}
 
     def __repr__(self) -> str:
         return f"Activation({self.name!r})"
@@ -66,56 +67,59 @@ class Activation:
 
     def h(self, a: Array) -> Array:
         """h of an array of float32 or float64 (other numbers become float64), of any shape."""
-        return self._apply(a, 0)
+        numbers, shape = _flat(a)
+        z = np.empty_like(numbers)
+        codes.apply_h(self.address(numbers.dtype), numbers, z)
+        return z.reshape(shape)
 
     def dh(self, a: Array) -> Array:
         """h' of an array of float32 or float64 (other numbers become float64), of any shape."""
-        return self._apply(a, 1)
+        numbers, shape = _flat(a)
+        slope = np.ones_like(numbers)
+        codes.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)
+        return slope.reshape(shape)
 
-    def addresses(self, dtype: np.dtype) -> tuple[int, int]:
-        """Addresses of the C functions of h and h' for numbers of `dtype`; compiles them at the first call."""
-        if dtype.name not in self._compiled:
-            self._compiled[dtype.name] = self._compile(dtype)
-        h, dh = self._compiled[dtype.name]
-        return h.address, dh.address
+    def address(self, dtype: np.dtype, *, slope: bool = False) -> int:
+        """Address of the compiled h, or h', for numbers of `dtype`; compiles it at the first call."""
+        key = (dtype.name, slope)
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(dtype, slope)
+        return self._compiled[key][0]
 
-    def _compile(self, dtype: np.dtype) -> tuple[Any, Any]:
+    def _compile(self, dtype: np.dtype, slope: bool) -> tuple[int, Any]:
+        """The address of h, or h', and what must live as long as it is in use."""
+        address_of: Any = codes.address_of_dh if slope else codes.address_of_h
         try:
-            return compile_h(self._functions[0], dtype), compile_dh(self._functions[1], dtype)
+            compiled = self._make(slope)
+            return int(address_of(compiled, dtype)), compiled
         except (NumbaError, TypeError) as error:
             raise TypeError(
                 f"activation {self.name!r}: h and dh must be functions of one number that Numba can compile; {error}"
             ) from error
 
-    def _apply(self, a: Array, which: int) -> Array:
-        numbers, shape = _flat(a)
-        result = np.ones_like(numbers)
-        call_on_arrays(self.addresses(numbers.dtype)[which], numbers, result)
-        return result.reshape(shape)
+    def _make(self, slope: bool) -> Any:
+        """What is to be compiled for h, or h'."""
+        function = self._functions[slope]
+        if not isinstance(function, numba.core.dispatcher.Dispatcher):
+            function = unkept(function)
+        return codes.dh_of_scalar(function) if slope else codes.h_of_scalar(function)
 
 
 class BuiltIn(Activation):
-    """One of fastbp's own activation functions, known to the kernels by its code."""
+    """One of fastbp's own activation functions."""
 
     def __init__(self, name: str, code: int) -> None:
         self.name, self.code = name, code
+        self._compiled = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _built_in, (self.name,)
 
-    def addresses(self, dtype: np.dtype) -> tuple[int, int]:
-        """No addresses: the kernels branch on the code."""
-        return 0, 0
-
-    def _apply(self, a: Array, which: int) -> Array:
+    def _make(self, slope: bool) -> Any:
         if self.code == codes.SOFTMAX:
             raise ValueError("softmax is a function of a whole layer, not of one number")
-        numbers, shape = _flat(a)
-        z = np.empty_like(numbers)
-        apply_h(self.code, numbers, z)
-        if which == 1:
-            apply_dh(self.code, numbers, z.copy(), z)
-        return z.reshape(shape)
+        function = codes.FUNCTIONS[self.code][slope]
+        return codes.dh_of(function, self.name) if slope else codes.h_of(function, self.name)
 
 
 def _flat(a: Array) -> tuple[Array, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from fastbp.describe import describe
 from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES
 from fastbp.topology import Topology
-from fastbp.workspace import Workspace, aligned_zeros, filled_up
+from fastbp.workspace import SLOPES, Workspace, aligned_zeros, filled_up
 
 
 class PackedNetwork:
@@ -37,12 +37,12 @@ class PackedNetwork:
         n_filled = filled_up(topology.n_params, dtype)
         self._packed = Packed(
             params=aligned_zeros((n_filled,), dtype),
-            layers=topology.layer_table([(f.code, *f.addresses(dtype)) for f in functions], dtype),
+            layers=topology.layer_table([f.code for f in functions], dtype),
             blocks=topology.block_table(dtype),
             outgoing=topology.outgoing(),
             loss=LOSSES[loss],
         )
-        self.workspace = Workspace(topology, self._packed)
+        self.workspace = Workspace(topology, self._packed, functions)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -118,6 +118,7 @@ class PackedNetwork:
     @property
     def packed(self) -> Packed:
         """The network as the kernels see it; shares memory with `params`."""
+        self.workspace.link(SLOPES)
         return self._packed
 
     def astype(self, dtype: Any) -> Self:

@@ -117,7 +117,8 @@ class Choice:
             state[1] = self.first_rate
         options = np.zeros(4)
         options[: len(self.values)] = self.values
-        return updates.Solver(self.code, options, state, np.ones(2), l2, n_weights, mean)
+        address = updates.address_of_step(self.code, dtype)
+        return updates.Solver(self.code, address, options, state, np.ones(2), l2, n_weights, mean)
 
 
 def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:

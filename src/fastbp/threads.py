@@ -10,7 +10,6 @@ import numba
 from numba.core import config
 
 from fastbp import checks
-from fastbp.kernels.batch import SERIAL, Memory
 
 # One parallel kernel at a time in a process: under the threading layer `workqueue` a second one would
 # abort it, and under the others the two would fight for the same cores. Who comes second runs serially.
@@ -45,27 +44,24 @@ def _launch_threads() -> None:
 
 
 @contextmanager
-def limit(n_threads: int | None, memory: Memory) -> Iterator[None]:
-    """Run kernels with `memory` on up to n_threads threads (None: Numba's present number)."""
+def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
+    """How many of `n_chunks` chunks to work on at a time, each on a thread: up to n_threads (None: Numba's number)."""
     global _launched_in  # noqa: PLW0603 - a process launches threads once
     _launch_threads()
-    if memory.errors.size == 1:  # a single chunk: not worth 4 us to ask Numba
-        memory.plan[SERIAL] = True
-        yield
+    if n_chunks == 1:  # not worth 4 us to ask Numba
+        yield 1
         return
     present = numba.get_num_threads()
     wanted = present if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
     forked = _launched_in not in (None, os.getpid())
     lock = _parallel
-    parallel = wanted > 1 and not forked and lock.acquire(blocking=False)
-    memory.plan[SERIAL] = not parallel
-    if not parallel:
-        yield
+    if wanted == 1 or forked or not lock.acquire(blocking=False):
+        yield 1
         return
     _launched_in = os.getpid()
     try:
         numba.set_num_threads(wanted)
-        yield
+        yield min(wanted, n_chunks)
     finally:
         numba.set_num_threads(present)
         lock.release()

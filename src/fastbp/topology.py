@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
-from fastbp.kernels.machine import lanes_of, tile_width
+from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.packed import (
     BIAS,
     BLOCK_COLUMNS,
     BY_INPUTS,
-    DH_ADDRESS,
     FIRST_UNIT,
     FUNCTION,
-    H_ADDRESS,
     IN_END,
     IN_START,
     LAYER_COLUMNS,
@@ -28,9 +26,10 @@ from fastbp.kernels.packed import (
     NONE,
     OUT_END,
     OUT_START,
+    ROW_STRIDE,
+    ROWS,
     SOURCE,
     TARGET,
-    TRANSPOSED,
     WEIGHTS,
 )  # fmt: skip
 
@@ -127,11 +126,11 @@ class Topology:
         sources = [source for source, _target in self.pairs]
         return np.argsort(sources, kind="stable").astype(np.int64)
 
-    def layer_table(self, functions: Sequence[tuple[int, int, int]], dtype: np.dtype) -> Int64Array:
-        """The table of layers; `functions`: code and addresses of h and h' of each layer after the inputs."""
+    def layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
+        """The table of layers, without addresses; `functions`: codes of the layers after the inputs."""
         blocks = self.block_table(dtype)
         table = np.zeros((self.n_layers, LAYER_COLUMNS), np.int64)
-        panel = 0
+        by_sample = 0
         for layer, row in enumerate(table):
             row[[FIRST_UNIT, N_UNITS, BIAS]] = (
                 self.first_units[layer],
@@ -140,23 +139,25 @@ class Topology:
             )
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
             row[[OUT_START, OUT_END]] = _run(blocks[self.outgoing(), SOURCE], layer)
-            row[TRANSPOSED] = NONE
+            row[[ROWS, ROW_STRIDE]] = NONE, 0
             if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
-                row[TRANSPOSED] = panel
-                panel += _panels(self.sizes[layer], dtype)
+                row[[ROWS, ROW_STRIDE]] = by_sample, _row_stride(self.sizes[layer], dtype)
+                by_sample += row[ROW_STRIDE]
             if layer > 0:
-                row[[FUNCTION, H_ADDRESS, DH_ADDRESS]] = functions[layer - 1]
+                row[FUNCTION] = functions[layer - 1]
         return table
 
-    def n_panels(self, dtype: np.dtype) -> int:
-        """Panels of transposed samples that a group of tiles needs, see `kernels/gather.py`."""
+    def n_by_sample(self, dtype: np.dtype) -> int:
+        """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `kernels/gather.py`."""
         blocks = self.block_table(dtype)
         layers = set(blocks[blocks[:, BY_INPUTS] == 1, SOURCE].tolist())
-        return sum(_panels(self.sizes[layer], dtype) for layer in layers)
+        return sum(_row_stride(self.sizes[layer], dtype) for layer in layers)
 
 
-def _panels(n_units: int, dtype: np.dtype) -> int:
-    return -(-n_units // int(tile_width(dtype)))
+def _row_stride(n_units: int, dtype: np.dtype) -> int:
+    """Numbers from one sample's row to the next: an odd number of registers, spread over the lines of a cache."""
+    step = int(lanes_of(dtype))
+    return (-(-n_units // step) | 1) * step
 
 
 def _run(sorted_layers: Int64Array, layer: int) -> tuple[int, int]:

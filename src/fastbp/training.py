@@ -130,7 +130,7 @@ class Training:
         net, options = self.net, self.options
         n_samples, packed = len(self.samples.x), net.packed
         size = min(options.batch_size or n_samples, n_samples)
-        self.memory = net.workspace.memory(size)
+        self.memory: batch.Memory | None = None
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -153,6 +153,7 @@ class Training:
             shuffle=options.shuffle,
             whole_epochs=self.watched,
         )
+        self.n_chunks = net.workspace.n_chunks(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
         self.train = epochs.train_online if size == 1 else epochs.train
 
@@ -200,12 +201,20 @@ class Training:
         """One compiled call: to the end of the epoch if Python is to look at it, and not for long anyway."""
         epoch = int(self.run_state.position[0])
         begin = time.perf_counter()
-        with threads.limit(self.options.n_threads, self.memory):
-            finite = self.train(self.net.packed, self.samples, self.memory, self.solver, self.run_state, self.n_parts)
+        with threads.limit(self.options.n_threads, self.n_chunks) as n_slots:
+            memory = self._memory(n_slots)
+            finite = self.train(self.net.packed, self.samples, memory, self.solver, self.run_state, self.n_parts)
         seconds = time.perf_counter() - begin
         if seconds > RETURN_SECONDS or self.run_state.position[0] == epoch or not self.watched:
             self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
         return bool(finite)
+
+    def _memory(self, n_slots: int) -> batch.Memory:
+        """Work space for the steps; made anew if another number of threads is free than the last time."""
+        if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
+            run = self.run_state
+            self.memory = self.net.workspace.memory(min(run.batch_size, run.part_size), n_slots)
+        return self.memory
 
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""

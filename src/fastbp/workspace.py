@@ -1,29 +1,40 @@
 """Work space of the kernels: how many samples at a time, in how many chunks, in which arrays.
 
-All of it follows from shapes alone, so that results do not depend on the number of threads.
+How samples are cut into chunks and tiles follows from shapes alone, so that results do not depend on
+the number of threads.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from fastbp import threads
+from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.kernels.activation import NEEDS_A
-from fastbp.kernels.batch import GRADIENT, Memory, Samples, run_job, worker_address
-from fastbp.kernels.loss import CROSS_ENTROPY, POISSON
-from fastbp.kernels.machine import lanes_of, tile_width
-from fastbp.kernels.packed import FUNCTION, Packed
+from fastbp.kernels.activation import CUSTOM, IDENTITY, NEEDS_A, SOFTMAX
+from fastbp.kernels.batch import DELTA, ERROR, FORWARD, GRADIENT, Memory, Samples, run_job, worker_address
+from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, POISSON
+from fastbp.kernels.machine import lanes_of
+from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
+from fastbp.kernels.packed import DELTAS_ADDRESS, DH_ADDRESS, H_ADDRESS, NONE, Packed
+from fastbp.kernels.passes import STRIPE
 from fastbp.topology import Topology
+
+# What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
+VALUES, DELTAS, SLOPES = 1, 2, 3
+LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES}
 
 KEPT_BYTES = 1 << 20  # up to which a work space is kept
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
-MAX_TILES = 8  # of a group: more gain nothing
-GROUP_BYTES = 6 << 20  # of a group's tiles: about what the caches of a core hold
+MAX_TILE = 512  # samples: more gain nothing
+TILE_BYTES = 6 << 20  # about what the caches of a core hold
 
-# A chunk is worth a thread from about 30 us of work on. Its own gradient is cleared and added once, so a
+# A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
 # network of many parameters wants many samples in it.
 MIN_CHUNK_PRODUCTS = 1 << 20
 SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 17, 512
+MIN_CHUNK_REGISTERS = 8
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
@@ -47,43 +58,78 @@ class Workspace:
     than a small network's arithmetic. It is taken away while in use, so threads do not share it.
     """
 
-    def __init__(self, topology: Topology, packed: Packed) -> None:
-        self._packed, self._topology = packed, topology
+    def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
+        self._packed, self._topology, self._functions = packed, topology, functions
+        self._linked = 0
+        for function in functions:
+            if function.code == CUSTOM:  # what cannot be compiled is reported when a network is made
+                function.address(packed.params.dtype)
+                function.address(packed.params.dtype, slope=True)
         self._dtype = packed.params.dtype
-        self._n_transposed = topology.n_panels(self._dtype) * int(tile_width(self._dtype))  # numbers for a sample
-        functions = packed.layers[1:, FUNCTION].tolist()
-        self._keeps_a = any(f in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
-        self._kept: list[tuple[tuple[int, bool], Memory]] = []
+        self._n_by_sample = topology.n_by_sample(self._dtype)
+        self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
+        self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
 
-    def _min_chunk(self, width: int) -> int:
+    def link(self, level: int) -> None:
+        """Compile the functions that the kernels call by address, if that is still to be done."""
+        if self._linked >= level:
+            return
+        dtype, layers, output = self._dtype, self._packed.layers, self._functions[-1].code
+        softmax, canonical = output == SOFTMAX, (self._packed.loss, output) in CANONICAL
+        for row, function in zip(layers[1:], self._functions, strict=True):
+            if function.code != SOFTMAX:
+                row[H_ADDRESS] = function.address(dtype)
+                row[DH_ADDRESS] = NONE
+                if level == SLOPES and function.code != IDENTITY:
+                    row[DH_ADDRESS] = function.address(dtype, slope=True)
+        if softmax:
+            layers[-1, H_ADDRESS] = address_of_softmax(dtype)
+        if level >= DELTAS:
+            layers[-1, DELTAS_ADDRESS] = address_of_deltas(self._packed.loss, output, dtype)
+        if level == SLOPES and (softmax or canonical):
+            layers[-1, DH_ADDRESS] = NONE if canonical else address_of_softmax_slope(dtype)
+        self._linked = level
+
+    def _min_chunk(self) -> int:
         """Fewest samples in a chunk."""
-        topology = self._topology
-        fewest = max(1, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights), 2 * width)
+        topology, fewest = self._topology, MIN_CHUNK_REGISTERS * int(lanes_of(self._dtype))
+        fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
         return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
 
-    def memory(self, n_samples: int, *, with_gradient: bool = True) -> Memory:
-        """Work space for batches of up to `n_samples` samples."""
+    def n_chunks(self, n_samples: int) -> int:
+        """Chunks into which so many samples are cut."""
+        return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk()))
+
+    def _max_tile(self) -> int:
+        """Most samples in a tile."""
+        n_numbers = 3 * self._topology.n_units + self._n_by_sample
+        step = int(lanes_of(self._dtype))
+        return max(step, min(MAX_TILE, TILE_BYTES // (n_numbers * self._dtype.itemsize)) // step * step)
+
+    def memory(self, n_samples: int, n_slots: int = 1, *, with_gradient: bool = True) -> Memory:
+        """Work space for batches of up to `n_samples` samples, `n_slots` chunks at a time."""
         topology, dtype = self._topology, self._dtype
-        width = min(int(tile_width(dtype)), -(-n_samples // lanes_of(dtype)) * lanes_of(dtype))
-        tile_bytes = width * dtype.itemsize * (3 * topology.n_units + self._n_transposed)
-        n_tiles = max(1, min(MAX_TILES, -(-n_samples // width), GROUP_BYTES // tile_bytes))
-        group, min_chunk = n_tiles * width, self._min_chunk(width)
-        n_chunks = max(1, min(MAX_CHUNKS, n_samples // min_chunk))
+        step, n_chunks = int(lanes_of(dtype)), self.n_chunks(n_samples)
+        max_tile = self._max_tile()
+        n_registers = min(max_tile, -(-n_samples // step) * step) // step
+        stride = (n_registers + 1) * step  # at least stride_of in batch.py
+        n_grads = (n_slots if n_chunks == 1 else n_slots + 1) if with_gradient else 0
 
         def rows(n: int) -> Array:
-            return aligned_zeros((n_chunks, filled_up(n, dtype)), dtype)
+            return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)
 
-        z = rows(group * topology.n_units)
+        z = rows(stride * topology.n_units)
         return Memory(
-            a=rows(group * topology.n_units) if self._keeps_a else z,
+            a=rows(stride * topology.n_units) if self._keeps_a else z,
             z=z,
-            delta=rows(group * topology.n_units),
-            t=rows(group * topology.sizes[-1]),
-            weight=rows(group),
-            transposed=rows(group * self._n_transposed),
-            grads=aligned_zeros((n_chunks if with_gradient else 0, self._packed.params.size), dtype),
+            delta=rows(stride * topology.n_units),
+            t=rows(stride * topology.sizes[-1]),
+            weight=rows(stride),
+            by_sample=rows(stride * self._n_by_sample),
+            columns=rows(STRIPE * max(topology.sizes) + step),
+            grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
             errors=np.zeros(n_chunks),
-            plan=np.array([width, group, min_chunk, 1, worker_address(dtype)], np.int64),
+            plan=np.array([max_tile, self._min_chunk(), n_slots, worker_address(dtype)], np.int64),
         )
 
     def run(
@@ -96,16 +142,22 @@ class Workspace:
         n_threads: int | None = None,
     ) -> tuple[float, Array]:
         """Do one job with all samples: (error, gradient of all parameters if that is the job)."""
-        size = (len(samples.x), kind == GRADIENT)
+        n_samples, with_gradient = len(samples.x), kind == GRADIENT
+        self.link(LEVELS[kind])
+        with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
+            memory = self._take((n_samples, n_slots, with_gradient))
+            error = run_job(self._packed, samples, memory, kind, first_unit, samples.x if out is None else out)
+        gradient = memory.grads[0, : self._topology.n_params].copy() if with_gradient else memory.errors
+        if sum(array.nbytes for array in memory) <= KEPT_BYTES:
+            self._kept[:] = [((n_samples, n_slots, with_gradient), memory)]
+        return float(error), gradient
+
+    def _take(self, size: tuple[int, int, bool]) -> Memory:
+        """The kept work space if it is of this size, or else a new one."""
         try:
             kept_size, memory = self._kept.pop()
+            if kept_size == size:
+                return memory
         except IndexError:
-            kept_size, memory = (0, False), None
-        if memory is None or kept_size != size:
-            memory = self.memory(len(samples.x), with_gradient=size[1])
-        with threads.limit(n_threads, memory):
-            error = run_job(self._packed, samples, memory, kind, first_unit, samples.x if out is None else out)
-        gradient = memory.grads[0, : self._topology.n_params].copy() if size[1] else memory.errors
-        if sum(array.nbytes for array in memory) <= KEPT_BYTES:
-            self._kept[:] = [(size, memory)]
-        return float(error), gradient
+            pass
+        return self.memory(size[0], size[1], with_gradient=size[2])

@@ -1,144 +1,124 @@
-"""Activation functions by integer code: h(function, a) and dh(function, a, z).
+"""Activation functions by integer code and by address: z = h(a) and delta *= h'(a) for runs of numbers.
 
-A code is a number in the packed network, so that one compiled engine serves every network. The
-branches are outside the arithmetic of a register: they cost a jump for each 16 or 8 samples.
+A layer's row in the packed network holds the addresses of its two functions, so that one compiled
+engine serves every network, a user's own functions included, and only those in use are compiled.
 """
 
 from typing import NamedTuple
 
 from fastbp.kernels import functions as fn
-from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.compiling import address_of, call_address, entry, kernel, unkept
 from fastbp.kernels.lanes import (
-    call,
+    Numbers,
     lanes,
-    like,
     load,
     load_first,
-    minimum,
-    select,
+    number,
+    set_number,
+    shift,
     store,
     store_first,
     view,
-)
-from fastbp.kernels.packed import DH_ADDRESS, FUNCTION, H_ADDRESS
+)  # fmt: skip
+from fastbp.kernels.packed import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
 
 (
     IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
-    SOFTMAX,  # of a whole layer, see tile.py and sample.py
-    CUSTOM,  # a user's own: its address stands in the layer's row
+    SOFTMAX,  # of a whole layer, see outputs.py and sample.py
+    CUSTOM,  # a user's own
 ) = range(16)  # fmt: skip
 
 # Functions whose derivative is computed from a: the others' a need not be kept beside z.
 NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM})
 
-
-@kernel
-def h(function, a):
-    """z = h(a) for a Vec a: (5.49)."""
-    if function == IDENTITY:
-        return a
-    if function == RELU:
-        return fn.relu(a)
-    if function == TANH:
-        return fn.tanh(a)
-    if function == LOGISTIC:
-        return fn.logistic(a)
-    if function == LEAKY_RELU:
-        return fn.leaky_relu(a)
-    if function == ELU:
-        return fn.elu(a)
-    if function == SOFTPLUS:
-        return fn.softplus(a)
-    if function == SOFTSIGN:
-        return fn.softsign(a)
-    if function == GELU:
-        return fn.gelu(a)
-    if function == SILU:
-        return fn.silu(a)
-    if function == SIN:
-        return fn.sin(a)
-    if function == GAUSSIAN:
-        return fn.gaussian(a)
-    if function == THRESHOLD:
-        return fn.threshold(a)
-    return fn.exp(a)
+# code -> (h(a), h'(a, z)) of Vecs, see functions.py
+FUNCTIONS = {
+    IDENTITY: (fn.identity, fn.identity_slope),
+    LOGISTIC: (fn.logistic, fn.logistic_slope),
+    TANH: (fn.tanh, fn.tanh_slope),
+    RELU: (fn.relu, fn.relu_slope),
+    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope),
+    ELU: (fn.elu, fn.elu_slope),
+    SOFTPLUS: (fn.softplus, fn.softplus_slope),
+    SOFTSIGN: (fn.softsign, fn.softsign_slope),
+    GELU: (fn.gelu, fn.gelu_slope),
+    SILU: (fn.silu, fn.silu_slope),
+    SIN: (fn.sin, fn.sin_slope),
+    GAUSSIAN: (fn.gaussian, fn.gaussian_slope),
+    THRESHOLD: (fn.threshold, fn.threshold_slope),
+    EXP: (fn.exp, fn.exp_slope),
+}
 
 
-@kernel
-def dh(function, a, z):
-    """h'(a) for Vecs a and z = h(a), from z alone where `NEEDS_A` does not name the function."""
-    if function == IDENTITY:
-        return like(a, 1.0)
-    if function == RELU:
-        return fn.relu_slope(a, z)
-    if function == TANH:
-        return fn.tanh_slope(a, z)
-    if function == LOGISTIC:
-        return fn.logistic_slope(a, z)
-    if function == LEAKY_RELU:
-        return select(z > 0.0, like(z, 1.0), 0.01)
-    if function == ELU:
-        return fn.exp(minimum(0.0, a))
-    if function == SOFTPLUS:
-        return fn.logistic(a)
-    if function == SOFTSIGN:
-        return fn.softsign_slope(a, z)
-    if function == GELU:
-        return fn.gelu_slope(a, z)
-    if function == SILU:
-        return fn.silu_slope(a, z)
-    if function == SIN:
-        return fn.sin_slope(a, z)
-    if function == GAUSSIAN:
-        return fn.gaussian_slope(a, z)
-    if function == THRESHOLD:
-        return like(a, 0.0)
-    return z  # exp
+def h_of(function, key):
+    """An entry (a, z, count): z = h(a) for views, with h a function of a Vec."""
+
+    def h_of_numbers(a, z, count):
+        full = count - count % lanes(a)
+        for k in range(0, full, lanes(a)):
+            store(z, k, function(load(a, k)))
+        if full < count:
+            store_first(z, full, function(load_first(a, full, count - full)), count - full)
+
+    return entry(h_of_numbers, key=key)
+
+
+def dh_of(slope, key):
+    """An entry (a, z, delta, count): delta *= h'(a) for views, with h'(a, z) a function of Vecs."""
+
+    def multiply_by_dh(a, z, delta, count):
+        full = count - count % lanes(a)
+        for k in range(0, full, lanes(a)):
+            store(delta, k, load(delta, k) * slope(load(a, k), load(z, k)))
+        if full < count:
+            rest = count - full
+            slope_k = slope(load_first(a, full, rest), load_first(z, full, rest))
+            store_first(delta, full, load_first(delta, full, rest) * slope_k, rest)
+
+    return entry(multiply_by_dh, key=key)
+
+
+def h_of_scalar(scalar):
+    """What `h_of` makes, of a user's compiled function of one number. Not kept on disk: its source is not ours."""
+
+    def h_of_numbers(a, z, count):
+        for k in range(count):
+            set_number(z, k, scalar(number(a, k)))
+
+    return unkept(h_of_numbers)
+
+
+def dh_of_scalar(scalar):
+    """What `dh_of` makes, of a user's compiled function of one number."""
+
+    def multiply_by_dh(a, z, delta, count):
+        for k in range(count):
+            set_number(delta, k, number(delta, k) * scalar(number(a, k)))
+
+    return unkept(multiply_by_dh)
+
+
+def address_of_h(compiled, dtype):
+    """Address of what `h_of` made, for numbers of `dtype`."""
+    return address_of(compiled, dtype, (Numbers, Numbers, int))
+
+
+def address_of_dh(compiled, dtype):
+    """Address of what `dh_of` made, for numbers of `dtype`."""
+    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
 
 
 @kernel
 def activate(layer, a, z, start, count):
     """z_j = h(a_j) for `count` numbers of the views a and z from `start` on: (5.49)."""
-    if layer.function == CUSTOM:
-        call(layer.h_address, a, z, start, count)
-        return
-    full = start + count - count % lanes(a)
-    if layer.function == RELU:  # a loop of its own for the shortest: a call of h takes longer than relu
-        for k in range(start, full, lanes(a)):
-            store(z, k, fn.relu(load(a, k)))
-    elif layer.function == TANH:
-        for k in range(start, full, lanes(a)):
-            store(z, k, fn.tanh(load(a, k)))
-    else:
-        for k in range(start, full, lanes(a)):
-            store(z, k, h(layer.function, load(a, k)))
-    if full < start + count:
-        rest = start + count - full
-        store_first(z, full, h(layer.function, load_first(a, full, rest)), rest)
+    call_address(layer.h_address, shift(a, start), shift(z, start), count)
 
 
 @kernel
 def multiply_slope(layer, a, z, delta, start, count):
     """delta_j *= h'(a_j): the factor before the sum in (5.56)."""
-    if layer.function == IDENTITY:
-        return
-    if layer.function == CUSTOM:
-        call(layer.dh_address, a, delta, start, count)
-        return
-    full = start + count - count % lanes(a)
-    if layer.function == RELU:
-        for k in range(start, full, lanes(a)):
-            store(delta, k, load(delta, k) * fn.relu_slope(load(a, k), load(z, k)))
-    elif layer.function == TANH:
-        for k in range(start, full, lanes(a)):
-            store(delta, k, load(delta, k) * fn.tanh_slope(load(a, k), load(z, k)))
-    else:
-        for k in range(start, full, lanes(a)):
-            store(delta, k, load(delta, k) * dh(layer.function, load(a, k), load(z, k)))
-    if full < start + count:
-        rest = start + count - full
-        slope = dh(layer.function, load_first(a, full, rest), load_first(z, full, rest))
-        store_first(delta, full, load_first(delta, full, rest) * slope, rest)
+    if layer.dh_address != NONE:
+        call_address(layer.dh_address, shift(a, start), shift(z, start), shift(delta, start), count)
 
 
 class Function(NamedTuple):
@@ -161,3 +141,15 @@ def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
     function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
     multiply_slope(function, view(a), view(z), view(delta), 0, a.size)
+
+
+@entry
+def apply_h(address, a, z):
+    """z = h(a) for 1-D arrays, h given by its address."""
+    call_address(address, view(a), view(z), a.size)
+
+
+@entry
+def apply_dh(address, a, z, delta):
+    """delta *= h'(a) for 1-D arrays, h' given by its address."""
+    call_address(address, view(a), view(z), view(delta), a.size)

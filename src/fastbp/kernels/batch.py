@@ -1,8 +1,9 @@
 """The sum over training samples, in parallel, and always in the same order.
 
 The samples of a batch are cut into chunks, by their number and the network's size alone. Each chunk
-adds up a gradient of its own, a group of tiles at a time; the chunks' gradients are added in order. So
-the bits of the result do not depend on the number of threads.
+adds up a gradient of its own, a tile of samples at a time; the chunks' gradients are added in order. So
+the bits of the result do not depend on the number of threads. As many chunks as there are threads are
+worked on at a time, each in a *slot* of the work space.
 
 What is done with a chunk, `work_on_chunk`, is compiled once for each dtype, and called through its
 address by whatever loops over chunks: the engine is not compiled anew into each of them.
@@ -14,14 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling import address_of, by_address, entry, kernel
-from fastbp.kernels.gather import Data, Tiles, lanes_to_rows, load_samples
+from fastbp.kernels.compiling import address_of, call_address, entry, kernel
+from fastbp.kernels.gather import Data, Tile, lanes_to_rows, load_samples, transpose_layers
 from fastbp.kernels.lanes import Doubles, Numbers, lanes, load, number, set_number, shift, store, view
 from fastbp.kernels.packed import Net, net_of
-from fastbp.kernels.passes import add_gradient, backward, forward, output_delta, transpose_layers, unit
+from fastbp.kernels.passes import backward, forward, gradient, output_delta, rows_from
+from fastbp.kernels.tile import Rows
+from fastbp.kernels.updates import Step, no_step, take_step
 
 # What to do with the samples of a chunk
-FORWARD, DELTA, ERROR, GRADIENT = range(4)
+FORWARD, DELTA, ERROR, GRADIENT, STEP = range(5)
 
 
 class Samples(NamedTuple):
@@ -34,22 +37,22 @@ class Samples(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Work space: one row of each array for each chunk. See `Tiles`, and `workspace.py` for the sizes."""
+    """Work space: one row of each array for each slot. See `Tile`, and `workspace.py` for the sizes."""
 
     a: np.ndarray
     z: np.ndarray
     delta: np.ndarray
     t: np.ndarray
     weight: np.ndarray
-    transposed: np.ndarray
-    grads: np.ndarray  # (n_chunks_max, n_params, filled up to whole registers)
+    by_sample: np.ndarray
+    columns: np.ndarray
+    grads: np.ndarray  # (n_slots, or n_slots + 1 if there are several chunks; n_params, filled up to whole registers)
     errors: np.ndarray  # (n_chunks_max,) float64
-    plan: np.ndarray  # (5,) int64: see below
+    plan: np.ndarray  # see below
 
 
-# What `Memory.plan` holds: samples in a tile, in a group of tiles, the fewest in a chunk; 1 to use no
-# threads; the address of `work_on_chunk`
-WIDTH, GROUP, CHUNK, SERIAL, ADDRESS = range(5)
+# What `Memory.plan` holds: most samples in a tile, fewest in a chunk; chunks at a time; the address of `work_on_chunk`
+TILE, CHUNK, SLOTS, ADDRESS = range(4)
 
 
 class Space(NamedTuple):
@@ -60,19 +63,20 @@ class Space(NamedTuple):
     delta: Numbers
     t: Numbers
     weight: Numbers
-    transposed: Numbers
+    by_sample: Numbers
+    columns: Numbers
     grads: Numbers
     errors: Doubles
     n_z: int
     n_t: int
     n_weight: int
-    n_transposed: int
+    n_by_sample: int
+    n_columns: int
     n_params: int
     n_chunks_max: int
-    width: int
-    group: int
+    max_tile: int
     min_chunk: int
-    serial: bool
+    n_slots: int
     address: int
 
 
@@ -102,20 +106,32 @@ def space_of(memory):
     plan = memory.plan
     return Space(
         view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.transposed), view(memory.grads), view(memory.errors),
-        memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.transposed.shape[1], memory.grads.shape[1],
-        memory.errors.size, plan[WIDTH], plan[GROUP], plan[CHUNK], plan[SERIAL] != 0, plan[ADDRESS],
+        view(memory.by_sample), view(memory.columns), view(memory.grads), view(memory.errors),
+        memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
+        memory.columns.shape[1], memory.grads.shape[1], memory.errors.size,
+        plan[TILE], plan[CHUNK], plan[SLOTS], plan[ADDRESS],
     )  # fmt: skip
 
 
 @kernel
-def tiles_of(space, chunk, n_samples):
-    """The tiles of a chunk, for the next `n_samples` samples."""
-    z = chunk * space.n_z
-    return Tiles(
-        shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, chunk * space.n_t),
-        shift(space.weight, chunk * space.n_weight), shift(space.transposed, chunk * space.n_transposed),
-        space.group, n_samples, space.width,
+def stride_of(n_registers):
+    """Registers from one unit's samples to the next one's.
+
+    Rows a multiple of 256 bytes apart would fall on the same few lines of the first cache.
+    """
+    return n_registers + 1 if n_registers >= 8 and n_registers % 4 == 0 else n_registers
+
+
+@kernel
+def tile_of(space, slot, n_samples):
+    """A slot's memory, for the next `n_samples` samples."""
+    z, step = slot * space.n_z, lanes(space.z)
+    n_registers = (n_samples + step - 1) // step
+    return Tile(
+        shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, slot * space.n_t),
+        shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
+        shift(space.columns, slot * space.n_columns),
+        n_samples, n_registers * step, stride_of(n_registers) * step,
     )  # fmt: skip
 
 
@@ -126,96 +142,112 @@ def n_chunks_of(space, n_samples):
 
 
 @kernel
-def chunk_bounds(space, job, chunk, n_chunks):
-    """First sample of a chunk, and that of the next: chunks are as even as whole tiles allow."""
-    n_tiles = (job.n_samples + space.width - 1) // space.width
-    first = chunk * n_tiles // n_chunks * space.width
-    stop = (chunk + 1) * n_tiles // n_chunks * space.width
-    return job.start + first, job.start + min(stop, job.n_samples)
+def part_of(n, k, n_parts, step):
+    """First and last + 1 of part k of n samples: parts as even as whole registers allow."""
+    n_registers = (n + step - 1) // step
+    return k * n_registers // n_parts * step, min((k + 1) * n_registers // n_parts * step, n)
 
 
 @kernel
-def copy_out(net, job, tiles, k, row):
-    """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of tile k."""
-    values = tiles.z if job.kind == FORWARD else tiles.delta
-    n_rows = min(tiles.width, tiles.n_samples - k * tiles.width)
-    rows = shift(job.out, (row + k * tiles.width) * job.n_columns)
-    units = unit(net, tiles, k, values, job.first_unit)
-    lanes_to_rows(units, job.n_columns, tiles.width, n_rows, rows, job.n_columns)
+def copy_out(net, job, tile, row):
+    """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of the tile."""
+    values = rows_from(tile, tile.z if job.kind == FORWARD else tile.delta, job.first_unit)
+    lanes_to_rows(values, job.n_columns, tile.n_samples, Rows(shift(job.out, row * job.n_columns), job.n_columns))
 
 
-def work_on_chunk(net, data, space, job, chunk, n_chunks):
-    """Do the job with the samples of one chunk, a group of tiles at a time.
+class Part(NamedTuple):
+    """A chunk, and the slot of the work space where it is worked on."""
 
-    The error goes to errors[chunk], the gradient is added to grads[chunk].
+    chunk: int
+    n_chunks: int
+    slot: int
+
+
+@kernel
+def is_one_tile(space, job):
+    """Whether a job's samples all fit into one tile, and need not be cut."""
+    return n_chunks_of(space, job.n_samples) == 1 and job.n_samples <= space.max_tile
+
+
+def work_on_chunk(net, data, space, job, step, part):
+    """Do the job with the samples of one chunk, a tile at a time.
+
+    The error goes to errors[chunk], the gradient to grads[slot], or grads[slot + 1] if there are several
+    chunks. Where one tile holds all samples, the step along its gradient is taken at once.
     """
-    error = 0.0
-    start, stop = chunk_bounds(space, job, chunk, n_chunks)
-    while start < stop:
-        tiles = tiles_of(space, chunk, min(space.group, stop - start))
-        load_samples(net, data, start, tiles, job.kind != FORWARD)
-        for k in range((tiles.n_samples + tiles.width - 1) // tiles.width):
-            forward(net, tiles, k)
-            if job.kind != FORWARD:
-                error += output_delta(net, tiles, k)
-            if job.kind in (DELTA, GRADIENT):
-                backward(net, tiles, k)
-            if job.kind in (FORWARD, DELTA):
-                copy_out(net, job, tiles, k, start)
-        if job.kind == GRADIENT:
-            transpose_layers(net, tiles)
-            add_gradient(net, tiles, shift(space.grads, chunk * space.n_params))
-        start += tiles.n_samples
-    set_number(space.errors, chunk, error)
+    start, stop = part_of(job.n_samples, part.chunk, part.n_chunks, lanes(space.z))
+    grad = shift(space.grads, (part.slot if part.n_chunks == 1 else part.slot + 1) * space.n_params)
+    total = shift(space.errors, part.chunk)
+    set_number(total, 0, 0.0)
+    n_tiles = (stop - start + space.max_tile - 1) // space.max_tile
+    for k in range(n_tiles):
+        first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
+        tile, row = tile_of(space, part.slot, last - first), start + first
+        load_samples(net, data, job.start + row, tile, job.kind != FORWARD)
+        forward(net, tile)
+        if job.kind != FORWARD:
+            output_delta(net, tile, total)
+        if job.kind in (DELTA, GRADIENT, STEP):
+            backward(net, tile)
+        if job.kind in (FORWARD, DELTA):
+            copy_out(net, job, tile, row)
+        if job.kind in (GRADIENT, STEP):
+            transpose_layers(net, tile)
+            taken = step.taken and is_one_tile(space, job) and np.isfinite(number(total, 0))
+            gradient(net, tile, grad, k > 0, Step(taken, step.rule, step.learning_rate, step.scale))
 
 
-work_on_chunk, call_worker = by_address(work_on_chunk)
+work_on_chunk = entry(work_on_chunk)
 
 
 @cache
 def worker_address(dtype):
     """Address of `work_on_chunk` for numbers of `dtype`."""
-    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, int, int))
+    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Step, Part))
 
 
 @entry(parallel=True)
-def in_parallel(net, data, space, job, n_chunks):
-    """All chunks, on as many threads as Numba is set to use."""
-    for chunk in prange(n_chunks):
-        call_worker(space.address, net, data, space, job, chunk, n_chunks)
+def in_parallel(net, data, space, job, first, n_chunks, n_slots):
+    """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
+    for slot in prange(n_slots):
+        step = no_step(space.grads, space.errors)  # it is taken when all chunks are done
+        call_address(space.address, net, data, space, job, step, Part(first + slot, n_chunks, slot))
 
 
 @kernel
-def work(net, data, space, job):
-    """Do a job; returns the error, sum_n weight_n E_n. The gradient is in grads[0]."""
+def work(net, data, space, job, step):
+    """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     n_chunks = n_chunks_of(space, job.n_samples)
-    if job.kind == GRADIENT:
-        for p in range(0, n_chunks * space.n_params, lanes(space.grads)):
-            store(space.grads, p, 0.0)
-    if n_chunks == 1 or space.serial:
-        for chunk in range(n_chunks):
-            call_worker(space.address, net, data, space, job, chunk, n_chunks)
-    else:
-        in_parallel(net, data, space, job, n_chunks)
-    if job.kind == GRADIENT:
-        add_chunks(space, n_chunks)
+    for first in range(0, n_chunks, space.n_slots):
+        n_slots = min(space.n_slots, n_chunks - first)
+        if n_slots == 1:
+            call_address(space.address, net, data, space, job, step, Part(first, n_chunks, 0))
+        else:
+            in_parallel(net, data, space, job, first, n_chunks, n_slots)
+        if job.kind in (GRADIENT, STEP) and n_chunks > 1:
+            add_slots(space, n_slots, first == 0)
     error = 0.0
     for chunk in range(n_chunks):
         error += number(space.errors, chunk)
+    if step.taken and not is_one_tile(space, job) and np.isfinite(error):
+        take_step(net.params, space.grads, step)
     return error
 
 
 @kernel
-def add_chunks(space, n_chunks):
-    """grads[0] = sum of grads[c], c = 0, 1, 2 ... in this order."""
-    for chunk in range(1, n_chunks):
-        grad = shift(space.grads, chunk * space.n_params)
+def add_slots(space, n_slots, begin):
+    """Add the slots' gradients to grads[0] in their order; the first one of all begins it."""
+    for slot in range(n_slots):
+        grad = shift(space.grads, (slot + 1) * space.n_params)
         for p in range(0, space.n_params, lanes(grad)):
-            store(space.grads, p, load(space.grads, p) + load(grad, p))
+            if begin and slot == 0:
+                store(space.grads, p, load(grad, p))
+            else:
+                store(space.grads, p, load(space.grads, p) + load(grad, p))
 
 
 @entry
 def run_job(packed, samples, memory, kind, first_unit, out):
     """Do a job with all samples, and copy what it wants of units from `first_unit` on to `out`."""
-    job = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out))
-    return work(net_of(packed), data_of(samples), space_of(memory), job)
+    job, space = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out)), space_of(memory)
+    return work(net_of(packed), data_of(samples), space, job, no_step(space.grads, space.errors))

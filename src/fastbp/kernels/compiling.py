@@ -45,11 +45,17 @@ class PackageCache(FunctionCache):
     callee in another file it would go on running the old machine code (numba issues 8851, 10659).
     """
 
-    def __init__(self, py_func):
+    def __init__(self, py_func, key):
         super().__init__(py_func)
+        self._key = key
         self._cache_file = IndexDataCacheFile(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=package_stamp()
         )
+
+    def _index_key(self, sig, codegen):
+        # Numba would hash the bytes of the function and of what it encloses, which differ from process to
+        # process where that is a compiled function. The stamp covers the sources; the key tells twins apart.
+        return sig, codegen.magic_tuple(), self._key
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -97,57 +103,68 @@ def kernel(func=None, **options):
     return numba.njit(func, **(OPTIONS | INTERNAL | options))
 
 
-def entry(func=None, **options):
-    """Compile `func` when Python first calls it, and keep the machine code on disk where that works."""
+def entry(func=None, *, key="", **options):
+    """Compile `func` when Python first calls it, and keep the machine code on disk where that works.
+
+    `key` tells apart functions made by one piece of source.
+    """
     if func is None:
-        return lambda f: entry(f, **options)
+        return lambda f: entry(f, key=key, **options)
     if JIT_DISABLED:
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
     compiled = numba.njit(func, **(OPTIONS | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
-        compiled._cache = PackageCache(func)
+        compiled._cache = PackageCache(func, key)
     return compiled
 
 
-def by_address(func):
-    """`func` as an entry, and a function (address, *args) that calls it through its address.
+def unkept(func):
+    """Compile `func` as an entry that is not kept on disk."""
+    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **OPTIONS)
 
-    The caller is then compiled without `func`. `address_of` gives the address.
-    """
-    compiled = entry(func)
-    if JIT_DISABLED:
-        return compiled, lambda _address, *args: func(*args)
 
-    @intrinsic
-    def call_by_address(typingctx, address, *args):
-        signature = types.void(address, types.StarArgTuple(args))
-
-        def lower(context, builder, sig, values):
-            arguments = cgutils.unpack_tuple(builder, values[1])
-            function_type = context.call_conv.get_function_type(types.void, args)
-            pointer = builder.inttoptr(values[0], function_type.as_pointer())
-            status, _ = context.call_conv.call_function(builder, pointer, types.void, args, arguments)
-            with cgutils.if_unlikely(builder, status.is_error):
-                context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value()
-
-        return signature, lower
-
-    return compiled, call_by_address
+# With the JIT switched off: functions that have been given an "address", their place in this list.
+_PLAIN_FUNCTIONS = [None]
 
 
 def address_of(compiled, dtype, fields):
-    """Address of the machine code of an entry; compiles it if need be.
+    """Address of the machine code of an entry that returns nothing; compiles it if need be.
 
-    Its arguments are given by `fields`: int, or NamedTuple classes whose fields say what they are.
+    Its arguments are given by `fields`: int, float, views, or NamedTuple classes whose fields say what they are.
     """
     if JIT_DISABLED:
-        return 0
+        _PLAIN_FUNCTIONS.append(compiled)
+        return len(_PLAIN_FUNCTIONS) - 1
     signature = tuple(_numba_type(field, dtype) for field in fields)
     if signature not in compiled.overloads:
         compiled.compile(signature)
     result = compiled.overloads[signature]
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+def _call_plain(address, *args):
+    _PLAIN_FUNCTIONS[address](*args)
+
+
+@intrinsic
+def _call_compiled(typingctx, address, *args):
+    signature = types.void(address, types.StarArgTuple(args))
+
+    def lower(context, builder, sig, values):
+        arguments = cgutils.unpack_tuple(builder, values[1])
+        function_type = context.call_conv.get_function_type(types.void, args)
+        pointer = builder.inttoptr(values[0], function_type.as_pointer())
+        status, _ = context.call_conv.call_function(builder, pointer, types.void, args, arguments)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return context.get_dummy_value()
+
+    return signature, lower
+
+
+# Call the function at an address that `address_of` gave: (address, *args). The caller is compiled without
+# it, so that one engine serves every activation function, loss and solver, and only what is used is compiled.
+call_address = _call_plain if JIT_DISABLED else _call_compiled
 
 
 def _numba_type(field, dtype):
@@ -157,6 +174,7 @@ def _numba_type(field, dtype):
     simple = {
         int: types.intp,
         bool: types.boolean,
+        float: types.float64,
         Numbers: ViewType(numba.from_dtype(dtype)),
         Doubles: ViewType(types.float64),
         Integers: ViewType(types.int64),

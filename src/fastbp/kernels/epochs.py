@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels import sample
-from fastbp.kernels.batch import GRADIENT, Job, data_of, space_of, work
+from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.lanes import view
 from fastbp.kernels.packed import net_of
-from fastbp.kernels.updates import MOMENTUM, SGD, rule_of, take_step
+from fastbp.kernels.updates import MOMENTUM, SGD, Step, next_rate, no_step, rule_of, take_step
 
 
 class Run(NamedTuple):
@@ -75,16 +75,24 @@ def train(packed, samples, memory, solver, run, n_parts):
             return False
         n_batch = min(run.batch_size, len(samples.x) - start)
         n_samples = min(run.part_size, n_batch - n_done)
-        error = work(net, data, space, Job(GRADIENT, start + n_done, n_samples, 0, 0, data.x))
+        whole, last = n_samples == n_batch, n_done + n_samples == n_batch
+        step = no_step(space.grads, space.errors)
+        if last:
+            scale = 1.0 / n_batch if solver.mean else 1.0
+            step = Step(True, rule, next_rate(rule, run.rates[epoch]), scale)
+        kind = STEP if whole else GRADIENT
+        job = Job(kind, start + n_done, n_samples, 0, 0, data.x)
+        error = work(net, data, space, job, step if whole else no_step(space.grads, space.errors))
         if not np.isfinite(error):
             return False
         run.losses[epoch] += error
-        if n_samples < n_batch:
+        if not whole:
             add_part(run, memory.grads[0])
-        if n_done + n_samples < n_batch:
+        if not last:
             run.position[2] += n_samples
             continue
-        take_step(net.params, space.grads, rule, run.rates[epoch], 1.0 / n_batch if solver.mean else 1.0)
+        if not whole:
+            take_step(net.params, space.grads, step)
         if advance(run, n_batch, len(samples.x)) and run.whole_epochs:
             return True
     return True
@@ -135,7 +143,8 @@ def train_online(packed, samples, memory, solver, run, n_steps):
         else:
             grad[:] = 0.0
             sample.add_gradient(packed, z, delta, weight, grad)
-            take_step(view(packed.params), view(grad), rule, run.rates[epoch], 1.0)
+            step = Step(True, rule, next_rate(rule, run.rates[epoch]), 1.0)
+            take_step(view(packed.params), view(grad), step)
         if advance(run, 1, len(samples.x)) and run.whole_epochs:
             return True
     return True

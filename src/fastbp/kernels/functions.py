@@ -24,7 +24,10 @@ from fastbp.kernels.lanes import (
     minimum,
     polynomial,
     precision,
+    reciprocal_estimate,
     rint,
+    rsqrt_estimate,
+    scale,
     select,
 )  # fmt: skip
 
@@ -32,6 +35,7 @@ from fastbp.kernels.lanes import (
 LN2_HIGH_32, LN2_LOW_32 = 0.693359375, -2.12194440054690583e-4
 LN2_HIGH_64, LN2_LOW_64 = 0.693147180369123816490, 1.90821492927058770002e-10
 LOG2_E = 1.4426950408889634
+WHOLE_32, WHOLE_64 = 1.5 * 2.0**23, 1.5 * 2.0**52  # x + WHOLE - WHOLE is x rounded to a whole number
 
 # expm1(r) = r + r**2 P(r), |r| <= ln(2) / 2
 EXPM1_32 = (0.50000000618731224523, 0.16666543119482452801, 0.04166628219098056205, 0.008366571721731808475,
@@ -81,12 +85,43 @@ PI_64 = (3.14159262180328369140625, 3.178650942459171346854419e-8, 1.22464679914
 
 
 @kernel
+def reciprocal(x):
+    """1 / x within 2 ulp, for normal x: Newton's iteration y <- y + y (1 - x y) doubles the right bits."""
+    y = reciprocal_estimate(x)
+    y = fma(fma(-x, y, 1.0), y, y)
+    if precision(x) == 64:
+        y = fma(fma(-x, y, 1.0), y, y)
+    return y
+
+
+@kernel
+def smallest_normal(x):
+    """The smallest normal number of the format of x."""
+    return 1.1754943508222875e-38 if precision(x) == 32 else 2.2250738585072014e-308
+
+
+@kernel
+def square_root(x):
+    """sqrt(x) within 2 ulp, for normal x; for smaller ones that of the smallest normal number.
+
+    Newton's iteration for y = 1 / sqrt(x), y <- y + y (1 - x y**2) / 2, with r = x y carried along instead of y.
+    """
+    x = maximum(smallest_normal(x), x)
+    y = rsqrt_estimate(x)
+    if precision(x) == 64:
+        y = fma(0.5 * y, fma(-x * y, y, 1.0), y)
+    r = x * y
+    return fma(r, fma(-r, 0.5 * y, 0.5), r)
+
+
+@kernel
 def _reduce_exp(x):
     """(n, q) with exp(x) = 2**n (1 + q), |q| < 0.42."""
-    n = rint(x * LOG2_E)
     if precision(x) == 32:
+        n = fma(x, LOG2_E, WHOLE_32) - WHOLE_32
         r = fma(n, -LN2_LOW_32, fma(n, -LN2_HIGH_32, x))
         return n, fma(r * r, polynomial(r, EXPM1_32), r)
+    n = fma(x, LOG2_E, WHOLE_64) - WHOLE_64
     r = fma(n, -LN2_LOW_64, fma(n, -LN2_HIGH_64, x))
     return n, fma(r * r, polynomial(r, EXPM1_64), r)
 
@@ -94,18 +129,28 @@ def _reduce_exp(x):
 @kernel
 def exp(x):
     """e**x within 2 ulp; subnormal results within 1 of their units."""
-    low, high = (-104.0, 89.0) if precision(x) == 32 else (-746.0, 710.0)
-    n, q = _reduce_exp(maximum(low, minimum(high, x)))
-    half = rint(n * 0.5)  # 2**n in two factors: 2**128 and 2**-149 are no normal numbers
-    return (1.0 + q) * exp2i(half) * exp2i(n - half)
+    return _exp_not_above(minimum(89.0 if precision(x) == 32 else 710.0, x))
+
+
+@kernel
+def _exp_not_above(x):
+    """e**x of x up to where it overflows."""
+    n, q = _reduce_exp(maximum(-104.0 if precision(x) == 32 else -746.0, x))
+    return scale(1.0 + q, n)
 
 
 @kernel
 def expm1(x):
     """e**x - 1 of x <= 40 within 2 ulp."""
-    n, q = _reduce_exp(maximum(-40.0, x))
+    return copysign(_expm1_unsigned(maximum(-40.0, x)), x)  # the sign of -0 is lost in n * ln 2
+
+
+@kernel
+def _expm1_unsigned(x):
+    """e**x - 1 of x in [-40, 40]; +0 of -0."""
+    n, q = _reduce_exp(x)
     power = exp2i(n)
-    return copysign(fma(power, q, power - 1.0), x)  # the sign of -0 is lost in n * ln 2
+    return fma(power, q, power - 1.0)
 
 
 @kernel
@@ -136,7 +181,7 @@ def _exp_minus_square(factor, x):
     x = minimum(60.0, absolute(x))
     square = x * x
     rounding = fma(x, x, -square)
-    return exp(-factor * square) * (1.0 - factor * rounding)
+    return _exp_not_above(-factor * square) * (1.0 - factor * rounding)
 
 
 @kernel
@@ -169,10 +214,22 @@ def _sine(x, quarter):
 
 
 @kernel
+def identity(a):
+    """The input itself."""
+    return a
+
+
+@kernel
+def identity_slope(a, z):
+    """1."""
+    return like(a, 1.0)
+
+
+@kernel
 def tanh(a):
-    """Hyperbolic tangent within 3 ulp: (e**2|a| - 1) / (e**2|a| + 1)."""
-    e = expm1(minimum(40.0, 2.0 * absolute(a)))
-    return copysign(e / (e + 2.0), a)
+    """Hyperbolic tangent within 4 ulp: (e**2|a| - 1) / (e**2|a| + 1)."""
+    e = _expm1_unsigned(minimum(40.0, 2.0 * absolute(a)))
+    return copysign(e * reciprocal(e + 2.0), a)
 
 
 @kernel
@@ -184,8 +241,8 @@ def tanh_slope(a, z):
 @kernel
 def logistic(a):
     """1 / (1 + e**-a) within 4 ulp, also where it is tiny."""
-    e = exp(-absolute(a))
-    s = 1.0 / (1.0 + e)
+    e = _exp_not_above(-absolute(a))
+    s = reciprocal(1.0 + e)
     return select(a < 0.0, e * s, s)
 
 
@@ -214,23 +271,41 @@ def leaky_relu(a):
 
 
 @kernel
+def leaky_relu_slope(a, z):
+    """1 if a > 0, else 1 / 100."""
+    return select(z > 0.0, like(z, 1.0), 0.01)
+
+
+@kernel
 def elu(a):
     """a, or e**a - 1 where a is negative; within 2 ulp."""
     return select(a > 0.0, a, expm1(minimum(0.0, a)))
 
 
 @kernel
+def elu_slope(a, z):
+    """1, or e**a where a is negative; within 2 ulp."""
+    return exp(minimum(0.0, a))
+
+
+@kernel
 def softplus(a):
     """ln(1 + e**a) within 4 ulp: max(a, 0) + log1p(e**-|a|)."""
-    e = exp(-absolute(a))
-    return maximum(0.0, a) + _atanh2(e / (2.0 + e))
+    e = _exp_not_above(-absolute(a))
+    return maximum(0.0, a) + _atanh2(e * reciprocal(2.0 + e))
+
+
+@kernel
+def softplus_slope(a, z):
+    """The logistic function, within 4 ulp."""
+    return logistic(a)
 
 
 @kernel
 def softsign(a):
     """a / (1 + |a|) within 2 ulp."""
     size = minimum(1e30, absolute(a))
-    return copysign(size / (1.0 + size), a)
+    return copysign(size * reciprocal(1.0 + size), a)
 
 
 @kernel
@@ -301,3 +376,15 @@ def gaussian_slope(a, z):
 def threshold(a):
     """1 if a > 0, else 0. For the forward pass only: its derivative is 0 wherever it exists."""
     return select(a > 0.0, like(a, 1.0), 0.0)
+
+
+@kernel
+def threshold_slope(a, z):
+    """0: what it is wherever it exists."""
+    return like(a, 0.0)
+
+
+@kernel
+def exp_slope(a, z):
+    """e**a again."""
+    return z

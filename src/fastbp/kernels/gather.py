@@ -1,7 +1,7 @@
-"""Samples into tiles: the rows of the user's arrays, in any order, transposed into lanes.
+"""Samples into a tile: the rows of the user's arrays, in any order, transposed into lanes.
 
-A shuffled row is read once. It lands in the tile of units by samples; where the weight gradient needs
-it sample by sample as well (see `passes.py`), in a *panel*: 4 registers of inputs for each sample.
+A shuffled row is read once. It lands in the tile of units by samples and, where the weight gradient
+needs it sample by sample as well (see `passes.py`), in a copy as it is.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from fastbp.kernels.lanes import (
     load,
     load_first,
     number,
+    prefetch,
     put,
     set_number,
     shift,
@@ -24,8 +25,8 @@ from fastbp.kernels.lanes import (
     store_first,
     transpose,
 )  # fmt: skip
-from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import NONE, layer_of
+from fastbp.kernels.tile import Rows
 
 FEW_COLUMNS = 4  # up to which numbers are copied one by one: half the time of a transposition
 
@@ -43,18 +44,25 @@ class Data(NamedTuple):
     has_order: bool
 
 
-class Tiles(NamedTuple):
-    """Memory of a group of tiles, as views. Unit j, sample s of tile k: at (k * n_units + j) * width + s."""
+class Tile(NamedTuple):
+    """Memory of the samples that are worked on together, as views. Unit j, sample s: at j * stride + s."""
 
     a: Numbers  # inputs of the units; the same memory as z where no derivative needs them
     z: Numbers  # outputs of the units
     delta: Numbers  # dE/da
-    t: Numbers  # targets: output k of tile m at (m * n_outputs + k) * width
+    t: Numbers  # targets: output k of sample s at k * stride + s
     weight: Numbers  # weights of the samples, 0 in lanes without one
-    transposed: Numbers  # panels: panel p, sample s at (p * n_samples_max + s) * panel width
-    n_samples_max: int
-    n_samples: int  # samples in the group
-    width: int  # samples in a tile
+    by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
+    columns: Numbers  # columns of a weight matrix, packed: see passes.py
+    n_samples: int
+    width: int  # n_samples, filled up to whole registers
+    stride: int  # from one unit to the next
+
+
+@kernel
+def rows_of_layer(tile, layer):
+    """Where z of a layer is kept sample by sample: row s is that of sample s."""
+    return Rows(shift(tile.by_sample, layer.rows * tile.width), layer.row_stride)
 
 
 @kernel
@@ -63,97 +71,98 @@ def row_of(data, n):
     return number(data.order, n) if data.has_order else n
 
 
-@kernel
-def rows_to_lanes(values, n_columns, data, start, n_rows, out, width):
-    """out[i, s] = values[row of sample start + s, i], for s < n_rows.
+class Source(NamedTuple):
+    """Rows of a user's array, from sample `start` to `last`."""
 
-    The other lanes of the last register get the last sample once more: it is finite where the samples
-    are, which 0 need not be, and counts with weight 0.
+    values: Numbers
+    n_columns: int
+    start: int
+    last: int
+
+
+@kernel
+def rows_to_lanes(source, data, width, out, copy, keep):
+    """out[i, s] = values[row of sample start + s, i], for s < width; the rows themselves to `copy` if `keep`.
+
+    The lanes behind the last sample get it once more: it is finite where the samples are, which 0 need
+    not be, and counts with weight 0.
     """
+    values, n_columns = source.values, source.n_columns
     step = lanes(values)
-    last = start + n_rows - 1
     if n_columns <= FEW_COLUMNS:
-        for s in range((n_rows + step - 1) // step * step):
-            row = row_of(data, min(start + s, last)) * n_columns
+        for s in range(width):
+            row = row_of(data, min(source.start + s, source.last)) * n_columns
             for i in range(n_columns):
-                set_number(out, i * width + s, number(values, row + i))
+                set_number(out.data, i * out.stride + s, number(values, row + i))
+            if keep:
+                for i in range(0, n_columns, step):
+                    store(copy.data, s * copy.stride + i, load_first(values, row + i, min(step, n_columns - i)))
         return
     block = square_tile(values)
-    for s in range(0, n_rows, step):
+    for s in range(0, width, step):
         for i in range(0, n_columns, step):
             n_valid = min(step, n_columns - i)
             for r in range(step):
-                row = row_of(data, min(start + s + r, last))
-                put(block, r, load_first(values, row * n_columns + i, n_valid))
+                # Rows in random order come from far: the next ones are asked for while these are transposed.
+                next_row = row_of(data, min(source.start + s + step + r, source.last)) * n_columns
+                prefetch(values, next_row + i)
+                row = row_of(data, min(source.start + s + r, source.last)) * n_columns
+                row_r = load_first(values, row + i, n_valid)
+                put(block, r, row_r)
+                if keep:
+                    store(copy.data, (s + r) * copy.stride + i, row_r)
             transpose(block)
             for r in range(n_valid):
-                store(out, (i + r) * width + s, get(block, r))
+                store(out.data, (i + r) * out.stride + s, get(block, r))
 
 
 @kernel
-def load_weights(data, start, n_rows, out, width):
-    """out[s] = weight of sample start + s, for s < n_rows; 0 in the other lanes."""
-    for s in range(0, width, lanes(out)):
-        store(out, s, 0.0)
-        if s < n_rows:
-            store_first(out, s, splat(out, 1.0), min(lanes(out), n_rows - s))
+def load_weights(data, start, tile):
+    """Weights of the tile's samples; 0 in the lanes without one."""
+    step = lanes(tile.weight)
+    for s in range(0, tile.width, step):
+        store(tile.weight, s, 0.0)
+        store_first(tile.weight, s, splat(tile.weight, 1.0), min(step, tile.n_samples - s))
     if data.has_weight:
-        for s in range(n_rows):
-            set_number(out, s, number(data.weight, row_of(data, start + s)))
+        for s in range(tile.n_samples):
+            set_number(tile.weight, s, number(data.weight, row_of(data, start + s)))
 
 
 @kernel
-def rows_to_panels(data, start, n_rows, panels, n_samples_max):
-    """The rows of n_rows samples as they are, cut into panels."""
-    step = lanes(data.x)
-    panel_width = TILE_REGISTERS * step
-    for s in range(n_rows):
-        row = row_of(data, start + s) * data.n_inputs
-        for i in range(0, data.n_inputs, step):
-            place = (i // panel_width * n_samples_max + s) * panel_width + i % panel_width
-            store(panels, place, load_first(data.x, row + i, min(step, data.n_inputs - i)))
-
-
-@kernel
-def lanes_to_rows(rows, n_units, width, n_rows, out, out_width):
-    """out[s, j] = rows[j, s]: the outputs of a tile as rows of an array (n_rows, out_width)."""
-    step = lanes(rows)
-    block = square_tile(rows)
+def lanes_to_rows(source, n_units, n_rows, out):
+    """out[s, j] = source[j, s]: units by samples as samples by units. A row of `out` has n_units numbers."""
+    step = lanes(source.data)
+    block = square_tile(source.data)
     for s in range(0, n_rows, step):
         for j in range(0, n_units, step):
             for r in range(step):
                 if j + r < n_units:
-                    put(block, r, load(rows, (j + r) * width + s))
+                    put(block, r, load(source.data, (j + r) * source.stride + s))
                 else:
-                    put(block, r, splat(rows, 0.0))
+                    put(block, r, splat(source.data, 0.0))
             transpose(block)
             for r in range(min(step, n_rows - s)):
-                store_first(out, (s + r) * out_width + j, get(block, r), min(step, n_units - j))
+                store_first(out.data, (s + r) * out.stride + j, get(block, r), min(step, n_units - j))
 
 
 @kernel
-def lanes_to_panels(rows, n_units, width, n_rows, panels, n_samples_max):
-    """panels[s, j] = rows[j, s]: a tile of n_rows samples as it is cut into panels."""
-    panel_width = TILE_REGISTERS * lanes(rows)
-    for j in range(0, n_units, panel_width):
-        panel = shift(panels, j * n_samples_max)
-        lanes_to_rows(shift(rows, j * width), min(panel_width, n_units - j), width, n_rows, panel, panel_width)
+def load_samples(net, data, start, tile, with_targets):
+    """Fill a tile with samples start .. start + tile.n_samples - 1."""
+    inputs, last = layer_of(net, 0), start + tile.n_samples - 1
+    z_i, t_k = Rows(tile.z, tile.stride), Rows(tile.t, tile.stride)
+    keep = with_targets and inputs.rows != NONE
+    copy = rows_of_layer(tile, inputs) if keep else z_i
+    rows_to_lanes(Source(data.x, data.n_inputs, start, last), data, tile.width, z_i, copy, keep)
+    if with_targets:
+        rows_to_lanes(Source(data.t, data.n_outputs, start, last), data, tile.width, t_k, t_k, False)
+        load_weights(data, start, tile)
 
 
 @kernel
-def load_samples(net, data, start, tiles, with_targets):
-    """Fill a group of tiles with samples start .. start + tiles.n_samples - 1."""
-    inputs = layer_of(net, 0)
-    n_tiles = (tiles.n_samples + tiles.width - 1) // tiles.width
-    for k in range(n_tiles):
-        first = k * tiles.width
-        n_rows = min(tiles.width, tiles.n_samples - first)
-        z_k = shift(tiles.z, k * net.n_units * tiles.width)
-        rows_to_lanes(data.x, data.n_inputs, data, start + first, n_rows, z_k, tiles.width)
-        if with_targets:
-            t_k = shift(tiles.t, k * data.n_outputs * tiles.width)
-            rows_to_lanes(data.t, data.n_outputs, data, start + first, n_rows, t_k, tiles.width)
-            load_weights(data, start + first, n_rows, shift(tiles.weight, first), tiles.width)
-    if with_targets and inputs.transposed != NONE:
-        panels = shift(tiles.transposed, inputs.transposed * tiles.n_samples_max * TILE_REGISTERS * lanes(tiles.z))
-        rows_to_panels(data, start, tiles.n_samples, panels, tiles.n_samples_max)
+def transpose_layers(net, tile):
+    """Copies of z, sample by sample, of the hidden layers whose blocks take them."""
+    for l in range(1, net.n_layers):
+        layer = layer_of(net, l)
+        if layer.rows != NONE:
+            z_j = Rows(shift(tile.z, layer.first_unit * tile.stride), tile.stride)
+            lanes_to_rows(z_j, layer.n_units, tile.n_samples, rows_of_layer(tile, layer))

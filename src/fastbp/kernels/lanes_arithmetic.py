@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.kernels.machine import HAS_FMA
+from fastbp.kernels.machine import HAS_AVX512, HAS_FMA
 from fastbp.kernels.vectors import ELEMENTS, INT32, VecType, as_vec, declare, suffix, vec_among, vec_of
 from fastbp.kernels.vectors import splat as llvm_splat
 
@@ -65,10 +65,33 @@ def copysign(typingctx, x, y):
     return _operation((x, y), lambda b, vec, x, y: _call(b, "copysign", vec, x, y))
 
 
+def _estimate(builder, name, exact, vec, x):
+    """AVX-512's estimate of a function, right to 14 bits, or else the `exact` value."""
+    if not HAS_AVX512 or vec.lanes * vec.element.bitwidth != 512:
+        return exact(x)
+    mask = ir.IntType(max(8, vec.lanes))
+    kind = "ps" if vec.element.bitwidth == 32 else "pd"
+    function_type = ir.FunctionType(vec.llvm, (vec.llvm, vec.llvm, mask))
+    function = declare(builder, f"llvm.x86.avx512.{name}14.{kind}.512", function_type)
+    return builder.call(function, (x, ir.Constant(vec.llvm, ir.Undefined), ir.Constant(mask, -1)))
+
+
+def _one(vec):
+    return ir.Constant(vec.llvm, [1.0] * vec.lanes)
+
+
 @intrinsic
-def sqrt(typingctx, x):
-    """Square root."""
-    return _operation((x,), lambda b, vec, x: _call(b, "sqrt", vec, x))
+def reciprocal_estimate(typingctx, x):
+    """About 1 / x: right to 14 bits or better."""
+    return _operation((x,), lambda b, vec, x: _estimate(b, "rcp", lambda x: b.fdiv(_one(vec), x), vec, x))
+
+
+@intrinsic
+def rsqrt_estimate(typingctx, x):
+    """About 1 / sqrt(x): right to 14 bits or better."""
+    return _operation(
+        (x,), lambda b, vec, x: _estimate(b, "rsqrt", lambda x: b.fdiv(_one(vec), _call(b, "sqrt", vec, x)), vec, x)
+    )
 
 
 @intrinsic
@@ -178,6 +201,24 @@ def _exp2i(builder, vec, n):
 def exp2i(typingctx, n):
     """2 ** n of whole numbers n within the range of normal exponents."""
     return _operation((n,), _exp2i)
+
+
+def _scale(builder, vec, x, n):
+    if HAS_AVX512 and vec.lanes * vec.element.bitwidth == 512:
+        mask = ir.IntType(max(8, vec.lanes))
+        kind = "ps" if vec.element.bitwidth == 32 else "pd"
+        function_type = ir.FunctionType(vec.llvm, (vec.llvm, vec.llvm, vec.llvm, mask, INT32))
+        function = declare(builder, f"llvm.x86.avx512.mask.scalef.{kind}.512", function_type)
+        return builder.call(function, (x, n, x, ir.Constant(mask, -1), INT32(4)))  # 4: round as usual
+    # In two factors: 2**128 and 2**-149 are no normal numbers.
+    half = _call(builder, "rint", vec, builder.fmul(n, ir.Constant(vec.llvm, [0.5] * vec.lanes)))
+    return builder.fmul(builder.fmul(x, _exp2i(builder, vec, half)), _exp2i(builder, vec, builder.fsub(n, half)))
+
+
+@intrinsic
+def scale(typingctx, x, n):
+    """x 2**n for x in [1/2, 2] and whole numbers n; rounded once where the result is subnormal."""
+    return _operation((x, n), _scale)
 
 
 def _exponent(builder, vec, x):

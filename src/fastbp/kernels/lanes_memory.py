@@ -179,14 +179,15 @@ def store_first(typingctx, array, offset, value, count):
 
 
 @intrinsic
-def call(typingctx, address, x, y, offset, count):
-    """Call the C function at `address` with pointers to x[offset] and y[offset], and `count`."""
+def prefetch(typingctx, array, offset):
+    """Ask for the cache line with array[offset], which will be loaded soon."""
 
     def lower(context, builder, sig, args):
-        offset, count = (as_offset(context, builder, args[k], sig.args[k]) for k in (3, 4))
-        pointers = [pointer_to(context, builder, sig.args[k], args[k], offset, count) for k in (1, 2)]
-        function_type = ir.FunctionType(ir.VoidType(), [p.type for p in pointers] + [ir.IntType(64)])
-        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [*pointers, count])
+        offset = as_offset(context, builder, args[1], sig.args[1])
+        pointer = pointer_to(context, builder, sig.args[0], args[0], offset, context.get_constant(types.intp, 1))
+        function_type = ir.FunctionType(ir.VoidType(), (pointer.type, INT32, INT32, INT32))
+        function = declare(builder, "llvm.prefetch.p0", function_type)
+        builder.call(function, (pointer, INT32(0), INT32(3), INT32(1)))
         return context.get_dummy_value()
 
-    return types.void(address, x, y, offset, count), lower
+    return types.void(array, offset), lower

@@ -3,7 +3,6 @@
 A Vec is an array of lanes, a tile a list of them. Slow, and easy to step through.
 """
 
-import ctypes
 from typing import NamedTuple
 
 import numpy as np
@@ -90,8 +89,16 @@ def maximum(x, y):
     return np.where(x > y, x, y)
 
 
-absolute, copysign, sqrt, rint = np.abs, np.copysign, np.sqrt, np.rint
+absolute, copysign, rint = np.abs, np.copysign, np.rint
 library_sin, library_cos, like = np.sin, np.cos, np.full_like
+
+
+def reciprocal_estimate(x):
+    return 1 / x
+
+
+def rsqrt_estimate(x):
+    return 1 / np.sqrt(x)
 
 
 def select(mask, x, y):
@@ -104,6 +111,10 @@ def any_lane(mask):
 
 def exp2i(n):
     return np.ldexp(np.ones_like(n), np.nan_to_num(n).astype(np.int32))
+
+
+def scale(x, n):
+    return np.ldexp(x, np.nan_to_num(n).astype(np.int32))
 
 
 def exponent(x):
@@ -149,13 +160,12 @@ def transpose(block):
     block[:] = [row.copy() for row in np.array(block).T]
 
 
-def call(address, x, y, offset, count):
-    """Call the C function at `address` with pointers to x[offset] and y[offset], and `count`."""
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(int(address))
-    function(x[offset:].ctypes.data, y[offset:].ctypes.data, count)
+def prefetch(array, offset):
+    _check(array, offset, 1)
 
 
-def sum_tile(shape, block, out, offset, stride):
+def sum_tile(shape, block, out, stride, accumulate):
     for q in range(shape.units):
         for p in range(shape.registers):
-            out[offset + q * stride + p] += block[q * shape.registers + p].sum()
+            begin = out[q * stride + p] if accumulate else 0
+            out[q * stride + p] = begin + block[q * shape.registers + p].sum()

@@ -87,8 +87,8 @@ def _merge(builder, x, y):
 
 
 @intrinsic
-def sum_tile(typingctx, shape, block, out, offset, stride):
-    """out[offset + q * stride + p] += the sum of the lanes of register (q, p), for the whole tile.
+def sum_tile(typingctx, shape, block, out, stride, accumulate):
+    """out[q * stride + p] = the sum of the lanes of register (q, p), for the whole tile; += if `accumulate`.
 
     shape.registers must divide the number of lanes. A sum of one register takes log2(lanes) shuffles and
     additions. Two registers merge into one with both their half sums, and so on: about three instructions
@@ -98,7 +98,8 @@ def sum_tile(typingctx, shape, block, out, offset, stride):
 
     def lower(context, builder, sig, args):
         size = shape.units * shape.registers
-        offset, stride = (as_offset(context, builder, args[k], sig.args[k]) for k in (3, 4))
+        stride = as_offset(context, builder, args[3], sig.args[3])
+        accumulates = context.cast(builder, args[4], sig.args[4], types.boolean)
         sums = [builder.load(builder.gep(args[1], [ir.IntType(64)(k)])) for k in range(size)]
         zero = ir.Constant(vec.llvm, [0.0] * vec.lanes)
         for _stage in range(vec.lanes.bit_length() - 1):
@@ -106,14 +107,15 @@ def sum_tile(typingctx, shape, block, out, offset, stride):
             sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
         count = context.get_constant(types.intp, shape.registers)
         for q in range(shape.units):
-            row = builder.add(offset, builder.mul(stride, ir.IntType(64)(q)))
+            row = builder.mul(stride, ir.IntType(64)(q))
             lane = q * shape.registers
             row_sums = run_of_lanes(builder, sums[lane // vec.lanes], lane % vec.lanes, shape.registers)
             pointer = pointer_to(context, builder, sig.args[2], args[2], row, count)
             pointer = builder.bitcast(pointer, row_sums.type.as_pointer())
             old = builder.load(pointer)
             old.align = vec.element.bitwidth // 8
+            old = builder.select(accumulates, old, ir.Constant(old.type, [0.0] * shape.registers))
             builder.store(builder.fadd(old, row_sums), pointer).align = vec.element.bitwidth // 8
         return context.get_dummy_value()
 
-    return types.void(shape, block, out, offset, stride), lower
+    return types.void(shape, block, out, stride, accumulate), lower

@@ -22,17 +22,19 @@ from fastbp.kernels.lanes import Integers, Numbers, number, view
     IN_END,
     OUT_START,
     OUT_END,
-    TRANSPOSED,
+    ROWS,
+    ROW_STRIDE,
     H_ADDRESS,
     DH_ADDRESS,
-) = range(11)
-LAYER_COLUMNS = 11
+    DELTAS_ADDRESS,
+) = range(13)
+LAYER_COLUMNS = 13
 
 # Columns of `Packed.blocks`
 SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS = range(6)
 BLOCK_COLUMNS = 6
 
-NONE = -1  # no biases; no transposed copy
+NONE = -1  # no biases; no copy sample by sample; no function
 
 
 class Packed(NamedTuple):
@@ -69,21 +71,24 @@ class Layer(NamedTuple):
     in_end: int
     out_start: int  # the blocks that leave: outgoing[out_start .. out_end - 1]
     out_end: int
-    transposed: int  # panel where the layer's z is kept sample by sample, or NONE
-    h_address: int  # of a user's own function
-    dh_address: int
+    rows: int  # where z is kept sample by sample: numbers of other layers before it, for each sample; or NONE
+    row_stride: int  # numbers from one sample to the next there
+    h_address: int  # of its function, see activation.py; with softmax, see outputs.py
+    dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
+    deltas_address: int  # of the output layer: of what fills delta, see outputs.py
 
 
 class Block(NamedTuple):
     """A row of the table of blocks, with the units at its ends."""
 
-    source_unit: int  # first unit from which it comes
-    target_unit: int  # first unit at which it arrives
+    source: int  # layer from which it comes
+    source_unit: int  # its first unit
+    target: int  # layer at which it arrives
+    target_unit: int  # its first unit
     weights: int  # offset in params of the matrix (n_out, n_in)
     n_in: int
     n_out: int
     by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see passes.py
-    transposed: int  # of the source layer
 
 
 @kernel
@@ -104,8 +109,9 @@ def layer_of(net, l):
     return Layer(
         number(net.layers, row + FIRST_UNIT), number(net.layers, row + N_UNITS), number(net.layers, row + FUNCTION),
         number(net.layers, row + BIAS), number(net.layers, row + IN_START), number(net.layers, row + IN_END),
-        number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + TRANSPOSED),
-        number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
+        number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + ROWS),
+        number(net.layers, row + ROW_STRIDE), number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
+        number(net.layers, row + DELTAS_ADDRESS),
     )  # fmt: skip
 
 
@@ -113,10 +119,9 @@ def layer_of(net, l):
 def block_of(net, c):
     """Block number c."""
     row = c * BLOCK_COLUMNS
-    source = number(net.blocks, row + SOURCE) * LAYER_COLUMNS
-    target = number(net.blocks, row + TARGET) * LAYER_COLUMNS
+    source, target = number(net.blocks, row + SOURCE), number(net.blocks, row + TARGET)
     return Block(
-        number(net.layers, source + FIRST_UNIT), number(net.layers, target + FIRST_UNIT),
-        number(net.blocks, row + WEIGHTS), number(net.blocks, row + N_IN), number(net.blocks, row + N_OUT),
-        number(net.blocks, row + BY_INPUTS), number(net.layers, source + TRANSPOSED),
+        source, number(net.layers, source * LAYER_COLUMNS + FIRST_UNIT),
+        target, number(net.layers, target * LAYER_COLUMNS + FIRST_UNIT), number(net.blocks, row + WEIGHTS),
+        number(net.blocks, row + N_IN), number(net.blocks, row + N_OUT), number(net.blocks, row + BY_INPUTS),
     )  # fmt: skip

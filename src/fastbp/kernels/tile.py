@@ -1,15 +1,17 @@
 """Weighted sums in registers: the one kernel behind all the arithmetic of a network.
 
-A block of sums `out[q, :] += sum_k weights[q, k] rows[k, :]` is kept in vector registers from the first
-term to the last. `batch.py` calls it three times: for the forward pass, the delta recursion and the
-weight gradient, which differ in what the rows and weights are and in their strides.
+A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] rows[k, :]` stays in vector registers from
+the first term to the last. `passes.py` calls it three times: for the forward pass, the delta recursion
+and the weight gradient, which differ in what the rows and weights are and in their strides.
 
-units x registers of a tile: 6 x 4 on machines with 32 vector registers ran fastest of all shapes with
-up to 24 sums (170 of 175 GFLOP/s; 8 x 3 the same, 8 x 2 160, 6 x 1 120, 12 x 2 60: LLVM leaves a loop
-over so many rolled up). 2 and 1 units, 2 registers and 1, are for what is left at the end.
+units x registers of a tile: 6 x 4 and 6 x 3 on machines with 32 vector registers run at 95 % of the
+peak (8 x 3 the same, 8 x 2 92 %, 6 x 1 65 %, 12 x 2 35 %: LLVM leaves a loop over so many rolled up).
+4, 2 and 1 units, and 2 registers and 1, are for what is left at the end.
 """
 
 from typing import NamedTuple
+
+import numpy as np
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
@@ -20,22 +22,26 @@ from fastbp.kernels.lanes import (
     lanes,
     load,
     load_first,
+    maximum,
     number,
     put,
-    set_number,
     shift,
     splat,
     store,
     store_first,
-    sum_lanes,
     sum_tile,
     tile,
 )  # fmt: skip
 from fastbp.kernels.machine import TILE_REGISTERS
 
-WIDE_6, WIDE_2, WIDE_1 = Shape(6, TILE_REGISTERS), Shape(2, TILE_REGISTERS), Shape(1, TILE_REGISTERS)
-PAIR_6, PAIR_2, PAIR_1 = Shape(6, 2), Shape(2, 2), Shape(1, 2)
-SINGLE_6, SINGLE_2, SINGLE_1 = Shape(6, 1), Shape(2, 1), Shape(1, 1)
+
+def _shapes(units):
+    """Tiles of so many units, by the number of registers less 1; none has more than the machine's."""
+    return tuple(Shape(units, min(registers, TILE_REGISTERS)) for registers in (1, 2, 3, 4))
+
+
+UNITS_6, UNITS_4, UNITS_2, UNITS_1 = _shapes(6), _shapes(4), _shapes(2), _shapes(1)
+UNITS_12 = (Shape(12, 1),) * 4  # for rows of one register: 6 sums would wait for each other
 
 
 class Rows(NamedTuple):
@@ -61,16 +67,38 @@ class Size(NamedTuple):
     n_terms: int
 
 
+# What a sum begins with: nothing, a number of its own, or what stands in its row of `out`.
+AT_ZERO, AT_NUMBERS, AT_OUT = range(3)
+
+
+class Ends(NamedTuple):
+    """What the sums begin with, and what they do not fall below: relu's part while they are in registers."""
+
+    begin: int
+    numbers: Numbers  # sum q begins with numbers[q], if `begin` says so
+    floor: float  # NO_FLOOR, or another number
+
+
+NO_FLOOR = -np.inf
+
+
 @kernel
-def weighted_sum(shape, out, weights, rows, n_terms, last):
-    """out[q, :] += sum_k weights[q, k] rows[k, :] for one tile of sums; `last` lanes of its last registers count."""
+def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
+    """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
     n, step = shape.registers, lanes(out.data)
     sums = tile(shape, out.data)
     for q in range(shape.units):
         row = q * out.stride
-        for r in range(n - 1):
-            put(sums, q * n + r, load(out.data, row + r * step))
-        put(sums, q * n + n - 1, load_first(out.data, row + (n - 1) * step, last))
+        if ends.begin == AT_OUT:
+            for r in range(n - 1):
+                put(sums, q * n + r, load(out.data, row + r * step))
+            put(sums, q * n + n - 1, load_first(out.data, row + (n - 1) * step, last))
+        elif ends.begin == AT_NUMBERS:
+            for r in range(n):
+                put(sums, q * n + r, splat(out.data, number(ends.numbers, q)))
+        else:
+            for r in range(n):
+                put(sums, q * n + r, splat(out.data, 0.0))
     for k in range(n_terms):
         for q in range(shape.units):
             w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
@@ -80,119 +108,143 @@ def weighted_sum(shape, out, weights, rows, n_terms, last):
     for q in range(shape.units):
         row = q * out.stride
         for r in range(n - 1):
-            store(out.data, row + r * step, get(sums, q * n + r))
-        store_first(out.data, row + (n - 1) * step, get(sums, q * n + n - 1), last)
+            store(out.data, row + r * step, maximum(ends.floor, get(sums, q * n + r)))
+        store_first(out.data, row + (n - 1) * step, maximum(ends.floor, get(sums, q * n + n - 1)), last)
 
 
 @kernel
-def sums_of_shape(shape, out, weights, rows, size, start, last):
-    """All whole tiles of a shape from sum `start` on; returns the first sum that is left."""
-    q = start
-    while q + shape.units <= size.n_sums:
-        out_q = Rows(shift(out.data, q * out.stride), out.stride)
-        weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
-        weighted_sum(shape, out_q, weights_q, rows, size.n_terms, last)
-        q += shape.units
-    return q
+def next_registers(left):
+    """Registers of the next tile of a row: 4, or 3 so that none of the last ones is alone and waits for its sums."""
+    if TILE_REGISTERS == 4 and left > 4:
+        return 4 - min(left % 4, 1)
+    return min(left, TILE_REGISTERS)
 
 
 @kernel
-def weighted_sums(out, weights, rows, size):
-    """out[q, s] += sum_k weights[q, k] rows[k, s] for all q and s."""
+def sums_of_units(shapes, out, weights, rows, ends, size):
+    """`weighted_sum` along the rows of one block of units."""
     step = lanes(out.data)
     s = 0
     while s < size.row_length:
-        out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
         left = size.row_length - s
-        if left > (TILE_REGISTERS - 1) * step:
-            last = min(left - (TILE_REGISTERS - 1) * step, step)
-            q = sums_of_shape(WIDE_6, out_s, weights, rows_s, size, 0, last)
-            q = sums_of_shape(WIDE_2, out_s, weights, rows_s, size, q, last)
-            sums_of_shape(WIDE_1, out_s, weights, rows_s, size, q, last)
-            s += TILE_REGISTERS * step
-        elif left > step:
-            last = min(left - step, step)
-            q = sums_of_shape(PAIR_6, out_s, weights, rows_s, size, 0, last)
-            q = sums_of_shape(PAIR_2, out_s, weights, rows_s, size, q, last)
-            sums_of_shape(PAIR_1, out_s, weights, rows_s, size, q, last)
-            s += 2 * step
+        n = next_registers((left + step - 1) // step)
+        last = min(left - (n - 1) * step, step)
+        out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
+        if n == 4:
+            weighted_sum(shapes[3], out_s, weights, rows_s, ends, size.n_terms, last)
+        elif n == 3:
+            weighted_sum(shapes[2], out_s, weights, rows_s, ends, size.n_terms, last)
+        elif n == 2:
+            weighted_sum(shapes[1], out_s, weights, rows_s, ends, size.n_terms, last)
         else:
-            q = sums_of_shape(SINGLE_6, out_s, weights, rows_s, size, 0, left)
-            q = sums_of_shape(SINGLE_2, out_s, weights, rows_s, size, q, left)
-            sums_of_shape(SINGLE_1, out_s, weights, rows_s, size, q, left)
-            s += step
-
-
-class Group(NamedTuple):
-    """How a row of samples runs through the tiles of a group."""
-
-    n_tiles: int
-    tile_stride: int  # from a number in one tile to the same number in the next
-    width: int  # samples in a tile
-    n_samples: int
+            weighted_sum(shapes[0], out_s, weights, rows_s, ends, size.n_terms, last)
+        s += n * step
 
 
 @kernel
-def registers_of(group, k, step):
-    """Registers of tile k that hold samples."""
-    return (min(group.width, group.n_samples - k * group.width) + step - 1) // step
+def weighted_sums(out, weights, rows, ends, size):
+    """out[q, s] = begin[q] + sum_k weights[q, k] rows[k, s] for all q and s.
+
+    All of a block's rows before the next block: its weights stay in the first cache, and the rows, which
+    are read again for each block, stream in from the second at no cost that could be measured.
+    """
+    q = 0
+    while q < size.n_sums:
+        left = size.n_sums - q
+        out_q = Rows(shift(out.data, q * out.stride), out.stride)
+        weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
+        numbers_q = shift(ends.numbers, q) if ends.begin == AT_NUMBERS else ends.numbers
+        ends_q = Ends(ends.begin, numbers_q, ends.floor)
+        if left >= 12 and size.row_length <= lanes(out.data):
+            sums_of_units(UNITS_12, out_q, weights_q, rows, ends_q, size)
+            q += 12
+        elif left >= 6:
+            sums_of_units(UNITS_6, out_q, weights_q, rows, ends_q, size)
+            q += 6
+        elif left >= 4:
+            sums_of_units(UNITS_4, out_q, weights_q, rows, ends_q, size)
+            q += 4
+        elif left >= 2:
+            sums_of_units(UNITS_2, out_q, weights_q, rows, ends_q, size)
+            q += 2
+        else:
+            sums_of_units(UNITS_1, out_q, weights_q, rows, ends_q, size)
+            q += 1
 
 
 @kernel
-def row_product(shape, out, left, right, group):
-    """out[q, p] += sum_s left[q, s] right[p, s] over all samples s of a group, for one tile of sums."""
+def row_product(shape, out, left, right, ends, n_numbers):
+    """out[q, p] = begin + sum_s left[q, s] right[p, s] for a tile of sums, over whole registers of s."""
     n, step = shape.registers, lanes(left.data)
     sums = tile(shape, left.data)
     for m in range(shape.units * n):
         put(sums, m, splat(left.data, 0.0))
-    for k in range(group.n_tiles):
-        for r in range(registers_of(group, k, step)):
-            s = k * group.tile_stride + r * step
-            for q in range(shape.units):
-                left_q = load(left.data, q * left.stride + s)
-                for p in range(n):
-                    put(
-                        sums,
-                        q * n + p,
-                        fma(left_q, load(right.data, p * right.stride + s), get(sums, q * n + p)),
-                    )
-    sum_tile(shape, sums, out.data, 0, out.stride)
+    for s in range(0, n_numbers, step):
+        for q in range(shape.units):
+            left_q = load(left.data, q * left.stride + s)
+            for p in range(n):
+                right_p = load(right.data, p * right.stride + s)
+                put(sums, q * n + p, fma(left_q, right_p, get(sums, q * n + p)))
+    sum_tile(shape, sums, out.data, out.stride, ends.begin == AT_OUT)
 
 
 @kernel
-def products_of_shape(shape, out, left, right, group, q, p):
-    """`row_product` for all whole tiles with rows q[0] .. q[1] - 1 and p[0] .. p[1] - 1; returns the first q left."""
-    row = q[0]
-    while row + shape.units <= q[1]:
-        left_q = Rows(shift(left.data, row * left.stride), left.stride)
-        for column in range(p[0], p[1] - shape.registers + 1, shape.registers):
-            right_p = Rows(shift(right.data, column * right.stride), right.stride)
-            out_qp = Rows(shift(out.data, row * out.stride + column), out.stride)
-            row_product(shape, out_qp, left_q, right_p, group)
-        row += shape.units
-    return row
+def products_of_units(wide, single, out, left, right, ends, size):
+    """`row_product` for one block of left rows and all right ones; returns how many left rows that are."""
+    p = 0
+    while p < size.row_length:
+        out_p, right_p = Rows(shift(out.data, p), out.stride), Rows(shift(right.data, p * right.stride), right.stride)
+        if p + wide.registers <= size.row_length:
+            row_product(wide, out_p, left, right_p, ends, size.n_terms)
+            p += wide.registers
+        else:
+            row_product(single, out_p, left, right_p, ends, size.n_terms)
+            p += 1
+    return wide.units
 
 
 @kernel
-def row_products(out, left, right, group, n_left, n_right):
-    """out[q, p] += sum_s left[q, s] right[p, s] for all q < n_left and p < n_right."""
-    wide = (0, n_right - n_right % TILE_REGISTERS)
-    q = products_of_shape(WIDE_6, out, left, right, group, (0, n_left), wide)
-    q = products_of_shape(WIDE_2, out, left, right, group, (q, n_left), wide)
-    products_of_shape(WIDE_1, out, left, right, group, (q, n_left), wide)
-    rest = (wide[1], n_right)
-    q = products_of_shape(SINGLE_6, out, left, right, group, (0, n_left), rest)
-    q = products_of_shape(SINGLE_2, out, left, right, group, (q, n_left), rest)
-    products_of_shape(SINGLE_1, out, left, right, group, (q, n_left), rest)
+def row_products(out, left, right, ends, size):
+    """out[q, p] = begin + sum_s left[q, s] right[p, s] for all q and p; the n_terms numbers s are whole registers."""
+    q = 0
+    while q < size.n_sums:
+        n_left = size.n_sums - q
+        out_q = Rows(shift(out.data, q * out.stride), out.stride)
+        left_q = Rows(shift(left.data, q * left.stride), left.stride)
+        if n_left >= 6:
+            q += products_of_units(UNITS_6[3], UNITS_6[0], out_q, left_q, right, ends, size)
+        elif n_left >= 4:
+            q += products_of_units(UNITS_4[3], UNITS_4[0], out_q, left_q, right, ends, size)
+        elif n_left >= 2:
+            q += products_of_units(UNITS_2[3], UNITS_2[0], out_q, left_q, right, ends, size)
+        else:
+            q += products_of_units(UNITS_1[3], UNITS_1[0], out_q, left_q, right, ends, size)
 
 
 @kernel
-def row_sums(out, rows, group, n_rows):
-    """out[q] += sum_s rows[q, s] over all samples s of a group."""
-    step = lanes(rows.data)
-    for q in range(n_rows):
-        total = splat(rows.data, 0.0)
-        for k in range(group.n_tiles):
-            for r in range(registers_of(group, k, step)):
-                total = total + load(rows.data, q * rows.stride + k * group.tile_stride + r * step)
-        set_number(out, q, number(out, q) + sum_lanes(total))
+def sums_of_rows(shape, out, rows, ends, n_numbers):
+    """out[m] = begin + sum_s rows[m, s] for as many rows m as the tile has registers."""
+    n, step = shape.units * shape.registers, lanes(rows.data)
+    sums = tile(shape, rows.data)
+    for m in range(n):
+        put(sums, m, splat(rows.data, 0.0))
+    for s in range(0, n_numbers, step):
+        for m in range(n):
+            put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
+    sum_tile(shape, sums, out, shape.registers, ends.begin == AT_OUT)
+    return n
+
+
+@kernel
+def row_sums(out, rows, ends, size):
+    """out[q] = begin + sum_s rows[q, s] for all q; the row_length numbers s are whole registers."""
+    q = 0
+    while q < size.n_sums:
+        left, out_q = size.n_sums - q, shift(out, q)
+        rows_q = Rows(shift(rows.data, q * rows.stride), rows.stride)
+        if left >= 6 * TILE_REGISTERS:
+            q += sums_of_rows(UNITS_6[3], out_q, rows_q, ends, size.row_length)
+        elif left >= TILE_REGISTERS:
+            q += sums_of_rows(UNITS_1[3], out_q, rows_q, ends, size.row_length)
+        else:
+            q += sums_of_rows(UNITS_1[0], out_q, rows_q, ends, size.row_length)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling import kernel
+from fastbp.kernels.compiling import address_of, call_address, entry, kernel
+from fastbp.kernels.functions import reciprocal, smallest_normal, square_root
 from fastbp.kernels.lanes import (
     Doubles,
     Numbers,
@@ -22,12 +23,11 @@ from fastbp.kernels.lanes import (
     maximum,
     minimum,
     number,
-    precision,
     select,
     set_number,
     shift,
-    sqrt,
     store,
+    store_first,
     view,
 )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Solver(NamedTuple):
     """What takes a step from a gradient, and what it remembers."""
 
     kind: int  # SGD ...
+    address: int  # of its function, see `address_of_step`
     options: np.ndarray  # (4,) float64, see above
     state: np.ndarray  # (n_moments, n_params filled up)
     decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps
@@ -63,6 +64,7 @@ class Rule(NamedTuple):
     l2: float
     n_weights: int
     n_params: int
+    address: int  # of the function that takes the step
 
 
 @kernel
@@ -72,77 +74,113 @@ def rule_of(solver):
     second = shift(first, solver.state.shape[1] * (len(solver.state) - 1))
     return Rule(
         solver.kind, view(solver.options), first, second, view(solver.decay),
-        solver.l2, solver.n_weights, solver.state.shape[1],
+        solver.l2, solver.n_weights, solver.state.shape[1], solver.address,
     )  # fmt: skip
+
+
+class Step(NamedTuple):
+    """A step along a gradient, if it is to be taken."""
+
+    taken: bool
+    rule: Rule
+    learning_rate: float
+    scale: float  # turns the sum over the samples into what is followed
+
+
+@kernel
+def no_step(numbers, doubles):
+    """The step that is not taken; the views stand where it would have its own."""
+    return Step(False, Rule(SGD, doubles, numbers, numbers, doubles, 0.0, 0, 0, 0), 0.0, 0.0)
 
 
 @kernel
 def flush(x):
     """x, or 0 if it is smaller than the smallest normal number."""
-    smallest = 1.1754943508222875e-38 if precision(x) == 32 else 2.2250738585072014e-308
-    return select(absolute(x) < smallest, like(x, 0.0), x)
+    return select(absolute(x) < smallest_normal(x), like(x, 0.0), x)
 
 
 @kernel
-def sgd(w, g, rule, scale, learning_rate):
+def flush_positive(x):
+    """`flush` of x that is not negative."""
+    return select(x < smallest_normal(x), like(x, 0.0), x)
+
+
+class Span(NamedTuple):
+    """Parameters start .. stop - 1, whole registers, with the learning rate and scale of a `Step`."""
+
+    start: int
+    stop: int
+    learning_rate: float
+    scale: float
+
+
+@entry
+def sgd(w, g, rule, span):
     """v <- momentum v - eta g;  w <- w + v."""
+    add_l2(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
-    for p in range(0, rule.n_params, lanes(w)):
-        v_p = flush(momentum * load(v, p) - learning_rate * (scale * load(g, p)))
+    for p in range(span.start, span.stop, lanes(w)):
+        v_p = flush(momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p)))
         store(v, p, v_p)
         store(w, p, load(w, p) + v_p)
 
 
-@kernel
-def nesterov(w, g, rule, scale, learning_rate):
+@entry
+def nesterov(w, g, rule, span):
     """v <- momentum v - eta g;  w <- w + momentum v - eta g, with the new v."""
+    add_l2(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
-    for p in range(0, rule.n_params, lanes(w)):
-        step = learning_rate * (scale * load(g, p))
-        v_p = flush(momentum * load(v, p) - step)
+    for p in range(span.start, span.stop, lanes(w)):
+        step_p = span.learning_rate * (span.scale * load(g, p))
+        v_p = flush(momentum * load(v, p) - step_p)
         store(v, p, v_p)
-        store(w, p, load(w, p) + momentum * v_p - step)
+        store(w, p, load(w, p) + (momentum * v_p - step_p))
 
 
-@kernel
-def adam(w, g, rule, scale, learning_rate):
-    """m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g**2;  w <- w - eta m / (sqrt(v) + epsilon).
+@entry
+def adam(w, g, rule, span):
+    """m <- beta_1 m + (1 - beta_1) g;  v <- beta_2 v + (1 - beta_2) g**2;  w <- w - eta m / (sqrt(v) + epsilon).
 
     Kingma and Ba (2015), algorithm 1 in the form at the end of its section 2: eta holds the two
-    corrections for the start from zero.
+    corrections for the start from zero. The root and the division by Newton's iteration: a quarter
+    of the time less than with the machine's own.
     """
+    add_l2(w, g, rule, span)
     m, v = rule.first, rule.second
     beta_1, beta_2 = number(rule.options, BETA_1), number(rule.options, BETA_2)
     epsilon = number(rule.options, EPSILON)
-    for p in range(0, rule.n_params, lanes(w)):
-        g_p = scale * load(g, p)
-        m_p = flush(beta_1 * load(m, p) + (1.0 - beta_1) * g_p)
-        v_p = flush(beta_2 * load(v, p) + (1.0 - beta_2) * (g_p * g_p))
+    share_1, share_2 = (1.0 - beta_1) * span.scale, (1.0 - beta_2) * span.scale * span.scale
+    for p in range(span.start, span.stop, lanes(w)):
+        g_p = load(g, p)
+        m_p = flush(beta_1 * load(m, p) + share_1 * g_p)
+        v_p = flush_positive(beta_2 * load(v, p) + share_2 * (g_p * g_p))
         store(m, p, m_p)
         store(v, p, v_p)
-        store(w, p, load(w, p) - learning_rate * m_p / (sqrt(v_p) + epsilon))
+        store(w, p, load(w, p) - span.learning_rate * m_p * reciprocal(square_root(v_p) + epsilon))
 
 
-@kernel
-def rmsprop(w, g, rule, scale, learning_rate):
+@entry
+def rmsprop(w, g, rule, span):
     """v <- rho v + (1 - rho) g**2;  w <- w - eta g / (sqrt(v) + epsilon).  Tieleman and Hinton (2012)."""
+    add_l2(w, g, rule, span)
     v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
-    for p in range(0, rule.n_params, lanes(w)):
-        g_p = scale * load(g, p)
-        v_p = flush(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
+    for p in range(span.start, span.stop, lanes(w)):
+        g_p = span.scale * load(g, p)
+        v_p = flush_positive(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
         store(v, p, v_p)
-        store(w, p, load(w, p) - learning_rate * g_p / (sqrt(v_p) + epsilon))
+        store(w, p, load(w, p) - span.learning_rate * g_p * reciprocal(square_root(v_p) + epsilon))
 
 
-@kernel
-def rprop(w, g, rule):
+@entry
+def rprop(w, g, rule, span):
     """iRprop-: each weight has a step size of its own, led by the sign of its gradient. Igel and Huesken (2000).
 
     The sign stays: the step grows. It changes: the step shrinks, and the gradient counts as zero, here
     and in the next round. Only signs are compared: products of tiny gradients would underflow.
     """
+    add_l2(w, g, rule, span)
     previous, size, options = rule.first, rule.second, rule.options
-    for p in range(0, rule.n_params, lanes(w)):
+    for p in range(span.start, span.stop, lanes(w)):
         sign = sign_of(load(g, p))
         agreement = sign * load(previous, p)
         larger = minimum(number(options, STEP_MAX), load(size, p) * number(options, ETA_PLUS))
@@ -161,28 +199,36 @@ def sign_of(x):
 
 
 @kernel
-def add_l2(w, g, n_weights, factor):
-    """g += factor w, for the weights."""
-    for p in range(n_weights):
-        set_number(g, p, number(g, p) + factor * number(w, p))
+def add_l2(w, g, rule, span):
+    """g += l2 w, for the weights; g is a sum that is still to be scaled."""
+    if rule.l2 != 0.0:
+        factor, stop = rule.l2 / span.scale, min(span.stop, rule.n_weights)
+        for p in range(span.start, stop, lanes(w)):
+            store_first(g, p, load(g, p) + factor * load(w, p), min(lanes(w), stop - p))
+
+
+STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}
+
+
+def address_of_step(kind, dtype):
+    """Address of the function that takes a solver's step."""
+    return address_of(STEPS[kind], dtype, (Numbers, Numbers, Rule, Span))
 
 
 @kernel
-def take_step(w, g, rule, learning_rate, scale):
-    """Update the parameters w along the summed gradient g."""
-    if rule.l2 != 0.0:
-        add_l2(w, g, rule.n_weights, rule.l2 / scale)
-    if rule.kind == ADAM:
-        decay_1 = number(rule.decay, 0) * number(rule.options, BETA_1)
-        decay_2 = number(rule.decay, 1) * number(rule.options, BETA_2)
-        set_number(rule.decay, 0, decay_1)
-        set_number(rule.decay, 1, decay_2)
-        adam(w, g, rule, scale, learning_rate * np.sqrt(1.0 - decay_2) / (1.0 - decay_1))
-    elif rule.kind == SGD:
-        sgd(w, g, rule, scale, learning_rate)
-    elif rule.kind == NESTEROV:
-        nesterov(w, g, rule, scale, learning_rate)
-    elif rule.kind == RMSPROP:
-        rmsprop(w, g, rule, scale, learning_rate)
-    else:
-        rprop(w, g, rule)
+def next_rate(rule, learning_rate):
+    """The learning rate of the next step; with adam, its corrections for the start from zero included."""
+    if rule.kind != ADAM:
+        return learning_rate
+    decay_1 = number(rule.decay, 0) * number(rule.options, BETA_1)
+    decay_2 = number(rule.decay, 1) * number(rule.options, BETA_2)
+    set_number(rule.decay, 0, decay_1)
+    set_number(rule.decay, 1, decay_2)
+    return learning_rate * np.sqrt(1.0 - decay_2) / (1.0 - decay_1)
+
+
+@kernel
+def take_step(w, g, step):
+    """Update all parameters w along the summed gradient g."""
+    span = Span(0, step.rule.n_params, step.learning_rate, step.scale)
+    call_address(step.rule.address, w, g, step.rule, span)
