@@ -9,9 +9,6 @@ from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.tile import (
-    AT_NUMBERS,
-    AT_OUT,
-    AT_ZERO,
     NO_FLOOR,
     Ends,
     Rows,
@@ -26,23 +23,23 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 @entry
-def sums(out, weights, rows, begin, numbers, floor):
+def sums(out, weights, rows, at_out, numbers, floor):
     n_sums, length = out.shape
-    ends, size = Ends(begin, view(numbers), floor), Size(n_sums, length, weights.shape[1])
+    ends, size = Ends(at_out, view(numbers), 1, floor), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
     weighted_sums(Rows(view(out), length), w, Rows(view(rows), rows.shape[1]), ends, size)
 
 
 @entry
-def products(out, left, right, begin):
-    ends, size = Ends(begin, view(out), NO_FLOOR), Size(len(left), len(right), left.shape[1])
+def products(out, left, right, at_out):
+    ends, size = Ends(at_out, view(out), 0, NO_FLOOR), Size(len(left), len(right), left.shape[1])
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
     row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
 
 
 @entry
-def sums_of_rows(out, rows, begin):
-    ends, size = Ends(begin, view(out), NO_FLOOR), Size(len(rows), rows.shape[1], 0)
+def sums_of_rows(out, rows, at_out):
+    ends, size = Ends(at_out, view(out), 0, NO_FLOOR), Size(len(rows), rows.shape[1], 0)
     row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
 
 
@@ -75,10 +72,10 @@ def test_weighted_sums(dtype, n_sums, length):
     rows = np.zeros((5, length + lanes_of(np.dtype(dtype))), dtype)
     rows[:, :length] = draw((5, length), dtype, 2)
     product, begun = weights @ rows[:, :length], draw((n_sums, length), dtype, 1)
-    for begin, first in ((AT_ZERO, 0), (AT_NUMBERS, numbers[:, None]), (AT_OUT, begun)):
+    for at_out, first in ((False, numbers[:, None]), (True, begun)):
         for floor in (NO_FLOOR, 0.0):
             out = begun.copy()
-            sums(out, weights, rows, begin, numbers, floor)
+            sums(out, weights, rows, at_out, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
@@ -86,7 +83,7 @@ def test_weighted_sums(dtype, n_sums, length):
 @DTYPES
 def test_a_sum_that_is_not_a_number_stays_so_above_a_floor(dtype):
     out, rows = np.zeros((1, 3), dtype), np.ones((1, 3 + lanes_of(np.dtype(dtype))), dtype)
-    sums(out, np.full((1, 1), np.nan, dtype), rows, AT_ZERO, out[0], 0.0)
+    sums(out, np.full((1, 1), np.nan, dtype), rows, False, out[0].copy(), 0.0)
     assert np.isnan(out).all()
 
 
@@ -96,10 +93,10 @@ def test_a_sum_that_is_not_a_number_stays_so_above_a_floor(dtype):
 def test_row_products_and_sums(dtype, n_left, n_right, n_registers):
     n_samples = n_registers * lanes_of(np.dtype(dtype))
     left, right = draw((n_left, n_samples), dtype), draw((n_right, n_samples), dtype, 1)
-    for begin, first in ((AT_ZERO, 0), (AT_OUT, 7)):
+    for at_out, first in ((False, 0), (True, 7)):
         out, totals = np.full((n_left, n_right), 7, dtype), np.full(n_left, 7, dtype)
-        products(out, left, right, begin)
-        sums_of_rows(totals, left, begin)
+        products(out, left, right, at_out)
+        sums_of_rows(totals, left, at_out)
         assert np.allclose(out, first + left @ right.T, rtol=0, atol=300 * np.finfo(dtype).eps)
         assert np.allclose(totals, first + left.sum(axis=1), rtol=0, atol=300 * np.finfo(dtype).eps)
 

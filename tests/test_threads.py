@@ -10,6 +10,8 @@ from cases import Case, draw
 from subprocesses import run_python
 from test_reproducible import n_chunks
 
+from fastbp import threads
+
 pytestmark = pytest.mark.compiled_only
 CASE = Case((20, 64, 32, 3), "tanh", n_samples=2500)
 
@@ -22,6 +24,25 @@ def fit_and_hash(seed):
 
 def test_the_work_is_shared_among_threads():
     assert n_chunks(CASE) > 3
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "cores"),
+    [("max", "100000", np.inf), ("-1", "100000", np.inf), ("200000", "100000", 2), ("50000", "100000", 1)],
+)
+def test_quota_of_a_control_group(quota, period, cores):
+    assert threads.quota_of(quota, period) == cores
+
+
+def test_no_more_threads_than_the_process_or_its_container_may_run(monkeypatch):
+    monkeypatch.setattr(threads, "_quota", lambda: 3)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(6)), raising=False)
+    assert threads.available() == 3
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {5}, raising=False)
+    assert threads.available() == 1
+    with threads.limit(None, n_chunks=16) as n_slots:
+        assert n_slots == 1
 
 
 def test_networks_of_several_threads_train_at_once():

@@ -1,10 +1,12 @@
 """Who may use how many threads, and when."""
 
+import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 
 import numba
 from numba.core import config
@@ -43,16 +45,40 @@ def _launch_threads() -> None:
     numba.get_num_threads()
 
 
+@cache
+def _quota() -> float:
+    """Cores that the container's control group grants (Linux); infinity without a limit."""
+    for path, split in ((Path("/sys/fs/cgroup/cpu.max"), True), (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), False)):
+        with suppress(OSError, ValueError):
+            text = path.read_text()
+            quota, period = text.split() if split else (text, path.with_name("cpu.cfs_period_us").read_text())
+            return quota_of(quota, period)
+    return math.inf
+
+
+def quota_of(quota: str, period: str) -> float:
+    """Cores, at least one, from a control group's quota ("max" or -1: no limit) and period in microseconds."""
+    if quota.strip() == "max" or int(quota) < 0:
+        return math.inf
+    return max(1, round(int(quota) / int(period)))
+
+
+def available() -> int:
+    """Threads to use if nobody says how many: Numba's number, but no more than cores this process may run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else math.inf
+    return int(min(numba.get_num_threads(), cores, _quota()))
+
+
 @contextmanager
 def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
-    """How many of `n_chunks` chunks to work on at a time, each on a thread: up to n_threads (None: Numba's number)."""
+    """How many of `n_chunks` chunks to work on at a time, each on a thread: up to n_threads (None: `available()`)."""
     global _launched_in  # noqa: PLW0603 - a process launches threads once
     _launch_threads()
     if n_chunks == 1:  # not worth 4 us to ask Numba
         yield 1
         return
     present = numba.get_num_threads()
-    wanted = present if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
+    wanted = available() if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
     forked = _launched_in not in (None, os.getpid())
     lock = _parallel
     if wanted == 1 or forked or not lock.acquire(blocking=False):

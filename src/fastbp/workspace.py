@@ -12,7 +12,17 @@ from fastbp import threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.kernels.activation import CUSTOM, IDENTITY, NEEDS_A, SOFTMAX
-from fastbp.kernels.batch import DELTA, ERROR, FORWARD, GRADIENT, Memory, Samples, run_job, worker_address
+from fastbp.kernels.batch import (
+    DELTA,
+    ERROR,
+    FORWARD,
+    GRADIENT,
+    Memory,
+    Samples,
+    parallel_address,
+    run_job,
+    worker_address,
+)
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, POISSON
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
@@ -113,6 +123,7 @@ class Workspace:
         max_tile = self._max_tile()
         n_registers = min(max_tile, -(-n_samples // step) * step) // step
         stride = (n_registers + 1) * step  # at least stride_of in batch.py
+        parallel = parallel_address(dtype) if n_slots > 1 else 0
         n_grads = (n_slots if n_chunks == 1 else n_slots + 1) if with_gradient else 0
 
         def rows(n: int) -> Array:
@@ -127,9 +138,10 @@ class Workspace:
             weight=rows(stride),
             by_sample=rows(stride * self._n_by_sample),
             columns=rows(STRIPE * max(topology.sizes) + step),
+            zero=np.zeros(1, dtype),
             grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
             errors=np.zeros(n_chunks),
-            plan=np.array([max_tile, self._min_chunk(), n_slots, worker_address(dtype)], np.int64),
+            plan=np.array([max_tile, self._min_chunk(), n_slots, worker_address(dtype), parallel], np.int64),
         )
 
     def run(

@@ -46,13 +46,15 @@ class Memory(NamedTuple):
     weight: np.ndarray
     by_sample: np.ndarray
     columns: np.ndarray
+    zero: np.ndarray  # (1,), shared
     grads: np.ndarray  # (n_slots, or n_slots + 1 if there are several chunks; n_params, filled up to whole registers)
     errors: np.ndarray  # (n_chunks_max,) float64
     plan: np.ndarray  # see below
 
 
-# What `Memory.plan` holds: most samples in a tile, fewest in a chunk; chunks at a time; the address of `work_on_chunk`
-TILE, CHUNK, SLOTS, ADDRESS = range(4)
+# What `Memory.plan` holds: most samples in a tile, fewest in a chunk; chunks at a time; the addresses of
+# `work_on_chunk` and, if there are several chunks at a time, of `in_parallel`
+TILE, CHUNK, SLOTS, WORKER, PARALLEL = range(5)
 
 
 class Space(NamedTuple):
@@ -65,6 +67,7 @@ class Space(NamedTuple):
     weight: Numbers
     by_sample: Numbers
     columns: Numbers
+    zero: Numbers
     grads: Numbers
     errors: Doubles
     n_z: int
@@ -77,7 +80,8 @@ class Space(NamedTuple):
     max_tile: int
     min_chunk: int
     n_slots: int
-    address: int
+    worker: int
+    parallel: int
 
 
 class Job(NamedTuple):
@@ -106,10 +110,10 @@ def space_of(memory):
     plan = memory.plan
     return Space(
         view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.by_sample), view(memory.columns), view(memory.grads), view(memory.errors),
+        view(memory.by_sample), view(memory.columns), view(memory.zero), view(memory.grads), view(memory.errors),
         memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
         memory.columns.shape[1], memory.grads.shape[1], memory.errors.size,
-        plan[TILE], plan[CHUNK], plan[SLOTS], plan[ADDRESS],
+        plan[TILE], plan[CHUNK], plan[SLOTS], plan[WORKER], plan[PARALLEL],
     )  # fmt: skip
 
 
@@ -130,7 +134,7 @@ def tile_of(space, slot, n_samples):
     return Tile(
         shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, slot * space.n_t),
         shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
-        shift(space.columns, slot * space.n_columns),
+        shift(space.columns, slot * space.n_columns), space.zero,
         n_samples, n_registers * step, stride_of(n_registers) * step,
     )  # fmt: skip
 
@@ -211,7 +215,13 @@ def in_parallel(net, data, space, job, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):
         step = no_step(space.grads, space.errors)  # it is taken when all chunks are done
-        call_address(space.address, net, data, space, job, step, Part(first + slot, n_chunks, slot))
+        call_address(space.worker, net, data, space, job, step, Part(first + slot, n_chunks, slot))
+
+
+@cache
+def parallel_address(dtype):
+    """Address of `in_parallel` for numbers of `dtype`."""
+    return address_of(in_parallel, dtype, (Net, Data, Space, Job, int, int, int))
 
 
 @kernel
@@ -221,9 +231,9 @@ def work(net, data, space, job, step):
     for first in range(0, n_chunks, space.n_slots):
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:
-            call_address(space.address, net, data, space, job, step, Part(first, n_chunks, 0))
+            call_address(space.worker, net, data, space, job, step, Part(first, n_chunks, 0))
         else:
-            in_parallel(net, data, space, job, first, n_chunks, n_slots)
+            call_address(space.parallel, net, data, space, job, first, n_chunks, n_slots)
         if job.kind in (GRADIENT, STEP) and n_chunks > 1:
             add_slots(space, n_slots, first == 0)
     error = 0.0

@@ -66,6 +66,8 @@ class _LowerOnly(NativeLowering):
 
     def run_pass(self, state):
         state.flags.no_compile = True
+        state.library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
+        state.library._optimize_functions = lambda module: None
         super().run_pass(state)
         library = state.library
         library._optimize_final_module = library._finalize_final_module = lambda: None
@@ -75,6 +77,11 @@ class _LowerOnly(NativeLowering):
         state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
         state.cr = state.cr._replace(cfunc=key)
         return True
+
+
+# Passes for array expressions, closures and literally(), which no kernel has: a tenth of the time to compile.
+UNUSED_PASSES = {"NativeLowering", "NopythonRewrites", "InlineOverloads", "InlineInlinables", "LiteralUnroll",
+                 "FindLiterallyCalls", "LiteralPropagationSubPipelinePass", "WithLifting"}  # fmt: skip
 
 
 class _KernelCompiler(CompilerBase):
@@ -87,7 +94,7 @@ class _KernelCompiler(CompilerBase):
     def define_pipelines(self):
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.add_pass_after(_LowerOnly, NativeLowering)
-        pipeline.passes = [item for item in pipeline.passes if item[0] is not NativeLowering]
+        pipeline.passes = [item for item in pipeline.passes if item[0].__name__ not in UNUSED_PASSES]
         pipeline.finalize()
         return [pipeline]
 

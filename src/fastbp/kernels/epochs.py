@@ -11,7 +11,7 @@ import numpy as np
 from fastbp.kernels import sample
 from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.lanes import view
+from fastbp.kernels.lanes import number, set_number, view
 from fastbp.kernels.packed import net_of
 from fastbp.kernels.updates import MOMENTUM, SGD, Step, next_rate, no_step, rule_of, take_step
 
@@ -35,20 +35,22 @@ class Run(NamedTuple):
 @kernel
 def next_random(state):
     """64 random bits: splitmix64, Steele, Lea and Flood (2014)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    x = state[0]
+    x = number(state, 0) + np.uint64(0x9E3779B97F4A7C15)
+    set_number(state, 0, x)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
 @kernel
-def shuffle(order, state):
+def shuffle(order, n, state):
     """A random order: Fisher and Yates; numbers below n by Lemire's multiplication (2019), for n < 2**32."""
-    for i in range(order.size - 1, 0, -1):
+    for i in range(n - 1, 0, -1):
         bits = next_random(state) >> np.uint64(32)
         j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
-        order[i], order[j] = order[j], order[i]
+        moved = number(order, i)
+        set_number(order, i, number(order, j))
+        set_number(order, j, moved)
 
 
 @kernel
@@ -57,9 +59,10 @@ def begin_epoch(packed, run):
     for p in range(packed.params.size):
         if not np.isfinite(packed.params[p]):
             return False
-    run.safe[:] = packed.params
+    for p in range(packed.params.size):  # not run.safe[:] = ...: Numba takes 3 s to compile its error message
+        run.safe[p] = packed.params[p]
     if run.shuffle:
-        shuffle(run.order, run.random)
+        shuffle(view(run.order), run.order.size, view(run.random))
     return True
 
 

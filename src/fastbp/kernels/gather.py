@@ -54,6 +54,7 @@ class Tile(NamedTuple):
     weight: Numbers  # weights of the samples, 0 in lanes without one
     by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
     columns: Numbers  # columns of a weight matrix, packed: see passes.py
+    zero: Numbers  # a 0, for sums that begin with it
     n_samples: int
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next

@@ -20,9 +20,6 @@ from fastbp.kernels.lanes import lanes, load_first, number, shift, store
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, block_of, layer_of
 from fastbp.kernels.tile import (
-    AT_NUMBERS,
-    AT_OUT,
-    AT_ZERO,
     NO_FLOOR,
     Ends,
     Rows,
@@ -45,12 +42,12 @@ def rows_from(tile, values, j):
 
 
 @kernel
-def ends_of_sums(net, layer, first, c):
+def ends_of_sums(net, tile, layer, first, c):
     """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with."""
-    begin, numbers = AT_OUT if c > layer.in_start else AT_ZERO, net.params
-    if begin == AT_ZERO and layer.bias != NONE:
-        begin, numbers = AT_NUMBERS, shift(net.params, layer.bias + first)
-    return Ends(begin, numbers, 0.0 if layer.function == RELU and c == layer.in_end - 1 else NO_FLOOR)
+    floor = 0.0 if layer.function == RELU and c == layer.in_end - 1 else NO_FLOOR
+    if layer.bias == NONE:
+        return Ends(c > layer.in_start, tile.zero, 0, floor)
+    return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor)
 
 
 @kernel
@@ -67,7 +64,7 @@ def forward(net, tile):
                 block = block_of(net, c)
                 w_ji = Weights(shift(net.params, block.weights + first * block.n_in), block.n_in, 1)
                 z_i = rows_from(tile, tile.z, block.source_unit)
-                ends = ends_of_sums(net, layer, first, c)
+                ends = ends_of_sums(net, tile, layer, first, c)
                 # (5.48)  a_j = b_j + sum_i w_ji z_i, and (5.49) for relu
                 weighted_sums(a_j, w_ji, z_i, ends, Size(n_units, tile.width, block.n_in))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
@@ -127,14 +124,13 @@ def backward(net, tile):
         for first in range(0, layer.n_units, STRIPE):
             n_units, j = min(STRIPE, layer.n_units - first), layer.first_unit + first
             delta_j = rows_from(tile, tile.delta, j)
-            ends = Ends(AT_ZERO, net.params, NO_FLOOR)
             for o in range(layer.out_start, layer.out_end):
                 block = block_of(net, number(net.outgoing, o))
                 w_kj = pack_columns(block, net.params, first, n_units, tile.columns)
                 delta_k = rows_from(tile, tile.delta, block.target_unit)
+                ends = Ends(o > layer.out_start, tile.zero, 0, NO_FLOOR)
                 # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
                 weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
-                ends = Ends(AT_OUT, net.params, NO_FLOOR)
             a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
             multiply_slope(layer, a_j.data, z_j.data, delta_j.data, 0, n_units * tile.stride)
 
@@ -145,7 +141,7 @@ def gradient(net, tile, grad, accumulate, step):
 
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
     """
-    ends, done = Ends(AT_OUT if accumulate else AT_ZERO, grad, NO_FLOOR), 0
+    ends, done = Ends(accumulate, tile.zero, 0, NO_FLOOR), 0
     for c in range(net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)

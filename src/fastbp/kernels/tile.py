@@ -27,7 +27,6 @@ from fastbp.kernels.lanes import (
     put,
     shift,
     splat,
-    store,
     store_first,
     sum_tile,
     tile,
@@ -67,15 +66,12 @@ class Size(NamedTuple):
     n_terms: int
 
 
-# What a sum begins with: nothing, a number of its own, or what stands in its row of `out`.
-AT_ZERO, AT_NUMBERS, AT_OUT = range(3)
-
-
 class Ends(NamedTuple):
-    """What the sums begin with, and what they do not fall below: relu's part while they are in registers."""
+    """What the sums begin with, and what they do not fall below: relu, while they are in registers."""
 
-    begin: int
-    numbers: Numbers  # sum q begins with numbers[q], if `begin` says so
+    at_out: bool  # begin with what stands in `out`; or else sum q begins with numbers[q * stride]
+    numbers: Numbers
+    stride: int
     floor: float  # NO_FLOOR, or another number
 
 
@@ -88,17 +84,10 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
     n, step = shape.registers, lanes(out.data)
     sums = tile(shape, out.data)
     for q in range(shape.units):
-        row = q * out.stride
-        if ends.begin == AT_OUT:
-            for r in range(n - 1):
-                put(sums, q * n + r, load(out.data, row + r * step))
-            put(sums, q * n + n - 1, load_first(out.data, row + (n - 1) * step, last))
-        elif ends.begin == AT_NUMBERS:
-            for r in range(n):
-                put(sums, q * n + r, splat(out.data, number(ends.numbers, q)))
-        else:
-            for r in range(n):
-                put(sums, q * n + r, splat(out.data, 0.0))
+        begin = number(ends.numbers, q * ends.stride)
+        for r in range(n):
+            place, count = q * out.stride + r * step, step if r < n - 1 else last
+            put(sums, q * n + r, load_first(out.data, place, count) if ends.at_out else splat(out.data, begin))
     for k in range(n_terms):
         for q in range(shape.units):
             w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
@@ -106,10 +95,9 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
                 row_k = load(rows.data, k * rows.stride + r * step)
                 put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
     for q in range(shape.units):
-        row = q * out.stride
-        for r in range(n - 1):
-            store(out.data, row + r * step, maximum(ends.floor, get(sums, q * n + r)))
-        store_first(out.data, row + (n - 1) * step, maximum(ends.floor, get(sums, q * n + n - 1)), last)
+        for r in range(n):
+            place, count = q * out.stride + r * step, step if r < n - 1 else last
+            store_first(out.data, place, maximum(ends.floor, get(sums, q * n + r)), count)
 
 
 @kernel
@@ -153,8 +141,7 @@ def weighted_sums(out, weights, rows, ends, size):
         left = size.n_sums - q
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
         weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
-        numbers_q = shift(ends.numbers, q) if ends.begin == AT_NUMBERS else ends.numbers
-        ends_q = Ends(ends.begin, numbers_q, ends.floor)
+        ends_q = Ends(ends.at_out, shift(ends.numbers, q * ends.stride), ends.stride, ends.floor)
         if left >= 12 and size.row_length <= lanes(out.data):
             sums_of_units(UNITS_12, out_q, weights_q, rows, ends_q, size)
             q += 12
@@ -185,7 +172,7 @@ def row_product(shape, out, left, right, ends, n_numbers):
             for p in range(n):
                 right_p = load(right.data, p * right.stride + s)
                 put(sums, q * n + p, fma(left_q, right_p, get(sums, q * n + p)))
-    sum_tile(shape, sums, out.data, out.stride, ends.begin == AT_OUT)
+    sum_tile(shape, sums, out.data, out.stride, ends.at_out)
 
 
 @kernel
@@ -231,7 +218,7 @@ def sums_of_rows(shape, out, rows, ends, n_numbers):
     for s in range(0, n_numbers, step):
         for m in range(n):
             put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
-    sum_tile(shape, sums, out, shape.registers, ends.begin == AT_OUT)
+    sum_tile(shape, sums, out, shape.registers, ends.at_out)
     return n
 
 
