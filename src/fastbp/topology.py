@@ -15,6 +15,7 @@ from fastbp.kernels.packed import (
     BIAS,
     BLOCK_COLUMNS,
     BY_INPUTS,
+    COLUMNS,
     FIRST_UNIT,
     FUNCTION,
     IN_END,
@@ -39,6 +40,9 @@ Skips = str | Iterable[tuple[int, int]]
 # Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
 # network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
 MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
+
+# Fewest weights of a block of which columns are packed: smaller ones stay in the first cache.
+MIN_PACKED = 8192
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,22 @@ class Topology:
         """Number of weights and biases."""
         return self.bias_offsets[-1]
 
+    @property
+    def packed_blocks(self) -> list[bool]:
+        """Which blocks' columns are packed: large ones that the delta recursion reads, so not from the inputs."""
+        shapes = zip(self.pairs, self.block_shapes, strict=True)
+        return [source > 0 and n_out * n_in >= MIN_PACKED for (source, _target), (n_out, n_in) in shapes]
+
+    @property
+    def n_packed(self) -> int:
+        """Numbers in all packed columns, see `pack_columns` in `kernels/passes.py`."""
+        return sum(n * m for (n, m), is_packed in zip(self.block_shapes, self.packed_blocks, strict=True) if is_packed)
+
     def block_table(self, dtype: np.dtype) -> Int64Array:
         """The table of blocks that the kernels read."""
         table = np.zeros((len(self.pairs), BLOCK_COLUMNS), np.int64)
+        sizes = [n * m if packed else 0 for (n, m), packed in zip(self.block_shapes, self.packed_blocks, strict=True)]
+        table[:, COLUMNS] = np.where(self.packed_blocks, np.cumsum([0, *sizes])[:-1], NONE)
         for row, (source, target), (n_out, n_in), start in zip(
             table, self.pairs, self.block_shapes, self.weight_offsets, strict=False
         ):

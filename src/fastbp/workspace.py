@@ -27,7 +27,6 @@ from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, POISSON
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.packed import DELTAS_ADDRESS, DH_ADDRESS, H_ADDRESS, NONE, Packed
-from fastbp.kernels.passes import STRIPE
 from fastbp.topology import Topology
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
@@ -37,8 +36,10 @@ LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES}
 KEPT_BYTES = 1 << 20  # up to which a work space is kept
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
-MAX_TILE = 512  # samples: more gain nothing
-TILE_BYTES = 6 << 20  # about what the caches of a core hold
+# Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
+# from memory once for each tile.
+MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
+PART_BYTES = 1 << 20  # of a layer's z: half of the second cache
 
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
 # network of many parameters wants many samples in it.
@@ -114,7 +115,13 @@ class Workspace:
         """Most samples in a tile."""
         n_numbers = 3 * self._topology.n_units + self._n_by_sample
         step = int(lanes_of(self._dtype))
-        return max(step, min(MAX_TILE, TILE_BYTES // (n_numbers * self._dtype.itemsize)) // step * step)
+        n_samples = TILE_BYTES // (n_numbers * self._dtype.itemsize)
+        return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
+
+    def _max_part(self) -> int:
+        """Most samples that pass through the layers together."""
+        step = 4 * int(lanes_of(self._dtype))
+        return max(1, PART_BYTES // (max(self._topology.sizes) * self._dtype.itemsize * step)) * step
 
     def memory(self, n_samples: int, n_slots: int = 1, *, with_gradient: bool = True) -> Memory:
         """Work space for batches of up to `n_samples` samples, `n_slots` chunks at a time."""
@@ -137,11 +144,13 @@ class Workspace:
             t=rows(stride * topology.sizes[-1]),
             weight=rows(stride),
             by_sample=rows(stride * self._n_by_sample),
-            columns=rows(STRIPE * max(topology.sizes) + step),
+            columns=aligned_zeros((topology.n_packed + step,), dtype),
             zero=np.zeros(1, dtype),
             grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
             errors=np.zeros(n_chunks),
-            plan=np.array([max_tile, self._min_chunk(), n_slots, worker_address(dtype), parallel], np.int64),
+            plan=np.array(
+                [max_tile, self._max_part(), self._min_chunk(), n_slots, worker_address(dtype), parallel], np.int64
+            ),
         )
 
     def run(

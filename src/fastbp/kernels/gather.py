@@ -61,6 +61,17 @@ class Tile(NamedTuple):
 
 
 @kernel
+def samples_of(tile, start, stop):
+    """The part of a tile with samples start .. stop - 1, start a whole number of registers; `by_sample` stays whole."""
+    step = lanes(tile.z)
+    width = (stop - start + step - 1) // step * step
+    return Tile(
+        shift(tile.a, start), shift(tile.z, start), shift(tile.delta, start), shift(tile.t, start),
+        shift(tile.weight, start), tile.by_sample, tile.columns, tile.zero, stop - start, width, tile.stride,
+    )  # fmt: skip
+
+
+@kernel
 def rows_of_layer(tile, layer):
     """Where z of a layer is kept sample by sample: row s is that of sample s."""
     return Rows(shift(tile.by_sample, layer.rows * tile.width), layer.row_stride)

@@ -31,8 +31,10 @@ from fastbp.kernels.lanes import Integers, Numbers, number, view
 LAYER_COLUMNS = 13
 
 # Columns of `Packed.blocks`
-SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS = range(6)
-BLOCK_COLUMNS = 6
+SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS, COLUMNS = range(7)
+BLOCK_COLUMNS = 7
+
+STRIPE = 24  # units that are worked off at a time: 20 KB of 200 samples
 
 NONE = -1  # no biases; no copy sample by sample; no function
 
@@ -89,6 +91,7 @@ class Block(NamedTuple):
     n_in: int
     n_out: int
     by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see passes.py
+    columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
 
 
 @kernel
@@ -124,4 +127,5 @@ def block_of(net, c):
         source, number(net.layers, source * LAYER_COLUMNS + FIRST_UNIT),
         target, number(net.layers, target * LAYER_COLUMNS + FIRST_UNIT), number(net.blocks, row + WEIGHTS),
         number(net.blocks, row + N_IN), number(net.blocks, row + N_OUT), number(net.blocks, row + BY_INPUTS),
+        number(net.blocks, row + COLUMNS),
     )  # fmt: skip

@@ -31,7 +31,9 @@ from fastbp.kernels.lanes import (
     sum_tile,
     tile,
 )  # fmt: skip
-from fastbp.kernels.machine import TILE_REGISTERS
+from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
+
+PART_BYTES = 1 << 20  # of rows that are worked on together: half of a second cache
 
 
 def _shapes(units):
@@ -51,11 +53,25 @@ class Rows(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The weight of term k in sum q is data[q * sum_stride + k * term_stride]."""
+    """The weight of term k in sum q is data[q * sum_stride + k * term_stride].
+
+    Packed: the sums are cut into blocks of `units_of_block`, one after the other; n_terms rows of a block's weights.
+    """
 
     data: Numbers
-    sum_stride: int
-    term_stride: int
+    sum_stride: int  # packed: n_terms
+    term_stride: int  # packed: PACKED
+
+
+PACKED = 0
+
+
+@kernel
+def units_of_block(left):
+    """Units in the next block of sums, when so many are left."""
+    if left >= 6:
+        return 6
+    return 4 if left >= 4 else min(left, 2)
 
 
 class Size(NamedTuple):
@@ -131,32 +147,48 @@ def sums_of_units(shapes, out, weights, rows, ends, size):
 
 @kernel
 def weighted_sums(out, weights, rows, ends, size):
-    """out[q, s] = begin[q] + sum_k weights[q, k] rows[k, s] for all q and s.
+    """out[q, s] = begin[q] + sum_k weights[q, k] rows[k, s] for all q and s, some s at a time.
 
-    All of a block's rows before the next block: its weights stay in the first cache, and the rows, which
-    are read again for each block, stream in from the second at no cost that could be measured.
+    The rows are read again for each block of units. From the second cache they stream in at no cost that
+    could be measured, from further away they would hold up the sums: 3 times as long at 4,096 x 4,096.
     """
-    q = 0
+    step = lanes(out.data)
+    n_registers = (size.row_length + step - 1) // step
+    n_parts = (size.n_terms * n_registers * REGISTER_BYTES + PART_BYTES - 1) // PART_BYTES
+    if n_parts <= 1:  # the two divisions below take as long as a small network's sums
+        sums_of_part(out, weights, rows, ends, size)
+        return
+    n_parts = min(n_parts, (n_registers + TILE_REGISTERS - 1) // TILE_REGISTERS)
+    for part in range(n_parts):
+        s = part * n_registers // n_parts * step
+        stop = min((part + 1) * n_registers // n_parts * step, size.row_length)
+        out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
+        sums_of_part(out_s, weights, rows_s, ends, Size(size.n_sums, stop - s, size.n_terms))
+
+
+@kernel
+def sums_of_part(out, weights, rows, ends, size):
+    """`weighted_sums` of one part. All of a block's rows before the next block: its weights stay in the first cache."""
+    q, single, packed = 0, size.row_length <= lanes(out.data), weights.term_stride == PACKED
     while q < size.n_sums:
         left = size.n_sums - q
+        n_units = 12 if single and left >= 12 and not packed else units_of_block(left)
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
         weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
+        if packed:
+            weights_q = Weights(weights_q.data, 1, n_units)
         ends_q = Ends(ends.at_out, shift(ends.numbers, q * ends.stride), ends.stride, ends.floor)
-        if left >= 12 and size.row_length <= lanes(out.data):
+        if n_units == 12:
             sums_of_units(UNITS_12, out_q, weights_q, rows, ends_q, size)
-            q += 12
-        elif left >= 6:
+        elif n_units == 6:
             sums_of_units(UNITS_6, out_q, weights_q, rows, ends_q, size)
-            q += 6
-        elif left >= 4:
+        elif n_units == 4:
             sums_of_units(UNITS_4, out_q, weights_q, rows, ends_q, size)
-            q += 4
-        elif left >= 2:
+        elif n_units == 2:
             sums_of_units(UNITS_2, out_q, weights_q, rows, ends_q, size)
-            q += 2
         else:
             sums_of_units(UNITS_1, out_q, weights_q, rows, ends_q, size)
-            q += 1
+        q += n_units
 
 
 @kernel
