@@ -16,10 +16,11 @@ from fastbp.activations import Activation
 from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.network import Network
 from fastbp.training import History
+from fastbp.warm import warm_up
 
 try:
     __version__ = version("fastbp")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
-__all__ = ["Activation", "GradientCheck", "History", "Network", "__version__", "check_gradient"]
+__all__ = ["Activation", "GradientCheck", "History", "Network", "__version__", "check_gradient", "warm_up"]

@@ -1,0 +1,69 @@
+"""`warm_up`: compile everything now, so that nothing has to be compiled later."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.activations import ACTIVATIONS
+from fastbp.kernels import activation as codes
+from fastbp.kernels import batch, outputs, updates
+from fastbp.kernels.loss import CANONICAL
+from fastbp.losses import LOSSES
+from fastbp.network import Network
+
+
+def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
+    """Compile all kernels for the given dtypes, and keep the machine code on disk.
+
+    Without it each kernel is compiled when it is first used. With it, in the build of a container image
+    or after an installation, no later process compiles anything but a user's own activation functions.
+
+    Parameters
+    ----------
+    dtypes : iterable of "float32" and "float64"
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another dtype.
+
+    Notes
+    -----
+    Some 20 s for each dtype. The code is kept where Numba keeps it: in ``NUMBA_CACHE_DIR`` if that is set,
+    or else beside the package, or in the user's cache directory if the package cannot be written to. It
+    serves processors like the one that it was compiled on.
+
+    Examples
+    --------
+    >>> import fastbp
+    >>> fastbp.warm_up(["float32"])  # doctest: +SKIP
+    """
+    for dtype in [checks.float_dtype(dtype) for dtype in dtypes]:
+        _compile_functions(dtype)
+        _use_a_network(dtype)
+
+
+def _compile_functions(dtype: np.dtype) -> None:
+    """What networks call by address: activation functions, losses, solvers, the parallel loop."""
+    for function in ACTIVATIONS.values():
+        function.address(dtype)
+        function.address(dtype, slope=True)
+    outputs.address_of_softmax(dtype)
+    outputs.address_of_softmax_slope(dtype)
+    for loss, function_code in [*CANONICAL, *((loss, codes.IDENTITY) for loss in LOSSES.values())]:
+        outputs.address_of_deltas(loss, function_code, dtype)
+    for kind in updates.STEPS:
+        updates.address_of_step(kind, dtype)
+    batch.parallel_address(dtype)
+
+
+def _use_a_network(dtype: np.dtype) -> None:
+    """The ways in from Python."""
+    net, X = Network((1, 1), init="zeros", dtype=dtype), np.zeros((32, 1), dtype)
+    net.forward(X[:1])
+    net.forward(X)
+    net.gradient(X, X)
+    for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
+        net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)

@@ -1,0 +1,54 @@
+"""After `warm_up` nothing is compiled any more."""
+
+import pytest
+from subprocesses import run_python
+
+import fastbp
+
+USE = """
+import numpy as np
+from numba.core import event
+import fastbp
+
+compiled = []
+
+class Listener(event.Listener):
+    def on_start(self, e):
+        compiled.append(str(e.data["dispatcher"].py_func.__qualname__))
+
+    def on_end(self, e):
+        pass
+
+event.register("numba:compile", Listener())
+rng = np.random.default_rng(0)
+X, T = rng.uniform(0.1, 0.9, (3000, 5)), rng.uniform(0.1, 0.9, (3000, 2))
+for activation, output, loss in (
+    ("tanh", "identity", "squared_error"),
+    ("gelu", "softmax", "cross_entropy"),
+    ("relu", "logistic", "binary_cross_entropy"),
+    ("sin", "softmax", "huber"),
+):
+    net = fastbp.Network((5, 40, 30, 2), activation=activation, output=output, loss=loss, seed=0)
+    net.forward(X), net.forward(X[:1]), net.loss(X, T), net.gradient(X, T, n_threads=2)
+    for solver, options in (
+        ("sgd", {"batch_size": 1}),
+        ("sgd", {"nesterov": True}),
+        ("adam", {"batch_size": 1}),
+        ("rmsprop", {}),
+        ("rprop", {}),
+    ):
+        net.fit(X[:40], T[:40], solver=solver, epochs=1, **options)
+print(compiled)
+"""
+
+
+@pytest.mark.compiled_only
+def test_nothing_is_compiled_after_warm_up(tmp_path):
+    run_python("import fastbp; fastbp.warm_up(['float64'])", NUMBA_CACHE_DIR=str(tmp_path))
+    assert run_python(USE, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "[]"
+
+
+@pytest.mark.parametrize("dtypes", [["float16"], ["float32", "int"]])
+def test_other_dtypes_are_refused(dtypes):
+    with pytest.raises(ValueError, match="dtype must be"):
+        fastbp.warm_up(dtypes)
