@@ -1,6 +1,6 @@
 """Training on one thread: the workloads of the comparison, and on-line learning."""
 
-from .common import ALL, SIZES, fit, network_and_data
+from .common import ALL, DTYPES, SIZES, fit, network_and_data
 
 EPOCHS = 5
 
@@ -8,7 +8,7 @@ EPOCHS = 5
 class Fit:
     """`EPOCHS` shuffled epochs in one call."""
 
-    params = (list(ALL), ["float32", "float64"])
+    params = (list(ALL), DTYPES)
     param_names = ("workload", "dtype")
 
     def setup(self, workload, dtype):

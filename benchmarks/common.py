@@ -6,7 +6,8 @@ from .comparison.workloads import ON_LINE, WORKLOADS, random_data
 
 # In the first, calls and loop overheads cost more than the arithmetic; in the second it is all there is.
 SIZES = {"overhead_bound": WORKLOADS["W1"], "compute_bound": WORKLOADS["W7"]}
-ALL = WORKLOADS | {ON_LINE.name: ON_LINE}
+ALL = WORKLOADS | ON_LINE
+DTYPES = ["float32", "float64"]
 
 
 def network_and_data(workload, dtype="float32"):

@@ -49,7 +49,7 @@ SKIPS = [
 ]
 
 
-# Several groups of tiles and several chunks, the last of each only partly filled.
+# Several tiles and several chunks, the last of each only partly filled.
 LARGE = [
     Case((3, 5, 2), n_samples=5000, weighted=True),
     Case((7, 30, 30, 3), "gelu", "softmax", "cross_entropy", n_samples=2049),
@@ -58,4 +58,6 @@ LARGE = [
     Case((130, 400, 300, 5), "tanh", n_samples=1500),
     Case((784, 300, 10), "relu", "softmax", "cross_entropy", n_samples=513),
     Case((1, 1, 1), "silu", n_samples=30_000),
+    Case((5, 1500, 20, 3), "gelu", "tanh", n_samples=150),  # one tile, whose samples pass through in parts
+    Case((5, 900, 30, 1), "tanh", "logistic", skip="all", n_samples=270, weighted=True),
 ]

@@ -8,7 +8,7 @@ CHAINS = 12  # more than latency times throughput (4 cycles, 2 a cycle) asks for
 _SHAPE = Shape(CHAINS, 1)
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def fma_chains(out, n_steps):
     """`n_steps` times c <- x c + x in each of the chains; returns the lanes of a register."""
     registers = view(out)

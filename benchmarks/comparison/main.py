@@ -2,29 +2,32 @@
 
 import argparse
 
-from .threads import pin
-from .workloads import WORKLOADS
-
-PEER_NAMES = ("naive", "numpy", "sklearn", "torch", "jax", "fastbp")
+from .threads import allowed_cores, pin
 
 
 def main(arguments=None):
-    """Pin the process first, import the libraries then, compare, and report."""
-    options = _parser().parse_args(arguments)
-    cores = pin(options.threads)
+    """Pin the process first, import the libraries then, measure, and report."""
+    first = _threads_parser()
+    n_threads = first.parse_known_args(arguments)[0].threads
+    allowed = allowed_cores()
+    cores = pin(n_threads, allowed)
 
-    from .machine import FmaPeak, describe
-    from .measure import Comparison
+    from .ceilings import FmaPeak, copy_bandwidth
+    from .machine import describe
     from .report import Report
+    from .sections import SECTIONS
 
-    comparison = Comparison(options.peers, options.dtype, options.repeats, options.threads)
+    parser = _parser(first, list(SECTIONS))
+    options = parser.parse_args(arguments)
+    if options.plot and "width" not in options.sections:
+        parser.error("--plot draws what the section width measures")
     peaks = {dtype: FmaPeak(dtype).gflops() for dtype in ("float32", "float64")}
-    report = Report(options.peers, describe(cores, peaks), options.dtype)
-    for name in options.workloads:
-        report.add(comparison.training(WORKLOADS[name]))
-    if not options.training_only:
-        report.add(comparison.on_line())
-        report.add(comparison.one_sample())
+    bandwidth = copy_bandwidth()
+    setup = _setup(options, allowed, bandwidth)
+    report = Report(describe(cores, peaks, bandwidth))
+    for name in SECTIONS:
+        if name in options.sections:
+            report.add(SECTIONS[name](setup, report.outcomes))
     report.print()
     if options.markdown:
         options.markdown.write(report.markdown())
@@ -32,7 +35,57 @@ def main(arguments=None):
         options.json.write(report.json())
 
 
-def _names(known):
+def _setup(options, allowed, bandwidth):
+    from .measure import Setup
+    from .peers import PEERS
+
+    asked = [name for name in PEERS if name == "fastbp" or name in options.peers]
+    problems = {name: PEERS[name].problem() for name in asked}
+    return Setup(
+        peers={name: PEERS[name] for name, problem in problems.items() if problem is None},
+        problems={name: problem for name, problem in problems.items() if problem is not None},
+        naive="naive" in options.peers,
+        dtypes=options.dtypes,
+        repeats=options.repeats,
+        n_threads=options.threads,
+        workloads=options.workloads,
+        cores=allowed,
+        bandwidth=bandwidth,
+        large=options.large,
+        plot=options.plot,
+    )
+
+
+def _threads_parser():
+    """The one option that has to be known before any library is imported."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--threads", type=int, default=1, help="cores to pin to, threads of each library (1)")
+    return parser
+
+
+def _parser(threads_parser, sections):
+    from .tables import LABELS
+    from .workloads import WORKLOADS
+
+    parser = argparse.ArgumentParser(
+        prog="compare.py", description="Time fastbp and other libraries on the same work.", parents=[threads_parser]
+    )
+    _add_names(parser, "--sections", sections, "what to measure")
+    _add_names(parser, "--workloads", list(WORKLOADS), "which networks to train")
+    _add_names(parser, "--peers", list(LABELS), "what to compare fastbp with")
+    _add_names(parser, "--dtypes", ["float32", "float64"], "some sections take the first one only")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds; each peer has one turn in each (5)")
+    parser.add_argument("--large", action="store_true", help="growth: 10,000,000 samples in a temporary file as well")
+    parser.add_argument("--plot", metavar="FILE.svg", help="width: draw the speed-up")
+    file = argparse.FileType("w", encoding="utf-8")
+    parser.add_argument("--markdown", type=file, metavar="FILE", help="write the tables")
+    parser.add_argument("--json", type=file, metavar="FILE", help="write every single time")
+    return parser
+
+
+def _add_names(parser, option, known, help_text):
+    """An option that takes some of the `known` names, all by default."""
+
     def parse(text):
         names = text.split(",")
         unknown = set(names) - set(known)
@@ -40,17 +93,6 @@ def _names(known):
             raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: known are {', '.join(known)}")
         return names
 
-    return parse
-
-
-def _parser():
-    parser = argparse.ArgumentParser(description="Time fastbp and other libraries on the same work.")
-    parser.add_argument("--workloads", type=_names(WORKLOADS), default=list(WORKLOADS), metavar="W1,W5")
-    parser.add_argument("--peers", type=_names(PEER_NAMES), default=list(PEER_NAMES), metavar="numpy,jax,fastbp")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds; each peer has one turn in each")
-    parser.add_argument("--threads", type=int, default=1, help="cores to pin to, threads of each library")
-    parser.add_argument("--training-only", action="store_true", help="neither on-line learning nor one sample")
-    parser.add_argument("--markdown", type=argparse.FileType("w"), metavar="FILE", help="write the tables")
-    parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE", help="write every single time")
-    return parser
+    parser.add_argument(
+        option, type=parse, default=known, metavar="NAMES", help=f"{help_text}: {', '.join(known)} (all)"
+    )

@@ -1,76 +1,112 @@
-"""What is measured: training, on-line learning, one sample. Every peer is validated before it is timed."""
+"""A piece of work, done by all peers that can do it: validated first, then timed."""
 
 import sys
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .machine import FmaPeak
-from .naive_loops import epoch_seconds
-from .peers import PEERS, is_installed
-from .timing import call_timer, epoch_timer, in_turns, make_peers, validate
-from .workloads import ON_LINE, ONE_SAMPLE, flops_per_epoch, random_data, start_parameters
+from .ceilings import FmaPeak
+from .peers import PEERS
+from .timing import MAX_EPOCHS, epoch_timer, in_turns, make_peers, validate
+from .workloads import flops_per_epoch
+
+NONE = MappingProxyType({})
 
 
-class Result(NamedTuple):
+class Setup(NamedTuple):
+    """What was asked for, and who can take part."""
+
+    peers: dict[str, type]  # that can, fastbp first
+    problems: dict[str, str]  # of the others: peer -> why it cannot
+    naive: bool  # plain Python loops as well
+    dtypes: list[str]  # the first one is that of the sections that take only one
+    repeats: int
+    n_threads: int
+    workloads: list[str]
+    cores: list[int]  # that this process could use before it was pinned
+    bandwidth: float  # bytes a second, from and to memory
+    large: bool = False
+    plot: str | None = None
+
+    @property
+    def dtype(self):
+        return self.dtypes[0]
+
+    def only(self, *names):
+        """The peers of these names that take part."""
+        return {name: peer for name, peer in self.peers.items() if name in names}
+
+
+class Row(NamedTuple):
     """Times of one piece of work."""
 
     title: str
-    section: str  # the table it belongs to
-    seconds: dict[str, np.ndarray]  # peer -> one time for each round (naive loops: one)
-    deviations: dict[str, float]  # peer -> distance from the first one's result, as a share
-    gflops: np.ndarray | None = None  # of fastbp, for each round
-    peak: np.ndarray | None = None  # GFLOP/s of all cores in use, for each round
+    dtype: str
+    seconds: dict[str, np.ndarray]  # column -> a time for each round (naive loops: one)
+    deviations: Mapping[str, float] = MappingProxyType(
+        {}
+    )  # peer -> distance from the first one's result in float64, as a share
+    absent: Mapping[str, str] = NONE  # peer -> why it has no time
+    flops: int = 0  # of the work that the times are of
+    peak: np.ndarray | None = None  # GFLOP/s that the cores can do, for each round
+    details: Mapping[str, Any] = NONE  # further figures of a section's own
+
+    def gflops(self, column="fastbp"):
+        """GFLOP/s in each round."""
+        return self.flops / self.seconds[column] / 1e9
 
 
-class Comparison:
-    """The peers that are asked for and installed, on one dtype."""
+class Task(NamedTuple):
+    """A kind of work: how results are compared, how they are timed, what arithmetic it takes."""
 
-    def __init__(self, names, dtype, repeats, n_threads):
-        self.peers = {name: peer for name, peer in PEERS.items() if name in names and is_installed(peer)}
-        self.naive = "naive" in names
-        self.dtype, self.repeats, self.n_threads = dtype, repeats, n_threads
+    validate: Callable  # (made, workload, dtype) -> {peer: deviation}, or an error
+    timer: Callable  # (peer, workload, dtype) -> a function of a number of repetitions
+    flops: Callable  # (workload) -> of one repetition
+    most: int = MAX_EPOCHS  # repetitions in one turn
 
-    def training(self, workload):
-        """An epoch of a workload, shuffled."""
-        deviations, seconds, peak = self._epochs(workload)
-        own = seconds.get("fastbp")
-        gflops = None if own is None else flops_per_epoch(workload) / own / 1e9
-        return Result(workload.title, "training", seconds, deviations, gflops, peak)
 
-    def on_line(self):
-        """An update of on-line learning."""
-        deviations, seconds, _ = self._epochs(ON_LINE)
-        updates = {name: epoch / ON_LINE.n_updates for name, epoch in seconds.items()}
-        return Result(f"{ON_LINE.shape}, {ON_LINE.activation}", "on-line", updates, deviations)
+EPOCH = Task(validate, epoch_timer, flops_per_epoch)
 
-    def _epochs(self, workload):
-        print(f"{workload.title}: does one epoch of each give the same parameters?", file=sys.stderr)
-        deviations = validate(make_peers(self.peers, workload, "float64"), workload, "float64")
-        made = make_peers(self.peers, workload, self.dtype)
-        validate(made, workload, self.dtype)
-        print(f"{workload.title}: timing", file=sys.stderr)
-        fma_peak = FmaPeak(self.dtype)
-        timers = {name: epoch_timer(peer, workload, self.dtype) for name, peer in made.items()}
-        seconds = in_turns(timers | {"peak": fma_peak.seconds}, self.repeats)
-        peak = self.n_threads * fma_peak.flops / seconds.pop("peak") / 1e9
-        if self.naive:
-            seconds["naive"] = np.array([epoch_seconds(workload, self.dtype)])
-        return deviations, seconds, peak
 
-    def one_sample(self):
-        """One sample from Python."""
-        workload, start = ONE_SAMPLE, start_parameters(ONE_SAMPLE, self.dtype)
-        x = random_data(workload, self.dtype)[0]
-        made = make_peers(self.peers, workload, self.dtype)
-        outputs = {}
-        for name, peer in made.items():
-            peer.load(start)
-            outputs[name] = np.ravel(peer.one_sample(x))
-        first = next(iter(outputs.values()))
-        for name, y in outputs.items():
-            np.testing.assert_allclose(y, first, rtol=1e-5, atol=1e-6, err_msg=f"one sample: {name}")
-        timers = {name: call_timer(peer.one_sample, x) for name, peer in made.items()}
-        seconds = in_turns(timers, self.repeats, most=100_000)
-        deviations = {name: float(np.max(np.abs(y - first) / np.abs(first))) for name, y in outputs.items()}
-        return Result(f"{workload.shape}, {workload.activation}", "one sample", seconds, deviations)
+def measure(setup, task, workload, *, dtypes=None, peers=None):
+    """A `Row` for each dtype (of `setup`, if not given).
+
+    Every peer is validated in the dtypes that are timed; and in float64 in any case, but for those that
+    take seconds to compile.
+    """
+    dtypes, peers = dtypes or setup.dtypes, peers or setup.peers
+    rows, deviations = {}, {}
+    for dtype in sorted({"float64", *dtypes}, reverse=True):
+        timed = dtype in dtypes
+        say(f"{workload.title}, {dtype}: do all arrive at the same numbers?")
+        made = make_peers(peers if timed else _quick(peers), workload, dtype)
+        deviations[dtype] = task.validate(made, workload, dtype)
+        if timed:
+            say(f"{workload.title}, {dtype}: timing")
+            rows[dtype] = _timed(setup, task, workload, made, dtype)._replace(deviations=deviations)
+    return [rows[dtype] for dtype in dtypes]
+
+
+def _quick(peers):
+    return {name: peer for name, peer in peers.items() if not peer.slow_to_compile}
+
+
+def _timed(setup, task, workload, made, dtype):
+    fma_peak = FmaPeak(dtype, setup.n_threads)
+    timers = {name: task.timer(peer, workload, dtype) for name, peer in made.items()}
+    seconds = in_turns(timers | {"peak": fma_peak.seconds}, setup.repeats, task.most)
+    return Row(
+        title=workload.title,
+        dtype=dtype,
+        peak=fma_peak.flops / seconds.pop("peak") / 1e9,
+        seconds=seconds,
+        absent={name: problem for name, problem in setup.problems.items() if PEERS[name].takes(workload)},
+        flops=task.flops(workload),
+    )
+
+
+def say(text):
+    """Tell what is being done; the tables go to standard output."""
+    print(text, file=sys.stderr)

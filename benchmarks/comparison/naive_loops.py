@@ -5,30 +5,20 @@
 A few samples and updates are timed, and scaled up to an epoch.
 """
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
+from . import children
 from .peers.naive import NaiveLoops
 from .peers.numpy_by_hand import NumpyByHand
 from .timing import make_peers, seconds_a_call, validate
 from .workloads import ON_LINE, WORKLOADS
 
 N_VALIDATED = 4  # samples, in two batches: W8 takes a second for each
-_MODULE = "comparison.naive_loops"
 
 
 def epoch_seconds(workload, dtype):
     """Seconds an epoch of plain Python loops would take."""
-    search_path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {
-        "NUMBA_DISABLE_JIT": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
-    }
-    command = [sys.executable, "-m", _MODULE, workload.name, dtype]
-    run = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return float(run.stdout)
+    return children.run("naive_loops", workload.name, dtype, NUMBA_DISABLE_JIT="1")
 
 
 def _scaled_up(workload, dtype):
@@ -42,4 +32,4 @@ def _scaled_up(workload, dtype):
 
 if __name__ == "__main__":
     name, dtype = sys.argv[1:]
-    print(_scaled_up((WORKLOADS | {ON_LINE.name: ON_LINE})[name], dtype))
+    print(_scaled_up((WORKLOADS | ON_LINE)[name], dtype))

@@ -12,10 +12,16 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+CAN_PIN = hasattr(os, "sched_setaffinity")  # macOS and Windows cannot
 
 
-def pin(n_threads):
-    """Keep this process to `n_threads` cores; return them, or None where a system cannot pin.
+def allowed_cores():
+    """Cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if CAN_PIN else list(range(os.cpu_count()))
+
+
+def pin(n_threads, allowed):
+    """Keep this process to `n_threads` of the allowed cores; return them, or None where a system cannot pin.
 
     The last cores are taken: the first one serves most of the machine's interrupts. JAX has no setting
     for its pool of threads: it makes as many as the process may use cores.
@@ -23,11 +29,11 @@ def pin(n_threads):
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(n_threads)
     os.environ["JAX_PLATFORMS"] = "cpu"
-    if not hasattr(os, "sched_setaffinity"):  # macOS, Windows
-        return None
-    allowed = sorted(os.sched_getaffinity(0))
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # else it starts processes for it
     if n_threads > len(allowed):
-        raise SystemExit(f"--threads {n_threads}: number of cores that this process may use: {len(allowed)}")
+        raise SystemExit(f"{n_threads} threads: number of cores that this process may use: {len(allowed)}")
+    if not CAN_PIN:
+        return None
     cores = allowed[-n_threads:]
     os.sched_setaffinity(0, cores)
     return cores

@@ -11,13 +11,16 @@ from .workloads import random_data, start_parameters
 # Adam turns the rounding of a small gradient into a step of full size, and with relu it spreads: W8
 # differs by 0.03 between peers of which float64 shows that they compute the same.
 TOLERANCE = {"float32": 0.1, "float64": 1e-6}
+# What outputs and gradients may differ by, as a share of their length: no step of Adam between.
+DIRECT_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+TURN_SECONDS = 0.08
 MAX_EPOCHS = 200  # in one turn
 
 
 def make_peers(peers, workload, dtype):
-    """The peers of a workload, each with its data."""
+    """The peers that can do a workload, each with its data."""
     X, T = random_data(workload, dtype)
-    return {name: peer(workload, X, T) for name, peer in peers.items()}
+    return {name: peer(workload, X, T) for name, peer in peers.items() if peer.takes(workload)}
 
 
 def validate(made, workload, dtype):
@@ -27,30 +30,46 @@ def validate(made, workload, dtype):
     rounding: times of different computations are not compared.
     """
     start = start_parameters(workload, dtype)
-    ends = {}
+    ways = {}
     for name, peer in made.items():
         peer.load(start)
         peer.train(Orders.as_given(workload.n_samples))
-        ends[name] = peer.parameters().flat()
-    first = next(iter(ends.values()))
-    way = np.linalg.norm(first - start.flat())
-    deviations = {name: float(np.linalg.norm(end - first) / way) for name, end in ends.items()}
+        ways[name] = peer.parameters().flat() - start.flat()
+    return agree(ways, f"{workload.title}, {dtype}: one epoch", TOLERANCE[dtype])
+
+
+def validate_call(made, of, workload, dtype):
+    """How far each peer's `of(peer)`, an array, is from the first one's, the parameters being the same."""
+    start = start_parameters(workload, dtype)
+    results = {}
+    for name, peer in made.items():
+        peer.load(start)
+        results[name] = np.ravel(of(peer)).astype(np.float64)
+    return agree(results, f"{workload.name} {workload.shape}, {dtype}", DIRECT_TOLERANCE[dtype])
+
+
+def agree(results, what, tolerance):
+    """{name: |r - r_first| / |r_first|}; raises RuntimeError if that is more than `tolerance`."""
+    first_name, first = next(iter(results.items()))
+    length = np.linalg.norm(first)
+    deviations = {name: float(np.linalg.norm(result - first) / length) for name, result in results.items()}
     for name, deviation in deviations.items():
-        if not deviation <= TOLERANCE[dtype]:  # NaN is refused as well
-            raise RuntimeError(
-                f"{workload.title}, {dtype}: after one epoch {name} is {deviation:.1e} of the way off "
-                f"{next(iter(made))}, {TOLERANCE[dtype]:.0e} is allowed"
-            )
+        if not deviation <= tolerance:  # NaN is refused as well
+            raise RuntimeError(f"{what}: {name} is {deviation:.1e} of it off {first_name}, {tolerance:.0e} is allowed")
     return deviations
 
 
 def epoch_timer(peer, workload, dtype):
-    """A function of a number of epochs: trains that many, shuffled, and returns the seconds it took."""
+    """A function of a number of epochs: trains that many, shuffled, and returns the seconds it took.
+
+    Batch learning takes the samples as they come: their order does not matter.
+    """
     start = start_parameters(workload, dtype)
+    make_orders = Orders.shuffles if workload.batch_size < workload.n_samples else Orders.as_given
 
     def seconds(n_epochs):
         peer.load(start)
-        orders = Orders.shuffles(workload.n_samples, n_epochs)
+        orders = make_orders(workload.n_samples, n_epochs)
         began = perf_counter()
         peer.train(orders)
         return perf_counter() - began
@@ -70,18 +89,33 @@ def call_timer(function, *args):
     return seconds
 
 
-def in_turns(timers, repeats, turn_seconds=0.15, most=MAX_EPOCHS):
-    """Seconds an epoch (or a call) of each timer: {name: array (repeats,)}.
+class Turns:
+    """One turn of each timer in a round, so that a machine that slows down or speeds up does it to all.
 
-    One turn of each, then again from the first, so that a machine that slows down or speeds up does
-    it to all of them. Each turn is as many epochs as fit into `turn_seconds`, at least one.
+    Each turn is as many epochs (or calls) as fit into `TURN_SECONDS`, at least one and `most` at most.
     """
-    counts = {}
-    for name, seconds in timers.items():
-        seconds(1)  # warm up: compile, allocate
-        counts[name] = int(np.clip(turn_seconds / seconds(1), 1, most))
-    rounds = [{name: seconds(counts[name]) / counts[name] for name, seconds in timers.items()} for _ in range(repeats)]
-    return {name: np.array([turn[name] for turn in rounds]) for name in timers}
+
+    def __init__(self, timers, most=MAX_EPOCHS):
+        self.timers = timers
+        self.counts = {}
+        for name, seconds in timers.items():
+            seconds(1)  # warm up: compile, allocate
+            self.counts[name] = int(np.clip(TURN_SECONDS / seconds(1), 1, most))
+
+    def round(self):
+        """Seconds an epoch (or a call) of each timer."""
+        return {name: seconds(self.counts[name]) / self.counts[name] for name, seconds in self.timers.items()}
+
+
+def in_turns(timers, repeats, most=MAX_EPOCHS):
+    """Seconds an epoch (or a call) of each timer in each round: {name: array (repeats,)}."""
+    turns = Turns(timers, most)
+    return by_name([turns.round() for _ in range(repeats)])
+
+
+def by_name(rounds):
+    """[{name: number} for each round] as {name: array (repeats,)}."""
+    return {name: np.array([turn[name] for turn in rounds]) for name in rounds[0]}
 
 
 def seconds_a_call(function, *args, least_seconds=0.3):

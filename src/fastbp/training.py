@@ -150,7 +150,7 @@ class Training:
             position=np.zeros(3, np.int64),
             batch_size=size,
             part_size=max(1, PART_PRODUCTS // net.topology.n_weights),
-            shuffle=options.shuffle,
+            shuffle=options.shuffle and size < n_samples,  # the sum over all samples has no order
             whole_epochs=self.watched,
         )
         self.n_chunks = net.workspace.n_chunks(min(size, self.run_state.part_size))

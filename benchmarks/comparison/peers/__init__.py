@@ -1,11 +1,11 @@
 """The libraries that are compared, each behind the same few methods."""
 
-from importlib.util import find_spec
-
+from .fann import Fann
 from .fastbp_fit import Fastbp
 from .jax_scan import JaxScan
 from .numpy_by_hand import NumpyByHand
 from .pytorch import PyTorch
+from .pytorch_compiled import PyTorchCompiled
 from .scikit_learn import ScikitLearn
 
 # fastbp comes first: the others have to reach its parameters, and their times are divided by its own.
@@ -14,9 +14,7 @@ PEERS = {
     "numpy": NumpyByHand,
     "sklearn": ScikitLearn,
     "torch": PyTorch,
+    "torch-compiled": PyTorchCompiled,
     "jax": JaxScan,
+    "fann": Fann,
 }
-
-
-def is_installed(peer):
-    return find_spec(peer.package) is not None

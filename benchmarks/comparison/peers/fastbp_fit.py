@@ -34,3 +34,18 @@ class Fastbp(Peer):
 
     def one_sample(self, x):
         return self.net.forward(x)
+
+    def outputs(self):
+        return self.net.forward(self.X)
+
+    def gradient(self):
+        """The sum over the samples, which is what `Network.gradient` returns."""
+        return self.net.gradient(self.X, self.T)[1]
+
+    def gradient_parameters(self):
+        mean = self.gradient() / len(self.X)
+        there = self.parameters()
+        self.net.params = mean  # its views are those of the gradient now
+        grads = self.parameters()
+        self.load(there)
+        return grads

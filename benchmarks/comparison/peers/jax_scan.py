@@ -25,6 +25,7 @@ class JaxScan(Peer):
         self.h = {"tanh": jax.numpy.tanh, "relu": jax.nn.relu}[workload.activation]
         self.epoch = jax.jit(self._epoch, donate_argnums=0)
         self.forward = jax.jit(self._forward)
+        self.grad = jax.jit(jax.grad(self._loss))
 
     def load(self, parameters):
         from jax.flatten_util import ravel_pytree
@@ -42,9 +43,9 @@ class JaxScan(Peer):
     def _loss(self, params, X, T):
         return 0.5 * ((self._forward(params, X) - T) ** 2).sum() / len(X)
 
-    def _step(self, state, rows, X, T):
+    def _step(self, state, X, T):
         params, m, v, t = state
-        grad = self.jax.grad(self._loss)(params, X[rows], T[rows])
+        grad = self.jax.grad(self._loss)(params, X, T)
         rate = self.workload.learning_rate
         if self.workload.solver == "sgd":
             return (params - rate * grad, m, v, t)
@@ -60,10 +61,12 @@ class JaxScan(Peer):
 
     def _epoch(self, state, order, X, T):
         batch_size = self.workload.batch_size
+        if batch_size == len(X):  # batch learning: nothing to gather
+            return self._step(state, X, T)
         full = len(order) // batch_size * batch_size
         batches = order[:full].reshape(-1, batch_size)
-        state, _ = self.jax.lax.scan(lambda s, rows: (self._step(s, rows, X, T), None), state, batches)
-        return self._step(state, order[full:], X, T) if full < len(order) else state
+        state, _ = self.jax.lax.scan(lambda s, rows: (self._step(s, X[rows], T[rows]), None), state, batches)
+        return self._step(state, X[order[full:]], T[order[full:]]) if full < len(order) else state
 
     def train(self, orders):
         jnp = self.jax.numpy
@@ -74,8 +77,20 @@ class JaxScan(Peer):
         self.params = self.jax.block_until_ready(state)[0]
 
     def parameters(self):
-        weights, biases = self.unravel(self.params)
+        return self._as_parameters(self.params)
+
+    def _as_parameters(self, flat):
+        weights, biases = self.unravel(flat)
         return Parameters([np.asarray(w) for w in weights], [np.asarray(b) for b in biases])
 
     def one_sample(self, x):
         return np.asarray(self.forward(self.params, x))
+
+    def outputs(self):
+        return self.jax.block_until_ready(self.forward(self.params, self.X))
+
+    def gradient(self):
+        return self.jax.block_until_ready(self.grad(self.params, self.X, self.T))
+
+    def gradient_parameters(self):
+        return self._as_parameters(self.gradient())

@@ -44,7 +44,7 @@ class NumpyByHand(Peer):
         self.m[:] = self.v[:] = 0
         self.t = 0
         for order in orders.rows:
-            X, T = self.X[order], self.T[order]
+            X, T = (self.X[order], self.T[order]) if orders.shuffled else (self.X, self.T)
             for start in range(0, len(X), batch_size):
                 self._gradient(X[start : start + batch_size], T[start : start + batch_size])
                 self.step()
@@ -81,3 +81,13 @@ class NumpyByHand(Peer):
 
     def one_sample(self, x):
         return self._forward(x)[1]
+
+    def outputs(self):
+        return self._forward(self.X)[1]
+
+    def gradient(self):
+        self._gradient(self.X, self.T)
+
+    def gradient_parameters(self):
+        self.gradient()
+        return Parameters(*([g.copy() for g in grads] for grads in (self.weight_grads, self.bias_grads)))

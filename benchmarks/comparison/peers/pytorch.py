@@ -33,21 +33,40 @@ class PyTorch(Peer):
             return self.torch.optim.SGD(parameters, lr=rate, fused=True)
         return self.torch.optim.Adam(parameters, lr=rate, betas=(BETA_1, BETA_2), eps=EPSILON, fused=True)
 
+    def _loss(self, x, t):
+        return 0.5 * (self.model(x) - t).square().sum() / len(x)
+
     def train(self, orders):
         optimizer, batch_size = self._optimizer(), self.workload.batch_size
         for order in self.torch.from_numpy(orders.rows):
-            X, T = self.X[order], self.T[order]
+            X, T = (self.X[order], self.T[order]) if orders.shuffled else (self.X, self.T)
             for x, t in zip(X.split(batch_size), T.split(batch_size), strict=True):
                 optimizer.zero_grad()
-                loss = 0.5 * (self.model(x) - t).square().sum() / len(x)
-                loss.backward()
+                self._loss(x, t).backward()
                 optimizer.step()
 
     def parameters(self):
+        return self._by_kind(lambda parameter: parameter)
+
+    def _by_kind(self, of):
+        """What `of` gives for each parameter, weights and biases apart."""
+        kinds = ("weight", "bias")
         return Parameters(
-            *([getattr(layer, name).detach().numpy().copy() for layer in self.linear] for name in ("weight", "bias"))
+            *([of(getattr(layer, kind)).detach().numpy().copy() for layer in self.linear] for kind in kinds)
         )
 
     def one_sample(self, x):
         with self.torch.inference_mode():
             return self.model(self.torch.from_numpy(x)).numpy()
+
+    def outputs(self):
+        with self.torch.inference_mode():
+            return self.model(self.X)
+
+    def gradient(self):
+        self.model.zero_grad()
+        self._loss(self.X, self.T).backward()
+
+    def gradient_parameters(self):
+        self.gradient()
+        return self._by_kind(lambda parameter: parameter.grad)

@@ -50,3 +50,6 @@ class ScikitLearn(Peer):
 
     def one_sample(self, x):
         return self.model.predict(x)
+
+    def outputs(self):
+        return self.model.predict(self.X)

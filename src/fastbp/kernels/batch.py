@@ -135,7 +135,7 @@ def tile_of(space, slot, n_samples):
         shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, slot * space.n_t),
         shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
         space.columns, space.zero,
-        n_samples, n_registers * step, stride_of(n_registers) * step,
+        n_samples, n_registers * step, stride_of(n_registers) * step, False,
     )  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def pass_through(net, tile, job, max_part, total):
     n_parts = n_parts_of(tile.n_samples, max_part)
     for k in range(n_parts):
         start, stop = part_of(tile.n_samples, k, n_parts, lanes(tile.z))
-        part = samples_of(tile, start, stop)
+        part = samples_of(tile, start, stop) if n_parts > 1 else tile
         forward(net, part)
         if job.kind != FORWARD:
             output_delta(net, part, total)

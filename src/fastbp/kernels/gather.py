@@ -58,6 +58,7 @@ class Tile(NamedTuple):
     n_samples: int
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
+    is_part: bool  # of a larger tile: other samples follow in the rows
 
 
 @kernel
@@ -67,7 +68,7 @@ def samples_of(tile, start, stop):
     width = (stop - start + step - 1) // step * step
     return Tile(
         shift(tile.a, start), shift(tile.z, start), shift(tile.delta, start), shift(tile.t, start),
-        shift(tile.weight, start), tile.by_sample, tile.columns, tile.zero, stop - start, width, tile.stride,
+        shift(tile.weight, start), tile.by_sample, tile.columns, tile.zero, stop - start, width, tile.stride, True,
     )  # fmt: skip
 
 

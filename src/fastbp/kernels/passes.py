@@ -52,6 +52,20 @@ def ends_of_sums(net, tile, layer, first, c):
 
 
 @kernel
+def runs_of(tile, n_units):
+    """(number, length) of the runs in which the numbers of some units stand; from one to the next it is a stride."""
+    return (n_units, tile.width) if tile.is_part else (1, n_units * tile.stride)
+
+
+@kernel
+def multiply_slopes(layer, a, z, delta, tile, n_units):
+    """delta_j *= h'(a_j) for some units of a layer."""
+    n_runs, length = runs_of(tile, n_units)
+    for r in range(n_runs):
+        multiply_slope(layer, a, z, delta, r * tile.stride, length)
+
+
+@kernel
 def forward(net, tile):
     """a and z of every unit."""
     for l in range(1, net.n_layers):
@@ -69,7 +83,9 @@ def forward(net, tile):
                 # (5.48)  a_j = b_j + sum_i w_ji z_i, and (5.49) for relu
                 weighted_sums(a_j, w_ji, z_i, ends, Size(n_units, tile.width, block.n_in))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
-                activate(layer, a_j.data, z_j.data, 0, n_units * tile.stride)
+                n_runs, length = runs_of(tile, n_units)
+                for r in range(n_runs):
+                    activate(layer, a_j.data, z_j.data, r * tile.stride, length)
         if layer.function == SOFTMAX:
             a, y = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
             call_address(layer.h_address, a.data, y.data, layer.n_units, tile.stride, tile.width)
@@ -96,7 +112,7 @@ def multiply_output_slope(net, tile):
     """delta_k = dE/dy_k h'(a_k) of the outputs, where that is not yet done."""
     layer, outputs = outputs_of(net, tile)
     if layer.function != SOFTMAX:
-        multiply_slope(layer, outputs.a, outputs.y, outputs.delta, 0, layer.n_units * tile.stride)
+        multiply_slopes(layer, outputs.a, outputs.y, outputs.delta, tile, layer.n_units)
     elif layer.dh_address != NONE:
         call_address(layer.dh_address, outputs.y, outputs.delta, layer.n_units, tile.stride, tile.width)
 
@@ -146,7 +162,7 @@ def backward(net, tile):
                 # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
                 weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
             a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
-            multiply_slope(layer, a_j.data, z_j.data, delta_j.data, 0, n_units * tile.stride)
+            multiply_slopes(layer, a_j.data, z_j.data, delta_j.data, tile, n_units)
 
 
 @kernel

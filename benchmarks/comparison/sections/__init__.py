@@ -1,0 +1,20 @@
+"""What can be measured, by the names of the command line; in this order, which `done` depends on.
+
+A section is a function (setup, done) -> Outcome; `done` holds the outcomes of the sections before it.
+"""
+
+from . import gradient, growth, large_layer, running, start_up, training, width
+
+SECTIONS = {
+    "training": training.training,
+    "roofline": training.roofline,
+    "on-line": training.on_line,
+    "batch": training.batch,
+    "one-sample": running.one_sample,
+    "inference": running.inference,
+    "gradient": gradient.run,
+    "large-layer": large_layer.run,
+    "start-up": start_up.run,
+    "growth": growth.run,
+    "width": width.run,
+}
