@@ -110,9 +110,19 @@ class Network(PackedNetwork):
         Returns
         -------
         array (n_samples, n_outputs)
+
+        Notes
+        -----
+        A few samples, as a C-contiguous array of the network's dtype, take a shorter way than many: about
+        1 us instead of 20. It adds up in another order; the results agree to rounding.
         """
-        first_unit = self._topology.first_units[-1]
-        return self._values(self._check_inputs(X), first_unit, self.sizes[-1], with_delta=False)
+        outputs = self._few_outputs(X)
+        if outputs is None:
+            samples = self._check_inputs(X)
+            outputs = self._few_outputs(samples.x)  # a list, say, gives the same bits as an array
+        if outputs is None:
+            outputs = self._values(samples, self._topology.first_units[-1], self.sizes[-1], with_delta=False)
+        return outputs
 
     def activations(self, X: Array) -> list[Array]:
         """z of every unit: a list over the layers, inputs first, of arrays (n_samples, n_units)."""

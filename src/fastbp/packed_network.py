@@ -10,6 +10,7 @@ from fastbp.checks import Array
 from fastbp.describe import describe
 from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES
+from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
 from fastbp.workspace import SLOPES, Workspace, aligned_zeros, filled_up
 
@@ -43,6 +44,7 @@ class PackedNetwork:
             loss=LOSSES[loss],
         )
         self.workspace = Workspace(topology, self._packed, functions)
+        self._few_outputs = FewSamples(self._packed, self.workspace)
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -11,6 +11,8 @@ import numpy as np
 from fastbp import checks, initial, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
+from fastbp.kernels.online import OnlineMemory
+from fastbp.single_sample import online_memory
 from fastbp.solvers import Choice
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ class Training:
         net, options = self.net, self.options
         n_samples, packed = len(self.samples.x), net.packed
         size = min(options.batch_size or n_samples, n_samples)
-        self.memory: batch.Memory | None = None
+        self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if size == 1 else None
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -209,8 +211,10 @@ class Training:
             self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
         return bool(finite)
 
-    def _memory(self, n_slots: int) -> batch.Memory:
+    def _memory(self, n_slots: int) -> batch.Memory | OnlineMemory:
         """Work space for the steps; made anew if another number of threads is free than the last time."""
+        if isinstance(self.memory, OnlineMemory):
+            return self.memory
         if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
             run = self.run_state
             self.memory = self.net.workspace.memory(min(run.batch_size, run.part_size), n_slots)

@@ -8,7 +8,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, outputs, updates
+from fastbp.kernels import batch, outputs, single_outputs, updates
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
 from fastbp.network import Network
@@ -54,6 +54,7 @@ def _compile_functions(dtype: np.dtype) -> None:
     outputs.address_of_softmax_slope(dtype)
     for loss, function_code in [*CANONICAL, *((loss, codes.IDENTITY) for loss in LOSSES.values())]:
         outputs.address_of_deltas(loss, function_code, dtype)
+        single_outputs.address_of_single_deltas(loss, function_code, dtype)
     for kind in updates.STEPS:
         updates.address_of_step(kind, dtype)
     batch.parallel_address(dtype)

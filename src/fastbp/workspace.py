@@ -33,7 +33,7 @@ from fastbp.topology import Topology
 VALUES, DELTAS, SLOPES = 1, 2, 3
 LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES}
 
-KEPT_BYTES = 1 << 20  # up to which a work space is kept
+KEPT_BYTES = 1 << 18  # of z and gradients, up to which a work space is kept
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
@@ -62,6 +62,13 @@ def filled_up(n: int, dtype: np.dtype) -> int:
     return (n + step - 1) // step * step
 
 
+def min_chunk(topology: Topology, dtype: np.dtype) -> int:
+    """Fewest samples in a chunk."""
+    fewest = MIN_CHUNK_REGISTERS * int(lanes_of(dtype))
+    fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
+    return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
+
+
 class Workspace:
     """Makes the work space of one network, and runs jobs in it.
 
@@ -78,6 +85,7 @@ class Workspace:
                 function.address(packed.params.dtype, slope=True)
         self._dtype = packed.params.dtype
         self._n_by_sample = topology.n_by_sample(self._dtype)
+        self._min_chunk, self._n_params = min_chunk(topology, self._dtype), topology.n_params
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
         self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
 
@@ -101,15 +109,9 @@ class Workspace:
             layers[-1, DH_ADDRESS] = NONE if canonical else address_of_softmax_slope(dtype)
         self._linked = level
 
-    def _min_chunk(self) -> int:
-        """Fewest samples in a chunk."""
-        topology, fewest = self._topology, MIN_CHUNK_REGISTERS * int(lanes_of(self._dtype))
-        fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
-        return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
-
     def n_chunks(self, n_samples: int) -> int:
         """Chunks into which so many samples are cut."""
-        return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk()))
+        return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
 
     def _max_tile(self) -> int:
         """Most samples in a tile."""
@@ -149,7 +151,7 @@ class Workspace:
             grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
             errors=np.zeros(n_chunks),
             plan=np.array(
-                [max_tile, self._max_part(), self._min_chunk(), n_slots, worker_address(dtype), parallel], np.int64
+                [max_tile, self._max_part(), self._min_chunk, n_slots, worker_address(dtype), parallel], np.int64
             ),
         )
 
@@ -168,8 +170,8 @@ class Workspace:
         with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
             memory = self._take((n_samples, n_slots, with_gradient))
             error = run_job(self._packed, samples, memory, kind, first_unit, samples.x if out is None else out)
-        gradient = memory.grads[0, : self._topology.n_params].copy() if with_gradient else memory.errors
-        if sum(array.nbytes for array in memory) <= KEPT_BYTES:
+        gradient = memory.grads[0, : self._n_params].copy() if with_gradient else memory.errors
+        if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
             self._kept[:] = [((n_samples, n_slots, with_gradient), memory)]
         return float(error), gradient
 

@@ -207,18 +207,20 @@ def work_on_chunk(net, data, space, job, step, part):
     chunks. Where one tile holds all samples, the step along its gradient is taken at once.
     """
     start, stop = part_of(job.n_samples, part.chunk, part.n_chunks, lanes(space.z))
-    grad = shift(space.grads, (part.slot if part.n_chunks == 1 else part.slot + 1) * space.n_params)
+    wants_gradient = job.kind in (GRADIENT, STEP)
+    row = part.slot if part.n_chunks == 1 else part.slot + 1
+    grad = shift(space.grads, row * space.n_params if wants_gradient else 0)
     total = shift(space.errors, part.chunk)
     set_number(total, 0, 0.0)
     n_tiles = n_parts_of(stop - start, space.max_tile)
     for k in range(n_tiles):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
-        tile, row = tile_of(space, part.slot, last - first), start + first
-        load_samples(net, data, job.start + row, tile, job.kind != FORWARD)
+        tile = tile_of(space, part.slot, last - first)
+        load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
         pass_through(net, tile, job, space.max_part, total)
         if job.kind in (FORWARD, DELTA):
-            copy_out(net, job, tile, row)
-        if job.kind in (GRADIENT, STEP):
+            copy_out(net, job, tile, start + first)
+        if wants_gradient:
             transpose_layers(net, tile)
             taken = step.taken and is_one_tile(space, job) and np.isfinite(number(total, 0))
             gradient(net, tile, grad, k > 0, Step(taken, step.rule, step.learning_rate, step.scale))

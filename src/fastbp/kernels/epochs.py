@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels import sample
 from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.lanes import number, set_number, view
+from fastbp.kernels.online import learn, online_of
 from fastbp.kernels.packed import net_of
-from fastbp.kernels.updates import MOMENTUM, SGD, Step, next_rate, no_step, rule_of, take_step
+from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, take_step
+from fastbp.kernels.wide import copy_params
 
 
 class Run(NamedTuple):
@@ -123,31 +124,19 @@ def advance(run, n_samples, n_all):
 
 @entry
 def train_online(packed, samples, memory, solver, run, n_steps):
-    """`train` with batches of one sample: the derivation's own loops, `sample.py`."""
-    a, z, delta = memory.a[0], memory.z[0], memory.delta[0]
-    grad, rule = memory.grads[0], rule_of(solver)
-    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and solver.l2 == 0.0
-    for _step in range(n_steps):
+    """`train` with batches of one sample, in a copy of the network: see `online.py`."""
+    online, data, finite = online_of(packed, memory, solver, run.order), data_of(samples), True
+    copy_params(online.net, online.wide)
+    while finite and n_steps > 0 and run.position[0] < run.rates.size:
         epoch, start = run.position[0], run.position[1]
-        if epoch == run.rates.size:
-            return True
-        if start == 0 and not begin_epoch(packed, run):
-            return False
-        n = run.order[start]
-        weight = samples.weight[n] if samples.weight.size > 0 else 1.0
-        sample.forward(packed, samples.x[n], a, z)
-        error = weight * sample.output_delta(packed, samples.t[n], a, z, delta)
-        if not np.isfinite(error):
-            return False
-        run.losses[epoch] += error
-        sample.backward(packed, a, z, delta)
-        if plain:
-            sample.add_gradient(packed, z, delta, -run.rates[epoch] * weight, packed.params)  # w <- w - eta dE_n/dw
-        else:
-            grad[:] = 0.0
-            sample.add_gradient(packed, z, delta, weight, grad)
-            step = Step(True, rule, next_rate(rule, run.rates[epoch]), 1.0)
-            take_step(view(packed.params), view(grad), step)
-        if advance(run, 1, len(samples.x)) and run.whole_epochs:
-            return True
-    return True
+        if start == 0:
+            copy_params(online.wide, online.net)
+            if not begin_epoch(packed, run):
+                return False
+        n_samples = min(n_steps, len(samples.x) - start)
+        finite = learn(online, data, view(run.losses), epoch, run.rates[epoch], start, start + n_samples)
+        n_steps -= n_samples
+        if finite and advance(run, n_samples, len(samples.x)) and run.whole_epochs:
+            break
+    copy_params(online.wide, online.net)
+    return finite

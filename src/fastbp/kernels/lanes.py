@@ -28,6 +28,8 @@ if JIT_DISABLED:
         first,
         fma,
         get,
+        inlined,
+        keep_first,
         lanes,
         library_cos,
         library_sin,
@@ -38,12 +40,14 @@ if JIT_DISABLED:
         maximum,
         minimum,
         number,
+        outlined,
         polynomial,
         precision,
         prefetch,
         put,
         reciprocal_estimate,
         rint,
+        rows_shape,
         rsqrt_estimate,
         scale,
         select,
@@ -56,9 +60,11 @@ if JIT_DISABLED:
         store_first,
         sum_lanes,
         sum_tile,
+        sums_of,
         tile,
         transpose,
         view,
+        view_at,
     )  # fmt: skip
 else:
     from fastbp.kernels.lanes_arithmetic import (
@@ -98,15 +104,17 @@ else:
         store_first,
         view,
     )  # fmt: skip
+    from fastbp.kernels.lanes_rows import inlined, keep_first, outlined, rows_shape, sums_of, view_at
     from fastbp.kernels.lanes_tiles import get, put, square_tile, sum_tile, tile, transpose
     from fastbp.kernels.vectors import Shape
 
 __all__ = [
-    "Doubles", "Integers", "Numbers", "Shape", "absolute", "any_lane", "copysign", "exp2i", "exponent", "first", "fma",
-    "get", "lanes", "library_cos", "library_sin", "like", "load", "load_first", "mantissa", "maximum", "minimum",
-    "number", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rsqrt_estimate", "scale",
-    "select", "set_number", "shift", "single", "splat", "square_tile", "store", "store_first", "sum_lanes",
-    "sum_tile", "tile", "transpose", "view",
+    "Doubles", "Integers", "Numbers", "Shape", "absolute", "any_lane", "copysign", "exp2i", "exponent", "first",
+    "fma", "get", "inlined", "keep_first", "lanes", "library_cos", "library_sin", "like", "load", "load_first",
+    "mantissa", "maximum", "minimum", "number", "outlined", "polynomial", "precision", "prefetch", "put",
+    "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate", "scale", "select", "set_number", "shift", "single",
+    "splat", "square_tile", "store", "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view",
+    "view_at",
 ]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are

@@ -3,6 +3,7 @@
 A Vec is an array of lanes, a tile a list of them. Slow, and easy to step through.
 """
 
+import ctypes
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,11 @@ class Shape(NamedTuple):
 
 def view(array):
     return array.reshape(-1)
+
+
+def view_at(dtype, address, size):
+    dtype = np.dtype(dtype)
+    return np.frombuffer((ctypes.c_byte * (int(size) * dtype.itemsize)).from_address(int(address)), dtype)
 
 
 def shift(x, offset):
@@ -40,7 +46,7 @@ def store(array, offset, value):
 
 def load_first(array, offset, count):
     _check(array, offset, count)
-    value = np.zeros(lanes(array), array.dtype)
+    value, count = np.zeros(lanes(array), array.dtype), min(count, lanes(array))
     value[:count] = array[offset : offset + count]
     return value
 
@@ -48,6 +54,10 @@ def load_first(array, offset, count):
 def store_first(array, offset, value, count):
     _check(array, offset, count)
     array[offset : offset + count] = np.broadcast_to(value, lanes(array))[:count]
+
+
+def keep_first(v, count):
+    return np.where(np.arange(len(v)) < count, v, v.dtype.type(0))
 
 
 def _check(array, offset, count):
@@ -146,6 +156,24 @@ def tile(shape, array):
 
 def square_tile(array):
     return tile(Shape(lanes(array), 1), array)
+
+
+def inlined():
+    pass
+
+
+def outlined():
+    pass
+
+
+def rows_shape(array, n_rows):
+    return Shape(min(n_rows, lanes(array)), 1)
+
+
+def sums_of(block):
+    sums = np.zeros_like(block[0])
+    sums[: len(block)] = [row.sum() for row in block]
+    return sums
 
 
 def get(block, k):

@@ -1,9 +1,8 @@
 """Backpropagation of one sample, loop by loop as it is derived.
 
-The numbers are Bishop's (Pattern Recognition and Machine Learning, section 5.3). Compiled, these
-functions are the on-line learner; their `.py_func`, plain Python, are the naive loops that the
-benchmarks compare with; and `tile.py`, which computes the same sums many samples at a time, is tested
-against them.
+The numbers are Bishop's (Pattern Recognition and Machine Learning, section 5.3). Their `.py_func`,
+plain Python, are the naive loops that the benchmarks compare with; what computes the same sums fast,
+`tile.py` many samples at a time and `single.py` one, is tested against them.
 
 a, z, delta: (n_units,), one number for each unit: its input, its output, and dE_n/da. Units are
 numbered inputs first, outputs last. x: (n_inputs,), t: (n_outputs,), grad: (n_params,).

@@ -1,0 +1,89 @@
+"""Sums of the lanes of several registers, first lanes, numbers at an address: what `single.py` needs.
+
+And where a function's code goes: into its callers, or not.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastbp.kernels.lanes_memory import _first_lanes, as_offset
+from fastbp.kernels.lanes_tiles import _merge
+from fastbp.kernels.vectors import ShapeType, ViewType, vec_of
+
+
+@intrinsic
+def rows_shape(typingctx, array, n_rows):
+    """Shape(n_rows, 1), n_rows a constant; of as many rows as the array's registers have lanes, at most."""
+    if not isinstance(n_rows, types.IntegerLiteral):
+        return None
+    shape = ShapeType(min(n_rows.literal_value, vec_of(array.dtype).lanes), 1)
+    return shape(array, n_rows), lambda context, builder, sig, args: context.get_dummy_value()
+
+
+@intrinsic
+def sums_of(typingctx, block):
+    """A register whose lane q is the sum of the lanes of register q of a tile; 0 behind the last one.
+
+    For tiles of no more registers than a register has lanes. Two registers merge into one with both their
+    half sums, and so on: about three instructions for each sum.
+    """
+    vec, count = block.vec, block.shape.units * block.shape.registers
+
+    def lower(context, builder, sig, args):
+        sums = [builder.load(builder.gep(args[0], [ir.IntType(64)(k)])) for k in range(count)]
+        zero = ir.Constant(vec.llvm, [0.0] * vec.lanes)
+        for _stage in range(vec.lanes.bit_length() - 1):
+            sums += [zero] * (len(sums) % 2)
+            sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
+        return sums[0]
+
+    return vec(block), lower
+
+
+@intrinsic
+def keep_first(typingctx, v, count):
+    """v in the first `count` lanes, and 0 in the others."""
+
+    def lower(context, builder, sig, args):
+        mask = _first_lanes(builder, as_offset(context, builder, args[1], sig.args[1]), v)
+        return builder.select(mask, args[0], ir.Constant(v.llvm, [0.0] * v.lanes))
+
+    return v(v, count), lower
+
+
+@intrinsic
+def view_at(typingctx, dtype, address, size):
+    """`size` numbers of `dtype` that stand at an address: whoever passes it keeps them in being."""
+    ty = ViewType(dtype.instance_type if isinstance(dtype, types.NumberClass) else dtype.dtype)
+
+    def lower(context, builder, sig, args):
+        result = cgutils.create_struct_proxy(ty)(context, builder)
+        result.data = builder.inttoptr(as_offset(context, builder, args[1], sig.args[1]), result.data.type)
+        result.size = as_offset(context, builder, args[2], sig.args[2])
+        return result._getvalue()
+
+    return ty(dtype, address, size), lower
+
+
+def _attribute(name):
+    """Code that gives an attribute to the function that it stands in."""
+
+    def lower(context, builder, sig, args):
+        builder.function.attributes.add(name)
+        return context.get_dummy_value()
+
+    return types.void(), lower
+
+
+@intrinsic
+def inlined(typingctx):
+    """Make the function that calls this part of its callers: a call with its arguments takes 5 ns."""
+    return _attribute("alwaysinline")
+
+
+@intrinsic
+def outlined(typingctx):
+    """Keep the function that calls this out of its callers: what it sets up would be set up in them each time."""
+    return _attribute("noinline")
