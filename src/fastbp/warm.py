@@ -1,5 +1,6 @@
 """`warm_up`: compile everything now, so that nothing has to be compiled later."""
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,7 +53,8 @@ def _compile_functions(dtype: np.dtype) -> None:
         function.address(dtype, slope=True)
     outputs.address_of_softmax(dtype)
     outputs.address_of_softmax_slope(dtype)
-    for loss, function_code in [*CANONICAL, *((loss, codes.IDENTITY) for loss in LOSSES.values())]:
+    pairs = itertools.product(LOSSES.values(), (codes.TANH, codes.SOFTMAX))  # any function that is not softmax
+    for loss, function_code in [*CANONICAL, *pairs]:
         outputs.address_of_deltas(loss, function_code, dtype)
         single_outputs.address_of_single_deltas(loss, function_code, dtype)
     for kind in updates.STEPS:
