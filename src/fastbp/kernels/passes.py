@@ -16,7 +16,7 @@ the activation function comes to it.
 from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
-from fastbp.kernels.lanes import lanes, load_first, number, shift, store
+from fastbp.kernels.lanes import inlined, lanes, load_first, number, shift, store
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, block_of, layer_of
 from fastbp.kernels.tile import (
@@ -45,6 +45,7 @@ def rows_from(tile, values, j):
 @kernel
 def ends_of_sums(net, tile, layer, first, c):
     """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with."""
+    inlined()
     floor = 0.0 if layer.function == RELU and c == layer.in_end - 1 else NO_FLOOR
     if layer.bias == NONE:
         return Ends(c > layer.in_start, tile.zero, 0, floor)
@@ -60,6 +61,7 @@ def runs_of(tile, n_units):
 @kernel
 def multiply_slopes(layer, a, z, delta, tile, n_units):
     """delta_j *= h'(a_j) for some units of a layer."""
+    inlined()
     n_runs, length = runs_of(tile, n_units)
     for r in range(n_runs):
         multiply_slope(layer, a, z, delta, r * tile.stride, length)
@@ -199,6 +201,7 @@ def step_up_to(net, grad, step, start, stop):
 @kernel
 def weight_gradient(net, tile, block, dw, delta_j, ends, n_units):
     """(5.57)  dE/dw_ji = sum_s delta_j z_i, for some units j of a block."""
+    inlined()
     if block.by_inputs:  # the inputs i in the lanes, not the samples s: no sum across lanes at the end
         z_s = rows_of_layer(tile, layer_of(net, block.source))
         d_js = Weights(delta_j.data, delta_j.stride, 1)

@@ -19,11 +19,13 @@ from fastbp.kernels.lanes import (
     Shape,
     fma,
     get,
+    inlined,
     lanes,
     load,
     load_first,
     maximum,
     number,
+    outlined,
     put,
     shift,
     splat,
@@ -69,6 +71,7 @@ PACKED = 0
 @kernel
 def units_of_block(left):
     """Units in the next block of sums, when so many are left."""
+    inlined()
     if left >= 6:
         return 6
     return 4 if left >= 4 else min(left, 2)
@@ -97,6 +100,7 @@ NO_FLOOR = -np.inf
 @kernel
 def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
     """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
+    inlined()
     n, step = shape.registers, lanes(out.data)
     sums = tile(shape, out.data)
     for q in range(shape.units):
@@ -119,6 +123,7 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
 @kernel
 def next_registers(left):
     """Registers of the next tile of a row: 4, or 3 so that none of the last ones is alone and waits for its sums."""
+    inlined()
     if TILE_REGISTERS == 4 and left > 4:
         return 4 - min(left % 4, 1)
     return min(left, TILE_REGISTERS)
@@ -127,6 +132,7 @@ def next_registers(left):
 @kernel
 def sums_of_units(shapes, out, weights, rows, ends, size):
     """`weighted_sum` along the rows of one block of units."""
+    inlined()
     step = lanes(out.data)
     s = 0
     while s < size.row_length:
@@ -152,6 +158,7 @@ def weighted_sums(out, weights, rows, ends, size):
     The rows are read again for each block of units. From the second cache they stream in at no cost that
     could be measured, from further away they would hold up the sums: 3 times as long at 4,096 x 4,096.
     """
+    inlined()
     step = lanes(out.data)
     n_registers = (size.row_length + step - 1) // step
     n_parts = (size.n_terms * n_registers * REGISTER_BYTES + PART_BYTES - 1) // PART_BYTES
@@ -169,6 +176,7 @@ def weighted_sums(out, weights, rows, ends, size):
 @kernel
 def sums_of_part(out, weights, rows, ends, size):
     """`weighted_sums` of one part. All of a block's rows before the next block: its weights stay in the first cache."""
+    outlined()
     q, single, packed = 0, size.row_length <= lanes(out.data), weights.term_stride == PACKED
     while q < size.n_sums:
         left = size.n_sums - q
@@ -194,6 +202,7 @@ def sums_of_part(out, weights, rows, ends, size):
 @kernel
 def row_product(shape, out, left, right, ends, n_numbers):
     """out[q, p] = begin + sum_s left[q, s] right[p, s] for a tile of sums, over whole registers of s."""
+    inlined()
     n, step = shape.registers, lanes(left.data)
     sums = tile(shape, left.data)
     for m in range(shape.units * n):
@@ -210,6 +219,7 @@ def row_product(shape, out, left, right, ends, n_numbers):
 @kernel
 def products_of_units(wide, single, out, left, right, ends, size):
     """`row_product` for one block of left rows and all right ones; returns how many left rows that are."""
+    inlined()
     p = 0
     while p < size.row_length:
         out_p, right_p = Rows(shift(out.data, p), out.stride), Rows(shift(right.data, p * right.stride), right.stride)
@@ -225,6 +235,7 @@ def products_of_units(wide, single, out, left, right, ends, size):
 @kernel
 def row_products(out, left, right, ends, size):
     """out[q, p] = begin + sum_s left[q, s] right[p, s] for all q and p; the n_terms numbers s are whole registers."""
+    outlined()
     q = 0
     while q < size.n_sums:
         n_left = size.n_sums - q
@@ -243,6 +254,7 @@ def row_products(out, left, right, ends, size):
 @kernel
 def sums_of_rows(shape, out, rows, ends, n_numbers):
     """out[m] = begin + sum_s rows[m, s] for as many rows m as the tile has registers."""
+    inlined()
     n, step = shape.units * shape.registers, lanes(rows.data)
     sums = tile(shape, rows.data)
     for m in range(n):
@@ -257,6 +269,7 @@ def sums_of_rows(shape, out, rows, ends, n_numbers):
 @kernel
 def row_sums(out, rows, ends, size):
     """out[q] = begin + sum_s rows[q, s] for all q; the row_length numbers s are whole registers."""
+    outlined()
     q = 0
     while q < size.n_sums:
         left, out_q = size.n_sums - q, shift(out, q)
