@@ -106,6 +106,6 @@ def _title(figure, dtype):
     workload = wide(1)
     network = f"{workload.sizes[0]}-w-w-{workload.sizes[-1]}, {workload.activation}, Adam, {dtype}"
     samples = f"{workload.n_samples:,} samples in batches of {workload.batch_size}"
-    figure.subplots_adjust(left=0.19, right=0.92, top=0.85, bottom=0.11)
+    figure.subplots_adjust(left=0.21, right=0.92, top=0.85, bottom=0.11)
     figure.text(0.02, 0.94, "An epoch takes others this many times as long as fastbp", fontsize=13, fontweight="bold")
     figure.text(0.02, 0.89, f"{network}; {samples}; medians of rounds taken in turns", fontsize=9.5)
