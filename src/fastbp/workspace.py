@@ -33,7 +33,7 @@ from fastbp.topology import Topology
 VALUES, DELTAS, SLOPES = 1, 2, 3
 LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES}
 
-KEPT_BYTES = 1 << 18  # of z and gradients, up to which a work space is kept
+KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
