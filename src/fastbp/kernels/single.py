@@ -6,7 +6,7 @@ and what arrives at as many units as a register has lanes is added up at once.
     a_j      = b_j + sum_i w_ji z_i             (5.48)   products along the rows, then the sums of their lanes
     z_j      = h(a_j)                           (5.49)
     delta_i  = h'(a_i) sum_j w_ji delta_j       (5.56)   a sum of whole rows
-    w_ji    -= eta delta_j z_i                  (5.53)   row by row
+    w_ji    -= eta delta_j z_i                  (5.53)   some registers of each row at a time
 
 Each layer's a, z and delta begin at a place of their own and end with zeros up to a whole register.
 """
