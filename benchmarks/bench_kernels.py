@@ -4,6 +4,7 @@ import numpy as np
 
 from fastbp import Network
 from fastbp.activations import ACTIVATIONS
+from fastbp.engine import aligned_zeros
 from fastbp.kernels.activation import apply_dh, apply_h
 from fastbp.kernels.batch import data_of, space_of, tile_of
 from fastbp.kernels.compiling import entry
@@ -14,7 +15,6 @@ from fastbp.kernels.packed import net_of
 from fastbp.kernels.tile import NO_FLOOR, Ends, Rows, Size, Weights, row_products, row_sums, weighted_sums
 from fastbp.kernels.updates import Step, next_rate, rule_of, take_step
 from fastbp.solvers import SOLVERS, make_solver
-from fastbp.workspace import aligned_zeros
 
 DTYPES = ["float32", "float64"]
 SHAPES = ["96x64", "256x256", "512x784", "10x100", "50x13"]  # units x terms
@@ -90,7 +90,7 @@ class SamplesIntoLanes:
         net = Network((n_inputs, 30, 10), dtype=dtype, seed=0)
         X, T = rng.standard_normal((5000, n_inputs)), rng.standard_normal((5000, 10))
         samples = net.check_samples(X, T)._replace(order=rng.permutation(5000))
-        self.arguments = net.packed, samples, net.workspace.memory(200), 200
+        self.arguments = net.packed, samples, net.engine.memory(200), 200
         gather(*self.arguments)
 
     def time_load_samples(self, n_inputs, dtype):

@@ -14,7 +14,7 @@ SIZES = [(64, 256, 256, 10), (784, 512, 512, 10), (3, 5, 2), (4096, 4096, 10)]
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_memory_does_not_grow_with_the_samples(sizes, dtype, n_threads):
     net = fastbp.Network(sizes, dtype=dtype, init="zeros")
-    memory = net.workspace.memory(10**7, n_threads)
+    memory = net.engine.memory(10**7, n_threads)
     n_bytes = sum(array.nbytes for array in memory)
     tile = 4 * sum(sizes) * tile_width(np.dtype(dtype)) * net.dtype.itemsize  # a, z, delta, and z sample by sample
     params = net.params.nbytes

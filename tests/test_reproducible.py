@@ -20,7 +20,7 @@ CASES = [
 def n_chunks(case, dtype="float64"):
     """Return into how many parts the samples are cut that threads work on."""
     net = draw(case, dtype).net
-    return net.workspace.memory(case.n_samples).errors.size
+    return net.engine.memory(case.n_samples).errors.size
 
 
 DIGESTS = """

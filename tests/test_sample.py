@@ -90,7 +90,7 @@ def test_chunks_and_tiles_change_nothing_but_rounding(n_samples, monkeypatch):
     for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64), ("PART_BYTES", 1)):
         monkeypatch.setattr(workspace, name, value)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
-    assert cut.workspace.memory(n_samples).errors.size > 1
+    assert cut.engine.memory(n_samples).errors.size > 1
     E, grad = cut.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
     assert math.isclose(E, whole[0], rel_tol=1e-13)
     assert_gradients_equal(cut, grad, whole[1], rtol=1e-13)

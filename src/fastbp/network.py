@@ -147,7 +147,7 @@ class Network(PackedNetwork):
             Not negative; 1 for each sample if not given.
         """
         samples = self.check_samples(X, T, sample_weight)
-        return self.workspace.run(samples, batch.ERROR)[0]
+        return self.engine.run(samples, batch.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
@@ -158,7 +158,7 @@ class Network(PackedNetwork):
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
-        return self.workspace.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
+        return self.engine.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
 
     def fit(
         self,
@@ -319,7 +319,7 @@ class Network(PackedNetwork):
         """z, or delta, of a run of units: (n_samples, n_columns)."""
         out = np.empty((len(samples.x), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
-        self.workspace.run(samples, kind, first_unit=first_unit, out=out)
+        self.engine.run(samples, kind, first_unit=first_unit, out=out)
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:

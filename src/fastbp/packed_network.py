@@ -8,11 +8,11 @@ from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.describe import describe
+from fastbp.engine import SLOPES, Engine, aligned_zeros, filled_up
 from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES
 from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
-from fastbp.workspace import SLOPES, Workspace, aligned_zeros, filled_up
 
 
 class PackedNetwork:
@@ -43,8 +43,8 @@ class PackedNetwork:
             outgoing=topology.outgoing(),
             loss=LOSSES[loss],
         )
-        self.workspace = Workspace(topology, self._packed, functions)
-        self._few_outputs = FewSamples(self._packed, self.workspace)
+        self.engine = Engine(topology, self._packed, functions)
+        self._few_outputs = FewSamples(self._packed, self.engine)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -120,7 +120,7 @@ class PackedNetwork:
     @property
     def packed(self) -> Packed:
         """The network as the kernels see it; shares memory with `params`."""
-        self.workspace.link(SLOPES)
+        self.engine.link(SLOPES)
         return self._packed
 
     def astype(self, dtype: Any) -> Self:

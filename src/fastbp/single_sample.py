@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.engine import VALUES, Engine, aligned_zeros, filled_up
 from fastbp.kernels import few
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.online import OnlineMemory
 from fastbp.kernels.packed import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
 from fastbp.kernels.single_outputs import address_of_single_deltas
-from fastbp.workspace import VALUES, Workspace, aligned_zeros, filled_up
 
 # Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
 # other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
@@ -54,8 +54,8 @@ class FewSamples:
     samples, whatever is wrong. The two ways add up in different orders: their results agree to rounding.
     """
 
-    def __init__(self, packed: Packed, workspace: Workspace) -> None:
-        self._workspace = workspace
+    def __init__(self, packed: Packed, engine: Engine) -> None:
+        self._engine = engine
         n_weights = int((packed.blocks[:, N_IN] * packed.blocks[:, N_OUT]).sum())
         self._most = min(MAX_SAMPLES, FEW_PRODUCTS // n_weights) or int(n_weights <= SINGLE_PRODUCTS)
         self._dtype, self._n_outputs = packed.params.dtype, int(packed.layers[-1, N_UNITS])
@@ -78,6 +78,6 @@ class FewSamples:
         return y if forward(self._address, X, y) else None
 
     def _compile(self) -> Callable[[int, Array, Array], bool]:
-        self._workspace.link(VALUES)
+        self._engine.link(VALUES)
         self._forward = few.forward_call(self._dtype)
         return self._forward

@@ -24,8 +24,8 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.engine import aligned_zeros
 from fastbp.kernels import updates
-from fastbp.workspace import aligned_zeros
 
 LearningRate = float | Callable[[int], float] | None
 

@@ -155,7 +155,7 @@ class Training:
             shuffle=options.shuffle and size < n_samples,  # the sum over all samples has no order
             whole_epochs=self.watched,
         )
-        self.n_chunks = net.workspace.n_chunks(min(size, self.run_state.part_size))
+        self.n_chunks = net.engine.n_chunks(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
         self.train = epochs.train_online if size == 1 else epochs.train
 
@@ -217,7 +217,7 @@ class Training:
             return self.memory
         if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
             run = self.run_state
-            self.memory = self.net.workspace.memory(min(run.batch_size, run.part_size), n_slots)
+            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_slots)
         return self.memory
 
     def _record(self, first: int) -> None:
@@ -256,7 +256,7 @@ class Training:
         return self.net.params
 
     def _validate(self, samples: batch.Samples) -> float:
-        error, _ = self.net.workspace.run(samples, batch.ERROR, n_threads=self.options.n_threads)
+        error, _ = self.net.engine.run(samples, batch.ERROR, n_threads=self.options.n_threads)
         return error / len(samples.x)
 
     def _finite(self) -> bool:

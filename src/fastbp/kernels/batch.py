@@ -37,7 +37,7 @@ class Samples(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Work space: a row of each array, unless it is shared, for each slot. See `Tile`; `workspace.py` has the sizes."""
+    """Work space: a row of each array, unless it is shared, for each slot. See `Tile`; `engine.py` has the sizes."""
 
     a: np.ndarray
     z: np.ndarray

@@ -1,4 +1,4 @@
-"""Work space of the kernels: how many samples at a time, in how many chunks, in which arrays.
+"""Runs the kernels for one network: how many samples at a time, in how many chunks, in which arrays.
 
 How samples are cut into chunks and tiles follows from shapes alone, so that results do not depend on
 the number of threads.
@@ -69,7 +69,7 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
 
 
-class Workspace:
+class Engine:
     """Makes the work space of one network, and runs jobs in it.
 
     The work space of the last job is kept, if small, for the next one of that size: to make it takes longer
