@@ -7,7 +7,7 @@ import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
 from shapes import COVERING, LARGE, SKIPS
 
-from fastbp import workspace
+from fastbp import engine
 from fastbp.activations import ACTIVATIONS, OUTPUTS
 from fastbp.kernels import sample
 from fastbp.losses import LOSSES
@@ -86,9 +86,9 @@ def test_chunks_and_tiles_change_nothing_but_rounding(n_samples, monkeypatch):
     """With thresholds as low as they go, a few samples make many chunks of many tiles."""
     problem = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True))
     whole = problem.net.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
-    monkeypatch.setattr(workspace, "MIN_CHUNK_PRODUCTS", 1)
+    monkeypatch.setattr(engine, "MIN_CHUNK_PRODUCTS", 1)
     for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64), ("PART_BYTES", 1)):
-        monkeypatch.setattr(workspace, name, value)
+        monkeypatch.setattr(engine, name, value)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
     assert cut.engine.memory(n_samples).errors.size > 1
     E, grad = cut.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)

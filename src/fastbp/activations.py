@@ -1,6 +1,6 @@
 """The table of activation functions, each with its derivative, and a user's own ones."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numba
@@ -156,6 +156,9 @@ ACTIVATIONS |= {
 OUTPUTS: dict[str, Activation] = ACTIVATIONS | {"softmax": BuiltIn("softmax", codes.SOFTMAX)}
 
 
+UnitActivations = str | Activation | Mapping[int, str | Activation]
+
+
 def resolve(value: object, argument: str, known: dict[str, Activation]) -> Activation:
     """The Activation that a user names, or gives."""
     if isinstance(value, Activation):
@@ -179,6 +182,18 @@ def resolve_hidden(value: object, n_hidden: int) -> list[Activation]:
             f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}"
         )
     return [resolve(item, f"activation[{k}]", ACTIVATIONS) for k, item in enumerate(values)]
+
+
+def resolve_units(value: object, output: Activation, units: range, n_outputs: int) -> list[Activation]:
+    """One Activation for each of `units`, the last n_outputs of which are outputs: from one, or {unit: function}."""
+    first_output = units.stop - n_outputs
+    if not isinstance(value, Mapping):
+        return [resolve(value, "activation", ACTIVATIONS)] * (first_output - units.start) + [output] * n_outputs
+    for unit in value:
+        if checks.integer(unit, "activation", minimum=0) not in units:
+            raise ValueError(f"activation must name units from {units.start} to {units.stop - 1}; got {unit}")
+    named = {int(unit): resolve(item, f"activation[{unit}]", ACTIVATIONS) for unit, item in value.items()}
+    return [named.get(unit, ACTIVATIONS["tanh"] if unit < first_output else output) for unit in units]
 
 
 def by_name(activations: object) -> dict[str, Activation]:

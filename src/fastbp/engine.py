@@ -23,10 +23,21 @@ from fastbp.kernels.batch import (
     run_job,
     worker_address,
 )
+from fastbp.kernels.links import address_of_products, address_of_sums
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, POISSON
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
-from fastbp.kernels.packed import DELTAS_ADDRESS, DH_ADDRESS, H_ADDRESS, NONE, Packed
+from fastbp.kernels.packed import (
+    DELTAS_ADDRESS,
+    DH_ADDRESS,
+    FUNCTION,
+    H_ADDRESS,
+    LINKS_GRADIENT,
+    LINKS_IN,
+    LINKS_OUT,
+    NONE,
+    Packed,
+)
 from fastbp.topology import Topology
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
@@ -85,6 +96,7 @@ class Engine:
                 function.address(packed.params.dtype, slope=True)
         self._dtype = packed.params.dtype
         self._n_by_sample = topology.n_by_sample(self._dtype)
+        self._links_in, self._links_out = topology.has_links()
         self._min_chunk, self._n_params = min_chunk(topology, self._dtype), topology.n_params
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
         self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
@@ -93,14 +105,15 @@ class Engine:
         """Compile the functions that the kernels call by address, if that is still to be done."""
         if self._linked >= level:
             return
-        dtype, layers, output = self._dtype, self._packed.layers, self._functions[-1].code
+        dtype, layers, output = self._dtype, self._packed.layers, int(self._packed.layers[-1, FUNCTION])
         softmax, canonical = output == SOFTMAX, (self._packed.loss, output) in CANONICAL
-        for row, function in zip(layers[1:], self._functions, strict=True):
+        for row, function in zip(layers[1:], self._functions, strict=False):
             if function.code != SOFTMAX:
                 row[H_ADDRESS] = function.address(dtype)
                 row[DH_ADDRESS] = NONE
                 if level == SLOPES and function.code != IDENTITY:
                     row[DH_ADDRESS] = function.address(dtype, slope=True)
+        self._link_links(level)
         if softmax:
             layers[-1, H_ADDRESS] = address_of_softmax(dtype)
         if level >= DELTAS:
@@ -108,6 +121,17 @@ class Engine:
         if level == SLOPES and (softmax or canonical):
             layers[-1, DH_ADDRESS] = NONE if canonical else address_of_softmax_slope(dtype)
         self._linked = level
+
+    def _link_links(self, level: int) -> None:
+        """The addresses of what goes along links, for the layers that have some."""
+        dtype = self._dtype
+        for row, arriving, leaving in zip(self._packed.layers, self._links_in, self._links_out, strict=False):
+            if arriving:
+                row[LINKS_IN] = address_of_sums(dtype)
+            if leaving and level == SLOPES:
+                row[LINKS_OUT] = address_of_sums(dtype)
+            if arriving and level == SLOPES:
+                row[LINKS_GRADIENT] = address_of_products(dtype)
 
     def n_chunks(self, n_samples: int) -> int:
         """Chunks into which so many samples are cut."""
@@ -143,7 +167,7 @@ class Engine:
             a=rows(stride * topology.n_units) if self._keeps_a else z,
             z=z,
             delta=rows(stride * topology.n_units),
-            t=rows(stride * topology.sizes[-1]),
+            t=rows(stride * topology.n_outputs),
             weight=rows(stride),
             by_sample=rows(stride * self._n_by_sample),
             columns=aligned_zeros((topology.n_packed + step,), dtype),

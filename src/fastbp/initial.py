@@ -7,21 +7,22 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 
-# (generator, n_in, n_out) -> (n_out, n_in)
-Draw = Callable[[np.random.Generator, int, int], Array]
+Fan = int | Array  # connections into a unit, or out of it: for all weights, or for each
+# (generator, n_in, n_out, shape) -> weights of that shape
+Draw = Callable[[np.random.Generator, Fan, Fan, tuple[int, ...]], Array]
 
 
-def _uniform(bound: float, draw: np.random.Generator, n_in: int, n_out: int) -> Array:
-    return draw.uniform(-bound, bound, (n_out, n_in))
+def _uniform(draw: np.random.Generator, bound: Fan, shape: tuple[int, ...]) -> Array:
+    return draw.uniform(-bound, bound, shape)
 
 
 # Glorot and Bengio (2010); He, Zhang, Ren and Sun (2015)
 SCHEMES: dict[str, Draw] = {
-    "glorot_uniform": lambda draw, n_in, n_out: _uniform(np.sqrt(6 / (n_in + n_out)), draw, n_in, n_out),
-    "glorot_normal": lambda draw, n_in, n_out: draw.normal(0, np.sqrt(2 / (n_in + n_out)), (n_out, n_in)),
-    "he_uniform": lambda draw, n_in, n_out: _uniform(np.sqrt(6 / n_in), draw, n_in, n_out),
-    "he_normal": lambda draw, n_in, n_out: draw.normal(0, np.sqrt(2 / n_in), (n_out, n_in)),
-    "zeros": lambda _draw, n_in, n_out: np.zeros((n_out, n_in)),
+    "glorot_uniform": lambda draw, n_in, n_out, shape: _uniform(draw, np.sqrt(6 / (n_in + n_out)), shape),
+    "glorot_normal": lambda draw, n_in, n_out, shape: draw.normal(0, np.sqrt(2 / (n_in + n_out)), shape),
+    "he_uniform": lambda draw, n_in, _n_out, shape: _uniform(draw, np.sqrt(6 / n_in), shape),
+    "he_normal": lambda draw, n_in, _n_out, shape: draw.normal(0, np.sqrt(2 / n_in), shape),
+    "zeros": lambda _draw, _n_in, _n_out, shape: np.zeros(shape),
 }
 
 
@@ -30,7 +31,7 @@ def resolve(init: object) -> Draw:
     if isinstance(init, str):
         return SCHEMES[checks.name_of(init, SCHEMES, "init")]
     bound = checks.number(init, "init")
-    return lambda draw, n_in, n_out: _uniform(bound, draw, n_in, n_out)
+    return lambda draw, _n_in, _n_out, shape: draw.uniform(-bound, bound, shape)
 
 
 def generator(seed: object) -> np.random.Generator:

@@ -13,6 +13,7 @@ from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import LOSSES
 from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
+from fastbp.wiring import Wiring
 
 
 class PackedNetwork:
@@ -20,36 +21,72 @@ class PackedNetwork:
 
     @classmethod
     def assemble(
-        cls, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype, params: Array
+        cls,
+        topology: Topology,
+        functions: list[Activation],
+        loss: str,
+        dtype: np.dtype,
+        params: Array,
+        wiring: Wiring | None = None,
     ) -> Self:
         """A network from its parts, already checked."""
         net = cls.__new__(cls)
-        net._build(topology, functions, loss, dtype)
+        net._build(topology, functions, loss, dtype, wiring)
         net.params = params
         return net
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self._topology, self._functions, self._loss, self._dtype, self.params.copy())
+        parts = (self._topology, self._functions, self._loss, self._dtype, self.params.copy(), self._wiring)
         return type(self).assemble, parts
 
-    def _build(self, topology: Topology, functions: list[Activation], loss: str, dtype: np.dtype) -> None:
-        """Set every attribute; parameters are zero."""
+    def _build(
+        self,
+        topology: Topology,
+        functions: list[Activation],
+        loss: str,
+        dtype: np.dtype,
+        wiring: Wiring | None = None,
+    ) -> None:
+        """Set every attribute; parameters are zero. `wiring`: of a network that was given by its edges."""
         self._topology, self._functions, self._loss, self._dtype = topology, functions, loss, dtype
+        self._wiring, self._layer_wiring = wiring, wiring
+        starts, links = topology.link_tables()
         n_filled = filled_up(topology.n_params, dtype)
         self._packed = Packed(
             params=aligned_zeros((n_filled,), dtype),
             layers=topology.layer_table([f.code for f in functions], dtype),
             blocks=topology.block_table(dtype),
             outgoing=topology.outgoing(),
+            starts=starts,
+            links=links,
             loss=LOSSES[loss],
+            n_computed=topology.n_layers,
         )
         self.engine = Engine(topology, self._packed, functions)
-        self._few_outputs = FewSamples(self._packed, self.engine)
+        self._few_outputs = FewSamples(self._packed, self.engine, topology)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units of each layer, inputs first."""
+        """Units of each layer, inputs first.
+
+        Of a network that was given by its edges: of the layers that were found in it, see `layer_units`.
+        """
         return self._topology.sizes
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return self._topology.n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return self._topology.n_outputs
+
+    @property
+    def n_units(self) -> int:
+        """Number of units, the inputs counted."""
+        return self._topology.n_units
 
     @property
     def dtype(self) -> np.dtype:
@@ -73,12 +110,13 @@ class PackedNetwork:
 
     @property
     def bias(self) -> bool:
-        """Whether units have biases."""
-        return self._topology.bias
+        """Whether units have biases; of a network that was given by its edges, whether any has."""
+        return any(self._topology.biased)
 
     @property
     def skip(self) -> tuple[tuple[int, int], ...]:
         """(from_layer, to_layer) of the connections that skip a layer."""
+        self._needs_layers("skip")
         return tuple(sorted(pair for pair in self._topology.pairs if pair[1] > pair[0] + 1))
 
     @property
@@ -93,19 +131,91 @@ class PackedNetwork:
     @property
     def weights(self) -> list[Array]:
         """Views (n_out, n_in) of the weights into each layer from the one before; row j = what arrives at unit j."""
+        self._needs_layers("weights")
         return [view for (i, k), view in zip(self._topology.pairs, self._block_views, strict=True) if k == i + 1]
 
     @property
     def skip_weights(self) -> dict[tuple[int, int], Array]:
         """Views (n_out, n_in) of the weights that skip a layer, by (from_layer, to_layer)."""
+        self._needs_layers("skip_weights")
         pairs = zip(self._topology.pairs, self._block_views, strict=True)
         return {pair: view for pair, view in pairs if pair[1] > pair[0] + 1}
 
     @property
     def biases(self) -> list[Array]:
         """Views (n_units,) of the biases of each layer after the inputs; no items without biases."""
+        self._needs_layers("biases")
         starts = [start for start in self._topology.bias_offsets[:-1] if start != NONE]
         return [self.params[start : start + size] for start, size in zip(starts, self.sizes[1:], strict=False)]
+
+    def _needs_layers(self, attribute: str) -> None:
+        if self._wiring is not None:
+            raise AttributeError(
+                f"{attribute} is for networks of layers; one that was given by its edges has edges, edge_weights, "
+                "unit_biases and layer_units"
+            )
+
+    @property
+    def wiring(self) -> Wiring:
+        """Edges and units as the user numbers them."""
+        if self._layer_wiring is None:
+            self._layer_wiring = Wiring.of_layers(self._topology)
+        return self._layer_wiring
+
+    @property
+    def edges(self) -> Array:
+        """(from unit, to unit) of every connection: (n_edges, 2), in the order in which they were given.
+
+        Of a network of layers: in the order of `params`, units numbered layer by layer, inputs first.
+        """
+        return self.wiring.edges.copy()
+
+    @property
+    def edge_weights(self) -> Array:
+        """Weights of the connections in the order of `edges`, (n_edges,): a copy; assign to it to set them."""
+        return self._packed.params[self.wiring.places]
+
+    @edge_weights.setter
+    def edge_weights(self, values: Array) -> None:
+        places = self.wiring.places
+        self._packed.params[places] = checks.vector(values, "edge_weights", len(places), self.dtype)
+
+    @property
+    def layer_units(self) -> list[Array]:
+        """Numbers of the units of each layer, inputs first: the columns of what `activations` returns."""
+        starts = zip(self._topology.first_units, self.sizes, strict=True)
+        return [self.wiring.units[first : first + size].copy() for first, size in starts]
+
+    @property
+    def unit_functions(self) -> tuple[str, ...]:
+        """Name of the activation function of each unit after the inputs, by number."""
+        names = dict.fromkeys(range(self.n_inputs, self.n_units), "")
+        for units, name in zip(self.layer_units[1:], self.layer_functions, strict=True):
+            names |= dict.fromkeys(units.tolist(), name)
+        return tuple(names.values())
+
+    @property
+    def unit_biases(self) -> Array:
+        """Bias of each unit by number, NaN where it has none: (n_units,), a copy; assign to it to set them."""
+        biases = np.full(self.n_units, np.nan, self.dtype)
+        units, places = self._bias_places()
+        biases[units] = self._packed.params[places]
+        return biases
+
+    @unit_biases.setter
+    def unit_biases(self, values: Array) -> None:
+        units, places = self._bias_places()
+        array = np.asarray(values)
+        if array.shape != (self.n_units,):
+            raise ValueError(f"unit_biases must have shape ({self.n_units},), one for each unit; got {array.shape}")
+        self._packed.params[places] = checks.vector(array[units], "unit_biases", len(units), self.dtype)
+
+    def _bias_places(self) -> tuple[Array, Array]:
+        """(numbers of the units that have a bias, places of these in the parameters)."""
+        starts = zip(self.layer_units, self._topology.bias_offsets, strict=False)
+        found = [(units, start + np.arange(len(units))) for units, start in starts if start != NONE]
+        empty = [np.empty(0, np.int64)]
+        return np.concatenate(empty + [u for u, _ in found]), np.concatenate(empty + [places for _, places in found])
 
     @property
     def _block_views(self) -> list[Array]:
@@ -126,7 +236,9 @@ class PackedNetwork:
     def astype(self, dtype: Any) -> Self:
         """A copy with parameters of another dtype."""
         checked = checks.float_dtype(dtype)
-        return self.assemble(self._topology, self._functions, self._loss, checked, self.params.astype(checked))
+        return self.assemble(
+            self._topology, self._functions, self._loss, checked, self.params.astype(checked), self._wiring
+        )
 
     def __repr__(self) -> str:
         return describe(self)

@@ -11,6 +11,7 @@ from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.online import OnlineMemory
 from fastbp.kernels.packed import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
 from fastbp.kernels.single_outputs import address_of_single_deltas
+from fastbp.topology import Topology
 
 # Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
 # other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
@@ -54,11 +55,13 @@ class FewSamples:
     samples, whatever is wrong. The two ways add up in different orders: their results agree to rounding.
     """
 
-    def __init__(self, packed: Packed, engine: Engine) -> None:
+    def __init__(self, packed: Packed, engine: Engine, topology: Topology) -> None:
         self._engine = engine
-        n_weights = int((packed.blocks[:, N_IN] * packed.blocks[:, N_OUT]).sum())
+        n_weights = max(1, topology.n_weights)
         self._most = min(MAX_SAMPLES, FEW_PRODUCTS // n_weights) or int(n_weights <= SINGLE_PRODUCTS)
-        self._dtype, self._n_outputs = packed.params.dtype, int(packed.layers[-1, N_UNITS])
+        if not topology.is_layered:
+            self._most = 0
+        self._dtype, self._n_outputs = packed.params.dtype, topology.n_outputs
         self._row = np.empty((1, self._n_outputs), self._dtype)
         self._arrays = (packed.params, packed.layers, packed.blocks, unit_values(packed, 2))
         self._plan = np.array([n for array in self._arrays for n in (array.ctypes.data, array.size)], np.int64)

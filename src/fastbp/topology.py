@@ -1,4 +1,4 @@
-"""From layer sizes and skips to layers of units, blocks of connections, and every offset.
+"""Layers of units, blocks of connections and links, and every offset.
 
 This is the only place where an offset is computed. The kernels read them from the tables.
 """
@@ -10,17 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
+from fastbp.kernels.activation import IDENTITY
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.packed import (
     BIAS,
     BLOCK_COLUMNS,
     BY_INPUTS,
     COLUMNS,
+    DH_ADDRESS,
     FIRST_UNIT,
     FUNCTION,
     IN_END,
     IN_START,
     LAYER_COLUMNS,
+    LINK_COLUMNS,
+    LINKS_GRADIENT,
+    LINKS_IN,
+    LINKS_OUT,
     N_IN,
     N_OUT,
     N_UNITS,
@@ -31,6 +37,8 @@ from fastbp.kernels.packed import (
     ROWS,
     SOURCE,
     TARGET,
+    UNIT,
+    WEIGHT,
     WEIGHTS,
 )  # fmt: skip
 
@@ -45,23 +53,32 @@ MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
 MIN_PACKED = 8192
 
 
-@dataclass(frozen=True)
+NO_LINKS = np.empty((0, 2), np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Topology:
-    """Layers and blocks of a network, and where everything is.
+    """Layers, blocks and links of a network, and where everything is.
 
     Attributes
     ----------
     sizes : tuple of int
-        Units of each layer, inputs first.
+        Units of each layer in the order in which they are computed, inputs first.
     pairs : tuple of (int, int)
         (source layer, target layer) of each block, in the order of the targets.
-    bias : bool
-        Whether the layers after the inputs have biases.
+    biased : tuple of bool
+        For each layer after the inputs, whether its units have biases.
+    links : array (n_links, 2)
+        (source unit, target unit) of each link, in the order of the targets.
+    outputs : tuple of int
+        Layers whose units are the outputs, in that order. These units are numbered last.
     """
 
     sizes: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...]
-    bias: bool
+    biased: tuple[bool, ...]
+    links: Int64Array
+    outputs: tuple[int, ...]
 
     @classmethod
     def layered(cls, sizes: Sequence[int], skip: Sequence[tuple[int, int]], bias: bool) -> "Topology":
@@ -69,7 +86,7 @@ class Topology:
         chain = [(layer, layer + 1) for layer in range(len(sizes) - 1)]
         # The block from the layer just below comes first among those that arrive at a layer.
         pairs = sorted(chain + list(skip), key=lambda pair: (pair[1], -pair[0]))
-        return cls(tuple(sizes), tuple(pairs), bias)
+        return cls(tuple(sizes), tuple(pairs), (bias,) * (len(sizes) - 1), NO_LINKS, (len(sizes) - 1,))
 
     @property
     def n_layers(self) -> int:
@@ -82,9 +99,36 @@ class Topology:
         return sum(self.sizes)
 
     @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return self.sizes[0]
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return sum(self.sizes[layer] for layer in self.outputs)
+
+    @property
+    def first_output(self) -> int:
+        """Unit that is the first output."""
+        return self.n_units - self.n_outputs
+
+    @property
+    def ends_in_outputs(self) -> bool:
+        """Whether the last layer is that of the outputs. If not, a further row of the table stands for them."""
+        return self.outputs == (self.n_layers - 1,)
+
+    @property
+    def is_layered(self) -> bool:
+        """Whether there are blocks alone, one at least into and out of each layer, and outputs at the end."""
+        return self.ends_in_outputs and not any(map(any, self.has_links()))
+
+    @property
     def first_units(self) -> list[int]:
-        """First unit of each layer."""
-        return [sum(self.sizes[:layer]) for layer in range(self.n_layers)]
+        """First unit of each layer: outputs are numbered after all others."""
+        order = [layer for layer in range(self.n_layers) if layer not in self.outputs] + list(self.outputs)
+        starts = np.cumsum([0, *(self.sizes[layer] for layer in order)]).tolist()
+        return [start for _layer, start in sorted(zip(order, starts[:-1], strict=True))]
 
     @property
     def block_shapes(self) -> list[tuple[int, int]]:
@@ -93,26 +137,42 @@ class Topology:
 
     @property
     def weight_offsets(self) -> list[int]:
-        """Where each block's weights begin in the parameters; last, where the weights end."""
-        return [0, *np.cumsum([n_out * n_in for n_out, n_in in self.block_shapes]).tolist()]
+        """Where each block's weights begin in the parameters; last, where the links' weights begin."""
+        return [0, *np.cumsum([n_out * n_in for n_out, n_in in self.block_shapes], dtype=np.int64).tolist()]
 
     @property
     def bias_offsets(self) -> list[int]:
         """Where each layer's biases begin, NONE for the inputs and without biases; last, where all parameters end."""
-        if not self.bias:
-            return [NONE] * self.n_layers + [self.n_weights]
-        ends = np.cumsum(self.sizes[1:]) + self.n_weights
-        return [NONE, self.n_weights, *ends.tolist()]
+        offsets, end = [NONE], self.n_weights
+        for size, has_bias in zip(self.sizes[1:], self.biased, strict=True):
+            offsets.append(end if has_bias else NONE)
+            end += size if has_bias else 0
+        return [*offsets, end]
 
     @property
     def n_weights(self) -> int:
         """Number of weights, which stand before the biases."""
-        return self.weight_offsets[-1]
+        return self.weight_offsets[-1] + len(self.links)
 
     @property
     def n_params(self) -> int:
         """Number of weights and biases."""
         return self.bias_offsets[-1]
+
+    def connections(self) -> Int64Array:
+        """(source unit, target unit) of every weight, in the order of the parameters: (n_weights, 2)."""
+        first = self.first_units
+        blocks = [
+            np.stack(
+                [
+                    np.tile(np.arange(first[source], first[source] + n_in), n_out),
+                    np.repeat(np.arange(first[target], first[target] + n_out), n_in),
+                ],
+                axis=1,
+            )
+            for (source, target), (n_out, n_in) in zip(self.pairs, self.block_shapes, strict=True)
+        ]
+        return np.concatenate([*blocks, self.links]).astype(np.int64)
 
     @property
     def packed_blocks(self) -> list[bool]:
@@ -143,25 +203,50 @@ class Topology:
         sources = [source for source, _target in self.pairs]
         return np.argsort(sources, kind="stable").astype(np.int64)
 
+    def link_tables(self) -> tuple[Int64Array, Int64Array]:
+        """(starts, links) of `Packed`: each link twice, by the unit at which it arrives and by that which it leaves."""
+        weights = self.weight_offsets[-1] + np.arange(len(self.links))
+        table = np.empty((2, len(self.links), LINK_COLUMNS), np.int64)
+        counts = [np.empty(0, np.int64)] * 2
+        for side, (this_end, other_end) in enumerate(((1, 0), (0, 1))):
+            order = np.argsort(self.links[:, this_end], kind="stable")
+            table[side, :, UNIT], table[side, :, WEIGHT] = self.links[order, other_end], weights[order]
+            counts[side] = np.bincount(self.links[:, this_end], minlength=self.n_units)
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        return starts, table.reshape(-1, LINK_COLUMNS)
+
+    def has_links(self) -> tuple[list[bool], list[bool]]:
+        """For each layer: whether its sums go along links, forward and backward.
+
+        Also where nothing arrives, or leaves, by any block: sums of no terms.
+        """
+        leaving, arriving = (np.bincount(self.links[:, end], minlength=self.n_units) for end in (0, 1))
+        units = [slice(first, first + size) for first, size in zip(self.first_units, self.sizes, strict=True)]
+        sources, targets = {source for source, _target in self.pairs}, {target for _source, target in self.pairs}
+        forward = [bool(arriving[u].any()) or layer not in targets for layer, u in enumerate(units)]
+        ends = sources | set(self.outputs)  # the outputs' delta begins with dE/dy
+        backward = [bool(leaving[u].any()) or layer not in ends for layer, u in enumerate(units)]
+        return [False, *forward[1:]], [False, *backward[1:]]
+
     def layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
         """The table of layers, without addresses; `functions`: codes of the layers after the inputs."""
         blocks = self.block_table(dtype)
-        table = np.zeros((self.n_layers, LAYER_COLUMNS), np.int64)
-        by_sample = 0
-        for layer, row in enumerate(table):
-            row[[FIRST_UNIT, N_UNITS, BIAS]] = (
-                self.first_units[layer],
-                self.sizes[layer],
-                self.bias_offsets[layer],
-            )
+        table = np.zeros((self.n_layers + (not self.ends_in_outputs), LAYER_COLUMNS), np.int64)
+        by_sample, first_units, bias_offsets = 0, self.first_units, self.bias_offsets
+        table[:, [ROWS, LINKS_IN, LINKS_OUT, LINKS_GRADIENT]] = NONE
+        for layer, row in enumerate(table[: self.n_layers]):
+            row[[FIRST_UNIT, N_UNITS, BIAS]] = first_units[layer], self.sizes[layer], bias_offsets[layer]
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
             row[[OUT_START, OUT_END]] = _run(blocks[self.outgoing(), SOURCE], layer)
-            row[[ROWS, ROW_STRIDE]] = NONE, 0
             if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
                 row[[ROWS, ROW_STRIDE]] = by_sample, _row_stride(self.sizes[layer], dtype)
                 by_sample += row[ROW_STRIDE]
             if layer > 0:
                 row[FUNCTION] = functions[layer - 1]
+        if not self.ends_in_outputs:
+            table[-1, [FIRST_UNIT, N_UNITS, BIAS]] = self.first_output, self.n_outputs, NONE
+            table[-1, [IN_START, IN_END, OUT_START, OUT_END]] = len(blocks)
+            table[-1, [FUNCTION, DH_ADDRESS]] = IDENTITY, NONE
         return table
 
     def n_by_sample(self, dtype: np.dtype) -> int:

@@ -132,7 +132,8 @@ class Training:
         net, options = self.net, self.options
         n_samples, packed = len(self.samples.x), net.packed
         size = min(options.batch_size or n_samples, n_samples)
-        self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if size == 1 else None
+        one_by_one = size == 1 and net.topology.is_layered
+        self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -151,13 +152,13 @@ class Training:
             partial=np.zeros_like(packed.params),
             position=np.zeros(3, np.int64),
             batch_size=size,
-            part_size=max(1, PART_PRODUCTS // net.topology.n_weights),
+            part_size=max(1, PART_PRODUCTS // max(1, net.topology.n_weights)),
             shuffle=options.shuffle and size < n_samples,  # the sum over all samples has no order
             whole_epochs=self.watched,
         )
         self.n_chunks = net.engine.n_chunks(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
-        self.train = epochs.train_online if size == 1 else epochs.train
+        self.train = epochs.train_online if one_by_one else epochs.train
 
     @property
     def watched(self) -> bool:

@@ -58,7 +58,7 @@ def online_of(packed, memory, solver, order):
     net, values, n_values = net_of(packed), view(memory.values), memory.values.shape[1]
     wide = Net(
         view(memory.params), view(memory.layers), view(memory.blocks), net.outgoing,
-        net.loss, net.n_layers, net.n_blocks, net.n_units,
+        net.starts, net.links, net.loss, net.n_layers, net.n_blocks, net.n_units,
     )  # fmt: skip
     function = layer_of(net, net.n_layers - 1).function
     slopes = not is_canonical(net.loss, function) and function not in (SOFTMAX, IDENTITY)

@@ -1,8 +1,12 @@
 """The packed network, as the kernels see it: flat parameters, and tables of layers and blocks.
 
 A *layer* is a run of units with one activation function and no connections among them; layer 0 is the
-inputs. A *block* is all connections from one layer into another: a matrix (n_out, n_in), row j = what
-arrives at unit j. `topology.py` makes the tables and computes every offset in them.
+inputs, and the last one the outputs. A *block* is all connections from one layer into another: a matrix
+(n_out, n_in), row j = what arrives at unit j. A *link* is a single connection, for networks, or parts of
+them, that are not made of blocks. `topology.py` makes the tables and computes every offset in them.
+
+Where the outputs are not one layer that feeds nothing, a last row of the table of layers stands for them
+all. It has no connections: its units are those of layers before it.
 """
 
 from typing import NamedTuple
@@ -27,12 +31,19 @@ from fastbp.kernels.lanes import Integers, Numbers, number, view
     H_ADDRESS,
     DH_ADDRESS,
     DELTAS_ADDRESS,
-) = range(13)
-LAYER_COLUMNS = 13
+    LINKS_IN,
+    LINKS_OUT,
+    LINKS_GRADIENT,
+) = range(16)
+LAYER_COLUMNS = 16
 
 # Columns of `Packed.blocks`
 SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS, COLUMNS = range(7)
 BLOCK_COLUMNS = 7
+
+# Columns of `Packed.links`
+UNIT, WEIGHT = range(2)
+LINK_COLUMNS = 2
 
 STRIPE = 24  # units that are worked off at a time: 20 KB of 200 samples
 
@@ -42,11 +53,14 @@ NONE = -1  # no biases; no copy sample by sample; no function
 class Packed(NamedTuple):
     """One network. All tables are int64, C-contiguous."""
 
-    params: np.ndarray  # (n_params,): weights of all blocks, then biases of all layers
+    params: np.ndarray  # (n_params,): weights of all blocks, of all links, then biases of all layers
     layers: np.ndarray  # (n_layers, LAYER_COLUMNS)
     blocks: np.ndarray  # (n_blocks, BLOCK_COLUMNS), in the order of their target layers
     outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
+    starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
+    links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
     loss: int  # code in loss.py
+    n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
 
 
 class Net(NamedTuple):
@@ -56,6 +70,8 @@ class Net(NamedTuple):
     layers: Integers
     blocks: Integers
     outgoing: Integers
+    starts: Integers
+    links: Integers
     loss: int
     n_layers: int
     n_blocks: int
@@ -78,6 +94,9 @@ class Layer(NamedTuple):
     h_address: int  # of its function, see activation.py; with softmax, see outputs.py
     dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
     deltas_address: int  # of the output layer: of what fills delta, see outputs.py
+    links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without
+    links_out: int  # of what leaves, backward
+    links_gradient: int  # of what arrives, for their weights' gradient
 
 
 class Block(NamedTuple):
@@ -101,7 +120,7 @@ def net_of(packed):
     n_units = layers[last, FIRST_UNIT] + layers[last, N_UNITS]
     return Net(
         view(packed.params), view(layers), view(packed.blocks), view(packed.outgoing),
-        packed.loss, len(layers), len(packed.blocks), n_units,
+        view(packed.starts), view(packed.links), packed.loss, len(layers), len(packed.blocks), n_units,
     )  # fmt: skip
 
 
@@ -114,7 +133,8 @@ def layer_of(net, l):
         number(net.layers, row + BIAS), number(net.layers, row + IN_START), number(net.layers, row + IN_END),
         number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + ROWS),
         number(net.layers, row + ROW_STRIDE), number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
-        number(net.layers, row + DELTAS_ADDRESS),
+        number(net.layers, row + DELTAS_ADDRESS), number(net.layers, row + LINKS_IN),
+        number(net.layers, row + LINKS_OUT), number(net.layers, row + LINKS_GRADIENT),
     )  # fmt: skip
 
 

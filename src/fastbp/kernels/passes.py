@@ -17,6 +17,7 @@ from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multipl
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
 from fastbp.kernels.lanes import inlined, lanes, load_first, number, shift, store
+from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, block_of, layer_of
 from fastbp.kernels.tile import (
@@ -44,9 +45,13 @@ def rows_from(tile, values, j):
 
 @kernel
 def ends_of_sums(net, tile, layer, first, c):
-    """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with."""
+    """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with.
+
+    The links come after all blocks: c = layer.in_end.
+    """
     inlined()
-    floor = 0.0 if layer.function == RELU and c == layer.in_end - 1 else NO_FLOOR
+    last = layer.in_end - 1 if layer.links_in == NONE else layer.in_end
+    floor = 0.0 if layer.function == RELU and c == last else NO_FLOOR
     if layer.bias == NONE:
         return Ends(c > layer.in_start, tile.zero, 0, floor)
     return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor)
@@ -84,6 +89,9 @@ def forward(net, tile):
                 ends = ends_of_sums(net, tile, layer, first, c)
                 # (5.48)  a_j = b_j + sum_i w_ji z_i, and (5.49) for relu
                 weighted_sums(a_j, w_ji, z_i, ends, Size(n_units, tile.width, block.n_in))
+            if layer.links_in != NONE:
+                ends, z_i = ends_of_sums(net, tile, layer, first, layer.in_end), rows_from(tile, tile.z, 0)
+                call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
                 n_runs, length = runs_of(tile, n_units)
                 for r in range(n_runs):
@@ -151,8 +159,10 @@ def columns_of(net, tile, block, first):
 def backward(net, tile):
     """Delta recursion: from the outputs' delta to that of every hidden unit."""
     multiply_output_slope(net, tile)
+    first_output = layer_of(net, net.n_layers - 1).first_unit
     for l in range(net.n_layers - 2, 0, -1):
         layer = layer_of(net, l)
+        is_output = layer.first_unit >= first_output  # dE/dy_k is there already
         for first in range(0, layer.n_units, STRIPE):
             n_units, j = min(STRIPE, layer.n_units - first), layer.first_unit + first
             delta_j = rows_from(tile, tile.delta, j)
@@ -160,9 +170,13 @@ def backward(net, tile):
                 block = block_of(net, number(net.outgoing, o))
                 w_kj = columns_of(net, tile, block, first)
                 delta_k = rows_from(tile, tile.delta, block.target_unit)
-                ends = Ends(o > layer.out_start, tile.zero, 0, NO_FLOOR)
+                ends = Ends(is_output or o > layer.out_start, tile.zero, 0, NO_FLOOR)
                 # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
                 weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
+            if layer.links_out != NONE:
+                ends = Ends(is_output or layer.out_end > layer.out_start, tile.zero, 0, NO_FLOOR)
+                delta_k = rows_from(tile, tile.delta, 0)
+                call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
             a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
             multiply_slopes(layer, a_j.data, z_j.data, delta_j.data, tile, n_units)
 
@@ -186,8 +200,22 @@ def gradient(net, tile, grad, accumulate, step):
                 row_sums(shift(grad, layer.bias + first), delta_j, ends, Size(n_units, tile.width, 0))
             if step.taken and row + n_units * block.n_in - done >= STEP_NUMBERS:
                 done = step_up_to(net, grad, step, done, row + n_units * block.n_in)
+    for l in range(1, net.n_layers):
+        layer = layer_of(net, l)
+        if layer.links_gradient != NONE:
+            link_gradient(net, tile, layer, grad, ends)
     if step.taken:
         step_up_to(net, grad, step, done, step.rule.n_params)
+
+
+@kernel
+def link_gradient(net, tile, layer, grad, ends):
+    """The gradient of the weights of all links that arrive at a layer; of its biases, if it has no blocks."""
+    z_i, delta_j = rows_from(tile, tile.z, 0), rows_from(tile, tile.delta, layer.first_unit)
+    run = Run(layer.first_unit, layer.n_units, tile.width)
+    call_address(layer.links_gradient, net, grad, delta_j, z_i, ends.at_out, run)
+    if layer.in_start == layer.in_end and layer.bias != NONE:
+        row_sums(shift(grad, layer.bias), delta_j, ends, Size(layer.n_units, tile.width, 0))
 
 
 @kernel

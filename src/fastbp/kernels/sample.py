@@ -26,6 +26,8 @@ from fastbp.kernels.packed import (
     OUT_START,
     SOURCE,
     TARGET,
+    UNIT,
+    WEIGHT,
     WEIGHTS,
 )  # fmt: skip
 
@@ -36,7 +38,7 @@ def forward(net, x, a, z):
     params, layers = net.params, net.layers
     for i in range(x.size):
         z[i] = x[i]
-    for l in range(1, len(layers)):
+    for l in range(1, net.n_computed):
         n_units, bias = layers[l, N_UNITS], layers[l, BIAS]
         a_j = units_of(net, l, a)
         for j in range(n_units):
@@ -48,6 +50,10 @@ def forward(net, x, a, z):
                 for i in range(z_i.size):
                     total += w_j[i] * z_i[i]  # (5.48)  a_j = sum_i w_ji z_i
                 a_j[j] = total
+        for j in range(n_units):
+            u = layers[l, FIRST_UNIT] + j
+            for link in range(net.starts[u], net.starts[u + 1]):  # those that arrive
+                a_j[j] += params[net.links[link, WEIGHT]] * z[net.links[link, UNIT]]  # (5.48)
         if layers[l, FUNCTION] == SOFTMAX:
             softmax(a_j, units_of(net, l, z))
         else:
@@ -121,10 +127,15 @@ def output_delta(net, t, a, z, delta):
 def backward(net, a, z, delta):
     """Delta recursion: from the outputs' delta to that of every hidden unit."""
     layers, outgoing = net.layers, net.outgoing
+    first_output = layers[len(layers) - 1, FIRST_UNIT]
     for l in range(len(layers) - 2, 0, -1):
-        delta_j = units_of(net, l, delta)
+        delta_j, first = units_of(net, l, delta), layers[l, FIRST_UNIT]
         for j in range(delta_j.size):
-            delta_j[j] = 0.0
+            if first < first_output:  # dE_n/dy_k of an output is there already
+                delta_j[j] = 0.0
+            u = net.starts.size // 2 + first + j
+            for link in range(net.starts[u], net.starts[u + 1]):  # those that leave
+                delta_j[j] += net.params[net.links[link, WEIGHT]] * delta[net.links[link, UNIT]]  # (5.56)
         for o in range(layers[l, OUT_START], layers[l, OUT_END]):
             delta_k = units_of(net, net.blocks[outgoing[o], TARGET], delta)
             for k in range(delta_k.size):
@@ -143,6 +154,9 @@ def add_gradient(net, z, delta, factor, grad):
             dw_j, d = arriving_at(net, c, j, grad), grad.dtype.type(factor * delta_j[j])
             for i in range(dw_j.size):
                 dw_j[i] += d * z_i[i]  # (5.53)  dE_n/dw_ji = delta_j z_i
+    for j in range(delta.size):
+        for link in range(net.starts[j], net.starts[j + 1]):
+            grad[net.links[link, WEIGHT]] += factor * delta[j] * z[net.links[link, UNIT]]  # (5.53)
     for l in range(1, len(net.layers)):
         bias, delta_j = net.layers[l, BIAS], units_of(net, l, delta)
         if bias != NONE:
