@@ -212,9 +212,10 @@ def _split(graph: Graph, levels: Int64Array) -> list[list[int]]:
             lists[unit] = frozenset(order[starts[unit] : starts[unit + 1], other_end].tolist())
     hidden = range(graph.n_inputs, graph.first_output)
     layers = _grouped(hidden, lambda u: (levels[u], graph.kinds[u - graph.n_inputs]))
-    # Units with the same sources, and units with the same targets.
+    # Units with the same sources, and units with the same targets, if these are enough for a block.
     for ends in (sources, targets):
-        layers = [part for layer in layers for part in _parts(layer, lambda u, ends=ends: ends[u])]
+        large = [units if len(units) >= MIN_DENSE else None for units in ends]
+        layers = [part for layer in layers for part in _parts(layer, large.__getitem__)]
     # Units that are fed by all units of the same layers, and by others as well.
     whole = [frozenset(layer) for layer in [list(range(graph.n_inputs)), *layers] if len(layer) >= MIN_DENSE]
     layers = [
@@ -234,10 +235,10 @@ def _grouped(units: Iterable[int], key: Any) -> list[list[int]]:
 
 
 def _parts(layer: list[int], key: Any) -> list[list[int]]:
-    """The groups of `layer` that are large enough for a dense block, and all its other units."""
+    """The groups of `layer` that are large enough for a dense block, and all its other units; no key, no group."""
     groups = _grouped(layer, key)
-    large = [group for group in groups if len(group) >= MIN_DENSE]
-    rest = [unit for group in groups if len(group) < MIN_DENSE for unit in group]
+    large = [group for group in groups if len(group) >= MIN_DENSE and key(group[0])]
+    rest = [unit for group in groups if len(group) < MIN_DENSE or not key(group[0]) for unit in group]
     return [*large, rest] if rest else large
 
 
