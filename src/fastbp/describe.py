@@ -2,19 +2,31 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from fastbp.packed_network import PackedNetwork
 
 
+MAX_ROWS = 24  # of the table: what is more is left out, but for the first layers and the last ones
+
+
 def describe(net: "PackedNetwork") -> str:
     """A table of layers with their units, functions and parameters."""
-    rows = [("layer", "units", "function", "from", "parameters"), ("0 inputs", str(net.sizes[0]), "", "", "")]
+    topology = net.topology
+    n_into = np.bincount(topology.connections()[:, 1], minlength=topology.n_units)
+    first_units, has_links = topology.first_units, topology.has_links()[0]
+    rows = [("layer", "units", "function", "from", "parameters"), ("0 inputs", str(net.n_inputs), "", "", "")]
     for layer, function in enumerate(net.layer_functions, 1):
-        sources = [layer - 1, *sorted(source for source, target in net.skip if target == layer)]
-        n_params = net.sizes[layer] * (sum(net.sizes[source] for source in sources) + net.bias)
-        kind = "outputs" if layer == len(net.sizes) - 1 else "hidden"
-        names = ", ".join(str(source) for source in sorted(sources))
-        rows.append((f"{layer} {kind}", str(net.sizes[layer]), function, names, f"{n_params:,}"))
+        units = slice(first_units[layer], first_units[layer] + net.sizes[layer])
+        n_params = int(n_into[units].sum()) + net.sizes[layer] * topology.biased[layer - 1]
+        kind = "outputs" if layer in topology.outputs else "hidden"
+        sources = [str(source) for source in sorted(source for source, target in topology.pairs if target == layer)]
+        if has_links[layer]:
+            sources.append("links")
+        rows.append((f"{layer} {kind}", str(net.sizes[layer]), function, ", ".join(sources), f"{n_params:,}"))
+    if len(rows) > MAX_ROWS:
+        rows[MAX_ROWS - 4 : -3] = [("...", "", "", "", "")]
     widths = [max(len(row[k]) for row in rows) for k in range(5)]
     right = (False, True, False, False, True)
     lines = [

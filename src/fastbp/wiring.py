@@ -212,18 +212,25 @@ def _split(graph: Graph, levels: Int64Array) -> list[list[int]]:
             lists[unit] = frozenset(order[starts[unit] : starts[unit + 1], other_end].tolist())
     hidden = range(graph.n_inputs, graph.first_output)
     layers = _grouped(hidden, lambda u: (levels[u], graph.kinds[u - graph.n_inputs]))
-    # Units with the same sources, and units with the same targets, if these are enough for a block.
-    for ends in (sources, targets):
-        large = [units if len(units) >= MIN_DENSE else None for units in ends]
-        layers = [part for layer in layers for part in _parts(layer, large.__getitem__)]
-    # Units that are fed by all units of the same layers, and by others as well.
-    whole = [frozenset(layer) for layer in [list(range(graph.n_inputs)), *layers] if len(layer) >= MIN_DENSE]
-    layers = [
-        part
-        for layer in layers
-        for part in _parts(layer, lambda u: tuple(n for n, units in enumerate(whole) if units <= sources[u]))
-    ]
+    inputs = list(range(graph.n_inputs))
+    for ends in (sources, targets, sources):  # the last time by the parts that the targets have made
+        layers = _split_by([inputs, *layers], ends)[1:]
     return [sorted(layer, key=lambda u: sorted(sources[u])) for layer in layers]
+
+
+def _split_by(layers: list[list[int]], ends: list[frozenset[int]]) -> list[list[int]]:
+    """The layers, each cut into units that go together, by their sources or targets `ends`.
+
+    Those are units connected to all of the same layers, whatever else they are connected to; or else to just the
+    same units.
+    """
+    whole = [frozenset(layer) for layer in layers if len(layer) >= MIN_DENSE]
+
+    def key(unit: int) -> Hashable:
+        covered = tuple(number for number, units in enumerate(whole) if units <= ends[unit])
+        return covered or (ends[unit] if len(ends[unit]) >= MIN_DENSE else None)
+
+    return [layers[0], *(part for layer in layers[1:] for part in _parts(layer, key))]
 
 
 def _grouped(units: Iterable[int], key: Any) -> list[list[int]]:
