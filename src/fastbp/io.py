@@ -1,35 +1,20 @@
-r"""Model files: one line of JSON that says what the network is, then its parameters. No code, no pickle.
+"""Model files: what the network is, as a line of JSON, then its parameters. See `files.py` for the format."""
 
-The file, in this order:
-
-    b"fastbp model\n"   what it is
-    64 hex digits, \n   SHA-256 of all that follows
-    JSON, \n            {"version": 1, "sizes": ..., "dtype": ..., "n_params": ...}
-    parameters          little-endian, in the order of `Network.params`
-"""
-
-import contextlib
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, files
 from fastbp.activations import OUTPUTS, Activation, by_name
+from fastbp.files import StrPath
 from fastbp.kernels.activation import SOFTMAX
 from fastbp.losses import LOSSES
 from fastbp.network import Network
 from fastbp.topology import Topology, check_skip
 
-MAGIC = b"fastbp model\n"
-VERSION = 1
-
-StrPath = str | os.PathLike[str]
+MODEL = files.Kind(b"fastbp model\n", "fastbp model", 1)
+MAX_LAYERS = 4096  # a network takes a time to build that grows with their square
 
 
 def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = None) -> None:
@@ -38,30 +23,21 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     Parameters
     ----------
     net : Network
+        Of up to 4096 layers.
     path : str or path
         An old file stays as it was until the new one is whole on the disk.
     extra : dict, optional
-        Anything that JSON can hold.
+        Anything that JSON can hold, up to 16 MiB of it.
     """
-    header = {
-        "version": VERSION,
-        "sizes": net.sizes,
-        "functions": net.layer_functions,
-        "loss": net.loss_name,
-        "bias": net.bias,
-        "skip": net.skip,
-        "dtype": net.dtype.name,
-        "n_params": net.n_params,
-        "extra": {} if extra is None else extra,
-    }
-    params = net.params.astype(net.dtype.newbyteorder("<"))
+    header = net.description() | {"extra": {} if extra is None else extra}
+    if len(net.sizes) > MAX_LAYERS:
+        raise ValueError(f"files hold networks of up to {MAX_LAYERS} layers; got {len(net.sizes)}")
+    if not isinstance(header["extra"], dict):
+        raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
     try:
-        line = json.dumps(header, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+        files.write(path, MODEL, header, [net.params])
+    except (TypeError, ValueError, RecursionError) as error:
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
-    content = line + b"\n" + params.tobytes()
-    digest = hashlib.sha256(content).hexdigest().encode()
-    _replace_file(Path(path), MAGIC + digest + b"\n" + content)
 
 
 def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple[Network, dict[str, Any]]:
@@ -74,57 +50,33 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
         an activation function that is not among `activations`.
     """
     known = by_name(activations)
-    data = Path(path).read_bytes()
-    try:
-        return _parse(data, known)
-    except _RefusedError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
+    with files.reading(path, MODEL) as contents:
+        extra = contents.header["extra"]
+        if not isinstance(extra, dict):
+            raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
+        return _network_of(contents, known), extra
 
 
-class _RefusedError(Exception):
-    """Why a file is refused."""
-
-
-def _parse(data: bytes, activations: dict[str, Activation]) -> tuple[Network, dict[str, Any]]:
-    start = len(MAGIC) + 65
-    if data[: len(MAGIC)] != MAGIC:
-        raise _RefusedError("not a fastbp model file")
-    digest, content = data[len(MAGIC) : start], data[start:]
-    if hashlib.sha256(content).hexdigest().encode() + b"\n" != digest:
-        raise _RefusedError("the file is not whole, or was altered: its checksum does not match")
-    line, newline, numbers = content.partition(b"\n")
-    try:
-        header = json.loads(line)
-    except (ValueError, RecursionError):
-        header = None
-    if not newline or not isinstance(header, dict) or not isinstance(header.get("version"), int):
-        raise _RefusedError("the header cannot be read")
-    if header["version"] > VERSION:
-        raise _RefusedError(
-            f"written by a newer version of fastbp: format {header['version']}, this one reads up to {VERSION}"
-        )
-    try:
-        return _network_of(header, numbers, activations), header["extra"]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _RefusedError(f"the header makes no sense: {error}") from error
-
-
-def _network_of(header: dict[str, Any], numbers: bytes, activations: dict[str, Activation]) -> Network:
+def _network_of(contents: files.Contents, activations: dict[str, Activation]) -> Network:
+    header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
-    sizes = [checks.integer(size, "sizes", minimum=1) for size in header["sizes"]]
-    if len(sizes) < 2 or len(header["functions"]) != len(sizes) - 1:
+    sizes = [checks.integer(size, "sizes", minimum=1) for size in files.list_of(header, "sizes", MAX_LAYERS)]
+    names = files.list_of(header, "functions", MAX_LAYERS)
+    if len(sizes) < 2 or len(names) != len(sizes) - 1:
         raise ValueError("layers and functions do not fit together")
-    skip = check_skip([tuple(pair) for pair in header["skip"]], len(sizes))
-    topology = Topology.layered(sizes, skip, checks.flag(header["bias"], "bias"))
+    # Each connection of layers has a weight: more of them than numbers are refused before they take room.
+    pairs = files.list_of(header, "skip", contents.n_bytes // dtype.itemsize)
+    topology = Topology.layered(sizes, check_skip(pairs, len(sizes)), checks.flag(header["bias"], "bias"))
     # Compared before anything of that size is allocated.
-    if topology.n_params * dtype.itemsize != len(numbers):
-        raise ValueError(f"{topology.n_params} parameters were expected, {len(numbers) // dtype.itemsize} are there")
-    functions = [_function(name, activations) for name in header["functions"]]
+    if topology.n_params * dtype.itemsize != contents.n_bytes or header["n_params"] != topology.n_params:
+        raise ValueError(
+            f"{topology.n_params} parameters were expected, {contents.n_bytes // dtype.itemsize} are there"
+        )
+    functions = [_function(name, activations) for name in names]
     if any(function.code == SOFTMAX for function in functions[:-1]):
         raise ValueError("softmax is for the output layer")
     loss = checks.name_of(header["loss"], LOSSES, "loss")
-    params = np.frombuffer(numbers, dtype.newbyteorder("<"))
-    return Network.assemble(topology, functions, loss, dtype, params)
+    return Network.assemble(topology, functions, loss, dtype, contents.read(dtype, (topology.n_params,)))
 
 
 def _function(name: str, activations: dict[str, Activation]) -> Activation:
@@ -133,29 +85,3 @@ def _function(name: str, activations: dict[str, Activation]) -> Activation:
     if name in activations:
         return activations[name]
     raise ValueError(f"activation {name!r} is not one of fastbp's; pass it in: Network.load(path, activations=[...])")
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    """Write a temporary file beside `path`, then rename it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of(path))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode_of(path: Path) -> int:
-    """Permissions for the new file: those of the old one, or what the process gives new files."""
-    try:
-        return path.stat().st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
