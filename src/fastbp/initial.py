@@ -37,3 +37,8 @@ def resolve(init: object) -> Draw:
 def generator(seed: object) -> np.random.Generator:
     """NumPy's generator for a seed, None drawing one."""
     return np.random.default_rng(None if seed is None else checks.integer(seed, "seed", minimum=0))
+
+
+def some_seed(seed: int | None) -> int:
+    """`seed`, or for None one that the system draws."""
+    return int(np.random.SeedSequence().entropy) if seed is None else seed  # type: ignore[arg-type]

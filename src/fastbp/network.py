@@ -8,6 +8,7 @@ import numpy as np
 
 from fastbp import checks, initial, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
+from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
@@ -267,6 +268,9 @@ class Network(PackedNetwork):
         callback: Callbacks = None,
         progress: bool = False,
         n_threads: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        resume: bool = False,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -310,6 +314,15 @@ class Network(PackedNetwork):
             Whether to draw a progress bar on standard error (needs ``fastbp[cli]``).
         n_threads : int or None
             Threads to use; None: as many as Numba has.
+        checkpoint : str or path, optional
+            A file where the training is kept, all that it needs to go on: it is written at the ends of
+            epochs, at the end of the training and after Ctrl-C, whole or not at all.
+        checkpoint_every : int or None
+            Epochs from one checkpoint to the next; None: at least ten seconds, and so long that no more
+            than a twentieth of the time goes into writing them.
+        resume : bool
+            Whether to go on from `checkpoint`: with the same arguments it comes to the same bits as a
+            training that was never interrupted. Without that file it begins at the beginning.
         **solver_options
             Options of the solver, and `schedule`.
 
@@ -318,16 +331,24 @@ class Network(PackedNetwork):
         History
             Losses of every epoch, and why the training stopped.
 
+        Raises
+        ------
+        ValueError, TypeError
+            For an argument that makes no sense; with `resume`, for a checkpoint that is damaged, or of a
+            training with another network, other options or other data: the message says what differs.
+            No weight has changed.
+
         Warns
         -----
         RuntimeWarning
             If the loss is no longer finite: training stops, and the weights go back to the start of that
-            epoch.
+            epoch. If a checkpoint cannot be written: training goes on.
 
         Notes
         -----
         Ctrl-C stops the training and keeps the weights so far (with `patience`, the best ones): no
-        KeyboardInterrupt is raised, the history says "interrupt".
+        KeyboardInterrupt is raised, the history says "interrupt". An error that a callback raises is
+        passed on, and leaves the weights after that epoch (with `patience`, the best ones).
 
         Examples
         --------
@@ -353,6 +374,7 @@ class Network(PackedNetwork):
             callback=callback,
             progress=progress,
             n_threads=n_threads,
+            checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
         )
         return Training(self, self.check_samples(X, T, sample_weight), options).run()
 

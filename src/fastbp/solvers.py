@@ -110,6 +110,18 @@ class Choice:
         """The learning rate, where it is a number."""
         return float(self.kind.learning_rate if self.learning_rate is None else self.learning_rate)  # type: ignore[arg-type]
 
+    def description(self) -> dict[str, Any]:
+        """Everything that was chosen, for files; of a learning rate that is a function no more than that."""
+        rate = self.learning_rate
+        return {
+            "solver": self.name,
+            "nesterov": self.code == updates.NESTEROV,
+            **{option: value for option, value in zip(self.kind.options, self.values, strict=True) if option},
+            "learning_rate": "a function" if callable(rate) else self.first_rate,
+            "schedule": self.schedule,
+            "power": self.power,
+        }
+
     def start(self, n_filled: int, dtype: np.dtype, *, l2: float, n_weights: int, mean: bool) -> updates.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp import checks, initial, threads
+from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
 from fastbp.kernels.online import OnlineMemory
@@ -86,6 +87,7 @@ class Options:
     callback: Callbacks
     progress: bool
     n_threads: int | None
+    checkpoint: Settings | None = None
 
     def __post_init__(self) -> None:
         self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
@@ -121,17 +123,37 @@ class Training:
 
     def __init__(self, net: "Network", samples: batch.Samples, options: Options) -> None:
         self.net, self.options = net, options
-        draw = initial.generator(options.seed)
-        self.samples, self.validation = split(net, samples, options.validation, draw)
+        held_out = own_validation(net, options.validation)
+        self.n_samples = len(samples.x) - n_held_out(options.validation, len(samples.x))
+        self.checkpoint, state = None, None
+        if options.checkpoint is not None:
+            self.checkpoint = Checkpoint(self, samples, held_out)
+            state = self.checkpoint.load() if options.checkpoint.resume else None
+        self.seed = initial.some_seed(options.seed) if state is None else state.seed
+        draw = initial.generator(self.seed)
+        self.samples, self.validation = samples, held_out
+        if options.validation is not None and held_out is None:
+            self.samples, self.validation = split(samples, self.n_samples, draw)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
         self._prepare(draw)
+        if state is not None:
+            restore(self, state)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a step."""
+        return min(self.options.batch_size or self.n_samples, self.n_samples)
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether each epoch has an order of its own; the sum over all samples has none."""
+        return self.options.shuffle and self.batch_size < self.n_samples
 
     def _prepare(self, draw: np.random.Generator) -> None:
         """Arrays of the compiled run."""
         net, options = self.net, self.options
-        n_samples, packed = len(self.samples.x), net.packed
-        size = min(options.batch_size or n_samples, n_samples)
+        packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered
         self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         self.solver = options.solver.start(
@@ -141,7 +163,7 @@ class Training:
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
         )
-        order = np.arange(n_samples)
+        order = np.arange(self.n_samples)
         self.samples = self.samples._replace(order=order)
         self.run_state = epochs.Run(
             order=order,
@@ -153,7 +175,7 @@ class Training:
             position=np.zeros(3, np.int64),
             batch_size=size,
             part_size=max(1, PART_PRODUCTS // max(1, net.topology.n_weights)),
-            shuffle=options.shuffle and size < n_samples,  # the sum over all samples has no order
+            shuffle=self.shuffles,
             whole_epochs=self.watched,
         )
         self.n_chunks = net.engine.n_chunks(min(size, self.run_state.part_size))
@@ -164,41 +186,59 @@ class Training:
     def watched(self) -> bool:
         """Whether Python has something to do after each epoch."""
         o = self.options
-        return bool(o.callbacks or o.progress or o.patience or o.tol is not None or self.validation is not None)
+        wanted = o.callbacks or o.progress or o.patience or o.checkpoint
+        return bool(wanted or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
         """Train until something stops it."""
         from fastbp.progress import bar
 
-        start = time.perf_counter()
+        self.start = time.perf_counter() - self.history.time
         try:
             with bar(self.options.progress, self.options.epochs) as show:
-                self._epochs(show)
+                if self.history.stopped_by == "epochs":  # not so if a run that was over is resumed
+                    self._epochs(show)
         except KeyboardInterrupt:
             self.history.stopped_by = "interrupt"
-            self._keep_finite()
         finally:
-            self.history.time = time.perf_counter() - start
+            self._keep_finite()
+            self.history.time = time.perf_counter() - self.start
             if self.options.patience is not None and self.history.best_epoch is not None:
                 self.net.params = self.best[1]
+        if self.checkpoint is not None:
+            self.checkpoint.write()
+        if self.history.stopped_by == "not finite":
+            self._warn_not_finite()
         return self.history
 
     def _epochs(self, show: Callable[[History], None]) -> None:
-        """All epochs, a window of them at a time."""
-        for first in range(0, self.options.epochs, WINDOW):
+        """All epochs that are left, a window of them at a time."""
+        for first in range(self.history.n_epochs, self.options.epochs, WINDOW):
             rates = self.options.rates(first)
             self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)))
             self.run_state.position[:] = 0
             while self.run_state.position[0] < len(rates):
                 finite = self._call()
                 self._record(first)
-                if not finite or (self.history.n_epochs == self.options.epochs and not self._finite()):
-                    self._stop_not_finite()
+                whole = not self.run_state.position[1:].any()
+                if whole and (self.watched or self.history.n_epochs == self.options.epochs):
+                    finite = finite and self._finite()
+                stop = self._after_call(finite, whole, show)
+                if self.checkpoint is not None and (whole or stop):
+                    self.checkpoint.epoch_ended()
+                if stop:
                     return
-                if self.watched and not self.run_state.position[1:].any():
-                    show(self.history)
-                    if self._after_epoch():
-                        return
+
+    def _after_call(self, finite: bool, whole: bool, show: Callable[[History], None]) -> bool:
+        """What there is to do in Python, `whole`: at the end of an epoch; returns whether to stop."""
+        if not finite:
+            self._stop_not_finite()
+            return True
+        if not (self.watched and whole):
+            return False
+        stop = self._after_epoch()
+        show(self.history)
+        return stop
 
     def _call(self) -> bool:
         """One compiled call: to the end of the epoch if Python is to look at it, and not for long anyway."""
@@ -226,6 +266,7 @@ class Training:
         done = int(self.run_state.position[0])
         losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples.x)
         self.history.loss.extend(losses.tolist())
+        self.history.time = time.perf_counter() - self.start
         if not self.watched and self.history.loss:
             self.history.best_epoch = int(np.argmin(self.history.loss))
 
@@ -268,35 +309,47 @@ class Training:
             self.net.packed.params[:] = self.run_state.safe
 
     def _stop_not_finite(self) -> None:
+        history = self.history
         self.net.packed.params[:] = self.run_state.safe
-        self.history.stopped_by = "not finite"
+        history.stopped_by = "not finite"
+        if history.validation_loss is not None:  # the last epoch's step may be what was too large
+            history.validation_loss.extend([np.nan] * (history.n_epochs - len(history.validation_loss)))
+
+    def _warn_not_finite(self) -> None:
         warnings.warn(
             f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are "
             f"those from the start of the epoch. A smaller learning_rate may help, or inputs and targets of about 1.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
 
-def split(
-    net: "Network", samples: batch.Samples, validation: Validation, draw: np.random.Generator
-) -> tuple[batch.Samples, batch.Samples | None]:
-    """(samples to train on, samples to validate on or None)."""
-    if validation is None:
-        return samples, None
-    if isinstance(validation, tuple | list):
-        if len(validation) not in (2, 3):
-            raise ValueError(
-                f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items"
-            )
-        return samples, net.check_samples(*validation, prefix="validation ")
+def own_validation(net: "Network", validation: Validation) -> batch.Samples | None:
+    """The set for validation that the user has given, checked; None for a fraction or nothing."""
+    if not isinstance(validation, tuple | list):
+        return None
+    if len(validation) not in (2, 3):
+        raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
+    return net.check_samples(*validation, prefix="validation ")
+
+
+def n_held_out(validation: Validation, n_samples: int) -> int:
+    """Samples that a fraction holds out for validation."""
+    if validation is None or isinstance(validation, tuple | list):
+        return 0
     fraction = checks.number(validation, "validation", high=1.0, low_open=True)
-    n_samples = len(samples.x)
-    n_held_out = max(1, round(fraction * n_samples))
-    if n_held_out >= n_samples:
+    n = max(1, round(fraction * n_samples))
+    if n >= n_samples:
         raise ValueError(f"validation must leave a sample for training; {fraction:g} of {n_samples} leaves none")
+    return n
+
+
+def split(samples: batch.Samples, n_kept: int, draw: np.random.Generator) -> tuple[batch.Samples, batch.Samples]:
+    """(samples to train on, samples to validate on), at random."""
+    n_samples = len(samples.x)
     rows = draw.permutation(n_samples)
-    return _take(samples, np.sort(rows[n_held_out:])), _take(samples, np.sort(rows[:n_held_out]))
+    n_validation = n_samples - n_kept
+    return _take(samples, np.sort(rows[n_validation:])), _take(samples, np.sort(rows[:n_validation]))
 
 
 def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
