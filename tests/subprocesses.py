@@ -18,12 +18,24 @@ def run_python(code, *args, package=PACKAGE, **environment):
     return process.stdout
 
 
+def environment_of(package=PACKAGE, **environment):
+    """Return the environment in which a child finds the package and the test modules."""
+    path = os.pathsep.join([str(package), str(TESTS), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path} | environment
+
+
+def start_process(code, *args):
+    """Start `code` and return the process at once, its standard output being a pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args], env=environment_of(), stdout=subprocess.PIPE, text=True
+    )
+
+
 def start_python(code, *args, package=PACKAGE, **environment):
     """Run `code` and return the finished process, whatever its return code."""
-    path = os.pathsep.join([str(package), str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, "-c", code, *args],
-        env=os.environ | {"PYTHONPATH": path} | environment,
+        env=environment_of(package, **environment),
         capture_output=True,
         text=True,
         timeout=280,

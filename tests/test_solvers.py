@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import Case, bias_views, draw, place
 
-from fastbp import training
+from fastbp import engine, training
 
 CASE = Case((3, 6, 2), "tanh", n_samples=23, weighted=True, seed=4)
 EPOCHS = 5
@@ -136,12 +136,17 @@ def test_formula(name, batch_size):
     assert_same_training(fresh(step), rate, batch_size=batch_size, **options)
 
 
+def set_part_size(monkeypatch, n_samples):
+    """Have large jobs done in parts of so many samples, in networks made from now on."""
+    monkeypatch.setattr(engine, "SAMPLE_PRODUCTS", 10**6)  # next to which a small network's weights do not count
+    monkeypatch.setattr(engine, "PART_PRODUCTS", n_samples * (10**6 + 10**4))
+
+
 @pytest.mark.parametrize("n_samples", [1, 5, 8, 22])
 @pytest.mark.parametrize("batch_size", [None, 8])
 def test_formula_where_python_gets_control_back_often(batch_size, n_samples, monkeypatch):
     """Large batches are done in parts and many epochs in windows, so that Ctrl-C is heard: here both are tiny."""
-    n_weights = 3 * 6 + 6 * 2
-    monkeypatch.setattr(training, "PART_PRODUCTS", n_samples * n_weights)
+    set_part_size(monkeypatch, n_samples)
     monkeypatch.setattr(training, "WINDOW", 2)
     monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)
     for name in ("adam", "momentum"):
@@ -332,8 +337,8 @@ def test_a_batch_in_parts_is_the_same_batch(monkeypatch):
     """Python gets control back in the midst of a large batch: the step follows the sum over all its parts."""
     case = Case((3, 5, 2), n_samples=50, weighted=True)
     nets = []
-    for products in (1 << 29, 160):  # all samples at once; 6 samples at a time
-        monkeypatch.setattr("fastbp.training.PART_PRODUCTS", products)
+    for part_size in (50, 6):  # all samples at once; 6 samples at a time
+        set_part_size(monkeypatch, part_size)
         net, X, T, weight = draw(case)
         history = net.fit(X, T, solver="adam", epochs=3, batch_size=20, shuffle=False, sample_weight=weight)
         nets.append((net.params.copy(), history.loss))
@@ -352,3 +357,23 @@ def test_more_epochs_than_a_window(monkeypatch):
     assert history.loss == other.fit(X, T, epochs=20, seed=0, learning_rate=0.01).loss
     assert np.array_equal(net.params, other.params)
     assert sorted(set(rates)) == list(range(20))
+
+
+@pytest.mark.parametrize("n_samples", [12, 13, 29])
+def test_jobs_in_parts_come_to_the_same(n_samples, monkeypatch):
+    """Many samples are done a part at a time: each output is the same, and sums are to rounding."""
+    case = Case((3, 5, 2), n_samples=n_samples, weighted=True)
+    whole = draw(case)
+    set_part_size(monkeypatch, 6)
+    monkeypatch.setattr(engine, "MIN_PART", 1)
+    monkeypatch.setattr(engine, "MIN_GRADIENT_PART", 1)
+    parts = draw(case)
+    assert parts.net.engine.part_size == 6
+    (E, grad), (E_parts, grad_parts) = (problem.net.gradient(*problem.data) for problem in (whole, parts))
+    assert math.isclose(E, E_parts, rel_tol=1e-13)
+    assert np.allclose(grad, grad_parts, rtol=1e-12, atol=1e-14)
+    assert math.isclose(E, parts.net.loss(*parts.data), rel_tol=1e-13)
+    for z, z_parts in zip(whole.net.activations(whole.X), parts.net.activations(parts.X), strict=True):
+        assert np.array_equal(z, z_parts)
+    for delta, delta_parts in zip(whole.net.deltas(*whole.data[:2]), parts.net.deltas(*parts.data[:2]), strict=True):
+        assert np.allclose(delta, delta_parts, rtol=1e-13, atol=1e-15)

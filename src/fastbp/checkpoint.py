@@ -129,10 +129,9 @@ class Checkpoint:
         n_bytes = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values())
         if n_bytes != contents.n_bytes:
             raise ValueError(f"{n_bytes} bytes of numbers were expected, {contents.n_bytes} are there")
-        if n_epochs > training.options.epochs:
-            raise files.RefusedError(
-                f"{n_epochs} epochs are done; epochs must not be less, got {training.options.epochs}"
-            )
+        wanted = training.options.epochs
+        if n_epochs > wanted:
+            raise files.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
         arrays = {name: contents.read(*kind) for name, kind in layout.items()}
         _check_numbers(arrays)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)

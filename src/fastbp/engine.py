@@ -58,6 +58,12 @@ MIN_CHUNK_PRODUCTS = 1 << 20
 SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 17, 512
 MIN_CHUNK_REGISTERS = 8
 
+# A compiled call cannot be interrupted: it does a part of the samples, of so many products, in some 0.05 s. What
+# a unit and a sample take besides their products is counted as products.
+PART_PRODUCTS, UNIT_PRODUCTS, SAMPLE_PRODUCTS = 1 << 29, 16, 1024
+# Fewest samples in a part of a job without gradient, and of one with it: else weights and gradient are moved too often.
+MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
+
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """Zeros whose first number stands at the start of a cache line."""
@@ -98,6 +104,8 @@ class Engine:
         self._n_by_sample = topology.n_by_sample(self._dtype)
         self._links_in, self._links_out = topology.has_links()
         self._min_chunk, self._n_params = min_chunk(topology, self._dtype), topology.n_params
+        products = topology.n_weights + UNIT_PRODUCTS * topology.n_units + SAMPLE_PRODUCTS
+        self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
         self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
 
@@ -188,12 +196,34 @@ class Engine:
         out: Array | None = None,
         n_threads: int | None = None,
     ) -> tuple[float, Array]:
-        """Do one job with all samples: (error, gradient of all parameters if that is the job)."""
-        n_samples, with_gradient = len(samples.x), kind == GRADIENT
+        """Do one job with all samples: (error, gradient of all parameters if that is the job).
+
+        Many samples are done a part at a time, and Ctrl-C is heard in between.
+        """
         self.link(LEVELS[kind])
+        n_samples = len(samples.x)
+        most = max(self.part_size, MIN_GRADIENT_PART if kind == GRADIENT else MIN_PART)
+        if n_samples <= most:
+            return self._run(samples, kind, first_unit, samples.x if out is None else out, n_threads)
+        error, gradient = 0.0, np.zeros(self._n_params if kind == GRADIENT else 0, self._dtype)
+        for start in range(0, n_samples, most):
+            stop = start + most
+            part = Samples(samples.x[start:stop], samples.t[start:stop], samples.weight[start:stop], samples.order)
+            part_out = part.x if out is None else out[start:stop]
+            part_error, part_gradient = self._run(part, kind, first_unit, part_out, n_threads)
+            error += part_error
+            if kind == GRADIENT:
+                gradient += part_gradient
+        return error, gradient
+
+    def _run(
+        self, samples: Samples, kind: int, first_unit: int, out: Array, n_threads: int | None
+    ) -> tuple[float, Array]:
+        """`run` in one compiled call."""
+        n_samples, with_gradient = len(samples.x), kind == GRADIENT
         with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
             memory = self._take((n_samples, n_slots, with_gradient))
-            error = run_job(self._packed, samples, memory, kind, first_unit, samples.x if out is None else out)
+            error = run_job(self._packed, samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params].copy() if with_gradient else memory.errors
         if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
             self._kept[:] = [((n_samples, n_slots, with_gradient), memory)]

@@ -26,8 +26,7 @@ class _Default(int):
 
 DEFAULT_BATCH_SIZE = _Default(32)
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
-RETURN_SECONDS = 0.1  # a compiled call takes about this long at most, so that Ctrl-C is heard
-PART_PRODUCTS = 1 << 29  # of weights and samples in a part of a batch: some 0.05 s
+RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
 WINDOW = 1 << 14  # epochs for which arrays are made at a time
 
 Callback = Callable[["Network", "History"], Any]
@@ -174,7 +173,7 @@ class Training:
             partial=np.zeros_like(packed.params),
             position=np.zeros(3, np.int64),
             batch_size=size,
-            part_size=max(1, PART_PRODUCTS // max(1, net.topology.n_weights)),
+            part_size=net.engine.part_size,
             shuffle=self.shuffles,
             whole_epochs=self.watched,
         )
