@@ -1,13 +1,13 @@
 """Checkpoints: a training that was stopped, anywhere and in any way, comes to the bits of one that was not."""
 
 import itertools
-import random
+import os
 
 import numpy as np
 import pytest
 from cases import Case, draw
 from refusals import refused
-from subprocesses import run_python, start_process
+from subprocesses import run_python
 
 import fastbp
 from fastbp import checkpoint
@@ -285,42 +285,67 @@ def test_a_full_disk_stops_no_training(tmp_path):
 # ---------------------------------------------------------------- kill -9
 
 KILLED = """
-import sys
+import os, random, signal, sys, time, traceback
 import numpy as np
 import fastbp
 
+folder, epochs = sys.argv[1], 3000
 rng = np.random.default_rng(0)
 X = rng.uniform(-1, 1, (300, 2))
-net = fastbp.Network((2, 10, 1), seed=1)
-print("go", flush=True)
-net.fit(
-    X, X[:, :1] * X[:, 1:], epochs=int(sys.argv[2]), seed=5, validation=0.2, patience=10**6, checkpoint=sys.argv[1],
-    checkpoint_every=int(sys.argv[3]), resume=True, callback=lambda net, history: print(history.n_epochs, flush=True),
-)
-net.save(sys.argv[1] + ".net")
+
+
+def train(path, every, pipe):
+    def report(net, history):
+        os.write(pipe, b"%8d" % history.n_epochs)
+
+    net = fastbp.Network((2, 10, 1), seed=1)
+    net.fit(
+        X, X[:, :1] * X[:, 1:], epochs=epochs, seed=5, validation=0.2, patience=10**6, checkpoint=path,
+        checkpoint_every=every, resume=True, callback=report,
+    )
+    net.save(path + ".net")
+
+
+def train_and_kill(path, every, n_epochs, delay):
+    # A fork, not a new process: it starts at once. Returns the first and the last epoch that were seen.
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            train(path, every, writing)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    seen = [os.read(reading, 8) for _ in range(n_epochs)]
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "it was over before it was killed"
+    with os.fdopen(reading, "rb") as rest:
+        seen = [int(number) for number in [*seen, *iter(lambda: rest.read(8), b"")]]
+    return (seen[0], seen[-1]) if seen else None
+
+
+moments, reached, last_every, n_seen = random.Random(0), 0, 1, 0
+for _ in range(50):
+    every = moments.choice([1, 1, 2, 5])
+    seen = train_and_kill(folder + "/killed", every, moments.randrange(20), moments.uniform(0.0, 0.01))
+    if seen is not None:
+        assert seen[0] > reached - last_every, "more was lost than the epochs since the last checkpoint"
+        reached, last_every, n_seen = seen[1], every, n_seen + 1
+train(folder + "/killed", 1000, os.open(os.devnull, os.O_WRONLY))
+train(folder + "/alone", 1000, os.open(os.devnull, os.O_WRONLY))
+print(n_seen >= 30, reached < epochs)
 """
-KILLS, KILLED_EPOCHS = 50, 4000
 
 
 @pytest.mark.compiled_only
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kill_at_any_moment(tmp_path):
-    """Killed 50 times, at seeded random moments of its training, and resumed: the bits of a run left alone."""
-    draw_moment, path, reached, every = random.Random(0), tmp_path / "killed.ckpt", 0, 1
-    for kill in range(KILLS):
-        last_every, every = every, draw_moment.choice([1, 1, 2, 5])
-        process = start_process(KILLED, str(path), str(KILLED_EPOCHS), str(every))
-        assert process.stdout.readline() == "go\n"
-        first = int(process.stdout.readline())
-        assert first > reached - last_every, "more was lost than the epochs since the last checkpoint"
-        for _ in range(draw_moment.randrange(20)):
-            reached = int(process.stdout.readline())
-        process.kill()
-        lines = process.communicate()[0].splitlines()
-        reached = max(first, reached, *map(int, lines)) if lines else max(first, reached)
-        assert reached < KILLED_EPOCHS, f"over before kill {kill}"
-    for name in (path, tmp_path / "alone.ckpt"):
-        run_python(KILLED, str(name), str(KILLED_EPOCHS), "1000")
-    nets = [fastbp.Network.load(f"{name}.net") for name in (path, tmp_path / "alone.ckpt")]
+    """Killed 50 times, at seeded random moments, and resumed: the bits of a run left alone."""
+    assert run_python(KILLED, str(tmp_path)) == "True True\n"
+    nets = [fastbp.Network.load(tmp_path / name) for name in ("killed.net", "alone.net")]
     assert nets[0].params.tobytes() == nets[1].params.tobytes()
-    names = {"killed.ckpt", "alone.ckpt", "killed.ckpt.net", "alone.ckpt.net"}
-    assert {item.name for item in tmp_path.iterdir()} == names  # what was killed in writing left nothing behind
+    # Those that were killed in writing left nothing behind.
+    assert {item.name for item in tmp_path.iterdir()} == {"killed", "killed.net", "alone", "alone.net"}
