@@ -117,6 +117,19 @@ def test_windows_of_rates(tmp_path, monkeypatch):
     assert_same_run(run(options, checkpoint=path, resume=True), whole)
 
 
+def test_a_network_of_edges(tmp_path):
+    edges, path = [(0, 2), (1, 3), (2, 4), (3, 4), (0, 4)], tmp_path / "run.ckpt"
+    _, X, T, _ = draw(CASE)
+    nets = [fastbp.Network.from_edges(2, 1, edges, seed=seed) for seed in (0, 0, 1)]
+    nets[0].fit(X, T, seed=0, epochs=6)
+    nets[1].fit(X, T, seed=0, epochs=6, checkpoint=path, callback=interrupt_after(4))
+    nets[2].fit(X, T, seed=0, epochs=6, checkpoint=path, resume=True)
+    assert nets[0].params.tobytes() == nets[2].params.tobytes()
+    other = fastbp.Network.from_edges(2, 1, [(1, 2), *edges[1:]], seed=0)
+    with pytest.raises(ValueError, match="another training"):
+        other.fit(X, T, seed=0, epochs=6, checkpoint=path, resume=True)
+
+
 def test_without_a_file_it_begins_at_the_beginning(tmp_path):
     assert_same_run(run({}, checkpoint=tmp_path / "new.ckpt", resume=True), run({}))
     assert (tmp_path / "new.ckpt").exists()

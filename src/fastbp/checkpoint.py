@@ -23,6 +23,7 @@ from fastbp.checks import Array
 
 if TYPE_CHECKING:
     from fastbp.kernels.batch import Samples
+    from fastbp.network import Network
     from fastbp.training import Training
 
 CHECKPOINT = files.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
@@ -252,8 +253,22 @@ def _identity(training: "Training", samples: "Samples", held_out: "Samples | Non
     if held_out is not None:
         given["validation"] = "a set of its own"
     data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))
-    parts = {"data": data, "network": training.net.description(), "options": given}
+    parts = {"data": data, "network": _description(training.net), "options": given}
     return dict(json.loads(json.dumps(parts)))
+
+
+def _description(net: "Network") -> dict[str, Any]:
+    topology = net.topology
+    return {
+        "sizes": net.sizes,
+        "functions": net.layer_functions,
+        "loss": net.loss_name,
+        "dtype": net.dtype.name,
+        "connections": topology.pairs,
+        "biased": topology.biased,
+        "links": _digest(topology.links),
+        "outputs": topology.outputs,
+    }
 
 
 def _digests(samples: "Samples", prefix: str = "") -> dict[str, str]:

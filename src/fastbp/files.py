@@ -30,6 +30,7 @@ StrPath = str | os.PathLike[str]
 
 DIGEST_BYTES = 65  # hex digits and a line feed
 MAX_HEADER_BYTES = 1 << 24  # Python objects take some 30 times the room of their JSON
+MAX_REASON = 500  # characters of an error about it
 UNFINISHED = ".unfinished"  # ends the name of a file that is being written
 
 
@@ -96,7 +97,8 @@ def reading(path: StrPath, kind: Kind) -> Iterator[Contents]:
         except RefusedError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from None
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"{os.fspath(path)}: the header makes no sense: {error}") from error
+            reason = str(error)[:MAX_REASON]  # it may quote what the file holds
+            raise ValueError(f"{os.fspath(path)}: the header makes no sense: {reason}") from error
 
 
 class RefusedError(Exception):

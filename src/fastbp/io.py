@@ -29,7 +29,16 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     extra : dict, optional
         Anything that JSON can hold, up to 16 MiB of it.
     """
-    header = net.description() | {"extra": {} if extra is None else extra}
+    header = {
+        "sizes": net.sizes,
+        "functions": net.layer_functions,
+        "loss": net.loss_name,
+        "bias": net.bias,
+        "skip": net.skip,
+        "dtype": net.dtype.name,
+        "n_params": net.n_params,
+        "extra": {} if extra is None else extra,
+    }
     if len(net.sizes) > MAX_LAYERS:
         raise ValueError(f"files hold networks of up to {MAX_LAYERS} layers; got {len(net.sizes)}")
     if not isinstance(header["extra"], dict):

@@ -222,18 +222,6 @@ class PackedNetwork:
         offsets, shapes = self._topology.weight_offsets, self._topology.block_shapes
         return [self.params[a : a + n * m].reshape(n, m) for a, (n, m) in zip(offsets, shapes, strict=False)]
 
-    def description(self) -> dict[str, Any]:
-        """What the network is, without its parameters, for files: anything in it can be JSON."""
-        return {
-            "sizes": self.sizes,
-            "functions": self.layer_functions,
-            "loss": self.loss_name,
-            "bias": self.bias,
-            "skip": self.skip,
-            "dtype": self.dtype.name,
-            "n_params": self.n_params,
-        }
-
     @property
     def topology(self) -> Topology:
         """Layers, blocks and offsets."""
