@@ -1,5 +1,6 @@
 """Damaged and crafted files: refused with the file's name, in bounded memory, and no code is run."""
 
+import copy
 import hashlib
 import json
 import random
@@ -141,7 +142,7 @@ def changed(header, draws):
         if draws.random() < 0.1:
             del parent[last]
         else:
-            parent[last] = draws.choice(ODD)
+            parent[last] = copy.deepcopy(draws.choice(ODD))
     return header
 
 

@@ -2,12 +2,17 @@
 
 import _thread
 import contextlib
+import json
 import math
+import signal
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
 from cases import Case, draw, sine
+from subprocesses import start_process
 
 import fastbp
 from fastbp.solvers import Choice
@@ -135,6 +140,48 @@ def test_ctrl_c_ends_the_run(n_samples, epochs):
     assert np.all(np.isfinite(net.params))
 
 
+# Python must get control back often enough, whatever takes long: (samples, sizes, samples for validation, options).
+LONG = {
+    "rprop": (300_000, (1, 30, 30, 1), 0, {"solver": "rprop"}),
+    "rmsprop, batch": (300_000, (1, 30, 30, 1), 0, {"solver": "rmsprop", "batch_size": None}),
+    "on-line": (300_000, (1, 30, 1), 0, {"solver": "sgd", "batch_size": 1}),
+    "wide": (200, (8, 2048, 2048, 1), 0, {"batch_size": None}),
+    "wide, on-line": (200, (8, 2048, 2048, 1), 0, {"batch_size": 1}),
+    "many samples, tiny network": (3_000_000, (1, 2, 1), 0, {"batch_size": None}),
+    "large validation set": (100, (1, 30, 30, 1), 3_000_000, {}),
+}
+INTERRUPTED = """
+import json, sys, time
+import numpy as np
+import fastbp
+
+n_samples, sizes, n_validation, options = json.loads(sys.argv[1])
+X, V = (np.linspace(-1, 1, n * sizes[0]).reshape(n, sizes[0]) for n in (n_samples, n_validation))
+if n_validation:
+    options["validation"] = (V, V[:, :1])
+fastbp.Network(sizes, seed=0).fit(X[:5], X[:5, :1], **options | {"epochs": 1, "validation": None})  # compiles
+net = fastbp.Network(sizes, seed=0)
+print("go", flush=True)
+history = net.fit(X, X[:, :1], epochs=10**7, learning_rate=1e-6, **options)
+print(history.stopped_by, bool(np.isfinite(net.params).all()), time.time(), flush=True)
+"""
+
+
+@pytest.mark.compiled_only
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_is_heard_soon(name):
+    """The promise is half a second; a machine that is busy with other things may take longer."""
+    with start_process(INTERRUPTED, json.dumps(LONG[name])) as process:
+        assert process.stdout.readline() == "go\n"
+        time.sleep(0.7)
+        sent = time.time()
+        process.send_signal(signal.SIGINT)
+        stopped_by, finite, returned = process.stdout.readline().split()
+        assert (stopped_by, finite) == ("interrupt", "True")
+        assert float(returned) - sent < 3.0
+
+
 # ---------------------------------------------------------------- numbers that leave the finite
 
 
@@ -156,6 +203,20 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(batch_size):
     assert history.n_epochs < 500
     assert np.all(np.isfinite(net.params))
     assert any(np.array_equal(net.params, params) for params in saved)
+
+
+@pytest.mark.parametrize(
+    "stop", [{"patience": 1}, {"tol": 0.0}, {"callback": lambda net, history: history.n_epochs > 1}]
+)
+def test_no_stop_leaves_weights_that_are_not_finite(stop):
+    """The loss of the epoch is finite, its last step overflows: that comes before anything else that stops."""
+    net, X, T, _ = draw(CASE._replace(activation="identity"))
+    options = {"solver": "sgd", "batch_size": None, "learning_rate": lambda epoch: 1e-300 if epoch == 0 else 1e200}
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="learning_rate"):
+        history = net.fit(1e200 * X, 1e100 * T, validation=(X, T), epochs=9, **options, **stop)
+    assert history.stopped_by == "not finite"
+    assert np.isfinite(net.params).all()
+    assert len(history.validation_loss) == len(history.loss) == history.n_epochs
 
 
 def test_a_loss_that_is_not_finite_with_patience_restores_the_best_weights():
