@@ -139,9 +139,11 @@ def train(
 
     if options["solver"] == "rprop" and options["batch_size"]:
         raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
+    if options["resume"] and not options["checkpoint"]:
+        raise click.UsageError("--resume needs --checkpoint FILE")
     out = out or Path(f"{Path(data).stem}.fastbp")
     plot = None if no_plot else plot or out.with_suffix(".png")
-    _check_outputs([data], out, plot)
+    _check_outputs([data], out, plot, options["checkpoint"])
     console = report.make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         training, reason = _prepare(data, target, task, drop, options)
@@ -196,10 +198,11 @@ def _require_column(name: str, known: Sequence[str]) -> None:
 
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
+    from fastbp.files import FileError
     from fastbp.report import TrainingBar
 
     n_samples = len(training.split.training)
-    with TrainingBar(training.options.epochs, n_samples, shown) as bar:
+    with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(FileError):
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt

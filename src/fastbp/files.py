@@ -93,12 +93,16 @@ def reading(path: StrPath, kind: Kind) -> Iterator[Contents]:
         try:
             yield _checked(file, kind)
         except KeyError as error:
-            raise ValueError(f"{os.fspath(path)}: the header makes no sense: {error} is not there") from error
+            raise FileError(f"{os.fspath(path)}: the header makes no sense: {error} is not there") from error
         except RefusedError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from None
+            raise FileError(f"{os.fspath(path)}: {error}") from None
         except (TypeError, ValueError, OverflowError) as error:
             reason = str(error)[:MAX_REASON]  # it may quote what the file holds
-            raise ValueError(f"{os.fspath(path)}: the header makes no sense: {reason}") from error
+            raise FileError(f"{os.fspath(path)}: the header makes no sense: {reason}") from error
+
+
+class FileError(ValueError):
+    """A file that is refused."""
 
 
 class RefusedError(Exception):

@@ -125,6 +125,8 @@ _OPTIONS: tuple[Option[Any], ...] = (
     click.option("--threads", type=_POSITIVE, help="[default: all cores]"),
     output_file("--out", help="Model file.  [default: DATA's name with .fastbp, in this folder]"),
     output_file("--plot", *PICTURE_SUFFIXES, help="Learning curve.  [default: beside the model, .png]"),
+    output_file("--checkpoint", help="Keep the training here while it runs."),
+    click.option("--resume", is_flag=True, help="Go on from --checkpoint, if that file is there."),
     click.option("--no-plot", is_flag=True, help="Draw no learning curve."),
     click.option("--quiet", is_flag=True, help="Print one line of JSON, and no progress."),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class Options:
     patience: int
     threads: int | None
     test_fraction: float
+    checkpoint: Path | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ class TableTraining:
             seed=o.seed,
             n_threads=o.threads,
             callback=callback,
+            checkpoint=o.checkpoint,
+            resume=o.resume,
             **{name: value for name, value in given.items() if value is not None},
         )
 
