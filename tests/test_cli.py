@@ -383,3 +383,15 @@ def test_damaged_description_is_refused(model, damage):
     save_network(net, "damaged.fastbp", extra=extra)
     assert "damaged.fastbp" in refused("predict", "damaged.fastbp", "plants.csv")
     assert "damaged.fastbp" in refused("info", "damaged.fastbp")
+
+
+def test_a_training_goes_on_from_its_checkpoint(folder):
+    whole = [*SHORT, "--epochs", "6"]
+    trained("plants.csv", *whole, "--out", "whole.fastbp")
+    trained("plants.csv", *SHORT, "--epochs", "3", "--checkpoint", "run.ckpt", "--out", "part.fastbp")
+    facts = trained("plants.csv", *whole, "--checkpoint", "run.ckpt", "--resume", "--out", "resumed.fastbp")
+    assert facts["epochs"] == 6
+    one, other = (load_network(folder / name)[0] for name in ("whole.fastbp", "resumed.fastbp"))
+    assert one.params.tobytes() == other.params.tobytes()
+    assert "l2 was" in refused("train", "plants.csv", *whole, "--l2", 0.5, "--checkpoint", "run.ckpt", "--resume")
+    assert "--checkpoint" in refused("train", "plants.csv", *SHORT, "--resume")
