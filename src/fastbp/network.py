@@ -13,16 +13,16 @@ from fastbp.checks import Array
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
 from fastbp.losses import LOSSES, check_targets
-from fastbp.packed_network import PackedNetwork
+from fastbp.rewiring import Parts, RewirableNetwork
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
 from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
-from fastbp.wiring import Graph, check_biased, check_edges, wire
+from fastbp.wiring import check_biased, check_edges
 
 NO_ORDER = np.empty(0, np.int64)
 
 
-class Network(PackedNetwork):
+class Network(RewirableNetwork):
     """A layered feed-forward network.
 
     Parameters
@@ -172,15 +172,9 @@ class Network(PackedNetwork):
         checked, n_all = check_edges(edges, n_in, n_out, n_units)
         functions = resolve_units(activation, resolve(output, "output", OUTPUTS), range(n_in, n_all), n_out)
         biased = check_biased(bias, n_in, n_all)
-        kinds = [(function.name, id(function), has) for function, has in zip(functions, biased, strict=True)]
-        topology, wiring = wire(Graph(n_in, n_out, checked, kinds))
         loss_name, checked_dtype = checks.name_of(loss, LOSSES, "loss"), checks.float_dtype(dtype)
         draw, draw_weights = initial.generator(seed), initial.resolve(init)
-        by_layer = [functions[wiring.units[first] - n_in] for first in topology.first_units[1:]]
-        if any(function.code == codes.SOFTMAX for function in by_layer) and not topology.ends_in_outputs:
-            raise ValueError("output 'softmax' needs outputs that are alike and feed no other unit")
-        zeros = np.zeros(topology.n_params, checked_dtype)
-        net = cls.assemble(topology, by_layer, loss_name, checked_dtype, zeros, wiring)
+        net = Parts(n_in, n_out, checked, functions, biased, loss_name, checked_dtype).build(cls)
         n_into, n_from = (np.bincount(checked[:, end], minlength=n_all) for end in (1, 0))
         net.edge_weights = draw_weights(draw, n_into[checked[:, 1]], n_from[checked[:, 0]], (len(checked),))
         return net

@@ -148,8 +148,13 @@ class PackedNetwork:
         starts = [start for start in self._topology.bias_offsets[:-1] if start != NONE]
         return [self.params[start : start + size] for start, size in zip(starts, self.sizes[1:], strict=False)]
 
+    @property
+    def is_given_by_edges(self) -> bool:
+        """Whether the network was made from single units and edges, not from layers."""
+        return self._wiring is not None
+
     def _needs_layers(self, attribute: str) -> None:
-        if self._wiring is not None:
+        if self.is_given_by_edges:
             raise AttributeError(
                 f"{attribute} is for networks of layers; one that was given by its edges has edges, edge_weights, "
                 "unit_biases and layer_units"
@@ -187,12 +192,17 @@ class PackedNetwork:
         return [self.wiring.units[first : first + size].copy() for first, size in starts]
 
     @property
+    def unit_activations(self) -> list[Activation]:
+        """Activation function of each unit after the inputs, by number."""
+        functions = np.empty(self.n_units, object)
+        for units, function in zip(self.layer_units[1:], self._functions, strict=True):
+            functions[units] = function
+        return list(functions[self.n_inputs :])
+
+    @property
     def unit_functions(self) -> tuple[str, ...]:
         """Name of the activation function of each unit after the inputs, by number."""
-        names = dict.fromkeys(range(self.n_inputs, self.n_units), "")
-        for units, name in zip(self.layer_units[1:], self.layer_functions, strict=True):
-            names |= dict.fromkeys(units.tolist(), name)
-        return tuple(names.values())
+        return tuple(function.name for function in self.unit_activations)
 
     @property
     def unit_biases(self) -> Array:
@@ -209,6 +219,11 @@ class PackedNetwork:
         if array.shape != (self.n_units,):
             raise ValueError(f"unit_biases must have shape ({self.n_units},), one for each unit; got {array.shape}")
         self._packed.params[places] = checks.vector(array[units], "unit_biases", len(units), self.dtype)
+
+    @property
+    def biased_units(self) -> Array:
+        """Numbers of the units that have a bias, in ascending order."""
+        return np.sort(self._bias_places()[0])
 
     def _bias_places(self) -> tuple[Array, Array]:
         """(numbers of the units that have a bias, places of these in the parameters)."""

@@ -1,0 +1,9 @@
+"""Evolved networks: genomes of neat-python, run and trained by fastbp (needs ``fastbp[neat]``).
+
+>>> from fastbp.neat import from_genome, write_back
+"""
+
+from fastbp.neat.activations import ACTIVATIONS
+from fastbp.neat.genome import from_genome, write_back
+
+__all__ = ["ACTIVATIONS", "from_genome", "write_back"]
