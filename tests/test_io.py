@@ -5,12 +5,14 @@ import hashlib
 import json
 import pickle
 
+import irregular
 import numpy as np
 import pytest
 from cases import COMPILED, Case, draw
 from subprocesses import run_python
 
 import fastbp
+from fastbp import files, io
 
 NETWORKS = [
     Case((3, 5, 2)),
@@ -245,7 +247,9 @@ def test_extra_that_is_no_json_leaves_the_old_file(saved):
 
 FULL_DISK = """
 import resource, signal, sys
+import irregular
 import fastbp
+from fastbp import files, io
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 net = fastbp.Network([100, 100, 10], seed=0)
@@ -294,3 +298,56 @@ def test_history_can_be_pickled():
     net, X, T, _ = draw(NETWORKS[0])
     history = net.fit(X, T, epochs=2)
     assert pickle.loads(pickle.dumps(history)).loss == history.loss
+
+
+# ---------------------------------------------------------------- networks of edges
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_networks_of_edges(tmp_path, dtype):
+    net, X, _T = irregular.build(irregular.draw(4, n_units=40), 4, dtype)
+    path = tmp_path / "edges.fastbp"
+    net.save(path)
+    loaded = fastbp.Network.load(path)
+    assert loaded.dtype == net.dtype
+    assert np.array_equal(loaded.forward(X), net.forward(X))
+    assert np.array_equal(loaded.edges, net.edges)
+    assert np.array_equal(loaded.edge_weights, net.edge_weights)
+    assert np.array_equal(loaded.unit_biases, net.unit_biases, equal_nan=True)
+    assert loaded.unit_functions == net.unit_functions
+    assert repr(loaded) == repr(net)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_edges": 10**15}, "bytes of edges and units were expected"),
+        ({"n_units": 10**15}, "bytes of edges and units were expected"),
+        ({"n_edges": -1}, "n_edges must be at least 0"),
+        ({"n_inputs": 0}, "n_inputs must be at least 1"),
+        ({"functions": ["tanh"]}, "functions must be numbers below 1"),
+        ({"functions": ["tanh", "softmax"]}, "softmax"),
+        ({"functions": ["tanh", "unheard of"]}, "activation 'unheard of' is not one of fastbp's"),
+        ({"n_params": 3}, "parameters were expected"),
+    ],
+)
+def test_networks_of_edges_that_make_no_sense(tmp_path, change, message):
+    edges = [(0, 2), (1, 2), (2, 3), (1, 3), (2, 4), (3, 4)]
+    net = fastbp.Network.from_edges(2, 1, edges, activation={2: "sin"}, output="sin")
+    header, arrays = io._graph_of(net)
+    header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}} | change
+    path = tmp_path / "edges.fastbp"
+    files.write(path, io.MODEL, header, arrays)
+    with pytest.raises(ValueError, match=message):
+        fastbp.Network.load(path)
+
+
+def test_edges_with_a_cycle_are_refused(tmp_path):
+    net = fastbp.Network.from_edges(1, 1, [(0, 1), (1, 2), (2, 3)])
+    header, arrays = io._graph_of(net)
+    header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}}
+    arrays[0] = np.array([[1, 2], [2, 1], [2, 3]])
+    path = tmp_path / "edges.fastbp"
+    files.write(path, io.MODEL, header, arrays)
+    with pytest.raises(ValueError, match="no cycle"):
+        fastbp.Network.load(path)

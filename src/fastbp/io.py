@@ -7,11 +7,14 @@ import numpy as np
 
 from fastbp import checks, files
 from fastbp.activations import OUTPUTS, Activation, by_name
+from fastbp.checks import Array
 from fastbp.files import StrPath
 from fastbp.kernels.activation import SOFTMAX
 from fastbp.losses import LOSSES
 from fastbp.network import Network
+from fastbp.rewiring import Parts
 from fastbp.topology import Topology, check_skip
+from fastbp.wiring import check_edges
 
 MODEL = files.Kind(b"fastbp model\n", "fastbp model", 1)
 MAX_LAYERS = 4096  # a network takes a time to build that grows with their square
@@ -23,30 +26,49 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     Parameters
     ----------
     net : Network
-        Of up to 4096 layers.
+        Of up to 4096 layers, if it is made of layers.
     path : str or path
         An old file stays as it was until the new one is whole on the disk.
     extra : dict, optional
         Anything that JSON can hold, up to 16 MiB of it.
     """
-    header = {
-        "sizes": net.sizes,
-        "functions": net.layer_functions,
+    shape, arrays = _graph_of(net) if net.is_given_by_edges else _layers_of(net)
+    header = shape | {
         "loss": net.loss_name,
-        "bias": net.bias,
-        "skip": net.skip,
         "dtype": net.dtype.name,
         "n_params": net.n_params,
         "extra": {} if extra is None else extra,
     }
-    if len(net.sizes) > MAX_LAYERS:
-        raise ValueError(f"files hold networks of up to {MAX_LAYERS} layers; got {len(net.sizes)}")
     if not isinstance(header["extra"], dict):
         raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
     try:
-        files.write(path, MODEL, header, [net.params])
+        files.write(path, MODEL, header, arrays)
     except (TypeError, ValueError, RecursionError) as error:
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
+
+
+def _layers_of(net: Network) -> tuple[dict[str, Any], list[Array]]:
+    """What a file says of a network of layers, and its numbers."""
+    if len(net.sizes) > MAX_LAYERS:
+        raise ValueError(f"files hold networks of up to {MAX_LAYERS} layers; got {len(net.sizes)}")
+    header = {"sizes": net.sizes, "functions": net.layer_functions, "bias": net.bias, "skip": net.skip}
+    return header, [net.params]
+
+
+def _graph_of(net: Network) -> tuple[dict[str, Any], list[Array]]:
+    """What a file says of a network that was given by its edges, and its numbers: by unit and edge, as its user does.
+
+    Where a weight stands in the parameters is found anew, and may change from version to version.
+    """
+    names = sorted(set(net.unit_functions))
+    code_of = {name: code for code, name in enumerate(names)}
+    has_bias = np.zeros(net.n_units, np.uint8)
+    has_bias[net.biased_units] = 1
+    header = {"n_inputs": net.n_inputs, "n_outputs": net.n_outputs, "n_units": net.n_units,
+              "n_edges": len(net.edges), "functions": names}  # fmt: skip
+    codes = np.array([code_of[name] for name in net.unit_functions], np.int64)
+    biases = np.where(has_bias, net.unit_biases, 0).astype(net.dtype)
+    return header, [net.edges, codes, has_bias, net.edge_weights, biases]
 
 
 def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple[Network, dict[str, Any]]:
@@ -67,6 +89,39 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
 
 
 def _network_of(contents: files.Contents, activations: dict[str, Activation]) -> Network:
+    return (_graph_in if "n_edges" in contents.header else _layers_in)(contents, activations)
+
+
+def _graph_in(contents: files.Contents, activations: dict[str, Activation]) -> Network:
+    header = contents.header
+    dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
+    n_inputs, n_outputs = (checks.integer(header[key], key, minimum=1) for key in ("n_inputs", "n_outputs"))
+    n_units = checks.integer(header["n_units"], "n_units", minimum=n_inputs + n_outputs)
+    n_edges = checks.integer(header["n_edges"], "n_edges", minimum=0)
+    n_others = n_units - n_inputs
+    expected = n_edges * (16 + dtype.itemsize) + n_others * 8 + n_units * (1 + dtype.itemsize)
+    if expected != contents.n_bytes:  # compared before anything of that size is allocated
+        raise ValueError(f"{expected} bytes of edges and units were expected, {contents.n_bytes} are there")
+    functions = [_function(name, activations) for name in files.list_of(header, "functions", n_others)]
+    edges, _ = check_edges(contents.read(np.dtype(np.int64), (n_edges, 2)), n_inputs, n_outputs, n_units)
+    codes = contents.read(np.dtype(np.int64), (n_others,))
+    if codes.min(initial=0) < 0 or codes.max(initial=-1) >= len(functions):
+        raise ValueError(f"functions must be numbers below {len(functions)}")
+    has_bias = contents.read(np.dtype(np.uint8), (n_units,)) != 0
+    if has_bias[:n_inputs].any():
+        raise ValueError("inputs have no bias")
+    if any(functions[code].code == SOFTMAX for code in codes[: n_others - n_outputs]):
+        raise ValueError("softmax is for the outputs")
+    loss = checks.name_of(header["loss"], LOSSES, "loss")
+    of_units = [functions[code] for code in codes]
+    net = Parts(n_inputs, n_outputs, edges, of_units, has_bias[n_inputs:].tolist(), loss, dtype).build(Network)
+    if header["n_params"] != net.n_params:
+        raise ValueError(f"{net.n_params} parameters were expected, the header says {header['n_params']}")
+    net.edge_weights, net.unit_biases = contents.read(dtype, (n_edges,)), contents.read(dtype, (n_units,))
+    return net
+
+
+def _layers_in(contents: files.Contents, activations: dict[str, Activation]) -> Network:
     header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     sizes = [checks.integer(size, "sizes", minimum=1) for size in files.list_of(header, "sizes", MAX_LAYERS)]

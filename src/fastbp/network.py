@@ -164,8 +164,8 @@ class Network(RewirableNetwork):
         >>> net = fastbp.Network.from_edges(2, 1, [(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)], seed=1)
         >>> X = np.array([[0, 0], [0, 1], [1, 0], [1, 1.0]])
         >>> history = net.fit(X, X.sum(axis=1) % 2, epochs=2000, learning_rate=0.02, seed=1)
-        >>> net.forward(X).round().ravel()
-        array([0., 1., 1., 0.])
+        >>> (net.forward(X) > 0.5).ravel()
+        array([False,  True,  True, False])
         """
         n_in = checks.integer(n_inputs, "n_inputs", minimum=1)
         n_out = checks.integer(n_outputs, "n_outputs", minimum=1)
