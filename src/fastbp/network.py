@@ -263,6 +263,7 @@ class Network(PackedNetwork):
         patience: int | None = None,
         tol: float | None = None,
         l2: float = 0.0,
+        l1: float = 0.0,
         sample_weight: Array | None = None,
         callback: Callbacks = None,
         progress: bool = False,
@@ -302,6 +303,9 @@ class Network(PackedNetwork):
         l2 : float
             Weight decay: l2 / 2 times the sum of the squared weights (not biases) is added to what a
             step makes smaller. Losses are reported without it.
+        l1 : float
+            The same with l1 times the sum of the absolute weights: it draws weights that matter little to
+            zero. Its derivative counts as zero where a weight is.
         sample_weight : array (n_samples,), optional
             Not negative.
         callback : function or list of functions, optional
@@ -349,6 +353,7 @@ class Network(PackedNetwork):
             validation=validation,
             patience=patience,
             tol=tol,
+            l1=l1,
             l2=l2,
             callback=callback,
             progress=progress,

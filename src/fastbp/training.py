@@ -82,6 +82,7 @@ class Options:
     validation: Validation
     patience: int | None
     tol: float | None
+    l1: float
     l2: float
     callback: Callbacks
     progress: bool
@@ -105,6 +106,7 @@ class Options:
             self.patience = checks.integer(self.patience, "patience", minimum=1)
         if self.tol is not None:
             self.tol = checks.number(self.tol, "tol")
+        self.l1 = checks.number(self.l1, "l1")
         self.l2 = checks.number(self.l2, "l2")
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
@@ -137,6 +139,7 @@ class Training:
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
+            l1=options.l1,
             l2=options.l2,
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",

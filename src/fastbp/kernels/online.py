@@ -62,7 +62,8 @@ def online_of(packed, memory, solver, order):
     )  # fmt: skip
     function = layer_of(net, net.n_layers - 1).function
     slopes = not is_canonical(net.loss, function) and function not in (SOFTMAX, IDENTITY)
-    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and solver.l2 == 0.0
+    penalized = solver.l1 != 0.0 or solver.l2 != 0.0
+    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and not penalized
     return Online(
         net, wide, Units(values, shift(values, n_values), shift(values, 2 * n_values)),
         view(memory.grad), rule_of(solver), view(order),
@@ -110,7 +111,7 @@ def error_of(online, t, weight):
 
 @kernel
 def solver_step(online, rate):
-    """A step of a solver with a memory, or with l2: in the network itself, where the solver has its numbers."""
+    """A step of a solver with a memory, or with a penalty: in the network itself, where the solver has its numbers."""
     outlined()
     gradient(online.net, online.units, online.grad)
     take_step(online.net.params, online.grad, Step(True, online.rule, next_rate(online.rule, rate), 1.0))
