@@ -22,7 +22,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.kernels.activation import SOFTMAX
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.topology import Topology, check_skip
 
@@ -48,6 +48,7 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
         "sizes": net.sizes,
         "functions": net.layer_functions,
         "loss": net.loss_name,
+        "loss_options": net.loss_function.options,
         "bias": net.bias,
         "skip": net.skip,
         "dtype": net.dtype.name,
@@ -122,7 +123,7 @@ def _network_of(header: dict[str, Any], numbers: bytes, activations: dict[str, A
     functions = [_function(name, activations) for name in header["functions"]]
     if any(function.code == SOFTMAX for function in functions[:-1]):
         raise ValueError("softmax is for the output layer")
-    loss = checks.name_of(header["loss"], LOSSES, "loss")
+    loss = Loss(header["loss"], **header.get("loss_options", {}))  # older files have none
     params = np.frombuffer(numbers, dtype.newbyteorder("<"))
     return Network.assemble(topology, functions, loss, dtype, params)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks, initial, threads
+from fastbp import checks, initial, losses, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
-from fastbp.losses import LOSSES, check_targets
+from fastbp.losses import Loss, check_targets
 from fastbp.packed_network import PackedNetwork
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
@@ -33,8 +33,9 @@ class Network(PackedNetwork):
         `fastbp.activations.ACTIVATIONS`.
     output : str or Activation
         Function of the output units; any activation, or "softmax".
-    loss : str
-        Name of the loss, see `fastbp.losses`. Any loss goes with any output function.
+    loss : str or Loss
+        Name of the loss, see `fastbp.losses`, or a `Loss` with another option. Any loss goes with any output
+        function.
     bias : bool
         Whether units have biases.
     skip : "all" or sequence of (int, int)
@@ -75,7 +76,7 @@ class Network(PackedNetwork):
         *,
         activation: str | Activation | Sequence[str | Activation] = "tanh",
         output: str | Activation = "identity",
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         bias: bool = True,
         skip: Skips = (),
         init: str | float = "glorot_uniform",
@@ -89,12 +90,12 @@ class Network(PackedNetwork):
             raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {checked_sizes}")
         hidden = resolve_hidden(activation, len(checked_sizes) - 2)
         functions = [*hidden, resolve(output, "output", OUTPUTS)]
-        loss_name = checks.name_of(loss, LOSSES, "loss")
+        checked_loss = losses.resolve(loss)
         topology = Topology.layered(checked_sizes, check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias"))
         checked_dtype = checks.float_dtype(dtype)
         draw = initial.generator(seed)
         draw_weights = initial.resolve(init)
-        self._build(topology, functions, loss_name, checked_dtype)
+        self._build(topology, functions, checked_loss, checked_dtype)
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
 
@@ -107,7 +108,7 @@ class Network(PackedNetwork):
         *,
         activation: UnitActivations = "tanh",
         output: str | Activation = "identity",
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         bias: bool | Iterable[int] = True,
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
@@ -173,13 +174,13 @@ class Network(PackedNetwork):
         biased = check_biased(bias, n_in, n_all)
         kinds = [(function.name, id(function), has) for function, has in zip(functions, biased, strict=True)]
         topology, wiring = wire(Graph(n_in, n_out, checked, kinds))
-        loss_name, checked_dtype = checks.name_of(loss, LOSSES, "loss"), checks.float_dtype(dtype)
+        checked_loss, checked_dtype = losses.resolve(loss), checks.float_dtype(dtype)
         draw, draw_weights = initial.generator(seed), initial.resolve(init)
         by_layer = [functions[wiring.units[first] - n_in] for first in topology.first_units[1:]]
         if any(function.code == codes.SOFTMAX for function in by_layer) and not topology.ends_in_outputs:
             raise ValueError("output 'softmax' needs outputs that are alike and feed no other unit")
         zeros = np.zeros(topology.n_params, checked_dtype)
-        net = cls.assemble(topology, by_layer, loss_name, checked_dtype, zeros, wiring)
+        net = cls.assemble(topology, by_layer, checked_loss, checked_dtype, zeros, wiring)
         n_into, n_from = (np.bincount(checked[:, end], minlength=n_all) for end in (1, 0))
         net.edge_weights = draw_weights(draw, n_into[checked[:, 1]], n_from[checked[:, 0]], (len(checked),))
         return net
@@ -398,7 +399,7 @@ class Network(PackedNetwork):
         t = checks.matrix(T, prefix + "T", self.n_outputs, self.dtype, "outputs")
         if len(t) != len(x):
             raise ValueError(f"{prefix}T must have as many samples as {prefix}X, {len(x)}; got {len(t)}")
-        check_targets(self._loss, t, prefix + "T")
+        check_targets(self._loss.name, t, prefix + "T")
         weight = checks.sample_weights(sample_weight, prefix + "sample_weight", len(x), self.dtype)
         return batch.Samples(x, t, weight, NO_ORDER)
 

@@ -10,7 +10,7 @@ from fastbp.checks import Array
 from fastbp.describe import describe
 from fastbp.engine import SLOPES, Engine, aligned_zeros, filled_up
 from fastbp.kernels.packed import NONE, Packed
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss
 from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
 from fastbp.wiring import Wiring
@@ -24,7 +24,7 @@ class PackedNetwork:
         cls,
         topology: Topology,
         functions: list[Activation],
-        loss: str,
+        loss: Loss,
         dtype: np.dtype,
         params: Array,
         wiring: Wiring | None = None,
@@ -43,7 +43,7 @@ class PackedNetwork:
         self,
         topology: Topology,
         functions: list[Activation],
-        loss: str,
+        loss: Loss,
         dtype: np.dtype,
         wiring: Wiring | None = None,
     ) -> None:
@@ -59,7 +59,8 @@ class PackedNetwork:
             outgoing=topology.outgoing(),
             starts=starts,
             links=links,
-            loss=LOSSES[loss],
+            loss=loss.code,
+            loss_option=loss.number,
             n_computed=topology.n_layers,
         )
         self.engine = Engine(topology, self._packed, functions)
@@ -101,6 +102,11 @@ class PackedNetwork:
     @property
     def loss_name(self) -> str:
         """Name of the loss."""
+        return self._loss.name
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss with its option."""
         return self._loss
 
     @property

@@ -58,7 +58,7 @@ def online_of(packed, memory, solver, order):
     net, values, n_values = net_of(packed), view(memory.values), memory.values.shape[1]
     wide = Net(
         view(memory.params), view(memory.layers), view(memory.blocks), net.outgoing,
-        net.starts, net.links, net.loss, net.n_layers, net.n_blocks, net.n_units,
+        net.starts, net.links, net.loss, net.loss_option, net.n_layers, net.n_blocks, net.n_units,
     )  # fmt: skip
     function = layer_of(net, net.n_layers - 1).function
     slopes = not is_canonical(net.loss, function) and function not in (SOFTMAX, IDENTITY)
@@ -100,7 +100,7 @@ def error_of(online, t, weight):
     wide, units, l = online.wide, online.units, online.wide.n_layers - 1
     layer = layer_of(wide, l)
     a, y, delta = place(layer, l, units.a), place(layer, l, units.z), place(layer, l, units.delta)
-    outputs = Outputs(a, y, t, delta, layer.n_units, weight)
+    outputs = Outputs(a, y, t, delta, layer.n_units, weight, wide.loss_option)
     if online.deltas_address == NONE:
         return squared_error_deltas(outputs)
     call_address(online.deltas_address, outputs, online.error)

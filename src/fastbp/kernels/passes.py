@@ -107,7 +107,9 @@ def outputs_of(net, tile):
     layer = layer_of(net, net.n_layers - 1)
     a, z = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
     delta = rows_from(tile, tile.delta, layer.first_unit)
-    return layer, Outputs(a.data, z.data, tile.t, delta.data, tile.weight, layer.n_units, tile.stride, tile.width)
+    return layer, Outputs(
+        a.data, z.data, tile.t, delta.data, tile.weight, layer.n_units, tile.stride, tile.width, net.loss_option
+    )
 
 
 @kernel

@@ -110,8 +110,8 @@ def output_delta(net, t, a, z, delta):
             error += unit_canonical_error(net.loss, a_k[k] - largest, y[k], t[k], log_sum)
         return error
     for k in range(t.size):
-        delta_k[k] = unit_error_slope(net.loss, y[k], t[k])
-        error += unit_error(net.loss, y[k], t[k])
+        delta_k[k] = unit_error_slope(net.loss, net.loss_option, y[k], t[k])
+        error += unit_error(net.loss, net.loss_option, y[k], t[k])
     if function == SOFTMAX:
         mean = 0.0
         for k in range(t.size):
