@@ -248,6 +248,44 @@ class Network(PackedNetwork):
         samples = self.check_samples(X, T, sample_weight)
         return self.engine.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
 
+    def input_gradient(self, X: Array, v: Array | None = None, n_threads: int | None = None) -> Array:
+        """Derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+        v : array (n_samples, n_outputs) or (n_outputs,), optional
+            Weights of the outputs.
+        n_threads : int or None
+            As in `fit`. The bits of the result are the same for any number of threads.
+
+        Returns
+        -------
+        array
+            With `v`: sum_k v_k dy_k/dx_i, (n_samples, n_inputs), in about the time of `deltas`. Without: the
+            Jacobian dy_k/dx_i, (n_samples, n_outputs, n_inputs), one output after the other.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp
+        >>> net = fastbp.Network((3, 8, 2), seed=0)
+        >>> X = np.zeros((5, 3))
+        >>> net.input_gradient(X).shape, net.input_gradient(X, [1.0, -1.0]).shape
+        ((5, 2, 3), (5, 3))
+        """
+        self._check_differentiable("input_gradient")
+        n_threads = threads.check(n_threads)
+        x = self._check_inputs(X).x
+        shape = (len(x), self.sizes[-1])
+        if v is not None:
+            return self._input_gradient(x, checks.rows(v, "v", shape, self.dtype, "outputs"), n_threads)
+        jacobian = np.empty((*shape, self.sizes[0]), self.dtype)
+        for k in range(self.sizes[-1]):
+            one = np.zeros(shape, self.dtype)
+            one[:, k] = 1.0
+            jacobian[:, k] = self._input_gradient(x, one, n_threads)
+        return jacobian
+
     def fit(
         self,
         X: Array,
@@ -413,6 +451,13 @@ class Network(PackedNetwork):
         out = np.empty((len(samples.x), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
         self.engine.run(samples, kind, first_unit=first_unit, out=out)
+        return out
+
+    def _input_gradient(self, x: Array, v: Array, n_threads: int | None) -> Array:
+        """sum_k v_k dy_k/dx_i, (n_samples, n_inputs), of arrays that are checked."""
+        out = np.empty_like(x)
+        samples = batch.Samples(x, v, np.empty(0, self.dtype), NO_ORDER)
+        self.engine.run(samples, batch.INPUT_DELTA, out=out, n_threads=n_threads)
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:

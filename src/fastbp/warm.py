@@ -68,5 +68,6 @@ def _use_a_network(dtype: np.dtype) -> None:
     net.forward(X[:1])
     net.forward(X)
     net.gradient(X, X)
+    net.input_gradient(X)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)

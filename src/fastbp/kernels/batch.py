@@ -24,7 +24,7 @@ from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
 
 # What to do with the samples of a chunk
-FORWARD, DELTA, ERROR, GRADIENT, STEP = range(5)
+FORWARD, DELTA, ERROR, GRADIENT, STEP, INPUT_DELTA = range(6)
 
 
 class Samples(NamedTuple):
@@ -87,7 +87,7 @@ class Space(NamedTuple):
 class Job(NamedTuple):
     """What to do with which samples."""
 
-    kind: int  # FORWARD: z to `out`; DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
+    kind: int  # FORWARD: z to `out`; DELTA, INPUT_DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
     start: int
     n_samples: int
     first_unit: int  # of those that go to `out`
@@ -196,8 +196,8 @@ def pass_through(net, tile, job, max_part, total):
         forward(net, part)
         if job.kind != FORWARD:
             output_delta(net, part, total)
-        if job.kind in (DELTA, GRADIENT, STEP):
-            backward(net, part)
+        if job.kind not in (FORWARD, ERROR):
+            backward(net, part, 0 if job.kind == INPUT_DELTA else 1)
 
 
 def work_on_chunk(net, data, space, job, step, part):
@@ -218,7 +218,7 @@ def work_on_chunk(net, data, space, job, step, part):
         tile = tile_of(space, part.slot, last - first)
         load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
         pass_through(net, tile, job, space.max_part, total)
-        if job.kind in (FORWARD, DELTA):
+        if job.kind in (FORWARD, DELTA, INPUT_DELTA):
             copy_out(net, job, tile, start + first)
         if wants_gradient:
             transpose_layers(net, tile)
@@ -253,7 +253,7 @@ def parallel_address(dtype):
 def work(net, data, space, job, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     n_chunks = n_chunks_of(space, job.n_samples)
-    if job.kind in (DELTA, GRADIENT, STEP):
+    if job.kind not in (FORWARD, ERROR):
         pack_columns(net, space.columns)
     for first in range(0, n_chunks, space.n_slots):
         n_slots = min(space.n_slots, n_chunks - first)

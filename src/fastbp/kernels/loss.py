@@ -22,6 +22,7 @@ from fastbp.kernels.lanes import (
 )
 
 SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER, QUANTILE = range(8)
+LINEAR = 8  # no user's loss: delta of the outputs is then v h', where v stands for the targets
 
 
 @entry
@@ -145,6 +146,18 @@ def quantile_error_rate(y, t, quantile):
     return select(y < t, like(y, -quantile), like(y, 1.0 - quantile))
 
 
+@kernel
+def linear(y, v, option):
+    """v y: its derivative by the inputs is v dy/dx."""
+    return v * y
+
+
+@kernel
+def linear_slope(y, v, option):
+    """Its derivative by y."""
+    return v
+
+
 # E_n of a canonical pair, from a, where y may have rounded to 0 or 1. log_sum = ln sum_k exp(a_k), the
 # largest a subtracted from all a.
 
@@ -177,6 +190,7 @@ LOSSES = {
     ABSOLUTE_ERROR: (absolute_error, absolute_error_slope),
     HUBER: (huber, huber_slope),
     QUANTILE: (quantile_error, quantile_error_slope),
+    LINEAR: (linear, linear_slope),
 }
 # (code of a loss, code of the output function) -> E_n of the canonical pair
 CANONICAL = {

@@ -158,11 +158,11 @@ def columns_of(net, tile, block, first):
 
 
 @kernel
-def backward(net, tile):
-    """Delta recursion: from the outputs' delta to that of every hidden unit."""
+def backward(net, tile, lowest):
+    """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
     multiply_output_slope(net, tile)
     first_output = layer_of(net, net.n_layers - 1).first_unit
-    for l in range(net.n_layers - 2, 0, -1):
+    for l in range(net.n_layers - 2, lowest - 1, -1):
         layer = layer_of(net, l)
         is_output = layer.first_unit >= first_output  # dE/dy_k is there already
         for first in range(0, layer.n_units, STRIPE):
