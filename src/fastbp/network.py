@@ -9,6 +9,7 @@ import numpy as np
 from fastbp import checks, initial, losses, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checks import Array
+from fastbp.dropout import Dropout, rates_of
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
 from fastbp.losses import Loss, check_targets
@@ -303,6 +304,7 @@ class Network(PackedNetwork):
         tol: float | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
+        dropout: Dropout = 0.0,
         sample_weight: Array | None = None,
         callback: Callbacks = None,
         progress: bool = False,
@@ -345,6 +347,11 @@ class Network(PackedNetwork):
         l1 : float
             The same with l1 times the sum of the absolute weights: it draws weights that matter little to
             zero. Its derivative counts as zero where a weight is.
+        dropout : float or sequence of float
+            Probability, in [0, 1), with which a hidden unit is left out for a sample in a step, for all
+            hidden layers or for each; what is left counts 1 / (1 - rate) times. The training loss is that
+            with units left out; the validation loss, and all else, is without. On-line learning then takes
+            the slower way of batches. `seed` governs which units.
         sample_weight : array (n_samples,), optional
             Not negative.
         callback : function or list of functions, optional
@@ -392,6 +399,7 @@ class Network(PackedNetwork):
             validation=validation,
             patience=patience,
             tol=tol,
+            dropout=rates_of(dropout, len(self.sizes)),
             l1=l1,
             l2=l2,
             callback=callback,

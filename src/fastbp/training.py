@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import checks, initial, threads
+from fastbp import checks, dropout, initial, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
 from fastbp.kernels.online import OnlineMemory
@@ -82,6 +82,7 @@ class Options:
     validation: Validation
     patience: int | None
     tol: float | None
+    dropout: Array  # rate of each layer
     l1: float
     l2: float
     callback: Callbacks
@@ -134,7 +135,7 @@ class Training:
         net, options = self.net, self.options
         n_samples, packed = len(self.samples.x), net.packed
         size = min(options.batch_size or n_samples, n_samples)
-        one_by_one = size == 1 and net.topology.is_layered
+        one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
         self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         self.solver = options.solver.start(
             packed.params.size,
@@ -146,16 +147,20 @@ class Training:
         )
         order = np.arange(n_samples)
         self.samples = self.samples._replace(order=order)
+        random = draw.integers(0, 2**64, 1, np.uint64)
+        part_size = max(1, PART_PRODUCTS // max(1, net.topology.n_weights))
         self.run_state = epochs.Run(
             order=order,
-            random=draw.integers(0, 2**64, 1, np.uint64),
+            random=random,
             rates=np.empty(0),
             losses=np.empty(0),
             safe=packed.params.copy(),
             partial=np.zeros_like(packed.params),
+            dropout=dropout.memory(options.dropout, draw, min(size, part_size), net.dtype),
+            first_epoch=0,
             position=np.zeros(3, np.int64),
             batch_size=size,
-            part_size=max(1, PART_PRODUCTS // max(1, net.topology.n_weights)),
+            part_size=part_size,
             shuffle=options.shuffle and size < n_samples,  # the sum over all samples has no order
             whole_epochs=self.watched,
         )
@@ -190,7 +195,7 @@ class Training:
         """All epochs, a window of them at a time."""
         for first in range(0, self.options.epochs, WINDOW):
             rates = self.options.rates(first)
-            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)))
+            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
             self.run_state.position[:] = 0
             while self.run_state.position[0] < len(rates):
                 finite = self._call()
@@ -222,6 +227,7 @@ class Training:
         if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
             run = self.run_state
             self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_slots)
+            self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
 
     def _record(self, first: int) -> None:
