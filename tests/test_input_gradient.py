@@ -19,7 +19,7 @@ CANONICAL = [("softmax", "cross_entropy"), ("logistic", "binary_cross_entropy"),
 
 def differences(net, X, step=1e-3):
     """Return dy_k/dx_i by central differences, (n_samples, n_outputs, n_inputs)."""
-    J = np.empty((len(X), net.sizes[-1], net.sizes[0]))
+    J = np.empty((len(X), net.n_outputs, net.sizes[0]))
     for i in range(net.sizes[0]):
         e_i = np.eye(net.sizes[0])[i]
         J[:, :, i] = oracle.central_difference(lambda s, e=e_i: net.forward(X + s * e), step)

@@ -76,7 +76,7 @@ def test_a_constant_learns_the_quantile(quantile, batch_size):
     X, T = np.zeros((100, 1)), np.random.default_rng(3).exponential(size=100)
     net = fastbp.Network((1, 1), init="zeros", loss=Loss("quantile", quantile=quantile))
     net.fit(X, T, solver="sgd", learning_rate=0.05, schedule="cosine", epochs=100, batch_size=batch_size, seed=0)
-    assert abs(np.mean(net.biases[0] > T) - quantile) <= 0.02
+    assert abs(np.mean(net.biases[0] > T) - quantile) < 0.03
 
 
 def test_quantile_equals_the_pinball_loss_of_scikit_learn():

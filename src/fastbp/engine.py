@@ -142,6 +142,9 @@ class Engine:
         dtype, layers = self._dtype, self._packed.layers.copy()
         output = int(layers[-1, FUNCTION])
         layers[0, DH_ADDRESS] = NONE
+        sent = self._topology.links[:, 0] < self._topology.sizes[0]
+        if sent.any() or all(source > 0 for source, _target in self._topology.pairs):  # if nothing leaves: zeros
+            layers[0, LINKS_OUT] = address_of_sums(dtype)
         layers[-1, DELTAS_ADDRESS] = address_of_deltas(LINEAR, output, dtype)
         if output == SOFTMAX:
             layers[-1, DH_ADDRESS] = address_of_softmax_slope(dtype)

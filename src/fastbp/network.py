@@ -277,11 +277,11 @@ class Network(PackedNetwork):
         self._check_differentiable("input_gradient")
         n_threads = threads.check(n_threads)
         x = self._check_inputs(X).x
-        shape = (len(x), self.sizes[-1])
+        shape = (len(x), self.n_outputs)
         if v is not None:
             return self._input_gradient(x, checks.rows(v, "v", shape, self.dtype, "outputs"), n_threads)
         jacobian = np.empty((*shape, self.sizes[0]), self.dtype)
-        for k in range(self.sizes[-1]):
+        for k in range(self.n_outputs):
             one = np.zeros(shape, self.dtype)
             one[:, k] = 1.0
             jacobian[:, k] = self._input_gradient(x, one, n_threads)
