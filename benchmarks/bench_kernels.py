@@ -8,7 +8,7 @@ from fastbp.engine import aligned_zeros
 from fastbp.kernels.activation import apply_dh, apply_h
 from fastbp.kernels.batch import data_of, space_of, tile_of
 from fastbp.kernels.compiling import entry
-from fastbp.kernels.gather import load_samples
+from fastbp.kernels.gather import load_samples, no_dropout
 from fastbp.kernels.lanes import view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.packed import net_of
@@ -40,7 +40,9 @@ def products(out, left, right):
 
 @entry
 def gather(packed, samples, memory, n_samples):
-    load_samples(net_of(packed), data_of(samples), 0, tile_of(space_of(memory), 0, n_samples), True)
+    data, space = data_of(samples), space_of(memory)
+    tile = tile_of(space, no_dropout(space.z, space.errors, data.order), 0, 0, n_samples)
+    load_samples(net_of(packed), data, 0, tile, True)
 
 
 @entry

@@ -36,7 +36,7 @@ class Case(NamedTuple):
     sizes: tuple = (3, 5, 2)
     activation: str | list = "tanh"
     output: str = "identity"
-    loss: str = "squared_error"
+    loss: str | fastbp.Loss = "squared_error"
     bias: bool = True
     skip: tuple | str = ()
     n_samples: int = 7
@@ -185,6 +185,7 @@ def describe(net, params=None):
         biases=[list(map(float, parts.get(layer, [0.0] * n))) for layer, n in enumerate(net.sizes[1:], start=1)],
         functions=list(net.layer_functions),
         loss=net.loss_name,
+        loss_options=net.loss_function.options,
     )
 
 

@@ -7,6 +7,8 @@ differences, the exact gradient, and a reference to any number of digits.
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import mpmath
@@ -148,9 +150,14 @@ def softmax(a):
     return [e / total for e in exponentials]
 
 
-def huber(y, t):
+def huber(y, t, threshold=1):
     d = abs(y - t)
-    return d * d / 2 if d <= 1 else d - 1 / 2
+    return d * d / 2 if d <= threshold else threshold * (d - threshold / 2)
+
+
+def quantile_error(y, t, quantile=0.5):
+    below, above = quantile * (t - y), (quantile - 1) * (t - y)
+    return below if below > above else above
 
 
 LOSSES = {
@@ -161,6 +168,7 @@ LOSSES = {
     "poisson": lambda y, t: y - t * log(y),
     "absolute_error": lambda y, t: abs(y - t),
     "huber": huber,
+    "quantile": quantile_error,
 }
 
 
@@ -171,6 +179,7 @@ class Layers(NamedTuple):
     biases: list  # one list for each layer after the inputs; zeros in a network without biases
     functions: list  # names, one for each layer after the inputs
     loss: str
+    loss_options: Mapping = MappingProxyType({})
 
 
 def forward(net, x):
@@ -194,7 +203,7 @@ def error(net, X, T, sample_weight=None):
     total = 0.0
     for n, (x, t) in enumerate(zip(X, T, strict=True)):
         y = forward(net, x)[1][-1]
-        error_n = sum(LOSSES[net.loss](y_k, t_k) for y_k, t_k in zip(y, t, strict=True))
+        error_n = sum(LOSSES[net.loss](y_k, t_k, **net.loss_options) for y_k, t_k in zip(y, t, strict=True))
         total = total + (error_n if sample_weight is None else error_n * sample_weight[n])
     return total
 

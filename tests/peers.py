@@ -31,7 +31,8 @@ LOSSES = {
     "binary_cross_entropy": lambda y, t: F.binary_cross_entropy(y, t, reduction="none"),
     "poisson": lambda y, t: F.poisson_nll_loss(y, t, log_input=False, reduction="none", eps=0),
     "absolute_error": lambda y, t: F.l1_loss(y, t, reduction="none"),
-    "huber": lambda y, t: F.huber_loss(y, t, reduction="none"),
+    "huber": lambda y, t, threshold=1.0: F.huber_loss(y, t, reduction="none", delta=threshold),
+    "quantile": lambda y, t, quantile=0.5: torch.maximum(quantile * (t - y), (quantile - 1) * (t - y)),
 }
 
 FROM_ACTIVATIONS = {  # pairs for which torch has a function of a instead of y
@@ -59,7 +60,10 @@ def gradient(net, X, T, sample_weight=None):
     biases = [tensor(b).requires_grad_() for b in net.biases]
     a, y = output(net, weights, biases, tensor(X))
     pair = (net.loss, net.functions[-1])
-    errors = FROM_ACTIVATIONS[pair](a, tensor(T)) if pair in FROM_ACTIVATIONS else LOSSES[net.loss](y, tensor(T))
+    if pair in FROM_ACTIVATIONS:
+        errors = FROM_ACTIVATIONS[pair](a, tensor(T))
+    else:
+        errors = LOSSES[net.loss](y, tensor(T), **net.loss_options)
     if sample_weight is not None:
         errors = errors * tensor(sample_weight)[:, None]
     E = errors.sum()

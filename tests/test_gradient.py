@@ -19,11 +19,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapes import COVERING, LARGE, SAMPLES, SKIPS, WIDTHS
 
+import fastbp
+
 OUTPUTS = [*oracle.ACTIVATIONS, "softmax"]
 STEP = 1e-4
 
 # Where a derivative of any order jumps, as a function of a, or of y - t: differences must not reach across.
-KINKS = {"relu": [0], "leaky_relu": [0], "elu": [0], "softsign": [0], "absolute_error": [0], "huber": [-1, 1]}
+KINKS = {"relu": [0], "leaky_relu": [0], "elu": [0], "softsign": [0], "absolute_error": [0], "quantile": [0]}
+
+LOSS_OPTIONS = [
+    fastbp.Loss("quantile", quantile=0.9),
+    fastbp.Loss("quantile", quantile=0.05),
+    fastbp.Loss("huber", threshold=0.4),
+    fastbp.Loss("huber", threshold=3.0),
+]
 
 
 def distance_from_kinks(net, X, T):
@@ -33,7 +42,8 @@ def distance_from_kinks(net, X, T):
         a, z = oracle.forward(net, x)
         d = [y_k - t_k for y_k, t_k in zip(z[-1], t, strict=True)]
         for name, values in [*zip(net.functions, a[1:], strict=True), (net.loss, d)]:
-            for kink in KINKS.get(name, []):
+            threshold = net.loss_options.get("threshold")
+            for kink in KINKS.get(name, [] if threshold is None else [-threshold, threshold]):
                 closest = min(closest, *(abs(value - kink) for value in values))
     return closest
 
@@ -104,6 +114,13 @@ def test_every_loss_with_every_output(loss, output):
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("loss", oracle.LOSSES)
 def test_every_loss_with_every_output_equals_torch(loss, output):
+    check_against_torch(Case((5, 9, 4), "silu", output, loss, n_samples=37, weighted=True))
+
+
+@pytest.mark.parametrize("output", ["identity", "softmax", "softplus"])
+@pytest.mark.parametrize("loss", LOSS_OPTIONS, ids=str)
+def test_losses_with_an_option(loss, output):
+    check_against_oracle(Case((2, 3, 3), "tanh", output, loss, n_samples=4, weighted=True))
     check_against_torch(Case((5, 9, 4), "silu", output, loss, n_samples=37, weighted=True))
 
 

@@ -19,6 +19,8 @@ NETWORKS = [
     Case((2, 4, 3, 2), ["relu", "gelu"], "softmax", "cross_entropy", skip="all"),
     Case((1, 1), bias=False, output="exp", loss="poisson"),
     Case((4, 17, 1), "leaky_relu", "logistic", "binary_cross_entropy", skip=((0, 2),)),
+    Case((2, 3), loss=fastbp.Loss("quantile", quantile=0.9)),
+    Case((2, 3), loss=fastbp.Loss("huber", threshold=0.3)),
 ]
 
 
@@ -26,6 +28,7 @@ def assert_same_network(one, other):
     assert one.sizes == other.sizes
     assert one.skip == other.skip
     assert one.layer_functions == other.layer_functions
+    assert one.loss_function == other.loss_function
     assert one.dtype == other.dtype
     assert one.params.dtype == other.params.dtype
     assert one.params.tobytes() == other.params.tobytes()
@@ -198,6 +201,10 @@ SENSELESS = {
     "functions nested": HEADER | {"functions": [["relu"], "logistic"]},
     "softmax inside": HEADER | {"functions": ["softmax", "logistic"]},
     "loss unknown": HEADER | {"loss": "mse"},
+    "option of another loss": HEADER | {"loss_options": {"quantile": 0.5}},
+    "option unknown": HEADER | {"loss_options": {"slope": 0.5}},
+    "options no dictionary": HEADER | {"loss_options": [0.5]},
+    "option as text": HEADER | {"loss": "huber", "loss_options": {"threshold": "1"}},
     "bias a number": HEADER | {"bias": 1},
     "skip to the next layer": HEADER | {"skip": [[0, 1]]},
     "skip backwards": HEADER | {"skip": [[2, 0]]},

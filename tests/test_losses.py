@@ -7,10 +7,10 @@ import numpy as np
 import oracle
 import pytest
 from cases import Case, draw
+from refusals import refused
 
 import fastbp
-
-REAL_LOSSES = ["squared_error", "sse", "absolute_error", "huber"]
+from fastbp import Loss
 
 
 def network_of(a, output, loss, dtype="float64"):
@@ -31,6 +31,13 @@ ONE = np.ones((1, 1))
         ("sse", [9, 1, 0.25, 0, 0.25, 1, 9], [-6, -2, -1, 0, 1, 2, 6]),
         ("absolute_error", [3, 1, 0.5, 0, 0.5, 1, 3], [-1, -1, -1, 0, 1, 1, 1]),
         ("huber", [2.5, 0.5, 0.125, 0, 0.125, 0.5, 2.5], [-1, -1, -0.5, 0, 0.5, 1, 1]),
+        (Loss("huber", threshold=2), [4, 0.5, 0.125, 0, 0.125, 0.5, 4], [-2, -1, -0.5, 0, 0.5, 1, 2]),
+        ("quantile", [1.5, 0.5, 0.25, 0, 0.25, 0.5, 1.5], [-0.5, -0.5, -0.5, 0, 0.5, 0.5, 0.5]),
+        (
+            Loss("quantile", quantile=0.75),
+            [2.25, 0.75, 0.375, 0, 0.125, 0.25, 0.75],
+            [-0.75, -0.75, -0.75, 0, 0.25, 0.25, 0.25],
+        ),
     ],
 )
 def test_losses_of_a_difference(loss, values, slopes, dtype):
@@ -57,6 +64,49 @@ def test_loss_equals_its_formula(loss):
     assert math.isclose(net.loss(X, T), sum(E_n), rel_tol=1e-12)
     assert math.isclose(net.loss(X, T, sample_weight=weight), weight @ E_n, rel_tol=1e-12)
     assert isinstance(net.loss(X, T), float)
+
+
+# ---------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize("batch_size", [1, 20])
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
+def test_a_constant_learns_the_quantile(quantile, batch_size):
+    """One bias, and inputs that are zero: that part of the targets ends up below the output."""
+    X, T = np.zeros((100, 1)), np.random.default_rng(3).exponential(size=100)
+    net = fastbp.Network((1, 1), init="zeros", loss=Loss("quantile", quantile=quantile))
+    net.fit(X, T, solver="sgd", learning_rate=0.05, schedule="cosine", epochs=100, batch_size=batch_size, seed=0)
+    assert abs(np.mean(net.biases[0] > T) - quantile) < 0.03
+
+
+def test_quantile_equals_the_pinball_loss_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    net, X, T, weight = draw(Case((3, 6, 2), loss=Loss("quantile", quantile=0.3), n_samples=40, weighted=True))
+    mean = metrics.mean_pinball_loss(T, net.forward(X), sample_weight=weight, alpha=0.3)
+    assert math.isclose(net.loss(X, T, sample_weight=weight), 2 * weight.sum() * mean, rel_tol=1e-12)
+
+
+def test_a_name_stands_for_the_default_option():
+    assert fastbp.Network((1, 1), loss="huber").loss_function == Loss("huber") == Loss("huber", threshold=1)
+    assert fastbp.Network((1, 1), loss="quantile").loss_function == Loss("quantile", quantile=0.5)
+    assert Loss("quantile", quantile=0.5) != Loss("quantile", quantile=0.6)
+    assert fastbp.Network((1, 1), loss=Loss("sse")).loss_name == "sse"
+
+
+@pytest.mark.parametrize(("name", "options", "words"), [
+    ("quantile", {"quantile": 0.0}, ["quantile"]),
+    ("quantile", {"quantile": 1.0}, ["quantile"]),
+    ("quantile", {"quantile": math.nan}, ["quantile"]),
+    ("quantile", {"quantile": "0.5"}, ["quantile"]),
+    ("huber", {"threshold": 0.0}, ["threshold"]),
+    ("huber", {"threshold": math.inf}, ["threshold"]),
+    ("huber", {"quantile": 0.5}, ["quantile", "huber"]),
+    ("squared_error", {"threshold": 1.0}, ["threshold", "squared_error"]),
+    ("hubert", {}, ["loss", "huber"]),
+    (None, {}, ["loss"]),
+], ids=str)  # fmt: skip
+def test_options_that_make_no_sense(name, options, words):
+    refused(lambda: Loss(name, **options), *words)
 
 
 # ---------------------------------------------------------------- canonical pairs far out

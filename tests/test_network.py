@@ -219,7 +219,7 @@ def test_check_gradient_of_float32_is_computed_in_float64():
 
 
 def test_public_names():
-    assert set(fastbp.__all__) >= {"Network", "Activation", "History", "check_gradient", "__version__"}
+    assert set(fastbp.__all__) >= {"Network", "Activation", "History", "Loss", "check_gradient", "__version__"}
     try:
         assert fastbp.__version__ == importlib.metadata.version("fastbp")
     except importlib.metadata.PackageNotFoundError:  # a source tree that is not installed

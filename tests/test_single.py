@@ -244,7 +244,7 @@ def test_steps_with_softmax_over_several_registers(n_outputs, loss):
 
 @pytest.mark.parametrize("options", [
     {"solver": "sgd", "momentum": 0.5}, {"solver": "sgd", "momentum": 0.5, "nesterov": True},
-    {"solver": "adam"}, {"solver": "rmsprop"}, {"solver": "sgd", "l2": 0.1},
+    {"solver": "adam"}, {"solver": "rmsprop"}, {"solver": "sgd", "l2": 0.1}, {"solver": "sgd", "l1": 0.1},
 ], ids=str)  # fmt: skip
 def test_other_solvers_take_the_steps_of_batches_of_one(options):
     """A batch of the sample and of one without weight: the tiles' way to the same step."""

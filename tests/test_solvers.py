@@ -62,14 +62,14 @@ class RProp:
         return w - np.sign(self.previous) * self.step
 
 
-def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduction="mean", l2=0.0):
+def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduction="mean", l1=0.0, l2=0.0):
     """Train with the formulas, rows in order; return the History.loss that belongs to it."""
     net, X, T, weight = problem
     n = len(X)
     weight = np.ones(n) if weight is None else weight
-    decay = np.full(net.n_params, l2)
+    is_weight = np.ones(net.n_params)
     for view in bias_views(net):
-        decay[place(net, view)] = 0.0
+        is_weight[place(net, view)] = 0.0
     losses = []
     for epoch in range(epochs):
         total = 0.0
@@ -80,7 +80,8 @@ def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduc
             if reduction == "mean":
                 g = g / len(X[rows])
             rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
-            net.params = step(net.params.copy(), g + decay * net.params, rate)
+            penalty = is_weight * (l2 * net.params + l1 * np.sign(net.params))
+            net.params = step(net.params.copy(), g + penalty, rate)
         losses.append(total / n)
     return losses
 
@@ -88,7 +89,7 @@ def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduc
 def assert_same_training(step, rate, *, case=CASE, rtol=1e-10, **options):
     """Train one network by `fit`, its twin by the formulas, and compare weights and losses."""
     fitted, reference = draw(case), draw(case)
-    shared = {name: options[name] for name in ("batch_size", "reduction", "l2") if name in options}
+    shared = {name: options[name] for name in ("batch_size", "reduction", "l1", "l2") if name in options}
     losses = train(reference, step, rate, **shared)
     net, X, T, weight = fitted
     before = net.params.copy()
@@ -193,6 +194,46 @@ def test_l2_is_not_part_of_the_loss():
     assert math.isclose(history.loss[0], E / len(X), rel_tol=1e-13)
 
 
+# ---------------------------------------------------------------- l1
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("batch_size", [None, 8, 1])
+def test_l1(name, batch_size):
+    step, rate, options = SOLVERS[name]
+    assert_same_training(fresh(step), rate, batch_size=batch_size, l1=0.2, **options)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_l1_and_l2_with_skips_and_without_biases(reduction):
+    step, rate, options = SOLVERS["adam"]
+    case = CASE._replace(bias=False, skip=((0, 2),))
+    penalties = {"l1": 0.1, "l2": 0.3}
+    assert_same_training(fresh(step), rate, case=case, batch_size=7, reduction=reduction, **penalties, **options)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_l1_leaves_zeros_and_biases_alone(batch_size):
+    """Samples without weight: only the penalty moves anything."""
+    net, X, T, _ = draw(CASE)
+    net.weights[0][2] = 0.0
+    before = net.params.copy()
+    options = {"solver": "sgd", "learning_rate": 1e-5, "epochs": 1, "batch_size": batch_size, "shuffle": False}
+    net.fit(X, T, sample_weight=np.zeros(len(X)), l1=0.5, **options)
+    expected = before - 0.5e-5 * (1 if batch_size is None else len(X)) * np.sign(before)
+    for view in bias_views(net):
+        expected[place(net, view)] = before[place(net, view)]
+    assert np.count_nonzero(net.params != before) == 3 * 5 + 6 * 2
+    assert np.allclose(net.params, expected, rtol=1e-11, atol=0)
+
+
+def test_l1_is_not_part_of_the_loss():
+    net, X, T, _ = draw(CASE)
+    E = net.loss(X, T)
+    history = net.fit(X, T, solver="sgd", epochs=1, batch_size=None, l1=3.0)
+    assert math.isclose(history.loss[0], E / len(X), rel_tol=1e-13)
+
+
 # ---------------------------------------------------------------- rprop
 
 
@@ -203,14 +244,16 @@ def test_l2_is_not_part_of_the_loss():
         {"learning_rate": 0.02},
         {"learning_rate": 0.5, "eta_minus": 0.3, "eta_plus": 1.5},
         {"learning_rate": 0.3, "step_max": 0.31, "step_min": 0.1},
+        {"l1": 0.3, "l2": 0.1},
     ],
     ids=str,
 )
 def test_rprop(options):
-    formula = {name: value for name, value in options.items() if name != "learning_rate"}
+    penalties = {name: value for name, value in options.items() if name in ("l1", "l2")}
+    formula = {name: value for name, value in options.items() if name not in ("learning_rate", *penalties)}
     net, X, T, _ = draw(CASE)
     reference = draw(CASE)._replace(sample_weight=None)
-    losses = train(reference, RProp(**formula), options.get("learning_rate", 0.1), epochs=25)
+    losses = train(reference, RProp(**formula), options.get("learning_rate", 0.1), epochs=25, **penalties)
     history = net.fit(X, T, solver="rprop", epochs=25, **options)  # batch_size unset: all samples
     assert np.allclose(net.params, reference.net.params, rtol=1e-9)
     assert np.allclose(history.loss, losses, rtol=1e-9)

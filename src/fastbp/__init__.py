@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastbp.activations import Activation
 from fastbp.gradient_check import GradientCheck, check_gradient
+from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.training import History
 from fastbp.warm import warm_up
@@ -23,4 +24,4 @@ try:
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
-__all__ = ["Activation", "GradientCheck", "History", "Network", "__version__", "check_gradient", "warm_up"]
+__all__ = ["Activation", "GradientCheck", "History", "Loss", "Network", "__version__", "check_gradient", "warm_up"]

@@ -262,7 +262,7 @@ def _description(net: "Network") -> dict[str, Any]:
     return {
         "sizes": net.sizes,
         "functions": net.layer_functions,
-        "loss": net.loss_name,
+        "loss": str(net.loss_function),
         "dtype": net.dtype.name,
         "connections": topology.pairs,
         "biased": topology.biased,

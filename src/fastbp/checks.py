@@ -108,6 +108,17 @@ def vector(values: object, argument: str, length: int, dtype: np.dtype) -> Array
     return finite(array, argument, dtype)
 
 
+def rows(values: object, argument: str, shape: tuple[int, int], dtype: np.dtype, columns: str) -> Array:
+    """`values` as finite numbers of the shape (n_samples, n_columns); a single row, 1-D, stands for all of them."""
+    if _numeric(values, argument).ndim == 1:
+        row = vector(values, argument, shape[1], dtype)
+        return np.ascontiguousarray(np.broadcast_to(row, shape))
+    array = matrix(values, argument, shape[1], dtype, columns)
+    if len(array) != shape[0]:
+        raise ValueError(f"{argument} must have a row for each sample, {shape[0]}; got {len(array)}")
+    return array
+
+
 def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype) -> Array:
     """Weights of the samples, none negative; an empty array for None."""
     if values is None:

@@ -34,5 +34,5 @@ def describe(net: "PackedNetwork") -> str:
         for row in rows
     ]
     biases = "" if net.bias else ", no biases"
-    head = f"Network: {net.n_params:,} parameters{biases}, loss {net.loss_name}, {net.dtype.name}"
+    head = f"Network: {net.n_params:,} parameters{biases}, loss {net.loss_function}, {net.dtype.name}"
     return "\n".join([head, *("  " + line for line in lines)])

@@ -5,6 +5,7 @@ the number of threads.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from fastbp.kernels.batch import (
     ERROR,
     FORWARD,
     GRADIENT,
+    INPUT_DELTA,
     Memory,
     Samples,
     parallel_address,
@@ -24,7 +26,7 @@ from fastbp.kernels.batch import (
     worker_address,
 )
 from fastbp.kernels.links import address_of_products, address_of_sums
-from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, POISSON
+from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.packed import (
@@ -42,7 +44,7 @@ from fastbp.topology import Topology
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
 VALUES, DELTAS, SLOPES = 1, 2, 3
-LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES}
+LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES, INPUT_DELTA: SLOPES}
 
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
@@ -141,6 +143,23 @@ class Engine:
             if arriving and level == SLOPES:
                 row[LINKS_GRADIENT] = address_of_products(dtype)
 
+    @cached_property
+    def for_inputs(self) -> Packed:
+        """The network with a loss whose derivative by y are the targets, and no canonical pair: for INPUT_DELTA."""
+        self.link(SLOPES)
+        dtype, layers = self._dtype, self._packed.layers.copy()
+        output = int(layers[-1, FUNCTION])
+        layers[0, DH_ADDRESS] = NONE
+        sent = self._topology.links[:, 0] < self._topology.sizes[0]
+        if sent.any() or all(source > 0 for source, _target in self._topology.pairs):  # if nothing leaves: zeros
+            layers[0, LINKS_OUT] = address_of_sums(dtype)
+        layers[-1, DELTAS_ADDRESS] = address_of_deltas(LINEAR, output, dtype)
+        if output == SOFTMAX:
+            layers[-1, DH_ADDRESS] = address_of_softmax_slope(dtype)
+        elif output != IDENTITY:
+            layers[-1, DH_ADDRESS] = self._functions[-1].address(dtype, slope=True)
+        return self._packed._replace(layers=layers, loss=LINEAR)
+
     def n_chunks(self, n_samples: int) -> int:
         """Chunks into which so many samples are cut."""
         return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
@@ -221,9 +240,10 @@ class Engine:
     ) -> tuple[float, Array]:
         """`run` in one compiled call."""
         n_samples, with_gradient = len(samples.x), kind == GRADIENT
+        packed = self.for_inputs if kind == INPUT_DELTA else self._packed
         with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
             memory = self._take((n_samples, n_slots, with_gradient))
-            error = run_job(self._packed, samples, memory, kind, first_unit, out)
+            error = run_job(packed, samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params].copy() if with_gradient else memory.errors
         if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
             self._kept[:] = [((n_samples, n_slots, with_gradient), memory)]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from fastbp import checks, initial
+from fastbp import checks, initial, losses
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, by_name, resolve
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss
 from fastbp.packed_network import PackedNetwork
 from fastbp.rewiring import Parts
 
@@ -74,7 +74,7 @@ def from_networkx(
     ]
     numbers = {node: number for number, node in enumerate(order)}
     edges = np.array([(numbers[i], numbers[j]) for i, j in G.edges], np.int64).reshape(-1, 2)
-    loss = G.graph.get("loss", "squared_error") if options["loss"] is None else options["loss"]
+    loss = options["loss"] or Loss(G.graph.get("loss", "squared_error"), **G.graph.get("loss_options", {}))
     dtype = G.graph.get("dtype", "float64") if options["dtype"] is None else options["dtype"]
     parts = Parts(
         n_inputs,
@@ -82,7 +82,7 @@ def from_networkx(
         edges,
         [function for function, _bias in units],
         [start is not None for _function, start in units],
-        checks.name_of(loss, LOSSES, "loss"),
+        losses.resolve(loss),
         checks.float_dtype(dtype),
     )
     net = parts.build(cls)
@@ -102,6 +102,7 @@ def to_networkx(net: PackedNetwork) -> "nx.DiGraph":
         inputs=list(range(net.n_inputs)),
         outputs=list(range(first_output, net.n_units)),
         loss=net.loss_name,
+        loss_options=net.loss_function.options,
         dtype=net.dtype.name,
     )
     G.add_nodes_from(range(net.n_inputs))

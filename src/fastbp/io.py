@@ -10,7 +10,7 @@ from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.checks import Array
 from fastbp.files import StrPath
 from fastbp.kernels.activation import SOFTMAX
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.rewiring import Parts
 from fastbp.topology import Topology, check_skip
@@ -35,6 +35,7 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     shape, arrays = _graph_of(net) if net.is_given_by_edges else _layers_of(net)
     header = shape | {
         "loss": net.loss_name,
+        "loss_options": net.loss_function.options,
         "dtype": net.dtype.name,
         "n_params": net.n_params,
         "extra": {} if extra is None else extra,
@@ -112,9 +113,9 @@ def _graph_in(contents: files.Contents, activations: dict[str, Activation]) -> N
         raise ValueError("inputs have no bias")
     if any(functions[code].code == SOFTMAX for code in codes[: n_others - n_outputs]):
         raise ValueError("softmax is for the outputs")
-    loss = checks.name_of(header["loss"], LOSSES, "loss")
     of_units = [functions[code] for code in codes]
-    net = Parts(n_inputs, n_outputs, edges, of_units, has_bias[n_inputs:].tolist(), loss, dtype).build(Network)
+    biased = has_bias[n_inputs:].tolist()
+    net = Parts(n_inputs, n_outputs, edges, of_units, biased, _loss(header), dtype).build(Network)
     if header["n_params"] != net.n_params:
         raise ValueError(f"{net.n_params} parameters were expected, the header says {header['n_params']}")
     net.edge_weights, net.unit_biases = contents.read(dtype, (n_edges,)), contents.read(dtype, (n_units,))
@@ -139,8 +140,14 @@ def _layers_in(contents: files.Contents, activations: dict[str, Activation]) -> 
     functions = [_function(name, activations) for name in names]
     if any(function.code == SOFTMAX for function in functions[:-1]):
         raise ValueError("softmax is for the output layer")
-    loss = checks.name_of(header["loss"], LOSSES, "loss")
-    return Network.assemble(topology, functions, loss, dtype, contents.read(dtype, (topology.n_params,)))
+    return Network.assemble(topology, functions, _loss(header), dtype, contents.read(dtype, (topology.n_params,)))
+
+
+def _loss(header: dict[str, Any]) -> Loss:
+    options = header.get("loss_options", {})  # older files have none
+    if not isinstance(options, dict):
+        raise TypeError(f"loss_options must be a dict; got {type(options).__name__}")
+    return Loss(header["loss"], **options)
 
 
 def _function(name: str, activations: dict[str, Activation]) -> Activation:

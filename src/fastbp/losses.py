@@ -1,4 +1,4 @@
-"""The table of losses: E_n of a sample and its derivative are in `kernels/loss.py`.
+"""`Loss` and the table of losses: E_n of a sample and its derivative are in `kernels/loss.py`.
 
 With y the outputs and t the targets of a sample, summed over the outputs:
 
@@ -11,8 +11,11 @@ cross_entropy          -t ln y                                       softmax
 binary_cross_entropy   -t ln y - (1 - t) ln(1 - y)                   logistic
 poisson                y - t ln y                                    exp
 absolute_error         abs(y - t)
-huber                  1/2 d**2 if abs(d) <= 1, else abs(d) - 1/2,
-                       d = y - t
+huber                  1/2 d**2 if abs(d) <= c, else
+                       c (abs(d) - c/2), d = y - t; c is the
+                       option threshold, 1
+quantile               q (t - y) if t > y, else (1 - q) (y - t);
+                       q is the option quantile, 0.5
 =====================  ============================================  =======================
 
 In a canonical pair delta_k = y_k - t_k (5.54), and the last three are computed from a_k, exactly even
@@ -20,8 +23,11 @@ where y rounds to 0 or 1. Any other pair takes the chain rule, delta_k = dE_n/dy
 1 - y, are kept at or above the smallest normal number before a logarithm is taken.
 """
 
+from dataclasses import KW_ONLY, dataclass, fields
+
 import numpy as np
 
+from fastbp import checks
 from fastbp.checks import Array
 from fastbp.kernels import loss as codes
 
@@ -33,10 +39,81 @@ LOSSES = {
     "poisson": codes.POISSON,
     "absolute_error": codes.ABSOLUTE_ERROR,
     "huber": codes.HUBER,
+    "quantile": codes.QUANTILE,
 }
+
+# Loss with an option -> the option's name, its default, and what it lies below (and above 0)
+_OPTIONS = {"huber": ("threshold", 1.0, np.inf), "quantile": ("quantile", 0.5, 1.0)}
 
 # Losses whose targets are bounded: (lowest, highest)
 _TARGET_RANGE = {"cross_entropy": (0.0, 1.0), "binary_cross_entropy": (0.0, 1.0), "poisson": (0.0, np.inf)}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with an option of its own. Where the default will do, its name is enough.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss, see `fastbp.losses`.
+    threshold : float
+        Of "huber": the difference from which on the error grows linearly. Default 1.
+    quantile : float
+        Of "quantile": the quantile of the targets that the outputs are to approach, between 0 and 1.
+        Default 0.5, the median.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an unknown name, or an option that makes no sense or belongs to another loss.
+
+    Examples
+    --------
+    Nine tenths of the targets lie below what the network comes to predict:
+
+    >>> import fastbp
+    >>> net = fastbp.Network((4, 16, 1), loss=fastbp.Loss("quantile", quantile=0.9))
+    """
+
+    name: str
+    _: KW_ONLY
+    threshold: float | None = None
+    quantile: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.name_of(self.name, LOSSES, "loss")
+        own, default, high = _OPTIONS.get(self.name, ("", 0.0, 0.0))
+        for option in (field.name for field in fields(self)[1:]):
+            value = getattr(self, option)
+            if option == own:
+                checked = default if value is None else checks.number(value, option, high=high, low_open=True)
+                object.__setattr__(self, option, checked)
+            elif value is not None:
+                raise ValueError(f"{option} must be left out for loss {self.name!r}; got {value!r}")
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The option by its name; empty for a loss without one."""
+        return {field.name: value for field in fields(self)[1:] if (value := getattr(self, field.name)) is not None}
+
+    @property
+    def code(self) -> int:
+        """What the kernels call the loss."""
+        return LOSSES[self.name]
+
+    @property
+    def number(self) -> float:
+        """The option as the kernels take it; 0 without one."""
+        return float(sum(self.options.values()))
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"({option} {value:g})" for option, value in self.options.items())])
+
+
+def resolve(loss: object) -> Loss:
+    """A `Loss` from what a user passes: one, or a name."""
+    return loss if isinstance(loss, Loss) else Loss(checks.name_of(loss, LOSSES, "loss"))
 
 
 def check_targets(loss: str, targets: Array, argument: str = "T") -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks, initial, threads
+from fastbp import checks, initial, losses, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
+from fastbp.dropout import Dropout, rates_of
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
-from fastbp.losses import LOSSES, check_targets
+from fastbp.losses import Loss, check_targets
 from fastbp.rewiring import Parts, RewirableNetwork
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
@@ -34,8 +35,9 @@ class Network(RewirableNetwork):
         `fastbp.activations.ACTIVATIONS`.
     output : str or Activation
         Function of the output units; any activation, or "softmax".
-    loss : str
-        Name of the loss, see `fastbp.losses`. Any loss goes with any output function.
+    loss : str or Loss
+        Name of the loss, see `fastbp.losses`, or a `Loss` with another option. Any loss goes with any output
+        function.
     bias : bool
         Whether units have biases.
     skip : "all" or sequence of (int, int)
@@ -76,7 +78,7 @@ class Network(RewirableNetwork):
         *,
         activation: str | Activation | Sequence[str | Activation] = "tanh",
         output: str | Activation = "identity",
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         bias: bool = True,
         skip: Skips = (),
         init: str | float = "glorot_uniform",
@@ -90,12 +92,12 @@ class Network(RewirableNetwork):
             raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {checked_sizes}")
         hidden = resolve_hidden(activation, len(checked_sizes) - 2)
         functions = [*hidden, resolve(output, "output", OUTPUTS)]
-        loss_name = checks.name_of(loss, LOSSES, "loss")
+        checked_loss = losses.resolve(loss)
         topology = Topology.layered(checked_sizes, check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias"))
         checked_dtype = checks.float_dtype(dtype)
         draw = initial.generator(seed)
         draw_weights = initial.resolve(init)
-        self._build(topology, functions, loss_name, checked_dtype)
+        self._build(topology, functions, checked_loss, checked_dtype)
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
 
@@ -108,7 +110,7 @@ class Network(RewirableNetwork):
         *,
         activation: UnitActivations = "tanh",
         output: str | Activation = "identity",
-        loss: str = "squared_error",
+        loss: str | Loss = "squared_error",
         bias: bool | Iterable[int] = True,
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
@@ -172,9 +174,9 @@ class Network(RewirableNetwork):
         checked, n_all = check_edges(edges, n_in, n_out, n_units)
         functions = resolve_units(activation, resolve(output, "output", OUTPUTS), range(n_in, n_all), n_out)
         biased = check_biased(bias, n_in, n_all)
-        loss_name, checked_dtype = checks.name_of(loss, LOSSES, "loss"), checks.float_dtype(dtype)
+        checked_loss, checked_dtype = losses.resolve(loss), checks.float_dtype(dtype)
         draw, draw_weights = initial.generator(seed), initial.resolve(init)
-        net = Parts(n_in, n_out, checked, functions, biased, loss_name, checked_dtype).build(cls)
+        net = Parts(n_in, n_out, checked, functions, biased, checked_loss, checked_dtype).build(cls)
         n_into, n_from = (np.bincount(checked[:, end], minlength=n_all) for end in (1, 0))
         net.edge_weights = draw_weights(draw, n_into[checked[:, 1]], n_from[checked[:, 0]], (len(checked),))
         return net
@@ -242,6 +244,44 @@ class Network(RewirableNetwork):
         samples = self.check_samples(X, T, sample_weight)
         return self.engine.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
 
+    def input_gradient(self, X: Array, v: Array | None = None, n_threads: int | None = None) -> Array:
+        """Derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+        v : array (n_samples, n_outputs) or (n_outputs,), optional
+            Weights of the outputs.
+        n_threads : int or None
+            As in `fit`. The bits of the result are the same for any number of threads.
+
+        Returns
+        -------
+        array
+            With `v`: sum_k v_k dy_k/dx_i, (n_samples, n_inputs), in about the time of `deltas`. Without: the
+            Jacobian dy_k/dx_i, (n_samples, n_outputs, n_inputs), one output after the other.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp
+        >>> net = fastbp.Network((3, 8, 2), seed=0)
+        >>> X = np.zeros((5, 3))
+        >>> net.input_gradient(X).shape, net.input_gradient(X, [1.0, -1.0]).shape
+        ((5, 2, 3), (5, 3))
+        """
+        self._check_differentiable("input_gradient")
+        n_threads = threads.check(n_threads)
+        x = self._check_inputs(X).x
+        shape = (len(x), self.n_outputs)
+        if v is not None:
+            return self._input_gradient(x, checks.rows(v, "v", shape, self.dtype, "outputs"), n_threads)
+        jacobian = np.empty((*shape, self.sizes[0]), self.dtype)
+        for k in range(self.n_outputs):
+            one = np.zeros(shape, self.dtype)
+            one[:, k] = 1.0
+            jacobian[:, k] = self._input_gradient(x, one, n_threads)
+        return jacobian
+
     def fit(
         self,
         X: Array,
@@ -258,6 +298,8 @@ class Network(RewirableNetwork):
         patience: int | None = None,
         tol: float | None = None,
         l2: float = 0.0,
+        l1: float = 0.0,
+        dropout: Dropout = 0.0,
         sample_weight: Array | None = None,
         callback: Callbacks = None,
         progress: bool = False,
@@ -300,6 +342,14 @@ class Network(RewirableNetwork):
         l2 : float
             Weight decay: l2 / 2 times the sum of the squared weights (not biases) is added to what a
             step makes smaller. Losses are reported without it.
+        l1 : float
+            The same with l1 times the sum of the absolute weights: it draws weights that matter little to
+            zero. Its derivative counts as zero where a weight is.
+        dropout : float or sequence of float
+            Probability, in [0, 1), with which a hidden unit is left out for a sample in a step, for all
+            hidden layers or for each; what is left counts 1 / (1 - rate) times. The training loss is that
+            with units left out; the validation loss, and all else, is without. On-line learning then takes
+            the slower way of batches. `seed` governs which units.
         sample_weight : array (n_samples,), optional
             Not negative.
         callback : function or list of functions, optional
@@ -364,6 +414,8 @@ class Network(RewirableNetwork):
             validation=validation,
             patience=patience,
             tol=tol,
+            dropout=rates_of(dropout, len(self.sizes)),
+            l1=l1,
             l2=l2,
             callback=callback,
             progress=progress,
@@ -409,7 +461,7 @@ class Network(RewirableNetwork):
         t = checks.matrix(T, prefix + "T", self.n_outputs, self.dtype, "outputs")
         if len(t) != len(x):
             raise ValueError(f"{prefix}T must have as many samples as {prefix}X, {len(x)}; got {len(t)}")
-        check_targets(self._loss, t, prefix + "T")
+        check_targets(self._loss.name, t, prefix + "T")
         weight = checks.sample_weights(sample_weight, prefix + "sample_weight", len(x), self.dtype)
         return batch.Samples(x, t, weight, NO_ORDER)
 
@@ -423,6 +475,13 @@ class Network(RewirableNetwork):
         out = np.empty((len(samples.x), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
         self.engine.run(samples, kind, first_unit=first_unit, out=out)
+        return out
+
+    def _input_gradient(self, x: Array, v: Array, n_threads: int | None) -> Array:
+        """sum_k v_k dy_k/dx_i, (n_samples, n_inputs), of arrays that are checked."""
+        out = np.empty_like(x)
+        samples = batch.Samples(x, v, np.empty(0, self.dtype), NO_ORDER)
+        self.engine.run(samples, batch.INPUT_DELTA, out=out, n_threads=n_threads)
         return out
 
     def _by_layer(self, values: Array) -> list[Array]:

@@ -10,7 +10,7 @@ from fastbp.checks import Array
 from fastbp.describe import describe
 from fastbp.engine import SLOPES, Engine, aligned_zeros, filled_up
 from fastbp.kernels.packed import NONE, Packed
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss, resolve
 from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
 from fastbp.wiring import Wiring
@@ -24,7 +24,7 @@ class PackedNetwork:
         cls,
         topology: Topology,
         functions: list[Activation],
-        loss: str,
+        loss: str | Loss,
         dtype: np.dtype,
         params: Array,
         wiring: Wiring | None = None,
@@ -43,12 +43,12 @@ class PackedNetwork:
         self,
         topology: Topology,
         functions: list[Activation],
-        loss: str,
+        loss: str | Loss,
         dtype: np.dtype,
         wiring: Wiring | None = None,
     ) -> None:
         """Set every attribute; parameters are zero. `wiring`: of a network that was given by its edges."""
-        self._topology, self._functions, self._loss, self._dtype = topology, functions, loss, dtype
+        self._topology, self._functions, self._loss, self._dtype = topology, functions, resolve(loss), dtype
         self._wiring, self._layer_wiring = wiring, wiring
         starts, links = topology.link_tables()
         n_filled = filled_up(topology.n_params, dtype)
@@ -59,7 +59,8 @@ class PackedNetwork:
             outgoing=topology.outgoing(),
             starts=starts,
             links=links,
-            loss=LOSSES[loss],
+            loss=self._loss.code,
+            loss_option=self._loss.number,
             n_computed=topology.n_layers,
         )
         self.engine = Engine(topology, self._packed, functions)
@@ -101,6 +102,11 @@ class PackedNetwork:
     @property
     def loss_name(self) -> str:
         """Name of the loss."""
+        return self._loss.name
+
+    @property
+    def loss_function(self) -> Loss:
+        """The loss with its option."""
         return self._loss
 
     @property

@@ -10,6 +10,7 @@ from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
+from fastbp.losses import Loss
 from fastbp.packed_network import PackedNetwork
 from fastbp.topology import Int64Array
 from fastbp.wiring import Graph, wire
@@ -32,7 +33,7 @@ class Parts:
         Of each unit after the inputs, by number.
     biased : list of bool
         For each unit after the inputs, whether it has a bias.
-    loss : str
+    loss : Loss
     dtype : dtype
     """
 
@@ -41,7 +42,7 @@ class Parts:
     edges: Int64Array
     functions: list[Activation]
     biased: list[bool]
-    loss: str
+    loss: Loss
     dtype: np.dtype
 
     def build(self, cls: type[Net]) -> Net:
@@ -65,7 +66,7 @@ def with_edges(net: Net, kept: Array) -> Net:
         net.edges[kept],
         net.unit_activations,
         has_bias[net.n_inputs :].tolist(),
-        net.loss_name,
+        net.loss_function,
         net.dtype,
     )
     sparse = parts.build(type(net))
@@ -170,7 +171,7 @@ class RewirableNetwork(PackedNetwork):
         *,
         activation: str | Activation = "tanh",
         output: str | Activation = "identity",
-        loss: str | None = None,
+        loss: str | Loss | None = None,
         bias: bool = True,
         init: str | float = "glorot_uniform",
         dtype: Any = None,

@@ -122,7 +122,9 @@ class Choice:
             "power": self.power,
         }
 
-    def start(self, n_filled: int, dtype: np.dtype, *, l2: float, n_weights: int, mean: bool) -> updates.Solver:
+    def start(
+        self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool
+    ) -> updates.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
         if self.code == updates.RPROP:
@@ -130,7 +132,7 @@ class Choice:
         options = np.zeros(4)
         options[: len(self.values)] = self.values
         address = updates.address_of_step(self.code, dtype)
-        return updates.Solver(self.code, address, options, state, np.ones(2), l2, n_weights, mean)
+        return updates.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
 def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import checks, initial, threads
+from fastbp import checks, dropout, initial, threads
 from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
 from fastbp.kernels import batch, epochs
@@ -82,6 +82,8 @@ class Options:
     validation: Validation
     patience: int | None
     tol: float | None
+    dropout: Array  # rate of each layer
+    l1: float
     l2: float
     callback: Callbacks
     progress: bool
@@ -106,6 +108,7 @@ class Options:
             self.patience = checks.integer(self.patience, "patience", minimum=1)
         if self.tol is not None:
             self.tol = checks.number(self.tol, "tol")
+        self.l1 = checks.number(self.l1, "l1")
         self.l2 = checks.number(self.l2, "l2")
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
@@ -153,24 +156,28 @@ class Training:
         """Arrays of the compiled run."""
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
-        one_by_one = size == 1 and net.topology.is_layered
+        one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
         self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         self.solver = options.solver.start(
             packed.params.size,
             net.dtype,
+            l1=options.l1,
             l2=options.l2,
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
         )
         order = np.arange(self.n_samples)
         self.samples = self.samples._replace(order=order)
+        random = draw.integers(0, 2**64, 1, np.uint64)
         self.run_state = epochs.Run(
             order=order,
-            random=draw.integers(0, 2**64, 1, np.uint64),
+            random=random,
             rates=np.empty(0),
             losses=np.empty(0),
             safe=packed.params.copy(),
             partial=np.zeros_like(packed.params),
+            dropout=dropout.memory(options.dropout, draw, min(size, net.engine.part_size), net.dtype),
+            first_epoch=0,
             position=np.zeros(3, np.int64),
             batch_size=size,
             part_size=net.engine.part_size,
@@ -214,7 +221,7 @@ class Training:
         """All epochs that are left, a window of them at a time."""
         for first in range(self.history.n_epochs, self.options.epochs, WINDOW):
             rates = self.options.rates(first)
-            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)))
+            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
             self.run_state.position[:] = 0
             while self.run_state.position[0] < len(rates):
                 finite = self._call()
@@ -258,6 +265,7 @@ class Training:
         if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
             run = self.run_state
             self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_slots)
+            self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
 
     def _record(self, first: int) -> None:

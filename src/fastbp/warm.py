@@ -9,7 +9,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, outputs, single_outputs, updates
+from fastbp.kernels import batch, dropout, outputs, single_outputs, updates
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
 from fastbp.network import Network
@@ -59,6 +59,7 @@ def _compile_functions(dtype: np.dtype) -> None:
         single_outputs.address_of_single_deltas(loss, function_code, dtype)
     for kind in updates.STEPS:
         updates.address_of_step(kind, dtype)
+    dropout.address_of_drop(dtype)
     batch.parallel_address(dtype)
 
 
@@ -68,5 +69,6 @@ def _use_a_network(dtype: np.dtype) -> None:
     net.forward(X[:1])
     net.forward(X)
     net.gradient(X, X)
+    net.input_gradient(X)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)

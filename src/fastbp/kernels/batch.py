@@ -16,7 +16,17 @@ import numpy as np
 from numba import prange
 
 from fastbp.kernels.compiling import address_of, call_address, entry, kernel
-from fastbp.kernels.gather import Data, Tile, lanes_to_rows, load_samples, samples_of, transpose_layers
+from fastbp.kernels.gather import (
+    Data,
+    Dropout,
+    Tile,
+    dropout_from,
+    lanes_to_rows,
+    load_samples,
+    no_dropout,
+    samples_of,
+    transpose_layers,
+)  # fmt: skip
 from fastbp.kernels.lanes import Doubles, Numbers, lanes, load, number, set_number, shift, store, view
 from fastbp.kernels.packed import Net, net_of
 from fastbp.kernels.passes import backward, forward, gradient, output_delta, pack_columns, rows_from
@@ -24,7 +34,7 @@ from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
 
 # What to do with the samples of a chunk
-FORWARD, DELTA, ERROR, GRADIENT, STEP = range(5)
+FORWARD, DELTA, ERROR, GRADIENT, STEP, INPUT_DELTA = range(6)
 
 
 class Samples(NamedTuple):
@@ -87,7 +97,7 @@ class Space(NamedTuple):
 class Job(NamedTuple):
     """What to do with which samples."""
 
-    kind: int  # FORWARD: z to `out`; DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
+    kind: int  # FORWARD: z to `out`; DELTA, INPUT_DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
     start: int
     n_samples: int
     first_unit: int  # of those that go to `out`
@@ -127,8 +137,8 @@ def stride_of(n_registers):
 
 
 @kernel
-def tile_of(space, slot, n_samples):
-    """A slot's memory, for the next `n_samples` samples."""
+def tile_of(space, dropout, slot, start, n_samples):
+    """A slot's memory, for the `n_samples` samples of a job from `start` on."""
     z, step = slot * space.n_z, lanes(space.z)
     n_registers = (n_samples + step - 1) // step
     return Tile(
@@ -136,6 +146,7 @@ def tile_of(space, slot, n_samples):
         shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
         space.columns, space.zero,
         n_samples, n_registers * step, stride_of(n_registers) * step, False,
+        dropout_from(dropout, start, z),
     )  # fmt: skip
 
 
@@ -196,11 +207,11 @@ def pass_through(net, tile, job, max_part, total):
         forward(net, part)
         if job.kind != FORWARD:
             output_delta(net, part, total)
-        if job.kind in (DELTA, GRADIENT, STEP):
-            backward(net, part)
+        if job.kind not in (FORWARD, ERROR):
+            backward(net, part, 0 if job.kind == INPUT_DELTA else 1)
 
 
-def work_on_chunk(net, data, space, job, step, part):
+def work_on_chunk(net, data, space, job, dropout, step, part):
     """Do the job with the samples of one chunk, a tile at a time.
 
     The error goes to errors[chunk], the gradient to grads[slot], or grads[slot + 1] if there are several
@@ -215,10 +226,10 @@ def work_on_chunk(net, data, space, job, step, part):
     n_tiles = n_parts_of(stop - start, space.max_tile)
     for k in range(n_tiles):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
-        tile = tile_of(space, part.slot, last - first)
+        tile = tile_of(space, dropout, part.slot, start + first, last - first)
         load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
         pass_through(net, tile, job, space.max_part, total)
-        if job.kind in (FORWARD, DELTA):
+        if job.kind in (FORWARD, DELTA, INPUT_DELTA):
             copy_out(net, job, tile, start + first)
         if wants_gradient:
             transpose_layers(net, tile)
@@ -232,35 +243,35 @@ work_on_chunk = entry(work_on_chunk)
 @cache
 def worker_address(dtype):
     """Address of `work_on_chunk` for numbers of `dtype`."""
-    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Step, Part))
+    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Dropout, Step, Part))
 
 
 @entry(parallel=True)
-def in_parallel(net, data, space, job, first, n_chunks, n_slots):
+def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):
         step = no_step(space.grads, space.errors)  # it is taken when all chunks are done
-        call_address(space.worker, net, data, space, job, step, Part(first + slot, n_chunks, slot))
+        call_address(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
 
 
 @cache
 def parallel_address(dtype):
     """Address of `in_parallel` for numbers of `dtype`."""
-    return address_of(in_parallel, dtype, (Net, Data, Space, Job, int, int, int))
+    return address_of(in_parallel, dtype, (Net, Data, Space, Job, Dropout, int, int, int))
 
 
 @kernel
-def work(net, data, space, job, step):
+def work(net, data, space, job, dropout, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     n_chunks = n_chunks_of(space, job.n_samples)
-    if job.kind in (DELTA, GRADIENT, STEP):
+    if job.kind not in (FORWARD, ERROR):
         pack_columns(net, space.columns)
     for first in range(0, n_chunks, space.n_slots):
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:
-            call_address(space.worker, net, data, space, job, step, Part(first, n_chunks, 0))
+            call_address(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
         else:
-            call_address(space.parallel, net, data, space, job, first, n_chunks, n_slots)
+            call_address(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
         if job.kind in (GRADIENT, STEP) and n_chunks > 1:
             add_slots(space, n_slots, first == 0)
     error = 0.0
@@ -286,5 +297,7 @@ def add_slots(space, n_slots, begin):
 @entry
 def run_job(packed, samples, memory, kind, first_unit, out):
     """Do a job with all samples, and copy what it wants of units from `first_unit` on to `out`."""
-    job, space = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out)), space_of(memory)
-    return work(net_of(packed), data_of(samples), space, job, no_step(space.grads, space.errors))
+    space, data = space_of(memory), data_of(samples)
+    dropout = no_dropout(space.z, space.errors, data.order)
+    job = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out))
+    return work(net_of(packed), data, space, job, dropout, no_step(space.grads, space.errors))

@@ -10,9 +10,11 @@ import numpy as np
 
 from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
 from fastbp.kernels.lanes import number, set_number, view
 from fastbp.kernels.online import learn, online_of
-from fastbp.kernels.packed import net_of
+from fastbp.kernels.packed import NONE, net_of
+from fastbp.kernels.randomness import next_random
 from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, take_step
 from fastbp.kernels.wide import copy_params
 
@@ -26,21 +28,13 @@ class Run(NamedTuple):
     losses: np.ndarray  # (n_epochs,) float64: sum of the errors of each epoch's samples, each before its step
     safe: np.ndarray  # (n_params,): the parameters at the start of the epoch, the last that were finite
     partial: np.ndarray  # (n_params,): gradient of the parts of a batch that are done
+    dropout: DropoutMemory
+    first_epoch: int  # number of the epoch of rates[0]
     position: np.ndarray  # (3,) int64: epoch, first sample of the batch, samples of the batch that are done
     batch_size: int
     part_size: int  # samples after which Python may get control back, in the midst of a batch
     shuffle: bool
     whole_epochs: bool  # whether to return at the end of each epoch
-
-
-@kernel
-def next_random(state):
-    """64 random bits: splitmix64, Steele, Lea and Flood (2014)."""
-    x = number(state, 0) + np.uint64(0x9E3779B97F4A7C15)
-    set_number(state, 0, x)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 @kernel
@@ -85,8 +79,12 @@ def train(packed, samples, memory, solver, run, n_parts):
             scale = 1.0 / n_batch if solver.mean else 1.0
             step = Step(True, rule, next_rate(rule, run.rates[epoch]), scale)
         kind = STEP if whole else GRADIENT
+        if run.dropout.address != NONE:
+            draw_samples(run.dropout, run.first_epoch + epoch, run.order, start + n_done, n_samples)
         job = Job(kind, start + n_done, n_samples, 0, 0, data.x)
-        error = work(net, data, space, job, step if whole else no_step(space.grads, space.errors))
+        error = work(
+            net, data, space, job, dropout_of(run.dropout), step if whole else no_step(space.grads, space.errors)
+        )
         if not np.isfinite(error):
             return False
         run.losses[epoch] += error

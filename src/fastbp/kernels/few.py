@@ -33,7 +33,7 @@ def net_at(plan, dtype):
     """The network of a plan, without what only training needs."""
     layers, blocks = array_at(plan, LAYERS, np.int64), array_at(plan, BLOCKS, np.int64)
     n_layers, n_blocks = number(plan, LAYERS + 1) // LAYER_COLUMNS, number(plan, BLOCKS + 1) // BLOCK_COLUMNS
-    return Net(array_at(plan, PARAMS, dtype), layers, blocks, blocks, blocks, blocks, 0, n_layers, n_blocks, 0)
+    return Net(array_at(plan, PARAMS, dtype), layers, blocks, blocks, blocks, blocks, 0, 0.0, n_layers, n_blocks, 0)
 
 
 @kernel

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
+    Doubles,
     Integers,
     Numbers,
     get,
@@ -44,6 +45,29 @@ class Data(NamedTuple):
     has_order: bool
 
 
+class Dropout(NamedTuple):
+    """What dropout needs of the samples that are worked on, see dropout.py; the views stand at the first of them."""
+
+    address: int  # of what leaves out units; NONE: nothing does
+    rates: Doubles  # of the layers
+    samples: Integers  # keys of the samples
+    slopes: Numbers  # as `Tile.z`: what delta is multiplied by
+
+
+@kernel
+def no_dropout(numbers, doubles, integers):
+    """The dropout that leaves out nothing; the views stand where it would have its own."""
+    return Dropout(NONE, doubles, integers, numbers)
+
+
+@kernel
+def dropout_from(dropout, sample, place):
+    """Dropout of the samples from `sample` on, whose numbers begin at `place`."""
+    if dropout.address == NONE:
+        return dropout
+    return Dropout(dropout.address, dropout.rates, shift(dropout.samples, sample), shift(dropout.slopes, place))
+
+
 class Tile(NamedTuple):
     """Memory of the samples that are worked on together, as views. Unit j, sample s: at j * stride + s."""
 
@@ -59,6 +83,7 @@ class Tile(NamedTuple):
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
     is_part: bool  # of a larger tile: other samples follow in the rows
+    dropout: Dropout
 
 
 @kernel
@@ -69,6 +94,7 @@ def samples_of(tile, start, stop):
     return Tile(
         shift(tile.a, start), shift(tile.z, start), shift(tile.delta, start), shift(tile.t, start),
         shift(tile.weight, start), tile.by_sample, tile.columns, tile.zero, stop - start, width, tile.stride, True,
+        dropout_from(tile.dropout, start, start),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Losses by integer code: E_n of one output, dE_n/dy, and the canonical pairs.
 
-With y an output and t its target; E_n is the sum over the outputs of a sample.
+With y an output and t its target; E_n is the sum over the outputs of a sample. `option` is the number that
+some losses take: all have the place for it, so that any of them can be called through its address.
 """
 
 import numpy as np
@@ -20,7 +21,8 @@ from fastbp.kernels.lanes import (
     single,
 )
 
-SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER = range(7)
+SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER, QUANTILE = range(8)
+LINEAR = 8  # no user's loss: delta of the outputs is then v h', where v stands for the targets
 
 
 @entry
@@ -40,90 +42,120 @@ def _normal(y):
 
 
 @kernel
-def squared_error(y, t):
+def squared_error(y, t, option):
     """(y - t)**2 / 2."""
     return 0.5 * (y - t) * (y - t)
 
 
 @kernel
-def squared_error_slope(y, t):
+def squared_error_slope(y, t, option):
     """Its derivative by y."""
     return y - t
 
 
 @kernel
-def sse(y, t):
+def sse(y, t, option):
     """(y - t)**2."""
     return (y - t) * (y - t)
 
 
 @kernel
-def sse_slope(y, t):
+def sse_slope(y, t, option):
     """Its derivative by y."""
     return 2.0 * (y - t)
 
 
 @kernel
-def cross_entropy(y, t):
+def cross_entropy(y, t, option):
     """-t ln y."""
     return -t * fn.log(_normal(y))
 
 
 @kernel
-def cross_entropy_slope(y, t):
+def cross_entropy_slope(y, t, option):
     """Its derivative by y."""
     return -t / _normal(y)
 
 
 @kernel
-def binary_cross_entropy(y, t):
+def binary_cross_entropy(y, t, option):
     """-t ln y - (1 - t) ln(1 - y)."""
     return -t * fn.log(_normal(y)) - (1.0 - t) * fn.log(_normal(1.0 - y))
 
 
 @kernel
-def binary_cross_entropy_slope(y, t):
+def binary_cross_entropy_slope(y, t, option):
     """Its derivative by y."""
     return (1.0 - t) / _normal(1.0 - y) - t / _normal(y)
 
 
 @kernel
-def poisson(y, t):
+def poisson(y, t, option):
     """y - t ln y."""
     return y - t * fn.log(_normal(y))
 
 
 @kernel
-def poisson_slope(y, t):
+def poisson_slope(y, t, option):
     """Its derivative by y."""
     return 1.0 - t / _normal(y)
 
 
 @kernel
-def absolute_error(y, t):
+def absolute_error(y, t, option):
     """|y - t|."""
     return absolute(y - t)
 
 
 @kernel
-def absolute_error_slope(y, t):
+def absolute_error_slope(y, t, option):
     """Its derivative by y: the sign of y - t."""
     d = y - t
     return select(d == 0.0, d, copysign(like(d, 1.0), d))
 
 
 @kernel
-def huber(y, t):
-    """d**2 / 2 where |d| = |y - t| is at most 1, else |d| - 1/2."""
+def huber(y, t, threshold):
+    """d**2 / 2 where |d| = |y - t| is at most c, the threshold; else c (|d| - c / 2)."""
     d = y - t
     size = absolute(d)
-    return select(size <= 1.0, 0.5 * d * d, size - 0.5)
+    return select(size <= threshold, 0.5 * d * d, threshold * (size - 0.5 * threshold))
 
 
 @kernel
-def huber_slope(y, t):
+def huber_slope(y, t, threshold):
     """Its derivative by y."""
-    return maximum(-1.0, minimum(1.0, y - t))
+    return maximum(-threshold, minimum(threshold, y - t))
+
+
+@kernel
+def quantile_error(y, t, quantile):
+    """q (t - y) where t is above y, else (1 - q) (y - t): the q-quantile of the targets makes its mean least."""
+    return quantile_error_rate(y, t, quantile) * (y - t)
+
+
+@kernel
+def quantile_error_slope(y, t, quantile):
+    """Its derivative by y; 0 at y = t."""
+    return select(y == t, y - t, quantile_error_rate(y, t, quantile))
+
+
+@kernel
+def quantile_error_rate(y, t, quantile):
+    """-q where t is above y, else 1 - q."""
+    return select(y < t, like(y, -quantile), like(y, 1.0 - quantile))
+
+
+@kernel
+def linear(y, v, option):
+    """v y: its derivative by the inputs is v dy/dx."""
+    return v * y
+
+
+@kernel
+def linear_slope(y, v, option):
+    """Its derivative by y."""
+    return v
 
 
 # E_n of a canonical pair, from a, where y may have rounded to 0 or 1. log_sum = ln sum_k exp(a_k), the
@@ -148,7 +180,7 @@ def canonical_poisson(a, y, t, log_sum):
     return fma(-t, a, y)
 
 
-# code -> (E_n, dE_n/dy) of Vecs of outputs and targets
+# code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
 LOSSES = {
     SQUARED_ERROR: (squared_error, squared_error_slope),
     SSE: (sse, sse_slope),
@@ -157,6 +189,8 @@ LOSSES = {
     POISSON: (poisson, poisson_slope),
     ABSOLUTE_ERROR: (absolute_error, absolute_error_slope),
     HUBER: (huber, huber_slope),
+    QUANTILE: (quantile_error, quantile_error_slope),
+    LINEAR: (linear, linear_slope),
 }
 # (code of a loss, code of the output function) -> E_n of the canonical pair
 CANONICAL = {
@@ -170,39 +204,43 @@ CANONICAL = {
 
 
 @kernel
-def error(loss, y, t):
+def error(loss, option, y, t):
     """E_n of a Vec of outputs, by the loss's code."""
     if loss == SQUARED_ERROR:
-        return squared_error(y, t)
+        return squared_error(y, t, option)
     if loss == SSE:
-        return sse(y, t)
+        return sse(y, t, option)
     if loss == CROSS_ENTROPY:
-        return cross_entropy(y, t)
+        return cross_entropy(y, t, option)
     if loss == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy(y, t)
+        return binary_cross_entropy(y, t, option)
     if loss == POISSON:
-        return poisson(y, t)
+        return poisson(y, t, option)
     if loss == ABSOLUTE_ERROR:
-        return absolute_error(y, t)
-    return huber(y, t)
+        return absolute_error(y, t, option)
+    if loss == HUBER:
+        return huber(y, t, option)
+    return quantile_error(y, t, option)
 
 
 @kernel
-def error_slope(loss, y, t):
+def error_slope(loss, option, y, t):
     """dE_n/dy of a Vec of outputs, by the loss's code."""
     if loss == SQUARED_ERROR:
-        return squared_error_slope(y, t)
+        return squared_error_slope(y, t, option)
     if loss == SSE:
-        return sse_slope(y, t)
+        return sse_slope(y, t, option)
     if loss == CROSS_ENTROPY:
-        return cross_entropy_slope(y, t)
+        return cross_entropy_slope(y, t, option)
     if loss == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy_slope(y, t)
+        return binary_cross_entropy_slope(y, t, option)
     if loss == POISSON:
-        return poisson_slope(y, t)
+        return poisson_slope(y, t, option)
     if loss == ABSOLUTE_ERROR:
-        return absolute_error_slope(y, t)
-    return huber_slope(y, t)
+        return absolute_error_slope(y, t, option)
+    if loss == HUBER:
+        return huber_slope(y, t, option)
+    return quantile_error_slope(y, t, option)
 
 
 @kernel
@@ -216,15 +254,15 @@ def canonical_error(loss, a, y, t, log_sum):
 
 
 @entry
-def unit_error(loss, y, t):
+def unit_error(loss, option, y, t):
     """E_n of one output."""
-    return first(error(loss, single(np.float64(y)), single(np.float64(t))))
+    return first(error(loss, option, single(np.float64(y)), single(np.float64(t))))
 
 
 @entry
-def unit_error_slope(loss, y, t):
+def unit_error_slope(loss, option, y, t):
     """dE_n/dy of one output."""
-    return first(error_slope(loss, single(np.float64(y)), single(np.float64(t))))
+    return first(error_slope(loss, option, single(np.float64(y)), single(np.float64(t))))
 
 
 @entry

@@ -58,11 +58,12 @@ def online_of(packed, memory, solver, order):
     net, values, n_values = net_of(packed), view(memory.values), memory.values.shape[1]
     wide = Net(
         view(memory.params), view(memory.layers), view(memory.blocks), net.outgoing,
-        net.starts, net.links, net.loss, net.n_layers, net.n_blocks, net.n_units,
+        net.starts, net.links, net.loss, net.loss_option, net.n_layers, net.n_blocks, net.n_units,
     )  # fmt: skip
     function = layer_of(net, net.n_layers - 1).function
     slopes = not is_canonical(net.loss, function) and function not in (SOFTMAX, IDENTITY)
-    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and solver.l2 == 0.0
+    penalized = solver.l1 != 0.0 or solver.l2 != 0.0
+    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and not penalized
     return Online(
         net, wide, Units(values, shift(values, n_values), shift(values, 2 * n_values)),
         view(memory.grad), rule_of(solver), view(order),
@@ -99,7 +100,7 @@ def error_of(online, t, weight):
     wide, units, l = online.wide, online.units, online.wide.n_layers - 1
     layer = layer_of(wide, l)
     a, y, delta = place(layer, l, units.a), place(layer, l, units.z), place(layer, l, units.delta)
-    outputs = Outputs(a, y, t, delta, layer.n_units, weight)
+    outputs = Outputs(a, y, t, delta, layer.n_units, weight, wide.loss_option)
     if online.deltas_address == NONE:
         return squared_error_deltas(outputs)
     call_address(online.deltas_address, outputs, online.error)
@@ -110,7 +111,7 @@ def error_of(online, t, weight):
 
 @kernel
 def solver_step(online, rate):
-    """A step of a solver with a memory, or with l2: in the network itself, where the solver has its numbers."""
+    """A step of a solver with a memory, or with a penalty: in the network itself, where the solver has its numbers."""
     outlined()
     gradient(online.net, online.units, online.grad)
     take_step(online.net.params, online.grad, Step(True, online.rule, next_rate(online.rule, rate), 1.0))

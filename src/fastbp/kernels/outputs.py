@@ -36,6 +36,7 @@ class Outputs(NamedTuple):
     n_units: int
     stride: int
     width: int
+    loss_option: float
 
 
 @kernel
@@ -113,8 +114,8 @@ def deltas(error_of, slope_of, key):
             for k in range(outputs.n_units):
                 place = k * outputs.stride + s
                 y, t = load(outputs.y, place), load(outputs.t, place)
-                store(outputs.delta, place, slope_of(y, t))
-                error_s = error_s + error_of(y, t)
+                store(outputs.delta, place, slope_of(y, t, outputs.loss_option))
+                error_s = error_s + error_of(y, t, outputs.loss_option)
             set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
 
     return entry(fill, key=key)

@@ -60,6 +60,7 @@ class Packed(NamedTuple):
     starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
     links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
     loss: int  # code in loss.py
+    loss_option: float  # the number that the loss takes, if it takes one
     n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
 
 
@@ -73,6 +74,7 @@ class Net(NamedTuple):
     starts: Integers
     links: Integers
     loss: int
+    loss_option: float
     n_layers: int
     n_blocks: int
     n_units: int
@@ -120,7 +122,8 @@ def net_of(packed):
     n_units = layers[last, FIRST_UNIT] + layers[last, N_UNITS]
     return Net(
         view(packed.params), view(layers), view(packed.blocks), view(packed.outgoing),
-        view(packed.starts), view(packed.links), packed.loss, len(layers), len(packed.blocks), n_units,
+        view(packed.starts), view(packed.links), packed.loss, packed.loss_option,
+        len(layers), len(packed.blocks), n_units,
     )  # fmt: skip
 
 

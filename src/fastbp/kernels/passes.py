@@ -16,7 +16,7 @@ the activation function comes to it.
 from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
-from fastbp.kernels.lanes import inlined, lanes, load_first, number, shift, store
+from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, shift, store
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, block_of, layer_of
@@ -73,8 +73,18 @@ def multiply_slopes(layer, a, z, delta, tile, n_units):
 
 
 @kernel
+def multiply_rows(values, factors, tile, n_units):
+    """values[j] *= factors[j] for some units j."""
+    n_runs, length = runs_of(tile, n_units)
+    for r in range(n_runs):
+        for s in range(r * tile.stride, r * tile.stride + length, lanes(values)):
+            store(values, s, load(values, s) * load(factors, s))
+
+
+@kernel
 def forward(net, tile):
     """a and z of every unit."""
+    first_output = layer_of(net, net.n_layers - 1).first_unit
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
         in_place = layer.function in (RELU, IDENTITY)
@@ -96,6 +106,8 @@ def forward(net, tile):
                 n_runs, length = runs_of(tile, n_units)
                 for r in range(n_runs):
                     activate(layer, a_j.data, z_j.data, r * tile.stride, length)
+            if tile.dropout.address != NONE and layer.first_unit < first_output:
+                call_address(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
         if layer.function == SOFTMAX:
             a, y = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
             call_address(layer.h_address, a.data, y.data, layer.n_units, tile.stride, tile.width)
@@ -107,7 +119,9 @@ def outputs_of(net, tile):
     layer = layer_of(net, net.n_layers - 1)
     a, z = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
     delta = rows_from(tile, tile.delta, layer.first_unit)
-    return layer, Outputs(a.data, z.data, tile.t, delta.data, tile.weight, layer.n_units, tile.stride, tile.width)
+    return layer, Outputs(
+        a.data, z.data, tile.t, delta.data, tile.weight, layer.n_units, tile.stride, tile.width, net.loss_option
+    )
 
 
 @kernel
@@ -156,11 +170,11 @@ def columns_of(net, tile, block, first):
 
 
 @kernel
-def backward(net, tile):
-    """Delta recursion: from the outputs' delta to that of every hidden unit."""
+def backward(net, tile, lowest):
+    """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
     multiply_output_slope(net, tile)
     first_output = layer_of(net, net.n_layers - 1).first_unit
-    for l in range(net.n_layers - 2, 0, -1):
+    for l in range(net.n_layers - 2, lowest - 1, -1):
         layer = layer_of(net, l)
         is_output = layer.first_unit >= first_output  # dE/dy_k is there already
         for first in range(0, layer.n_units, STRIPE):
@@ -177,8 +191,11 @@ def backward(net, tile):
                 ends = Ends(is_output or layer.out_end > layer.out_start, tile.zero, 0, NO_FLOOR)
                 delta_k = rows_from(tile, tile.delta, 0)
                 call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
-            a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
-            multiply_slopes(layer, a_j.data, z_j.data, delta_j.data, tile, n_units)
+            if tile.dropout.address != NONE and not is_output:
+                multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
+            else:
+                a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
+                multiply_slopes(layer, a_j.data, z_j.data, delta_j.data, tile, n_units)
 
 
 @kernel

@@ -110,8 +110,8 @@ def output_delta(net, t, a, z, delta):
             error += unit_canonical_error(net.loss, a_k[k] - largest, y[k], t[k], log_sum)
         return error
     for k in range(t.size):
-        delta_k[k] = unit_error_slope(net.loss, y[k], t[k])
-        error += unit_error(net.loss, y[k], t[k])
+        delta_k[k] = unit_error_slope(net.loss, net.loss_option, y[k], t[k])
+        error += unit_error(net.loss, net.loss_option, y[k], t[k])
     if function == SOFTMAX:
         mean = 0.0
         for k in range(t.size):
@@ -143,6 +143,37 @@ def backward(net, a, z, delta):
                 for j in range(w_k.size):
                     delta_j[j] += w_k[j] * d  # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
         multiply_slope_of_units(layers, l, units_of(net, l, a), units_of(net, l, z), delta_j)
+
+
+@entry(fastmath=SUM_FLAGS)
+def input_gradient(net, v, a, z, delta):
+    """Fill delta of every unit with sum_k v_k dy_k/da_j; that of the inputs, with sum_k v_k J_ki (5.70).
+
+    The network must come without a canonical pair, see `Engine.for_inputs`.
+    """
+    last = len(net.layers) - 1
+    y, delta_k, delta_i = units_of(net, last, z), units_of(net, last, delta), units_of(net, 0, delta)
+    if net.layers[last, FUNCTION] == SOFTMAX:
+        mean = 0.0
+        for k in range(v.size):
+            mean += v[k] * y[k]
+        for k in range(v.size):
+            delta_k[k] = y[k] * (v[k] - mean)  # (5.76)  dy_m/da_k = y_m ([m = k] - y_k)
+    else:
+        for k in range(v.size):
+            delta_k[k] = v[k]
+        multiply_slope_of_units(net.layers, last, units_of(net, last, a), y, delta_k)  # (5.75)  dy_k/da_k = h'(a_k)
+    backward(net, a, z, delta)  # (5.74)  dy_k/da_j = h'(a_j) sum_l w_lj dy_k/da_l
+    for i in range(delta_i.size):
+        delta_i[i], u = 0.0, net.starts.size // 2 + i
+        for link in range(net.starts[u], net.starts[u + 1]):  # those that leave
+            delta_i[i] += net.params[net.links[link, WEIGHT]] * delta[net.links[link, UNIT]]  # (5.73)
+    for o in range(net.layers[0, OUT_START], net.layers[0, OUT_END]):
+        delta_j = units_of(net, net.blocks[net.outgoing[o], TARGET], delta)
+        for j in range(delta_j.size):
+            w_j = arriving_at(net, net.outgoing[o], j, net.params)
+            for i in range(w_j.size):
+                delta_i[i] += w_j[i] * delta_j[j]  # (5.73)  J_ki = sum_j w_ji dy_k/da_j
 
 
 @entry(fastmath=SUM_FLAGS)

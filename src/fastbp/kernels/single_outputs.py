@@ -36,6 +36,7 @@ class Outputs(NamedTuple):
     delta: Numbers
     n_units: int
     weight: float  # of the sample
+    loss_option: float
 
 
 @kernel
@@ -94,9 +95,9 @@ def deltas(error_of, slope_of, is_softmax, key):
         mean = total
         for k in range(0, n_units, lanes(y)):
             y_k, t_k = load(y, k), load_first(t, k, n_units - k)
-            slope = keep_first(slope_of(y_k, t_k), n_units - k)
+            slope = keep_first(slope_of(y_k, t_k, outputs.loss_option), n_units - k)
             store(delta, k, slope)
-            total = total + keep_first(error_of(y_k, t_k), n_units - k)
+            total = total + keep_first(error_of(y_k, t_k, outputs.loss_option), n_units - k)
             mean = mean + slope * y_k
         if is_softmax:
             mean = splat(y, sum_lanes(mean))

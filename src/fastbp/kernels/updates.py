@@ -48,8 +48,9 @@ class Solver(NamedTuple):
     options: np.ndarray  # (4,) float64, see above
     state: np.ndarray  # (n_moments, n_params filled up)
     decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps
+    l1: float
     l2: float
-    n_weights: int  # the first of the parameters; biases, which l2 leaves alone, follow
+    n_weights: int  # the first of the parameters; biases, which l1 and l2 leave alone, follow
     mean: bool  # steps follow the mean over the batch, not the sum
 
 
@@ -61,6 +62,7 @@ class Rule(NamedTuple):
     first: Numbers  # the moments
     second: Numbers
     decay: Doubles
+    l1: float
     l2: float
     n_weights: int
     n_params: int
@@ -74,7 +76,7 @@ def rule_of(solver):
     second = shift(first, solver.state.shape[1] * (len(solver.state) - 1))
     return Rule(
         solver.kind, view(solver.options), first, second, view(solver.decay),
-        solver.l2, solver.n_weights, solver.state.shape[1], solver.address,
+        solver.l1, solver.l2, solver.n_weights, solver.state.shape[1], solver.address,
     )  # fmt: skip
 
 
@@ -90,7 +92,7 @@ class Step(NamedTuple):
 @kernel
 def no_step(numbers, doubles):
     """The step that is not taken; the views stand where it would have its own."""
-    return Step(False, Rule(SGD, doubles, numbers, numbers, doubles, 0.0, 0, 0, 0), 0.0, 0.0)
+    return Step(False, Rule(SGD, doubles, numbers, numbers, doubles, 0.0, 0.0, 0, 0, 0), 0.0, 0.0)
 
 
 @kernel
@@ -117,7 +119,7 @@ class Span(NamedTuple):
 @entry
 def sgd(w, g, rule, span):
     """v <- momentum v - eta g;  w <- w + v."""
-    add_l2(w, g, rule, span)
+    add_penalties(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
         v_p = flush(momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p)))
@@ -128,7 +130,7 @@ def sgd(w, g, rule, span):
 @entry
 def nesterov(w, g, rule, span):
     """v <- momentum v - eta g;  w <- w + momentum v - eta g, with the new v."""
-    add_l2(w, g, rule, span)
+    add_penalties(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
         step_p = span.learning_rate * (span.scale * load(g, p))
@@ -145,7 +147,7 @@ def adam(w, g, rule, span):
     corrections for the start from zero. The root and the division by Newton's iteration: a quarter
     of the time less than with the machine's own.
     """
-    add_l2(w, g, rule, span)
+    add_penalties(w, g, rule, span)
     m, v = rule.first, rule.second
     beta_1, beta_2 = number(rule.options, BETA_1), number(rule.options, BETA_2)
     epsilon = number(rule.options, EPSILON)
@@ -162,7 +164,7 @@ def adam(w, g, rule, span):
 @entry
 def rmsprop(w, g, rule, span):
     """v <- rho v + (1 - rho) g**2;  w <- w - eta g / (sqrt(v) + epsilon).  Tieleman and Hinton (2012)."""
-    add_l2(w, g, rule, span)
+    add_penalties(w, g, rule, span)
     v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
     for p in range(span.start, span.stop, lanes(w)):
         g_p = span.scale * load(g, p)
@@ -178,7 +180,7 @@ def rprop(w, g, rule, span):
     The sign stays: the step grows. It changes: the step shrinks, and the gradient counts as zero, here
     and in the next round. Only signs are compared: products of tiny gradients would underflow.
     """
-    add_l2(w, g, rule, span)
+    add_penalties(w, g, rule, span)
     previous, size, options = rule.first, rule.second, rule.options
     for p in range(span.start, span.stop, lanes(w)):
         sign = sign_of(load(g, p))
@@ -199,12 +201,17 @@ def sign_of(x):
 
 
 @kernel
-def add_l2(w, g, rule, span):
-    """g += l2 w, for the weights; g is a sum that is still to be scaled."""
+def add_penalties(w, g, rule, span):
+    """g += l2 w + l1 sign(w), for the weights; g is a sum that is still to be scaled."""
+    stop = min(span.stop, rule.n_weights)
     if rule.l2 != 0.0:
-        factor, stop = rule.l2 / span.scale, min(span.stop, rule.n_weights)
+        factor = rule.l2 / span.scale
         for p in range(span.start, stop, lanes(w)):
             store_first(g, p, load(g, p) + factor * load(w, p), min(lanes(w), stop - p))
+    if rule.l1 != 0.0:  # a subgradient: 0 where w = 0
+        factor = rule.l1 / span.scale
+        for p in range(span.start, stop, lanes(w)):
+            store_first(g, p, load(g, p) + factor * sign_of(load(w, p)), min(lanes(w), stop - p))
 
 
 STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, losses
 from fastbp.activations import Activation
-from fastbp.losses import LOSSES
+from fastbp.losses import Loss
 from fastbp.neat.activations import ACTIVATIONS
 from fastbp.network import Network
 from fastbp.rewiring import Parts
@@ -22,7 +22,7 @@ def from_genome(
     config: Any,
     *,
     activations: Mapping[str, Activation] = NO_ACTIVATIONS,
-    loss: str = "squared_error",
+    loss: str | Loss = "squared_error",
     dtype: Any = "float64",
 ) -> Network:
     """The network that a genome of neat-python describes.
@@ -74,7 +74,7 @@ def from_genome(
         expressed.edges,
         [_activation(node, defined, activations) for node in nodes],
         [True] * len(nodes),
-        checks.name_of(loss, LOSSES, "loss"),
+        losses.resolve(loss),
         checks.float_dtype(dtype),
     )
     net = parts.build(Network)
