@@ -43,6 +43,11 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     extra : dict, optional
         Anything that JSON can hold.
     """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a fastbp.Network; got {net!r}")
+    if extra is not None and not isinstance(extra, dict):
+        raise TypeError(f"extra must be a dict that JSON can hold; got {extra!r}")
+    target = Path(checks.file_path(path))
     header = {
         "version": VERSION,
         "sizes": net.sizes,
@@ -61,7 +66,7 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
     content = line + b"\n" + params.tobytes()
     digest = hashlib.sha256(content).hexdigest().encode()
-    _replace_file(Path(path), MAGIC + digest + b"\n" + content)
+    _replace_file(target, MAGIC + digest + b"\n" + content)
 
 
 def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple[Network, dict[str, Any]]:
@@ -74,7 +79,7 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
         an activation function that is not among `activations`.
     """
     known = by_name(activations)
-    data = Path(path).read_bytes()
+    data = Path(checks.file_path(path)).read_bytes()
     try:
         return _parse(data, known)
     except _RefusedError as error:

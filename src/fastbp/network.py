@@ -1,12 +1,13 @@
 """`Network`: what a user holds. It checks its input, packs it, and calls a kernel."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastbp import checks, initial, threads
+from fastbp import checks, initial, memory, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
@@ -82,9 +83,8 @@ class Network(PackedNetwork):
         dtype: Any = "float64",
         seed: int | None = None,
     ) -> None:
-        if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):
-            raise TypeError(f"sizes must be a sequence of integers; got {sizes!r}")
-        checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(sizes))
+        given = checks.items(sizes, "sizes", "a sequence of integers")
+        checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(given))
         if len(checked_sizes) < 2:
             raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {checked_sizes}")
         hidden = resolve_hidden(activation, len(checked_sizes) - 2)
@@ -93,7 +93,8 @@ class Network(PackedNetwork):
         topology = Topology.layered(checked_sizes, check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias"))
         checked_dtype = checks.float_dtype(dtype)
         draw = initial.generator(seed)
-        draw_weights = initial.resolve(init)
+        draw_weights = initial.resolve(init, checked_dtype)
+        memory.check(initial.n_bytes(topology, checked_dtype), "sizes", f"{topology.n_params:,} parameters")
         self._build(topology, functions, loss_name, checked_dtype)
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
@@ -174,7 +175,7 @@ class Network(PackedNetwork):
         kinds = [(function.name, id(function), has) for function, has in zip(functions, biased, strict=True)]
         topology, wiring = wire(Graph(n_in, n_out, checked, kinds))
         loss_name, checked_dtype = checks.name_of(loss, LOSSES, "loss"), checks.float_dtype(dtype)
-        draw, draw_weights = initial.generator(seed), initial.resolve(init)
+        draw, draw_weights = initial.generator(seed), initial.resolve(init, checked_dtype)
         by_layer = [functions[wiring.units[first] - n_in] for first in topology.first_units[1:]]
         if any(function.code == codes.SOFTMAX for function in by_layer) and not topology.ends_in_outputs:
             raise ValueError("output 'softmax' needs outputs that are alike and feed no other unit")
@@ -233,8 +234,7 @@ class Network(PackedNetwork):
         sample_weight : array (n_samples,), optional
             Not negative; 1 for each sample if not given.
         """
-        samples = self.check_samples(X, T, sample_weight)
-        return self.engine.run(samples, batch.ERROR)[0]
+        return self._sums(self.check_samples(X, T, sample_weight), batch.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
@@ -245,7 +245,7 @@ class Network(PackedNetwork):
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
-        return self.engine.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
+        return self._sums(samples, batch.GRADIENT, threads.check(n_threads))
 
     def fit(
         self,
@@ -407,7 +407,17 @@ class Network(PackedNetwork):
         out = np.empty((len(samples.x), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
         self.engine.run(samples, kind, first_unit=first_unit, out=out)
+        checks.warn_unless_finite(out, "delta of units" if with_delta else "values of units")
         return out
+
+    def _sums(self, samples: batch.Samples, kind: int, n_threads: int | None = None) -> tuple[float, Array]:
+        """The error of all samples; and its gradient, if that is the job."""
+        error, gradient = self.engine.run(samples, kind, n_threads=n_threads)
+        if kind == batch.GRADIENT:
+            checks.warn_unless_finite(gradient, "derivatives")
+        if not math.isfinite(error):
+            checks.warn_unless_finite(np.array(error, self.dtype), "sums of errors")
+        return error, gradient
 
     def _by_layer(self, values: Array) -> list[Array]:
         starts = zip(self._topology.first_units, self.sizes, strict=True)

@@ -5,6 +5,7 @@ This is the only place where an offset is computed. The kernels read them from t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,8 +128,8 @@ class Topology:
     def first_units(self) -> list[int]:
         """First unit of each layer: outputs are numbered after all others."""
         order = [layer for layer in range(self.n_layers) if layer not in self.outputs] + list(self.outputs)
-        starts = np.cumsum([0, *(self.sizes[layer] for layer in order)]).tolist()
-        return [start for _layer, start in sorted(zip(order, starts[:-1], strict=True))]
+        starts = accumulate((self.sizes[layer] for layer in order), initial=0)
+        return [start for _layer, start in sorted(zip(order, starts, strict=False))]
 
     @property
     def block_shapes(self) -> list[tuple[int, int]]:
@@ -138,7 +139,7 @@ class Topology:
     @property
     def weight_offsets(self) -> list[int]:
         """Where each block's weights begin in the parameters; last, where the links' weights begin."""
-        return [0, *np.cumsum([n_out * n_in for n_out, n_in in self.block_shapes], dtype=np.int64).tolist()]
+        return list(accumulate((n_out * n_in for n_out, n_in in self.block_shapes), initial=0))
 
     @property
     def bias_offsets(self) -> list[int]:
@@ -231,13 +232,14 @@ class Topology:
     def layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
         """The table of layers, without addresses; `functions`: codes of the layers after the inputs."""
         blocks = self.block_table(dtype)
+        outgoing_sources = blocks[self.outgoing(), SOURCE]
         table = np.zeros((self.n_layers + (not self.ends_in_outputs), LAYER_COLUMNS), np.int64)
         by_sample, first_units, bias_offsets = 0, self.first_units, self.bias_offsets
         table[:, [ROWS, LINKS_IN, LINKS_OUT, LINKS_GRADIENT]] = NONE
         for layer, row in enumerate(table[: self.n_layers]):
             row[[FIRST_UNIT, N_UNITS, BIAS]] = first_units[layer], self.sizes[layer], bias_offsets[layer]
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
-            row[[OUT_START, OUT_END]] = _run(blocks[self.outgoing(), SOURCE], layer)
+            row[[OUT_START, OUT_END]] = _run(outgoing_sources, layer)
             if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
                 row[[ROWS, ROW_STRIDE]] = by_sample, _row_stride(self.sizes[layer], dtype)
                 by_sample += row[ROW_STRIDE]
@@ -274,10 +276,8 @@ def check_skip(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
         if skip != "all":
             raise ValueError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
         return [(i, k) for i in range(n_layers) for k in range(i + 2, n_layers)]
-    if not isinstance(skip, Iterable):
-        raise TypeError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
     pairs: list[tuple[int, int]] = []
-    for pair in skip:
+    for pair in checks.items(skip, "skip", '"all" or a sequence of pairs (from_layer, to_layer)'):
         if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := list(pair)) != 2:
             raise ValueError(f"skip must hold pairs (from_layer, to_layer); got {pair!r}")
         source, target = (checks.integer(end, "skip", minimum=0) for end in ends)

@@ -100,7 +100,7 @@ class Options:
         checks.name_of(self.reduction, ("mean", "sum"), "reduction")
         self.shuffle = checks.flag(self.shuffle, "shuffle")
         if self.seed is not None:
-            self.seed = checks.integer(self.seed, "seed", minimum=0)
+            self.seed = checks.integer(self.seed, "seed", minimum=0, maximum=np.inf)
         if self.patience is not None:
             self.patience = checks.integer(self.patience, "patience", minimum=1)
         if self.tol is not None:
@@ -122,7 +122,7 @@ class Training:
     def __init__(self, net: "Network", samples: batch.Samples, options: Options) -> None:
         self.net, self.options = net, options
         draw = initial.generator(options.seed)
-        self.samples, self.validation = split(net, samples, options.validation, draw)
+        self.samples, self.validation = split(net, apart_from(net, samples), options.validation, draw)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
         self._prepare(draw)
@@ -289,7 +289,7 @@ def split(
             raise ValueError(
                 f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items"
             )
-        return samples, net.check_samples(*validation, prefix="validation ")
+        return samples, apart_from(net, net.check_samples(*validation, prefix="validation "))
     fraction = checks.number(validation, "validation", high=1.0, low_open=True)
     n_samples = len(samples.x)
     n_held_out = max(1, round(fraction * n_samples))
@@ -297,6 +297,15 @@ def split(
         raise ValueError(f"validation must leave a sample for training; {fraction:g} of {n_samples} leaves none")
     rows = draw.permutation(n_samples)
     return _take(samples, np.sort(rows[n_held_out:])), _take(samples, np.sort(rows[:n_held_out]))
+
+
+def apart_from(net: "Network", samples: batch.Samples) -> batch.Samples:
+    """The samples; copies of arrays that share memory with the parameters, which training changes."""
+    x, t, weight = (
+        array.copy() if np.may_share_memory(array, net.params) else array
+        for array in (samples.x, samples.t, samples.weight)
+    )
+    return samples._replace(x=x, t=t, weight=weight)
 
 
 def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
@@ -307,8 +316,9 @@ def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
 def _check_callbacks(callback: Callbacks) -> list[Callback]:
     if callback is None:
         return []
-    callbacks = [callback] if callable(callback) or not isinstance(callback, Iterable) else list(callback)
+    expected = "a function of (net, history), or a list of them"
+    callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
     for item in callbacks:
         if not callable(item):
-            raise TypeError(f"callback must be a function of (net, history), or a list of them; got {item!r}")
+            raise TypeError(f"callback must be {expected}; got {item!r}")
     return callbacks

@@ -133,13 +133,13 @@ def huber_slope(y, t):
 @kernel
 def canonical_cross_entropy(a, y, t, log_sum):
     """-t ln y with softmax, ln y_k = a_k - log_sum."""
-    return t * (log_sum - a)
+    return select(t == 0.0, t, t * (log_sum - a))  # a is -inf where the largest a is beyond it by more than there is
 
 
 @kernel
 def canonical_binary_cross_entropy(a, y, t, log_sum):
-    """-t ln y - (1 - t) ln(1 - y) with the logistic function: ln(1 + exp(a)) - t a."""
-    return fma(-t, a, fn.softplus(a))
+    """-t ln y - (1 - t) ln(1 - y) with the logistic function: ln(1 + exp(a)) - t a, in terms that do not cancel."""
+    return select(a > 0.0, (1.0 - t) * a, -t * a) + fn.softplus(-absolute(a))
 
 
 @kernel
