@@ -149,8 +149,8 @@ def warn_unless_finite(values: Array, what: str) -> None:
     """Warn the caller of a method's caller of results that are infinite or not a number, as NumPy does."""
     if not np.isfinite(values).all():
         warnings.warn(
-            f"{what} are not finite everywhere: {values.dtype.name} cannot hold what comes of these weights, inputs and "
-            f"targets. Inputs and targets of about 1 may help, or float64",
+            f"{what} are not finite everywhere: {values.dtype.name} cannot hold what these weights, inputs and "
+            f"targets make. Inputs and targets of about 1 may help, or float64",
             RuntimeWarning,
             stacklevel=4,
         )
