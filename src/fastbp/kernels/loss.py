@@ -144,8 +144,8 @@ def canonical_binary_cross_entropy(a, y, t, log_sum):
 
 @kernel
 def canonical_poisson(a, y, t, log_sum):
-    """y - t ln y with y = exp(a): y - t a."""
-    return fma(-t, a, y)
+    """y - t ln y with y = exp(a): y - t a; where y has overflown, whatever a is."""
+    return fma(-t, minimum(1e4, a), y)
 
 
 # code -> (E_n, dE_n/dy) of Vecs of outputs and targets
@@ -166,7 +166,7 @@ CANONICAL = {
 }
 
 
-# The same for single numbers, in float64: what `sample.py` calls
+# The same for single numbers: what `sample.py` calls
 
 
 @kernel
@@ -218,17 +218,17 @@ def canonical_error(loss, a, y, t, log_sum):
 @entry
 def unit_error(loss, y, t):
     """E_n of one output."""
-    return first(error(loss, single(np.float64(y)), single(np.float64(t))))
+    return first(error(loss, single(y), single(t)))
 
 
 @entry
 def unit_error_slope(loss, y, t):
     """dE_n/dy of one output."""
-    return first(error_slope(loss, single(np.float64(y)), single(np.float64(t))))
+    return first(error_slope(loss, single(y), single(t)))
 
 
 @entry
 def unit_canonical_error(loss, a, y, t, log_sum):
-    """E_n of one output of a canonical pair."""
+    """E_n of one output of a canonical pair, in float64."""
     a, y, t = single(np.float64(a)), single(np.float64(y)), single(np.float64(t))
     return first(canonical_error(loss, a, y, t, single(np.float64(log_sum))))
