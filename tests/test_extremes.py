@@ -52,7 +52,7 @@ def exact_cross_entropy(a, t, _dtype):
     y = [power / total for power in powers]
     delta = [y_k * t_sum - t_k for y_k, t_k in zip(y, t, strict=True)]
     # The rounding of a_k - largest is a relative error of its power.
-    delta_size = [y_k * t_sum * (1 + largest - a_k) + t_k for y_k, a_k, t_k in zip(y, a, t, strict=True)]
+    delta_size = [y_k * t_sum * (1 + (largest - a_k)) + t_k for y_k, a_k, t_k in zip(y, a, t, strict=True)]
     return Exact(mpmath.fsum(terms), mpmath.fsum(terms) + t_sum, delta, delta_size)
 
 
