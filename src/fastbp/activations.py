@@ -165,7 +165,7 @@ def resolve(value: object, argument: str, known: dict[str, Activation]) -> Activ
         if value.code == codes.SOFTMAX and "softmax" not in known:
             raise ValueError(f"{argument} must be a function of one unit; softmax is for the output layer")
         return value
-    if value == "softmax" and "softmax" not in known:
+    if isinstance(value, str) and value == "softmax" and "softmax" not in known:
         raise ValueError(
             f"{argument} must be one of {', '.join(sorted(known))}; got 'softmax', which is for the output"
         )

@@ -63,13 +63,12 @@ def number(value: object, argument: str, *, low: float = 0.0, high: float = np.i
 
 def items(values: object, argument: str, expected: str) -> list[Any]:
     """What a sequence, or anything else with an order to iterate in, holds."""
-    error = TypeError(f"{argument} must be {expected}; got {_describe(values)}")
-    if isinstance(values, str | bytes | dict | set | frozenset) or not isinstance(values, Iterable):
-        raise error
     try:
-        return list(values)
-    except TypeError:  # a 0-d array says that it can be iterated over
-        raise error from None
+        if not isinstance(values, str | bytes | dict | set | frozenset):
+            return list(values)  # type: ignore[call-overload,no-any-return]
+    except TypeError:
+        pass
+    raise TypeError(f"{argument} must be {expected}; got {_describe(values)}")
 
 
 def file_path(value: object, argument: str = "path") -> str:
@@ -81,14 +80,14 @@ def file_path(value: object, argument: str = "path") -> str:
     return path
 
 
-def float_dtype(dtype: object) -> np.dtype:
+def float_dtype(dtype: object, argument: str = "dtype") -> np.dtype:
     """float32 or float64, in native byte order."""
     try:
         checked = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype must be 'float32' or 'float64'; got {dtype!r}") from None
+        raise TypeError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}") from None
     if dtype is None or checked not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+        raise ValueError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}")
     return np.dtype(str(checked.name))
 
 
@@ -225,5 +224,8 @@ def _describe(value: object) -> str:
     """A value and its type, in a line."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not write integers of thousands of digits
+        return f"something of type {type(value).__name__}"
     return f"{text if len(text) <= 200 else text[:197] + '...'} ({type(value).__name__})"
