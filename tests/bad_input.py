@@ -281,6 +281,8 @@ class HasArray:
 
 
 def unaligned(array):
+    if array.dtype == object:
+        return array
     buffer = np.zeros(array.nbytes + 1, np.uint8)[1:]
     result = buffer.view(array.dtype).reshape(array.shape)
     result[...] = array

@@ -226,16 +226,16 @@ def test_drawn_arrays(data):
 
 
 def is_integer(value):
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
 
 
 def is_number(value):
     real = isinstance(value, int | float | np.integer | np.floating | decimal.Decimal | fractions.Fraction)
-    if not real or isinstance(value, bool):
+    if not real or isinstance(value, bool | np.timedelta64):
         return False
     try:
         return math.isfinite(float(value))
-    except OverflowError:
+    except (OverflowError, ValueError):  # beyond all floats; a signalling NaN
         return False
 
 

@@ -200,7 +200,8 @@ def _from_objects(array: Array, values: object, argument: str) -> Array:
         place = ", ".join(map(str, np.unravel_index(first, array.shape)))
         raise TypeError(f"{argument} must hold numbers only; {argument}[{place}] is {_describe(objects[first])}")
     try:
-        return array.astype(np.float64)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused later
+            return array.astype(np.float64)
     except OverflowError:
         raise ValueError(f"{argument} must be finite in float64; an integer in it is too large for that") from None
     except (TypeError, ValueError) as error:
