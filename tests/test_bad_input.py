@@ -283,7 +283,9 @@ anything = st.one_of(
     st.datetimes(),
     st.timedeltas(),
     st.lists(st.floats(), min_size=1, max_size=3).map(np.array),
-    st.sampled_from([object(), np.ma.masked, np.datetime64("2026-01-01"), np.timedelta64(3, "s"), datetime.date]),
+    st.sampled_from(
+        [object(), np.ma.masked, np.datetime64("2026-01-01"), np.timedelta64(3, "s"), datetime.date(2026, 1, 1)]
+    ),
 )
 
 

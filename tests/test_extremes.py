@@ -214,3 +214,85 @@ def test_losses_at_extremes(loss, output, way, dtype):
             check_close(error, exact.error, exact.error_size, ERROR_BOUND, dtype)
             for k in range(3):
                 check_close(delta[k], exact.delta[k], exact.delta_size[k], DELTA_BOUND, dtype)
+
+
+# ---------------------------------------------------------------- whole networks
+
+
+MAGNITUDES = {"float64": (1e300, 1.0, 1e-300, 5e-324, 0.0), "float32": (1e37, 1.0, 1e-37, 1e-45, 0.0)}
+USES = {
+    "forward": lambda net, X, T, weight: [net.forward(X)],
+    "activations": lambda net, X, T, weight: net.activations(X),
+    "deltas": lambda net, X, T, weight: net.deltas(X, T),
+    "loss": lambda net, X, T, weight: [net.loss(X, T, weight)],
+    "gradient": lambda net, X, T, weight: net.gradient(X, T, weight),
+    "fit": lambda net, X, T, weight: train(net, X, T, weight, batch_size=2),
+    "fit on-line": lambda net, X, T, weight: train(net, X, T, weight, batch_size=1),
+}
+
+
+def train(net, X, T, weight, batch_size):
+    history = net.fit(X, T, sample_weight=weight, epochs=2, batch_size=batch_size, seed=0)
+    assert np.all(np.isfinite(net.params))
+    return [history.loss]
+
+
+def magnitudes_of(dtype):
+    sizes = MAGNITUDES[dtype]
+    drawn = list(itertools.product(sizes, sizes[:4], (None, 0.0, *sizes[:4])))
+    return drawn[::3] if COMPILED else drawn[::23]
+
+
+@both_formats
+@pytest.mark.parametrize("activation", ["tanh", "exp", "relu", "sin"])
+@pytest.mark.parametrize("use", USES)
+def test_no_nan_or_infinity_in_silence(use, activation, dtype):
+    """Inputs, weights and sample weights of any size: a result is finite, or a warning says that it is not."""
+    for (loss, output), (x, w, sample_weight) in itertools.product(EXACT, magnitudes_of(dtype)):
+        net = fastbp.Network((2, 3, 2), activation=activation, output=output, loss=loss, seed=1, dtype=dtype)
+        net.params *= net.dtype.type(w)
+        X, T = np.array([[1, -1], [0.5, 2], [1, 1]]) * x, np.array([[0, 1], [1, 0], [0.5, 0.5]])
+        weight = None if sample_weight is None else np.full(3, sample_weight)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            results = USES[use](net, X, T, weight)
+        finite = all(np.all(np.isfinite(result)) for result in results)
+        assert finite or caught
+        assert all("finite" in str(warning.message) for warning in caught)
+        if use in ("loss", "gradient") and sample_weight == 0 and finite:
+            assert all(np.all(np.asarray(result) == 0) for result in results)
+
+
+@both_formats
+def test_warnings_point_at_the_call(dtype):
+    net = network("poisson", "exp", dtype)
+    for call in (lambda: net.forward(np.full((1, 3), 1e4)), lambda: net.loss(np.full((1, 3), 1e4), np.ones((1, 3))),
+                 lambda: net.gradient(np.full((1, 3), 1e4), np.ones((1, 3)))):  # fmt: skip
+        with pytest.warns(RuntimeWarning, match=f"not finite everywhere: {dtype}") as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}
+
+
+@both_formats
+def test_constant_columns_and_a_single_sample(dtype):
+    rng = np.random.default_rng(0)
+    X, T = np.full((20, 3), 0.25), rng.normal(size=(20, 2))
+    for n in (1, 20):
+        net = fastbp.Network((3, 4, 2), seed=0, dtype=dtype)
+        history = net.fit(X[:n], T[:n], epochs=300, learning_rate=0.02)
+        expected = T[:n].mean(axis=0)
+        assert history.stopped_by == "epochs"
+        assert np.allclose(net.forward(X[:1])[0], expected, atol=0.05)
+
+
+@both_formats
+def test_weights_of_zero_train_nothing(dtype):
+    for solver, batch_size in itertools.product(("sgd", "adam", "rmsprop", "rprop"), (1, 3, None)):
+        if solver == "rprop" and batch_size is not None:
+            continue
+        net = fastbp.Network((3, 4, 2), seed=0, dtype=dtype)
+        before = net.params.tobytes()
+        history = net.fit(np.ones((6, 3)), np.ones((6, 2)), sample_weight=np.zeros(6), solver=solver,
+                          batch_size=batch_size, epochs=2)  # fmt: skip
+        assert history.loss == [0.0, 0.0]
+        assert net.params.tobytes() == before
