@@ -274,6 +274,18 @@ def test_warnings_point_at_the_call(dtype):
 
 
 @both_formats
+def test_a_validation_loss_that_is_not_finite_is_warned_of_once(dtype):
+    net = network("poisson", "exp", dtype)
+    X, T = np.zeros((4, 3)), np.ones((4, 3))
+    with pytest.warns(RuntimeWarning, match="validation loss is inf after epoch 1") as caught:
+        history = net.fit(X, T, epochs=3, validation=(X + 1e4, T), patience=10)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert history.stopped_by == "epochs"
+    assert history.validation_loss == [np.inf] * 3
+
+
+@both_formats
 def test_constant_columns_and_a_single_sample(dtype):
     rng = np.random.default_rng(0)
     X, T = np.full((20, 3), 0.25), rng.normal(size=(20, 2))

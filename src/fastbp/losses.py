@@ -17,7 +17,8 @@ huber                  1/2 d**2 if abs(d) <= 1, else abs(d) - 1/2,
 
 In a canonical pair delta_k = y_k - t_k (5.54), and the last three are computed from a_k, exactly even
 where y rounds to 0 or 1. Any other pair takes the chain rule, delta_k = dE_n/dy_k h'(a_k); there y, and
-1 - y, are kept at or above the smallest normal number before a logarithm is taken.
+1 - y, are kept at or above the smallest normal number before a logarithm is taken. What overflows, e**a or a
+square, makes E_n infinite, with a warning: `docs/accuracy.md` says where.
 """
 
 import numpy as np

@@ -53,11 +53,16 @@ class Network(PackedNetwork):
     ------
     ValueError, TypeError
         For an argument that makes no sense; the message names it.
+    MemoryError
+        If the machine, or the container, has less memory than the parameters take, before any is taken.
 
     Notes
     -----
     Activation, loss and gradient are those of Bishop, *Pattern Recognition and Machine Learning*,
     section 5.3; `fastbp.kernels.sample` has them loop by loop.
+
+    A result that is infinite, or not a number, comes with a RuntimeWarning: weights, inputs or targets are too
+    large for the dtype. `docs/accuracy.md` has the bounds of rounding.
 
     Examples
     --------
@@ -322,7 +327,7 @@ class Network(PackedNetwork):
         -----
         RuntimeWarning
             If the loss is no longer finite: training stops, and the weights go back to the start of that
-            epoch.
+            epoch. Once, if the validation loss is not finite.
 
         Notes
         -----

@@ -125,6 +125,7 @@ class Training:
         self.samples, self.validation = split(net, apart_from(net, samples), options.validation, draw)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
+        self.warned = False  # of a validation loss that is not finite
         self._prepare(draw)
 
     def _prepare(self, draw: np.random.Generator) -> None:
@@ -258,6 +259,14 @@ class Training:
 
     def _validate(self, samples: batch.Samples) -> float:
         error, _ = self.net.engine.run(samples, batch.ERROR, n_threads=self.options.n_threads)
+        if not np.isfinite(error) and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The validation loss is {error} after epoch {self.history.n_epochs}, and counts as no improvement: "
+                f"{self.net.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
+                RuntimeWarning,
+                stacklevel=6,
+            )
         return error / len(samples.x)
 
     def _finite(self) -> bool:
