@@ -1,3 +1,5 @@
+import os
+
 import hypothesis
 import pytest
 from cases import COMPILED
@@ -11,7 +13,15 @@ hypothesis.settings.register_profile(
     max_examples=25 if COMPILED else 4,
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
 )
-hypothesis.settings.load_profile("fastbp")
+# New examples in every run, many of them; a failure prints what repeats it.
+hypothesis.settings.register_profile(
+    "nightly",
+    hypothesis.settings.get_profile("fastbp"),
+    derandomize=False,
+    print_blob=True,
+    max_examples=10_000 if COMPILED else 500,
+)
+hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 
 
 def pytest_configure(config):

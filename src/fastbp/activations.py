@@ -123,7 +123,7 @@ class BuiltIn(Activation):
 
 
 def _flat(a: Array) -> tuple[Array, tuple[int, ...]]:
-    array = np.asarray(a)
+    array = checks.numeric(a, "a")
     dtype = array.dtype if array.dtype in (np.float32, np.float64) else np.dtype(np.float64)
     return np.ascontiguousarray(array, dtype=dtype.newbyteorder("=")).reshape(-1), array.shape
 
@@ -165,7 +165,7 @@ def resolve(value: object, argument: str, known: dict[str, Activation]) -> Activ
         if value.code == codes.SOFTMAX and "softmax" not in known:
             raise ValueError(f"{argument} must be a function of one unit; softmax is for the output layer")
         return value
-    if value == "softmax" and "softmax" not in known:
+    if isinstance(value, str) and value == "softmax" and "softmax" not in known:
         raise ValueError(
             f"{argument} must be one of {', '.join(sorted(known))}; got 'softmax', which is for the output"
         )
@@ -176,7 +176,7 @@ def resolve_hidden(value: object, n_hidden: int) -> list[Activation]:
     """One Activation for each hidden layer, from one or from a sequence of them."""
     if isinstance(value, str | Activation) or not isinstance(value, Iterable):
         return [resolve(value, "activation", ACTIVATIONS)] * n_hidden
-    values = list(value)
+    values = checks.items(value, "activation", "a name, an Activation, or a sequence of them")
     if len(values) != n_hidden:
         raise ValueError(
             f"activation must be one name, or one for each of the {n_hidden} hidden layers; got {len(values)}"
@@ -198,9 +198,7 @@ def resolve_units(value: object, output: Activation, units: range, n_outputs: in
 
 def by_name(activations: object) -> dict[str, Activation]:
     """A user's Activations by their names."""
-    if isinstance(activations, str) or not isinstance(activations, Iterable):
-        raise TypeError(f"activations must be a sequence of Activation objects; got {activations!r}")
-    found = list(activations)
+    found = checks.items(activations, "activations", "a sequence of Activation objects")
     for item in found:
         if not isinstance(item, Activation):
             raise TypeError(f"activations must hold Activation objects; got {item!r}")

@@ -2,13 +2,19 @@
 
 import difflib
 import operator
+import os
+import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+LARGEST = 2**63 - 1  # of an integer that counts something
+# What float() may take, and what is no real number all the same.
+NOT_REAL = (bool, np.bool_, str, bytes, np.flexible, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 
 def name_of(value: object, known: Iterable[str], argument: str) -> str:
@@ -23,42 +29,65 @@ def name_of(value: object, known: Iterable[str], argument: str) -> str:
     return value
 
 
-def integer(value: object, argument: str, *, minimum: int) -> int:
-    """`value` as an int of at least `minimum`."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{argument} must be an integer; got {value!r}")
+def integer(value: object, argument: str, *, minimum: int, maximum: float = LARGEST) -> int:
+    """`value` as an int from `minimum` to `maximum`."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{argument} must be an integer; got {_describe(value)}") from None
+        number = None
+    if number is None or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be an integer; got {_describe(value)}")
     if number < minimum:
-        raise ValueError(f"{argument} must be at least {minimum}; got {number}")
+        raise ValueError(f"{argument} must be at least {minimum}; got {_describe(number)}")
+    if number > maximum:
+        raise ValueError(f"{argument} must be at most {maximum}; got {_describe(number)}")
     return number
 
 
 def number(value: object, argument: str, *, low: float = 0.0, high: float = np.inf, low_open: bool = False) -> float:
     """`value` as a finite float in [low, high), or (low, high)."""
-    if isinstance(value, bool | np.bool_ | str | bytes):
-        raise TypeError(f"{argument} must be a number; got {value!r}")
+    if isinstance(value, NOT_REAL) or (hasattr(value, "ndim") and not _is_real_number(value)):
+        raise TypeError(f"{argument} must be a number; got {_describe(value)}")
+    bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
     try:
         result = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except OverflowError:
+        raise ValueError(f"{argument} must be {bounds} and finite; got {_describe(value)}") from None
+    except Exception:  # what another library's number may raise
         raise TypeError(f"{argument} must be a number; got {_describe(value)}") from None
     inside = (low < result if low_open else low <= result) and result < high
     if not inside:
-        bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
         raise ValueError(f"{argument} must be {bounds} and finite; got {result:g}")
     return result
 
 
-def float_dtype(dtype: object) -> np.dtype:
+def items(values: object, argument: str, expected: str) -> list[Any]:
+    """What a sequence, or anything else with an order to iterate in, holds."""
+    try:
+        if not isinstance(values, str | bytes | dict | set | frozenset):
+            return list(values)  # type: ignore[call-overload,no-any-return]
+    except TypeError:
+        pass
+    raise TypeError(f"{argument} must be {expected}; got {_describe(values)}")
+
+
+def file_path(value: object, argument: str = "path") -> str:
+    """`value` as the path of a file."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
+        raise TypeError(f"{argument} must be a string or a path; got {_describe(value)}")
+    if not path or "\0" in path:
+        raise ValueError(f"{argument} must be the name of a file; got {path!r}")
+    return path
+
+
+def float_dtype(dtype: object, argument: str = "dtype") -> np.dtype:
     """float32 or float64, in native byte order."""
     try:
         checked = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"dtype must be 'float32' or 'float64'; got {dtype!r}") from None
+        raise TypeError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}") from None
     if dtype is None or checked not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64'; got {dtype!r}")
+        raise ValueError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}")
     return np.dtype(str(checked.name))
 
 
@@ -71,7 +100,7 @@ def flag(value: object, argument: str) -> bool:
 
 def matrix(values: object, argument: str, n_columns: int, dtype: np.dtype, columns: str) -> Array:
     """`values` as a finite, C-contiguous array (n, n_columns) of `dtype`; from a 1-D one if it has one column."""
-    array = _numeric(values, argument)
+    array = numeric(values, argument)
     if array.ndim == 1 and n_columns == 1:
         array = array.reshape(-1, 1)
     if array.ndim != 2 or array.shape[1] != n_columns:
@@ -87,22 +116,29 @@ def matrix(values: object, argument: str, n_columns: int, dtype: np.dtype, colum
 
 def finite(array: Array, argument: str, dtype: np.dtype) -> Array:
     """`array` as a C-contiguous one of `dtype`; an error names the first number that is not finite there."""
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(array, dtype=dtype)
-    # One pass without temporaries: a sum is finite only if every term is (or if it overflows: then look).
     with np.errstate(over="ignore", invalid="ignore"):
+        converted = np.ascontiguousarray(array, dtype=dtype)
+        if not converted.flags.aligned:
+            converted = converted.copy()
+        # One pass without temporaries: a sum is finite only if every term is (or if it overflows: then look).
         if not np.isfinite(converted.sum()) and not np.isfinite(converted).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(converted))[0])
-            raise ValueError(
-                f"{argument} must be finite in {dtype.name}; {argument}[{', '.join(map(str, place))}] "
-                f"is {np.asarray(array)[place]}"
-            )
+            _raise_not_finite(array, converted, argument)
     return converted
+
+
+def _raise_not_finite(array: Array, converted: Array, argument: str) -> NoReturn:
+    """Raise the error for the first number that is not finite, or not in the dtype that it was converted to."""
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(converted))[0])
+    where, dtype = f"{argument}[{', '.join(map(str, place))}]", converted.dtype
+    if np.isfinite(array[place]):
+        largest = f"the largest number of {dtype.name} is {np.finfo(dtype).max:.3g}"
+        raise ValueError(f"{argument} must be finite in {dtype.name}; {where} is {array[place]!s}, {largest}")
+    raise ValueError(f"{argument} must be finite in {dtype.name}; {where} is {array[place]!s}")
 
 
 def vector(values: object, argument: str, length: int, dtype: np.dtype) -> Array:
     """`values` as a 1-D array of `length` finite numbers."""
-    array = _numeric(values, argument)
+    array = numeric(values, argument)
     if array.shape != (length,):
         raise ValueError(f"{argument} must have shape ({length},); got shape {array.shape}")
     return finite(array, argument, dtype)
@@ -110,13 +146,24 @@ def vector(values: object, argument: str, length: int, dtype: np.dtype) -> Array
 
 def rows(values: object, argument: str, shape: tuple[int, int], dtype: np.dtype, columns: str) -> Array:
     """`values` as finite numbers of the shape (n_samples, n_columns); a single row, 1-D, stands for all of them."""
-    if _numeric(values, argument).ndim == 1:
+    if numeric(values, argument).ndim == 1:
         row = vector(values, argument, shape[1], dtype)
         return np.ascontiguousarray(np.broadcast_to(row, shape))
     array = matrix(values, argument, shape[1], dtype, columns)
     if len(array) != shape[0]:
         raise ValueError(f"{argument} must have a row for each sample, {shape[0]}; got {len(array)}")
     return array
+
+
+def warn_unless_finite(values: Array, what: str) -> None:
+    """Warn the caller of a method's caller of results that are infinite or not a number, as NumPy does."""
+    if not np.isfinite(values).all():
+        warnings.warn(
+            f"{what} are not finite everywhere: {values.dtype.name} cannot hold what these weights, inputs and "
+            f"targets make. Inputs and targets of about 1 may help, or float64",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype) -> Array:
@@ -130,24 +177,67 @@ def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtyp
     return weights
 
 
-def _numeric(values: object, argument: str) -> Array:
+def numeric(values: object, argument: str) -> Array:
+    """`values` as an array of real numbers, of whatever dtype they have."""
     if values is None or isinstance(values, str | bytes | dict | set):
         raise TypeError(f"{argument} must be an array of numbers; got {_describe(values)}")
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{argument} must have no masked values; got {int(np.ma.getmaskarray(values).sum())} of them")
+    rows = values if isinstance(values, list | tuple) else (values,)
+    n_masked = sum(int(np.ma.getmaskarray(row).sum()) for row in rows if isinstance(row, np.ma.MaskedArray))
+    if n_masked:
+        raise ValueError(f"{argument} must have no masked values; got {n_masked} of them")
     try:
         array = np.asarray(values)
+    except MemoryError:
+        raise
     except ValueError as error:
         raise ValueError(f"{argument} must be an array of numbers with rows of one length; {error}") from None
+    except Exception as error:  # what another library's __array__ may raise
+        raise TypeError(f"{argument} must be an array of numbers; {type(values).__name__}: {error}") from error
     if array.dtype == object:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(f"{argument} must hold numbers only; got an array of Python objects") from None
+        return _from_objects(array, values, argument)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{argument} must hold real numbers; got an array of {array.dtype}")
     return array
 
 
+def _from_objects(array: Array, values: object, argument: str) -> Array:
+    """An array of Python objects as one of float64, if all of them are real numbers."""
+    if array.ndim == 0:
+        raise TypeError(f"{argument} must be an array of numbers; got {_describe(values)}")
+    objects = array.ravel().tolist()
+    wrong = {kind for kind in set(map(type, objects)) if not _is_real_kind(kind)}
+    if wrong:
+        first = next(k for k, item in enumerate(objects) if type(item) in wrong)
+        place = ", ".join(map(str, np.unravel_index(first, array.shape)))
+        raise TypeError(f"{argument} must hold numbers only; {argument}[{place}] is {_describe(objects[first])}")
+    try:
+        with np.errstate(over="ignore"):  # what becomes infinite is refused later
+            return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{argument} must be finite in float64; an integer in it is too large for that") from None
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{argument} must hold numbers only; {error}") from None
+
+
+def _is_real_kind(kind: type) -> bool:
+    """Whether objects of this type are real numbers."""
+    return issubclass(kind, bool | np.bool_) or (
+        hasattr(kind, "__float__") and not issubclass(kind, (*NOT_REAL, np.ndarray))
+    )
+
+
+def _is_real_number(array: Any) -> bool:
+    """Whether an array of any library has no dimensions; one of NumPy's must hold a real number too."""
+    is_real = not isinstance(array, np.ndarray) or (array.dtype.kind in "fiu" and not np.ma.is_masked(array))
+    return bool(array.ndim == 0) and is_real
+
+
 def _describe(value: object) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    """A value and its type, in a line."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python does not write integers of thousands of digits
+        return f"something of type {type(value).__name__}"
+    return f"{text if len(text) <= 200 else text[:197] + '...'} ({type(value).__name__})"

@@ -65,7 +65,8 @@ def from_networkx(
     has_bias = checks.flag(bias, "bias")
     known = by_name(activations)
     default = [resolve(functions[0], "activation", ACTIVATIONS), resolve(functions[1], "output", OUTPUTS)]
-    draw, draw_weights = initial.generator(options["seed"]), initial.resolve(options["init"])
+    dtype = checks.float_dtype(G.graph.get("dtype", "float64") if options["dtype"] is None else options["dtype"])
+    draw, draw_weights = initial.generator(options["seed"]), initial.resolve(options["init"], dtype)
     first_output = len(order) - n_outputs
     units = [
         _unit(G, node, default[number >= first_output], has_bias, known, is_output=number >= first_output)
@@ -75,7 +76,6 @@ def from_networkx(
     numbers = {node: number for number, node in enumerate(order)}
     edges = np.array([(numbers[i], numbers[j]) for i, j in G.edges], np.int64).reshape(-1, 2)
     loss = options["loss"] or Loss(G.graph.get("loss", "squared_error"), **G.graph.get("loss_options", {}))
-    dtype = G.graph.get("dtype", "float64") if options["dtype"] is None else options["dtype"]
     parts = Parts(
         n_inputs,
         n_outputs,
@@ -83,7 +83,7 @@ def from_networkx(
         [function for function, _bias in units],
         [start is not None for _function, start in units],
         losses.resolve(loss),
-        checks.float_dtype(dtype),
+        dtype,
     )
     net = parts.build(cls)
     n_into, n_from = (np.bincount(edges[:, end], minlength=len(order)) for end in (1, 0))

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.topology import Topology
 
 Fan = int | Array  # connections into a unit, or out of it: for all weights, or for each
 # (generator, n_in, n_out, shape) -> weights of that shape
@@ -26,17 +27,24 @@ SCHEMES: dict[str, Draw] = {
 }
 
 
-def resolve(init: object) -> Draw:
+def n_bytes(topology: Topology, dtype: np.dtype) -> int:
+    """Bytes of the parameters, and of the largest block as it is drawn."""
+    largest = max(n_out * n_in for n_out, n_in in topology.block_shapes)
+    return topology.n_params * dtype.itemsize + largest * np.dtype(np.float64).itemsize
+
+
+def resolve(init: object, dtype: np.dtype) -> Draw:
     """What draws the weights of a block, from a scheme's name or a bound."""
     if isinstance(init, str):
         return SCHEMES[checks.name_of(init, SCHEMES, "init")]
-    bound = checks.number(init, "init")
+    # Half of the largest number: the generator needs the width of the interval.
+    bound = checks.number(init, "init", high=float(np.finfo(dtype).max) / 2)
     return lambda draw, _n_in, _n_out, shape: draw.uniform(-bound, bound, shape)
 
 
 def generator(seed: object) -> np.random.Generator:
     """NumPy's generator for a seed, None drawing one."""
-    return np.random.default_rng(None if seed is None else checks.integer(seed, "seed", minimum=0))
+    return np.random.default_rng(None if seed is None else checks.integer(seed, "seed", minimum=0, maximum=np.inf))
 
 
 def some_seed(seed: int | None) -> int:

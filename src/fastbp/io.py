@@ -32,6 +32,11 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     extra : dict, optional
         Anything that JSON can hold, up to 16 MiB of it.
     """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a fastbp.Network; got {net!r}")
+    if extra is not None and not isinstance(extra, dict):
+        raise TypeError(f"extra must be a dict that JSON can hold; got {extra!r}")
+    target = checks.file_path(path)
     shape, arrays = _graph_of(net) if net.is_given_by_edges else _layers_of(net)
     header = shape | {
         "loss": net.loss_name,
@@ -43,7 +48,7 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     if not isinstance(header["extra"], dict):
         raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
     try:
-        files.write(path, MODEL, header, arrays)
+        files.write(target, MODEL, header, arrays)
     except (TypeError, ValueError, RecursionError) as error:
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
 
@@ -82,7 +87,7 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
         an activation function that is not among `activations`.
     """
     known = by_name(activations)
-    with files.reading(path, MODEL) as contents:
+    with files.reading(checks.file_path(path), MODEL) as contents:
         extra = contents.header["extra"]
         if not isinstance(extra, dict):
             raise TypeError(f"extra must be a dict; got {type(extra).__name__}")

@@ -20,7 +20,8 @@ quantile               q (t - y) if t > y, else (1 - q) (y - t);
 
 In a canonical pair delta_k = y_k - t_k (5.54), and the last three are computed from a_k, exactly even
 where y rounds to 0 or 1. Any other pair takes the chain rule, delta_k = dE_n/dy_k h'(a_k); there y, and
-1 - y, are kept at or above the smallest normal number before a logarithm is taken.
+1 - y, are kept at or above the smallest normal number before a logarithm is taken. What overflows, e**a or a
+square, makes E_n infinite, with a warning: `docs/accuracy.md` says where.
 """
 
 from dataclasses import KW_ONLY, dataclass, fields

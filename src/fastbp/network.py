@@ -1,12 +1,13 @@
 """`Network`: what a user holds. It checks its input, packs it, and calls a kernel."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastbp import checks, initial, losses, threads
+from fastbp import checks, initial, losses, memory, threads
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
@@ -55,11 +56,16 @@ class Network(RewirableNetwork):
     ------
     ValueError, TypeError
         For an argument that makes no sense; the message names it.
+    MemoryError
+        If the machine, or the container, has less memory than the parameters take, before any is taken.
 
     Notes
     -----
     Activation, loss and gradient are those of Bishop, *Pattern Recognition and Machine Learning*,
     section 5.3; `fastbp.kernels.sample` has them loop by loop.
+
+    A result that is infinite, or not a number, comes with a RuntimeWarning: weights, inputs or targets are too
+    large for the dtype. `docs/accuracy.md` has the bounds of rounding.
 
     Examples
     --------
@@ -85,9 +91,8 @@ class Network(RewirableNetwork):
         dtype: Any = "float64",
         seed: int | None = None,
     ) -> None:
-        if isinstance(sizes, str | bytes) or not isinstance(sizes, Iterable):
-            raise TypeError(f"sizes must be a sequence of integers; got {sizes!r}")
-        checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(sizes))
+        given = checks.items(sizes, "sizes", "a sequence of integers")
+        checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(given))
         if len(checked_sizes) < 2:
             raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {checked_sizes}")
         hidden = resolve_hidden(activation, len(checked_sizes) - 2)
@@ -96,7 +101,8 @@ class Network(RewirableNetwork):
         topology = Topology.layered(checked_sizes, check_skip(skip, len(checked_sizes)), checks.flag(bias, "bias"))
         checked_dtype = checks.float_dtype(dtype)
         draw = initial.generator(seed)
-        draw_weights = initial.resolve(init)
+        draw_weights = initial.resolve(init, checked_dtype)
+        memory.check(initial.n_bytes(topology, checked_dtype), "sizes", f"{topology.n_params:,} parameters")
         self._build(topology, functions, checked_loss, checked_dtype)
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
@@ -175,7 +181,7 @@ class Network(RewirableNetwork):
         functions = resolve_units(activation, resolve(output, "output", OUTPUTS), range(n_in, n_all), n_out)
         biased = check_biased(bias, n_in, n_all)
         checked_loss, checked_dtype = losses.resolve(loss), checks.float_dtype(dtype)
-        draw, draw_weights = initial.generator(seed), initial.resolve(init)
+        draw, draw_weights = initial.generator(seed), initial.resolve(init, checked_dtype)
         net = Parts(n_in, n_out, checked, functions, biased, checked_loss, checked_dtype).build(cls)
         n_into, n_from = (np.bincount(checked[:, end], minlength=n_all) for end in (1, 0))
         net.edge_weights = draw_weights(draw, n_into[checked[:, 1]], n_from[checked[:, 0]], (len(checked),))
@@ -230,8 +236,7 @@ class Network(RewirableNetwork):
         sample_weight : array (n_samples,), optional
             Not negative; 1 for each sample if not given.
         """
-        samples = self.check_samples(X, T, sample_weight)
-        return self.engine.run(samples, batch.ERROR)[0]
+        return self._sums(self.check_samples(X, T, sample_weight), batch.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
@@ -242,7 +247,7 @@ class Network(RewirableNetwork):
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
-        return self.engine.run(samples, batch.GRADIENT, n_threads=threads.check(n_threads))
+        return self._sums(samples, batch.GRADIENT, threads.check(n_threads))
 
     def input_gradient(self, X: Array, v: Array | None = None, n_threads: int | None = None) -> Array:
         """Derivatives of the outputs by the inputs.
@@ -386,7 +391,8 @@ class Network(RewirableNetwork):
         -----
         RuntimeWarning
             If the loss is no longer finite: training stops, and the weights go back to the start of that
-            epoch. If a checkpoint cannot be written: training goes on.
+            epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
+            finite.
 
         Notes
         -----
@@ -475,6 +481,7 @@ class Network(RewirableNetwork):
         out = np.empty((len(samples.x), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
         self.engine.run(samples, kind, first_unit=first_unit, out=out)
+        checks.warn_unless_finite(out, "delta of units" if with_delta else "values of units")
         return out
 
     def _input_gradient(self, x: Array, v: Array, n_threads: int | None) -> Array:
@@ -483,6 +490,15 @@ class Network(RewirableNetwork):
         samples = batch.Samples(x, v, np.empty(0, self.dtype), NO_ORDER)
         self.engine.run(samples, batch.INPUT_DELTA, out=out, n_threads=n_threads)
         return out
+
+    def _sums(self, samples: batch.Samples, kind: int, n_threads: int | None = None) -> tuple[float, Array]:
+        """The error of all samples; and its gradient, if that is the job."""
+        error, gradient = self.engine.run(samples, kind, n_threads=n_threads)
+        if kind == batch.GRADIENT:
+            checks.warn_unless_finite(gradient, "derivatives")
+        if not math.isfinite(error):
+            checks.warn_unless_finite(np.array(error, self.dtype), "sums of errors")
+        return error, gradient
 
     def _by_layer(self, values: Array) -> list[Array]:
         starts = zip(self._topology.first_units, self.sizes, strict=True)

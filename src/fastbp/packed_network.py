@@ -257,9 +257,7 @@ class PackedNetwork:
     def astype(self, dtype: Any) -> Self:
         """A copy with parameters of another dtype."""
         checked = checks.float_dtype(dtype)
-        return self.assemble(
-            self._topology, self._functions, self._loss, checked, self.params.astype(checked), self._wiring
-        )
+        return self.assemble(self._topology, self._functions, self._loss, checked, self.params, self._wiring)
 
     def __repr__(self) -> str:
         return describe(self)

@@ -128,7 +128,8 @@ class Choice:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
         if self.code == updates.RPROP:
-            state[1] = self.first_rate
+            with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
+                state[1] = self.first_rate
         options = np.zeros(4)
         options[: len(self.values)] = self.values
         address = updates.address_of_step(self.code, dtype)

@@ -276,10 +276,8 @@ def check_skip(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
         if skip != "all":
             raise ValueError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
         return [(i, k) for i in range(n_layers) for k in range(i + 2, n_layers)]
-    if not isinstance(skip, Iterable):
-        raise TypeError(f'skip must be "all" or pairs (from_layer, to_layer); got {skip!r}')
     pairs: dict[tuple[int, int], None] = {}  # in their order
-    for pair in skip:
+    for pair in checks.items(skip, "skip", '"all" or a sequence of pairs (from_layer, to_layer)'):
         if isinstance(pair, str) or not isinstance(pair, Iterable) or len(ends := list(pair)) != 2:
             raise ValueError(f"skip must hold pairs (from_layer, to_layer); got {pair!r}")
         source, target = (checks.integer(end, "skip", minimum=0) for end in ends)

@@ -103,7 +103,7 @@ class Options:
         checks.name_of(self.reduction, ("mean", "sum"), "reduction")
         self.shuffle = checks.flag(self.shuffle, "shuffle")
         if self.seed is not None:
-            self.seed = checks.integer(self.seed, "seed", minimum=0)
+            self.seed = checks.integer(self.seed, "seed", minimum=0, maximum=np.inf)
         if self.patience is not None:
             self.patience = checks.integer(self.patience, "patience", minimum=1)
         if self.tol is not None:
@@ -125,7 +125,7 @@ class Training:
 
     def __init__(self, net: "Network", samples: batch.Samples, options: Options) -> None:
         self.net, self.options = net, options
-        held_out = own_validation(net, options.validation)
+        samples, held_out = apart_from(net, samples), own_validation(net, options.validation)
         self.n_samples = len(samples.x) - n_held_out(options.validation, len(samples.x))
         self.checkpoint, state = None, None
         if options.checkpoint is not None:
@@ -138,6 +138,7 @@ class Training:
             self.samples, self.validation = split(samples, self.n_samples, draw)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
+        self.warned = False  # of a validation loss that is not finite
         self._prepare(draw)
         if state is not None:
             restore(self, state)
@@ -306,6 +307,14 @@ class Training:
 
     def _validate(self, samples: batch.Samples) -> float:
         error, _ = self.net.engine.run(samples, batch.ERROR, n_threads=self.options.n_threads)
+        if not np.isfinite(error) and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The validation loss is {error} after epoch {self.history.n_epochs}, and counts as no improvement: "
+                f"{self.net.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
+                RuntimeWarning,
+                stacklevel=6,
+            )
         return error / len(samples.x)
 
     def _finite(self) -> bool:
@@ -337,7 +346,7 @@ def own_validation(net: "Network", validation: Validation) -> batch.Samples | No
         return None
     if len(validation) not in (2, 3):
         raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
-    return net.check_samples(*validation, prefix="validation ")
+    return apart_from(net, net.check_samples(*validation, prefix="validation "))
 
 
 def n_held_out(validation: Validation, n_samples: int) -> int:
@@ -359,6 +368,15 @@ def split(samples: batch.Samples, n_kept: int, draw: np.random.Generator) -> tup
     return _take(samples, np.sort(rows[n_validation:])), _take(samples, np.sort(rows[:n_validation]))
 
 
+def apart_from(net: "Network", samples: batch.Samples) -> batch.Samples:
+    """The samples; copies of arrays that share memory with the parameters, which training changes."""
+    x, t, weight = (
+        array.copy() if np.may_share_memory(array, net.params) else array
+        for array in (samples.x, samples.t, samples.weight)
+    )
+    return samples._replace(x=x, t=t, weight=weight)
+
+
 def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
     weight = samples.weight[rows] if samples.weight.size else samples.weight
     return samples._replace(x=samples.x[rows], t=samples.t[rows], weight=weight)
@@ -367,8 +385,9 @@ def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
 def _check_callbacks(callback: Callbacks) -> list[Callback]:
     if callback is None:
         return []
-    callbacks = [callback] if callable(callback) or not isinstance(callback, Iterable) else list(callback)
+    expected = "a function of (net, history), or a list of them"
+    callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
     for item in callbacks:
         if not callable(item):
-            raise TypeError(f"callback must be a function of (net, history), or a list of them; got {item!r}")
+            raise TypeError(f"callback must be {expected}; got {item!r}")
     return callbacks

@@ -41,7 +41,8 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
     >>> import fastbp
     >>> fastbp.warm_up(["float32"])  # doctest: +SKIP
     """
-    for dtype in [checks.float_dtype(dtype) for dtype in dtypes]:
+    given = checks.items(dtypes, "dtypes", "a sequence of dtypes")
+    for dtype in [checks.float_dtype(dtype, f"dtypes[{k}]") for k, dtype in enumerate(given)]:
         _compile_functions(dtype)
         _use_a_network(dtype)
 

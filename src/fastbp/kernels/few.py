@@ -13,7 +13,19 @@ import numpy as np
 from numba import types
 
 from fastbp.kernels.compiling import JIT_DISABLED, entry, kernel
-from fastbp.kernels.lanes import lanes, load, number, shift, store_first, view, view_at
+from fastbp.kernels.lanes import (
+    fma,
+    keep_first,
+    lanes,
+    load,
+    number,
+    shift,
+    splat,
+    store_first,
+    sum_lanes,
+    view,
+    view_at,
+)
 from fastbp.kernels.packed import BLOCK_COLUMNS, LAYER_COLUMNS, Net, layer_of
 from fastbp.kernels.single import Units, forward, place, set_inputs
 
@@ -57,7 +69,7 @@ INTERPRETER_LOCKS = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 @entry(nogil=False)
 def forward_few(address, x, out):
-    """Outputs for the rows of x; False if x is not C-contiguous, not as wide as the inputs, or not finite."""
+    """Outputs for the rows of x; False if x is not C-contiguous or as wide as the inputs, or a number is not finite."""
     plan = view_at(np.int64, address, PLAN_SIZE)
     net, units = net_at(plan, x.dtype), units_at(plan, x.dtype)
     inputs, outputs = layer_of(net, 0), layer_of(net, net.n_layers - 1)
@@ -65,14 +77,17 @@ def forward_few(address, x, out):
     if not in_rows(x, n_inputs):
         return False
     y = place(outputs, net.n_layers - 1, units.z)
+    bad = splat(y, 0.0)
     for n in range(len(x)):
         if not set_inputs(units, shift(view(x), n * n_inputs), n_inputs):
             return False
         forward(net, units)
         for k in range(0, n_outputs, lanes(y)):
             count = min(n_outputs - k, lanes(y))
-            store_first(view(out), n * n_outputs + k, load(y, k), count)
-    return True
+            y_k = load(y, k)
+            store_first(view(out), n * n_outputs + k, y_k, count)
+            bad = fma(keep_first(y_k, count), 0.0, bad)
+    return sum_lanes(bad) == 0.0
 
 
 @cache

@@ -8,6 +8,8 @@ ulp of the format; the bounds in the docstrings are tested over the whole range 
 Inputs of +-0, +-inf and NaN give what C's functions give.
 """
 
+import math
+
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
     absolute,
@@ -178,15 +180,17 @@ def _atanh2(s):
 
 @kernel
 def log(x):
-    """ln x of positive normal numbers, within 2 ulp; near x = 1 within 2 ulp of x - 1."""
+    """ln x of positive normal numbers, within 2 ulp; near x = 1 within 2 ulp of x - 1. Infinity and NaN stay."""
     m, n = mantissa(x), exponent(x)
     large = m > 1.4142135
     m = select(large, m * 0.5, m)
     n = select(large, n + 1.0, n)
     fraction = _atanh2((m - 1.0) / (m + 1.0))
     if precision(x) == 32:
-        return fma(n, LN2_HIGH_32, fma(n, LN2_LOW_32, fraction))
-    return fma(n, LN2_HIGH_64, fma(n, LN2_LOW_64, fraction))
+        result = fma(n, LN2_HIGH_32, fma(n, LN2_LOW_32, fraction))
+    else:
+        result = fma(n, LN2_HIGH_64, fma(n, LN2_LOW_64, fraction))
+    return select(x < math.inf, result, x)  # their mantissa would pass for a number's
 
 
 @kernel

@@ -165,19 +165,19 @@ def linear_slope(y, v, option):
 @kernel
 def canonical_cross_entropy(a, y, t, log_sum):
     """-t ln y with softmax, ln y_k = a_k - log_sum."""
-    return t * (log_sum - a)
+    return select(t == 0.0, t, t * (log_sum - a))  # a is -inf where the largest a is beyond it by more than there is
 
 
 @kernel
 def canonical_binary_cross_entropy(a, y, t, log_sum):
-    """-t ln y - (1 - t) ln(1 - y) with the logistic function: ln(1 + exp(a)) - t a."""
-    return fma(-t, a, fn.softplus(a))
+    """-t ln y - (1 - t) ln(1 - y) with the logistic function: ln(1 + exp(a)) - t a, in terms that do not cancel."""
+    return select(a > 0.0, (1.0 - t) * a, -t * a) + fn.softplus(-absolute(a))
 
 
 @kernel
 def canonical_poisson(a, y, t, log_sum):
-    """y - t ln y with y = exp(a): y - t a."""
-    return fma(-t, a, y)
+    """y - t ln y with y = exp(a): y - t a; where y has overflown, whatever a is."""
+    return fma(-t, minimum(1e4, a), y)
 
 
 # code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
@@ -200,7 +200,7 @@ CANONICAL = {
 }
 
 
-# The same for single numbers, in float64: what `sample.py` calls
+# The same for single numbers: what `sample.py` calls
 
 
 @kernel
@@ -256,17 +256,17 @@ def canonical_error(loss, a, y, t, log_sum):
 @entry
 def unit_error(loss, option, y, t):
     """E_n of one output."""
-    return first(error(loss, option, single(np.float64(y)), single(np.float64(t))))
+    return first(error(loss, option, single(y), single(t)))
 
 
 @entry
 def unit_error_slope(loss, option, y, t):
     """dE_n/dy of one output."""
-    return first(error_slope(loss, option, single(np.float64(y)), single(np.float64(t))))
+    return first(error_slope(loss, option, single(y), single(t)))
 
 
 @entry
 def unit_canonical_error(loss, a, y, t, log_sum):
-    """E_n of one output of a canonical pair."""
+    """E_n of one output of a canonical pair, in float64."""
     a, y, t = single(np.float64(a)), single(np.float64(y)), single(np.float64(t))
     return first(canonical_error(loss, a, y, t, single(np.float64(log_sum))))

@@ -1,0 +1,351 @@
+"""The table of public arguments, of what each must refuse, and of the forms in which an array may come."""
+
+import datetime
+import decimal
+import fractions
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import fastbp
+from fastbp.activations import ACTIVATIONS
+from fastbp.io import save_network
+
+NAN, INF, HUGE = float("nan"), float("inf"), 10**400
+SIZES = (3, 4, 2)
+N_SAMPLES = 6
+RNG = np.random.default_rng(7)
+# Eighths between -2 and 2: the same numbers in every floating-point format, float16 among them.
+X = RNG.integers(-16, 17, (N_SAMPLES, 3)) / 8
+T = RNG.integers(-16, 17, (N_SAMPLES, 2)) / 8
+WEIGHT = RNG.integers(0, 17, N_SAMPLES) / 8
+ARRAYS = {"X": X, "T": T, "sample_weight": WEIGHT, "params": RNG.integers(-16, 17, 26) / 8, "a": X}
+
+
+def network(dtype="float64"):
+    return fastbp.Network(SIZES, dtype=dtype, seed=0)
+
+
+class Use(NamedTuple):
+    """An argument of a public call."""
+
+    call: str
+    argument: str
+    kind: str  # of what it takes: a key of WRONG, or of VALID
+    use: Callable  # (network, value)
+
+    def __str__(self):
+        return f"{self.call}-{self.argument}"
+
+
+def set_params(net, value):
+    net.params = value
+
+
+def fit(net, **options):
+    return net.fit(X, T, **({"epochs": 0} | options))
+
+
+def train(net, X=X, T=T, sample_weight=None):
+    """Train, and return the weights."""
+    net.fit(X, T, sample_weight=sample_weight, epochs=2, batch_size=3, seed=1)
+    return net.params.copy()
+
+
+def options_of_fit(kind, *names, **others):
+    return [Use("fit", name, kind, lambda net, v, name=name: fit(net, **others, **{name: v})) for name in names]
+
+
+USES = [
+    Use("Network", "sizes", "sizes", lambda net, v: fastbp.Network(v)),
+    Use("Network", "activation", "activation", lambda net, v: fastbp.Network(SIZES, activation=v)),
+    Use("Network", "output", "name", lambda net, v: fastbp.Network(SIZES, output=v)),
+    Use("Network", "loss", "name", lambda net, v: fastbp.Network(SIZES, loss=v)),
+    Use("Network", "bias", "flag", lambda net, v: fastbp.Network(SIZES, bias=v)),
+    Use("Network", "skip", "skip", lambda net, v: fastbp.Network(SIZES, skip=v)),
+    Use("Network", "init", "size", lambda net, v: fastbp.Network(SIZES, init=v)),
+    Use("Network", "dtype", "dtype", lambda net, v: fastbp.Network(SIZES, dtype=v)),
+    Use("Network", "seed", "seed", lambda net, v: fastbp.Network(SIZES, seed=v)),
+    Use("Network", "params", "params", set_params),
+    Use("astype", "dtype", "dtype", lambda net, v: net.astype(v)),
+    Use("forward", "X", "X", lambda net, v: net.forward(v)),
+    Use("activations", "X", "X", lambda net, v: net.activations(v)[-1]),
+    Use("deltas", "X", "X", lambda net, v: net.deltas(v, T)[0]),
+    Use("deltas", "T", "T", lambda net, v: net.deltas(X, v)[0]),
+    Use("loss", "X", "X", lambda net, v: net.loss(v, T)),
+    Use("loss", "T", "T", lambda net, v: net.loss(X, v)),
+    Use("loss", "sample_weight", "sample_weight", lambda net, v: net.loss(X, T, v)),
+    Use("gradient", "X", "X", lambda net, v: net.gradient(v, T)[1]),
+    Use("gradient", "T", "T", lambda net, v: net.gradient(X, v)[1]),
+    Use("gradient", "sample_weight", "sample_weight", lambda net, v: net.gradient(X, T, v)[1]),
+    Use("gradient", "n_threads", "count or None", lambda net, v: net.gradient(X, T, n_threads=v)[1]),
+    Use("fit", "X", "X", lambda net, v: train(net, X=v)),
+    Use("fit", "T", "T", lambda net, v: train(net, T=v)),
+    Use("fit", "sample_weight", "sample_weight", lambda net, v: train(net, sample_weight=v)),
+    *options_of_fit("name", "solver", "reduction", "schedule"),
+    *options_of_fit("length", "epochs"),
+    *options_of_fit("count or None", "batch_size", "patience", "n_threads"),
+    *options_of_fit("seed", "seed"),
+    *options_of_fit("flag", "shuffle", "progress"),
+    *options_of_fit("flag", "nesterov", solver="sgd"),
+    *options_of_fit("rate or None", "learning_rate"),
+    *options_of_fit("size or None", "tol"),
+    *options_of_fit("size", "l2"),
+    *options_of_fit("size", "power", schedule="inverse_scaling"),
+    *options_of_fit("rate", "epsilon"),
+    *options_of_fit("fraction", "beta_1", "beta_2"),
+    *options_of_fit("fraction", "momentum", solver="sgd"),
+    *options_of_fit("fraction", "rho", solver="rmsprop"),
+    *options_of_fit("fraction above 0", "eta_minus", solver="rprop"),
+    *options_of_fit("factor", "eta_plus", solver="rprop"),
+    *options_of_fit("size", "step_min", solver="rprop", step_max=1e308),
+    *options_of_fit("rate", "step_max", solver="rprop", step_min=0.0),
+    *options_of_fit("validation", "validation"),
+    *options_of_fit("callback", "callback"),
+    Use("check_gradient", "net", "network", lambda net, v: fastbp.check_gradient(v, X, T)),
+    Use("check_gradient", "X", "X", lambda net, v: fastbp.check_gradient(net, v, T).analytic),
+    Use("check_gradient", "T", "T", lambda net, v: fastbp.check_gradient(net, X, v).analytic),
+    Use(
+        "check_gradient",
+        "sample_weight",
+        "sample_weight",
+        lambda net, v: fastbp.check_gradient(net, X, T, v).analytic,
+    ),
+    Use("warm_up", "dtypes", "dtypes", lambda net, v: fastbp.warm_up(v)),
+    Use("save", "path", "path", lambda net, v: net.save(v)),
+    Use("load", "path", "path", lambda net, v: fastbp.Network.load(v)),
+    Use("load", "activations", "activations", lambda net, v: fastbp.Network.load("nowhere", v)),
+    Use("save_network", "net", "network", lambda net, v: save_network(v, "nowhere")),
+    Use("save_network", "extra", "extra", lambda net, v: save_network(net, "nowhere", v)),
+    Use("Activation", "name", "new name", lambda net, v: fastbp.Activation(v, abs, abs)),
+    Use("Activation", "h", "function", lambda net, v: fastbp.Activation("own", v, abs)),
+    Use("Activation", "dh", "function", lambda net, v: fastbp.Activation("own", abs, v)),
+    Use("Activation.h", "a", "a", lambda net, v: ACTIVATIONS["tanh"].h(v)),
+    Use("Activation.dh", "a", "a", lambda net, v: ACTIVATIONS["tanh"].dh(v)),
+]
+
+# ---------------------------------------------------------------- what is wrong
+
+NO_ARRAYS = [None, "abc", b"abc", {}, {1, 2}, object(), len, (x for x in X), np.array(object()), float]
+NO_NUMBERS = ["0.5", b"1", [0.5], {}, {0.5}, 1j, np.complex128(1), np.array([0.5]), np.array("1"), np.array(1j),
+              np.timedelta64(1), np.datetime64("2026-01-01"), datetime.timedelta(1), True, np.True_, object(),
+              len, np.ma.masked, NAN, INF, -INF, HUGE, -HUGE, decimal.Decimal("NaN"), -1, -5e-324]  # fmt: skip
+NO_INTEGERS = ["3", b"3", [3], {}, 1.0, 2.5, NAN, INF, np.float64(3), np.array([3]), np.array(3.0), 1j, True, np.True_,
+               decimal.Decimal(3), fractions.Fraction(3), object(), len, -1, -HUGE, -(10**5000)]  # fmt: skip
+NO_NAMES = [None, 3, 0.5, True, "", "nonsense", "\0", b"tanh", ["a", 3], {}, {"tanh"}, len, np.zeros(3), HUGE]
+NO_FLAGS = [None, 0, 1, 0.0, NAN, "yes", "", b"1", [], [True], {}, np.array([True]), np.int64(1), object(), len]
+
+# By kind; those of arrays are in DEFECTS.
+WRONG = {
+    "sizes": [
+        None, 3, 2.5, "3-2", b"32", {3: 1, 2: 1}, {3, 2}, len, np.array(3), [], [3], [3, 0], [3, -1], [3, 2.0],
+        [3, NAN],
+        [3, None], [3, "2"], [3, True], [[3, 2]], np.zeros((2, 2), int), np.array([3.0, 2.0]), [3, 1j], [3, HUGE],
+        [3, 10**5000],
+    ],
+    "name": NO_NAMES,
+    "activation": [*NO_NAMES, ["tanh", "tanh"], [], np.array("tanh")],
+    "flag": NO_FLAGS,
+    "skip": [None, 3, "some", b"all", len, 0.5, [3], [(0,)], [(0, 1)], [(0, 2), (0, 2)], [(0, 2.0)], [(True, 2)],
+             [(0, HUGE)], [(-1, 1)], ["02"], np.array(3), {}.items],
+    "dtype": [None, 3, "", "f2", "float16", "longdouble", "complex64", "O", object, int, bool, "f4,f4", ">f4", {}, (),
+              "float32 ", len, HUGE, NAN],
+    "dtypes": [None, 3, "float32", ["float16"], ["float32", None], {}.items, np.array(3)],
+    "seed": NO_INTEGERS,
+    "length": [*NO_INTEGERS, None, HUGE, 10**5000],
+    "count or None": [*NO_INTEGERS, 0, HUGE],
+    "size": [value for value in NO_NUMBERS if not isinstance(value, str)] + [None],  # init takes names as well
+    "size or None": NO_NUMBERS,
+    "rate": [*NO_NUMBERS, 0, 0.0, None, decimal.Decimal("1e-400"), np.longdouble("1e-400")],
+    "rate or None": [*(v for v in NO_NUMBERS if v is not len), 0, 0.0, decimal.Decimal("1e-400")],
+    "fraction": [*NO_NUMBERS, None, 1, 1.5],
+    "fraction above 0": [*NO_NUMBERS, None, 0, 1, 1.5],
+    "factor": [*NO_NUMBERS, None, 0, 1, 0.5],
+    "validation": [*NO_NUMBERS[4:], 0, 1, 0.99, "0.2", {}, (X,), (X, T, WEIGHT, X), (X[:, :2], T), (X, T[:3]),
+                   (X[:0], T[:0]), [X * NAN, T], (X, None), (None, T), (X, T, -WEIGHT - 1), X],
+    "callback": [3, 0.5, "print", b"x", [print, 3], {"a": print}, np.array(3), True],
+    "network": [None, 3, "net", [], fastbp.Network, X],
+    "path": [None, 3, 2.5, True, b"file", [], {}, X, "", "a\0b", len],
+    "activations": [None, 3, "tanh", [3], {"a": 3}, [None], np.array(3)],
+    "extra": [3, "text", [1], (1, 2), {1, 2}, {"a": {1}}, {"a": NAN}, {"a": X}],
+    "new name": [None, 3, "", b"own", ["own"], "tanh", "softmax"],
+    "function": [None, 3, "abs", [abs], {}, X],
+}  # fmt: skip
+
+
+def has_defect(change, *, of=None):
+    """A defect: (array, random place in it) -> the value with the defect; `of`: arguments that it is one for."""
+    return change, of
+
+
+def with_item(item, dtype=None):
+    def change(array, place):
+        array = array.astype(dtype or type(item) if dtype is not float else array.dtype)
+        array[place] = item
+        return array
+
+    return change
+
+
+DEFECTS = {
+    "nan": has_defect(with_item(NAN, float), of=("X", "T", "sample_weight", "params")),
+    "inf": has_defect(with_item(INF, float), of=("X", "T", "sample_weight", "params")),
+    "minus inf": has_defect(with_item(-INF, float), of=("X", "T", "sample_weight", "params")),
+    "None": has_defect(with_item(None, object)),
+    "text": has_defect(with_item("1", object)),
+    "bytes": has_defect(with_item(b"1", object)),
+    "complex object": has_defect(with_item(1j, object)),
+    "huge integer": has_defect(with_item(HUGE, object)),
+    "date": has_defect(with_item(datetime.date(2026, 1, 1), object)),
+    "an array within": has_defect(with_item([1, 2], object)),
+    "more than float64": has_defect(
+        with_item(np.longdouble("1e4000"), np.longdouble), of=("X", "T", "sample_weight", "params")
+    ),
+    "strings": has_defect(lambda a, _: a.astype(str)),
+    "byte strings": has_defect(lambda a, _: a.astype("S8")),
+    "complex": has_defect(lambda a, _: a.astype(complex)),
+    "dates": has_defect(lambda a, _: a.astype("M8[s]")),
+    "spans": has_defect(lambda a, _: a.astype("m8[s]")),
+    "records": has_defect(lambda a, _: np.zeros(a.shape, [("a", float), ("b", float)])),
+    "one more": has_defect(
+        lambda a, _: np.concatenate([a, a[..., :1]], axis=-1), of=("X", "T", "sample_weight", "params")
+    ),
+    "one less": has_defect(lambda a, _: a[..., :-1], of=("X", "T", "sample_weight", "params")),
+    "one sample less": has_defect(lambda a, _: a[:-1], of=("T", "sample_weight", "params")),
+    "empty": has_defect(lambda a, _: a[:0], of=("X", "T", "sample_weight", "params")),
+    "another dimension": has_defect(lambda a, _: a[None], of=("X", "T", "sample_weight", "params")),
+    "a last dimension": has_defect(lambda a, _: a[..., None], of=("X", "T", "sample_weight", "params")),
+    "a number": has_defect(lambda a, place: a[place], of=("X", "T", "sample_weight", "params")),
+    "0-d": has_defect(lambda a, place: np.array(a[place]), of=("X", "T", "sample_weight", "params")),
+    "negative": has_defect(with_item(-0.125, float), of=("sample_weight",)),
+}  # fmt: skip
+
+
+def masked_at(array, place):
+    masked = np.ma.array(array, mask=False)
+    masked[place] = np.ma.masked
+    return masked
+
+
+def with_missing(array, place):
+    import pandas
+
+    table = pandas.DataFrame(array).convert_dtypes() if array.ndim == 2 else pandas.Series(array).convert_dtypes()
+    (table.iloc if array.ndim == 1 else table.iat)[place if array.ndim == 2 else place[0]] = pandas.NA
+    return table
+
+
+def ragged(array, place):
+    rows = array.tolist()
+    if array.ndim == 1:
+        rows[place[0]] = [1.0, 2.0]
+    else:
+        rows[place[0]] = rows[place[0]][:-1]
+    return rows
+
+
+# Defects of what is no plain array: no form goes with them.
+DEFECTS_OF_KIND = {
+    "masked": masked_at,
+    "a masked row": lambda a, place: [*a[:1], np.ma.array(a[0], mask=True), *a[2:]],
+    "missing": with_missing,
+    "ragged": ragged,
+    "a table with text": lambda a, place: with_text(a),
+    **{f"no array: {value!r:.20}": lambda a, place, value=value: value for value in NO_ARRAYS},
+}
+
+
+def with_text(array):
+    import polars
+
+    columns = {"a": array.ravel().tolist(), "b": ["1"] * array.size}
+    return polars.DataFrame(columns)
+
+
+# ---------------------------------------------------------------- forms of an array that are right
+
+
+class OwnArray(np.ndarray):
+    """A subclass."""
+
+
+class HasArray:
+    """What another library's array looks like."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array.copy()
+
+
+def unaligned(array):
+    if array.dtype == object:
+        return array
+    buffer = np.zeros(array.nbytes + 1, np.uint8)[1:]
+    result = buffer.view(array.dtype).reshape(array.shape)
+    result[...] = array
+    return result
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def strided(array):
+    wide = np.full([2 * n + 1 for n in array.shape], 7).astype(array.dtype)
+    view = wide[tuple(slice(1, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+def reversed_strides(array):
+    back = tuple(slice(None, None, -1) for _ in array.shape)
+    return np.ascontiguousarray(array[back])[back]
+
+
+FORMS = {
+    "plain": lambda a: a,
+    "Fortran order": np.asfortranarray,
+    "strided": strided,
+    "negative strides": reversed_strides,
+    "read-only": read_only,
+    "unaligned": unaligned,
+    "other byte order": lambda a: a.astype(a.dtype.newbyteorder("S")),
+    "objects": lambda a: a.astype(object),
+    "lists": lambda a: a.tolist(),
+    "tuple of rows": tuple,
+    "subclass": lambda a: a.view(OwnArray),
+    "has an array": HasArray,
+    "masked without a mask": lambda a: np.ma.array(a, mask=False),
+}
+
+
+def to_pandas(array):
+    import pandas
+
+    return (pandas.DataFrame if array.ndim == 2 else pandas.Series)(array)
+
+
+def to_polars(array):
+    import polars
+
+    return (polars.DataFrame if array.ndim == 2 else polars.Series)(array)
+
+
+# Forms that hold numbers only.
+FORMS_OF_NUMBERS = {
+    "float16": lambda a: a.astype(np.float16),
+    "float32": lambda a: a.astype(np.float32),
+    "longdouble": lambda a: a.astype(np.longdouble),
+    "fractions": np.vectorize(lambda x: fractions.Fraction(float(x)), otypes=[object]),
+    "decimals": np.vectorize(lambda x: decimal.Decimal(float(x)), otypes=[object]),
+    "memoryview": lambda a: memoryview(np.ascontiguousarray(a)),
+    "pandas": to_pandas,
+    "pandas nullable": lambda a: to_pandas(a).convert_dtypes(),
+    "pandas objects": lambda a: to_pandas(a).astype(object),
+    "polars": to_polars,
+}
