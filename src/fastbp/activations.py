@@ -5,6 +5,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.core.errors import NumbaError
 
 from fastbp import checks
@@ -83,7 +84,9 @@ class Activation:
         """Address of the compiled h, or h', for numbers of `dtype`; compiles it at the first call."""
         key = (dtype.name, slope)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(dtype, slope)
+            with compiler_lock:  # made twice, the first one's machine code would be freed while in use
+                if key not in self._compiled:
+                    self._compiled[key] = self._compile(dtype, slope)
         return self._compiled[key][0]
 
     def _compile(self, dtype: np.dtype, slope: bool) -> tuple[int, Any]:
