@@ -26,7 +26,7 @@ _without_threads = False
 
 def _after_fork() -> None:
     global _parallel, _without_threads  # noqa: PLW0603 - what is of one process
-    compiler_lock.release()
+    compiler_lock.release()  # type: ignore[no-untyped-call]
     _parallel = threading.Lock()  # the parent's may be held by a thread that the child does not have
     _without_threads = _without_threads or bool(getattr(parallel, "_is_initialized", True))
 
