@@ -86,7 +86,7 @@ def _threads() -> dict[str, str]:
     """The layer, how many threads a fit would use, and what bounds them."""
     bounds = threads.limits()  # starts Numba's threads, after which the layer has a name
     return {
-        "layer": "none" if JIT_DISABLED else parallel.threading_layer(),
+        "layer": "none" if JIT_DISABLED else parallel.threading_layer(),  # type: ignore[no-untyped-call]
         "used": str(threads.available()),
         "bounds": ", ".join(f"{name} {number:g}" for name, number in bounds.items() if math.isfinite(number)),
     }
