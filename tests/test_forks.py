@@ -94,7 +94,7 @@ def train():
 def both():  # the child does not have the thread: the network is its own
     return same(0, expected) and net.fit(X, T, epochs=2).n_epochs == 2 and bool(np.isfinite(net.forward(X)).all())
 
-thread = threading.Thread(target=train)
+thread = threading.Thread(target=train, daemon=True)  # a failure must not wait for it
 thread.start()
 trained.wait(100)
 for _ in range(5):

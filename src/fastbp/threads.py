@@ -25,9 +25,8 @@ _without_threads = False
 
 
 def _after_fork() -> None:
-    global _parallel, _without_threads  # noqa: PLW0603 - what is of one process
+    global _without_threads  # noqa: PLW0603 - it is of one process
     compiler_lock.release()  # type: ignore[no-untyped-call]
-    _parallel = threading.Lock()  # the parent's may be held by a thread that the child does not have
     _without_threads = _without_threads or bool(getattr(parallel, "_is_initialized", True))
 
 
@@ -92,8 +91,7 @@ def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
         return
     present = numba.get_num_threads()
     wanted = available() if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
-    lock = _parallel
-    if wanted == 1 or _without_threads or not lock.acquire(blocking=False):
+    if wanted == 1 or _without_threads or not _parallel.acquire(blocking=False):
         yield 1
         return
     try:
@@ -101,7 +99,7 @@ def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
         yield min(wanted, n_chunks)
     finally:
         numba.set_num_threads(present)
-        lock.release()
+        _parallel.release()
 
 
 class OneTrainer:

@@ -31,7 +31,8 @@ def package_stamp():
     versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
     digest = hashlib.sha256(versions.encode())
     for path in sources:
-        digest.update(path.read_bytes())
+        source = path.read_bytes()
+        digest.update(f"; {path.name}, {len(source)} bytes: ".encode() + source)
     return digest.digest()
 
 
