@@ -95,6 +95,7 @@ import numpy as np, numba
 net, X, T, _ = draw(SHARED)
 start = net.params.copy()
 for n_threads in range(1, 9):
+    net.params = start
     print(n_threads, "gradient", net.gradient(X, T, n_threads=n_threads)[1].tobytes().hex()[-400:])
     for solver, options in SOLVERS:
         net.params = start
