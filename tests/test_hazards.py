@@ -18,8 +18,6 @@ from fastbp.kernels.lanes import lanes, load, number, store, view
 
 SOURCES = sorted(Path(kernels.__file__).parent.glob("*.py"))
 SOURCES = [path for path in SOURCES if path.name != "lanes_plain.py"]  # stands in for what is compiled
-    path for path in sorted(Path(kernels.__file__).parent.glob("*.py")) if path.name != "lanes_plain.py"
-]  # it stands in for compiled code
 # Neither nnan nor ninf, with which isnan(nan) is False.
 HARMLESS = {"contract", "reassoc", "nsz", "arcp"}
 
