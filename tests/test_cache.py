@@ -276,3 +276,15 @@ def test_options_tell_twins_apart(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         twins.strict(0.0)
     assert os.path.commonpath([tmp_path, twins.strict._cache.cache_path]) == str(tmp_path)
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled, nothing kept")
+def test_a_file_that_can_be_neither_read_nor_written(tmp_path, monkeypatch):
+    (tmp_path / "unreadable.py").write_text(TWINS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cache.config, "CACHE_DIR", str(tmp_path))
+    import unreadable
+
+    monkeypatch.setattr(cache.CodeFiles, "path", lambda self, key: str(tmp_path))  # a folder
+    assert unreadable.quiet(4.0) == 0.25
+    assert not cached_files(tmp_path)
