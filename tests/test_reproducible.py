@@ -1,5 +1,7 @@
 """The same seed gives the same bits: for any number of threads, any threading layer, run after run."""
 
+import functools
+
 import numpy as np
 import pytest
 from cases import Case, draw
@@ -83,6 +85,63 @@ def test_same_bits_under_every_threading_layer(digests):
     if len(digests) < 2:
         pytest.skip("one threading layer only")
     assert digests["omp"] == digests["workqueue"]
+
+
+EVERY_SOLVER = """
+from cases import draw
+from test_reproducible import SHARED, SOLVERS
+import numpy as np, numba
+
+net, X, T, _ = draw(SHARED)
+start = net.params.copy()
+for n_threads in range(1, 9):
+    net.params = start
+    print(n_threads, "gradient", net.gradient(X, T, n_threads=n_threads)[1].tobytes().hex()[-400:])
+    for solver, options in SOLVERS:
+        net.params = start
+        net.fit(X, T, solver=solver, epochs=2, seed=3, n_threads=n_threads, **options)
+        assert np.isfinite(net.params).all() and not np.array_equal(net.params, start)
+        print(n_threads, solver, options, hash(net.params.tobytes()))
+print(numba.threading_layer())
+"""
+
+SHARED = Case((20, 64, 32, 3), "tanh", n_samples=1000)
+SOLVERS = [
+    ("sgd", {"batch_size": None}),
+    ("sgd", {"batch_size": 700, "momentum": 0.9, "l2": 0.01}),
+    ("sgd", {"batch_size": 700, "momentum": 0.9, "nesterov": True}),
+    ("adam", {"batch_size": 700}),
+    ("rmsprop", {"batch_size": 700, "validation": 0.2}),
+    ("rprop", {}),
+    ("adam", {"batch_size": 1}),
+]
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_every_solver_has_the_same_bits_on_one_to_eight_threads(layer):
+    """And in every process: the last lines are those of another one."""
+    assert min(draw(SHARED).net.engine.n_chunks(n) for n in (700, 1000)) > 1
+    environment = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "8", "PYTHONHASHSEED": "1"}
+    process = start_python(EVERY_SOLVER, **environment)
+    if "No threading layer could be loaded" in process.stderr:
+        pytest.skip(f"no {layer} here")
+    assert process.returncode == 0, process.stderr[-3000:]
+    *lines, used = process.stdout.splitlines()
+    assert used == layer
+    runs = [[line.partition(" ")[2] for line in lines if line.startswith(f"{n} ")] for n in range(1, 9)]
+    assert len(runs[0]) == 1 + len(SOLVERS)
+    assert len(set(runs[0])) == len(runs[0])
+    assert all(run == runs[0] for run in runs)
+    assert bits_of_one_thread() == runs[0]
+
+
+@functools.cache
+def bits_of_one_thread():
+    """Return what a process with a single thread of Numba's prints."""
+    script = EVERY_SOLVER.replace("range(1, 9)", "[1]")
+    lines = run_python(script, NUMBA_NUM_THREADS="1", PYTHONHASHSEED="1").splitlines()
+    return [line.partition(" ")[2] for line in lines[:-1]]
 
 
 def train(seed, dtype="float64", **options):

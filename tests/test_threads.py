@@ -1,16 +1,21 @@
-"""Threads of the caller's, forked children, and the number of threads."""
+"""Threads of the caller's, and the number of threads."""
 
 import concurrent.futures
 import os
+import sys
+import threading
+import time
+from types import SimpleNamespace as Namespace
 
 import numba
 import numpy as np
 import pytest
 from cases import Case, draw
-from subprocesses import run_python
+from subprocesses import run_python, start_python
 from test_reproducible import n_chunks
 
 from fastbp import threads
+from fastbp.kernels.batch import GRADIENT, run_job
 
 pytestmark = pytest.mark.compiled_only
 CASE = Case((20, 64, 32, 3), "tanh", n_samples=2500)
@@ -52,73 +57,66 @@ def test_networks_of_several_threads_train_at_once():
             assert np.array_equal(params, reference)
 
 
-def test_one_network_serves_several_threads():
-    net, X, T, _ = draw(CASE)
-    y, (E, grad) = net.forward(X), net.gradient(X, T)
-
-    def work(_):
-        return net.forward(X), net.gradient(X, T)
-
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for y_again, (E_again, grad_again) in pool.map(work, range(40)):
-            assert np.array_equal(y_again, y)
-            assert E_again == E
-            assert np.array_equal(grad_again, grad)
-
-
-TWO_THREADS = """
-from concurrent.futures import ThreadPoolExecutor
-from test_threads import fit_and_hash
-import numba
-import numpy as np
-
-expected = [fit_and_hash(seed) for seed in range(2)]
-with ThreadPoolExecutor(2) as pool:
-    for _ in range(10):
-        assert all(map(np.array_equal, pool.map(fit_and_hash, range(2)), expected))
-print(numba.threading_layer())
-"""
-
-
-def test_two_threads_under_workqueue_do_not_abort():
+@pytest.mark.parametrize(("layer", "n_threads"), [("omp", "4"), ("workqueue", "2")])
+def test_eight_python_threads_and_a_thousand_calls(layer, n_threads):
     """workqueue aborts the process when two threads launch parallel kernels at once."""
-    assert run_python(TWO_THREADS, NUMBA_THREADING_LAYER="workqueue", NUMBA_NUM_THREADS="2").split() == ["workqueue"]
+    environment = {"NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": n_threads}
+    process = start_python("import many_threads; many_threads.main()", **environment)
+    if "No threading layer could be loaded" in process.stderr:
+        pytest.skip(f"no {layer} here")
+    assert process.returncode == 0, process.stderr[-3000:]
+    *pools, used = process.stdout.splitlines()
+    assert used == f"{layer} {n_threads}"
+    assert {"threads 1000", "executor 60", "joblib 60"} <= set(pools)
 
 
-FORKED_CHILD = """
-import os
-from test_threads import fit_and_hash
-import numpy as np
-
-expected = fit_and_hash(0)  # a parallel launch in the parent
-child = os.fork()
-if child == 0:
-    os._exit(0 if np.array_equal(fit_and_hash(0), expected) else 1)
-_, status = os.waitpid(child, 0)
-assert np.array_equal(fit_and_hash(0), expected)
-print(os.waitstatus_to_exitcode(status))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_a_forked_child_trains(layer):
-    assert run_python(FORKED_CHILD, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2").split() == ["0"]
-
-
-def test_the_number_of_threads_is_put_back():
-    net, X, T, _ = draw(CASE)
-    before = numba.get_num_threads()
-    net.gradient(X, T, n_threads=1)
-    net.fit(X, T, epochs=1, n_threads=1)
-    assert numba.get_num_threads() == before
-
-    def fail(net, history):
+def test_the_number_of_threads_is_put_back(monkeypatch):
+    before, seen = numba.get_num_threads(), []
+    monkeypatch.setattr(threads, "config", Namespace(NUMBA_NUM_THREADS=64))
+    monkeypatch.setattr(numba, "set_num_threads", seen.append)
+    with pytest.raises(LookupError), threads.limit(5, n_chunks=16) as n_slots:
+        assert (n_slots, seen) == (5, [5])
         raise LookupError
+    assert seen == [5, before]
+    with threads.limit(5, n_chunks=16) as n_slots:
+        assert n_slots == 5, "the failed one keeps the threads for itself"
 
-    with pytest.raises(LookupError):
-        net.fit(X, T, epochs=2, n_threads=1, callback=fail)
-    assert numba.get_num_threads() == before
+
+def test_only_one_caller_launches_threads(monkeypatch):
+    monkeypatch.setattr(threads, "config", Namespace(NUMBA_NUM_THREADS=64))
+    monkeypatch.setattr(numba, "set_num_threads", lambda n: None)
+    with threads.limit(4, n_chunks=16) as first, threads.limit(4, n_chunks=16) as second:
+        assert (first, second) == (4, 1)
+
+
+# ---------------------------------------------------------------- the interpreter's lock
+
+
+def test_kernels_let_other_threads_run():
+    """No thread is made to give up the interpreter's lock here: another counts only while a kernel has let it go."""
+    net, X, T, _ = draw(Case((30, 60, 60, 2), "tanh", n_samples=20_000))
+    samples, memory = net.check_samples(X, T), net.engine.memory(20_000)
+    net.gradient(X, T)
+    counted, over = [0], threading.Event()
+
+    def count():
+        while not over.is_set():
+            counted[0] += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=count)
+    try:
+        sys.setswitchinterval(1000.0)
+        thread.start()
+        before = counted[0]
+        run_job(net.packed, samples, memory, GRADIENT, 0, samples.x)
+        during = counted[0] - before
+    finally:
+        over.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+    assert during > 0
 
 
 SPAWNED = """

@@ -17,6 +17,7 @@ from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.training import History
+from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 
 try:
@@ -24,4 +25,14 @@ try:
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
-__all__ = ["Activation", "GradientCheck", "History", "Loss", "Network", "__version__", "check_gradient", "warm_up"]
+__all__ = [
+    "Activation",
+    "GradientCheck",
+    "History",
+    "Loss",
+    "Network",
+    "__version__",
+    "check_gradient",
+    "show_versions",
+    "warm_up",
+]

@@ -1,10 +1,12 @@
 """The table of activation functions, each with its derivative, and a user's own ones."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.core.errors import NumbaError
 
 from fastbp import checks
@@ -36,6 +38,9 @@ class Activation:
     -----
     One small function is compiled for each network's dtype; the engine calls it through its address.
     Whether `dh` is the derivative of `h` is not checked here: `fastbp.check_gradient` does that.
+
+    Compiled code stays in memory, 3 MB for each pair of functions, until the process ends. Define `h` and
+    `dh` once, not anew for each network; copies of an Activation share them.
 
     Examples
     --------
@@ -83,7 +88,9 @@ class Activation:
         """Address of the compiled h, or h', for numbers of `dtype`; compiles it at the first call."""
         key = (dtype.name, slope)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(dtype, slope)
+            with compiler_lock:  # made twice, the first one's machine code would be freed while in use
+                if key not in self._compiled:
+                    self._compiled[key] = self._compile(dtype, slope)
         return self._compiled[key][0]
 
     def _compile(self, dtype: np.dtype, slope: bool) -> tuple[int, Any]:
@@ -99,10 +106,7 @@ class Activation:
 
     def _make(self, slope: bool) -> Any:
         """What is to be compiled for h, or h'."""
-        function = self._functions[slope]
-        if not isinstance(function, numba.core.dispatcher.Dispatcher):
-            function = unkept(function)
-        return codes.dh_of_scalar(function) if slope else codes.h_of_scalar(function)
+        return _of_scalar(self._functions[slope], slope)
 
 
 class BuiltIn(Activation):
@@ -120,6 +124,13 @@ class BuiltIn(Activation):
             raise ValueError("softmax is a function of a whole layer, not of one number")
         function = codes.FUNCTIONS[self.code][slope]
         return codes.dh_of(function, self.name) if slope else codes.h_of(function, self.name)
+
+
+@cache  # Numba never gives back the memory of compiled code, 3 MB: copies of an Activation compile nothing
+def _of_scalar(function: Scalar, slope: bool) -> Any:
+    """What is to be compiled for a user's h, or h'."""
+    compiled = function if isinstance(function, numba.core.dispatcher.Dispatcher) else unkept(function)
+    return codes.dh_of_scalar(compiled) if slope else codes.h_of_scalar(compiled)
 
 
 def _flat(a: Array) -> tuple[Array, tuple[int, ...]]:

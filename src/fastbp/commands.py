@@ -1,4 +1,4 @@
-"""The commands train, predict and info.
+"""The commands train, predict, info and versions.
 
 Whatever goes wrong through the user's doing ends in one line on stderr and exit code 2 (`OneLineErrors`); a
 traceback is a bug.
@@ -260,3 +260,11 @@ def info(model: str) -> None:
     console.print(Text(repr(net)), soft_wrap=True)
     if table_model:
         report.print_model(console, table_model, model)
+
+
+@fastbp.command()
+def versions() -> None:
+    """Show what a report of a bug needs: processor, threads, versions, where machine code is kept."""
+    from fastbp import show_versions
+
+    show_versions()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
 from fastbp import threads
 from fastbp.activations import Activation
@@ -113,8 +114,12 @@ class Engine:
 
     def link(self, level: int) -> None:
         """Compile the functions that the kernels call by address, if that is still to be done."""
-        if self._linked >= level:
-            return
+        if self._linked < level:
+            with compiler_lock:  # another thread's kernels must not see addresses that are half written
+                if self._linked < level:
+                    self._link(level)
+
+    def _link(self, level: int) -> None:
         dtype, layers, output = self._dtype, self._packed.layers, int(self._packed.layers[-1, FUNCTION])
         softmax, canonical = output == SOFTMAX, (self._packed.loss, output) in CANONICAL
         for row, function in zip(layers[1:], self._functions, strict=False):

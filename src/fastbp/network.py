@@ -394,11 +394,19 @@ class Network(RewirableNetwork):
             epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
             finite.
 
+        Raises
+        ------
+        RuntimeError
+            If another thread trains this network at the time.
+
         Notes
         -----
         Ctrl-C stops the training and keeps the weights so far (with `patience`, the best ones): no
         KeyboardInterrupt is raised, the history says "interrupt". An error that a callback raises is
         passed on, and leaves the weights after that epoch (with `patience`, the best ones).
+
+        Other threads may use the network meanwhile, but may find its weights half-way through a step: where
+        that matters, give them a copy (`copy.deepcopy`).
 
         Examples
         --------
@@ -428,7 +436,9 @@ class Network(RewirableNetwork):
             n_threads=n_threads,
             checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
         )
-        return Training(self, self.check_samples(X, T, sample_weight), options).run()
+        samples = self.check_samples(X, T, sample_weight)
+        with self.trainer.training():
+            return Training(self, samples, options).run()
 
     # ------------------------------------------------------------------ files
 

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.describe import describe
@@ -63,6 +63,7 @@ class PackedNetwork:
             loss_option=self._loss.number,
             n_computed=topology.n_layers,
         )
+        self.trainer = threads.OneTrainer()
         self.engine = Engine(topology, self._packed, functions)
         self._few_outputs = FewSamples(self._packed, self.engine, topology)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numba
 from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
+from numba.np.ufunc import parallel
 
 from fastbp import checks
 
@@ -17,17 +19,19 @@ from fastbp import checks
 # abort it, and under the others the two would fight for the same cores. Who comes second runs serially.
 _parallel = threading.Lock()
 
-# Under GNU OpenMP a child forked after a parallel launch dies at its own first one: it runs serially.
-_launched_in: int | None = None
+# Whether this is a forked child of a process that had started Numba's threads. It does not have them, and under
+# GNU OpenMP it would be ended at its first parallel launch, even if the parent has launched nothing: it runs serially.
+_without_threads = False
 
 
 def _after_fork() -> None:
-    global _parallel  # noqa: PLW0603 - the parent's lock may be held by a thread that the child does not have
-    _parallel = threading.Lock()
+    global _without_threads  # noqa: PLW0603 - it is of one process
+    compiler_lock.release()  # type: ignore[no-untyped-call]
+    _without_threads = _without_threads or bool(getattr(parallel, "_is_initialized", True))
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+if hasattr(os, "register_at_fork"):  # a fork waits for a compilation to end: the child could never compile again
+    os.register_at_fork(before=compiler_lock.acquire, after_in_parent=compiler_lock.release, after_in_child=_after_fork)
 
 
 def check(n_threads: object) -> int | None:
@@ -63,31 +67,65 @@ def quota_of(quota: str, period: str) -> float:
     return max(1, round(int(quota) / int(period)))
 
 
+def limits() -> dict[str, float]:
+    """What bounds the number of threads, by name."""
+    return {
+        "numba": numba.get_num_threads(),
+        "affinity": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else math.inf,
+        "quota": _quota(),
+        "forked": 1 if _without_threads else math.inf,
+    }
+
+
 def available() -> int:
     """Threads to use if nobody says how many: Numba's number, but no more than cores this process may run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else math.inf
-    return int(min(numba.get_num_threads(), cores, _quota()))
+    return int(min(limits().values()))
 
 
 @contextmanager
 def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
     """How many of `n_chunks` chunks to work on at a time, each on a thread: up to n_threads (None: `available()`)."""
-    global _launched_in  # noqa: PLW0603 - a process launches threads once
     _launch_threads()
     if n_chunks == 1:  # not worth 4 us to ask Numba
         yield 1
         return
     present = numba.get_num_threads()
     wanted = available() if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
-    forked = _launched_in not in (None, os.getpid())
-    lock = _parallel
-    if wanted == 1 or forked or not lock.acquire(blocking=False):
+    if wanted == 1 or _without_threads or not _parallel.acquire(blocking=False):
         yield 1
         return
-    _launched_in = os.getpid()
     try:
         numba.set_num_threads(wanted)
         yield min(wanted, n_chunks)
     finally:
         numba.set_num_threads(present)
-        lock.release()
+        _parallel.release()
+
+
+class OneTrainer:
+    """Lets one thread at a time train a network. A callback of that thread's may train it as well."""
+
+    def __init__(self) -> None:
+        self._thread: dict[int, int] = {}  # by process: a forked child does not have the thread
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """While the network is trained.
+
+        Raises
+        ------
+        RuntimeError
+            If another thread trains it: the two would write the same weights.
+        """
+        process, thread = os.getpid(), threading.get_ident()
+        within = self._thread.get(process) == thread
+        try:
+            if self._thread.setdefault(process, thread) != thread:
+                raise RuntimeError(
+                    "fit was called while another thread trains this network: both would write the same weights; "
+                    "train one after the other, or a copy of it (copy.deepcopy(net))"
+                )
+            yield
+        finally:
+            if not within and self._thread.get(process) == thread:
+                del self._thread[process]

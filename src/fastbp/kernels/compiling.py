@@ -1,23 +1,22 @@
-"""How every kernel is compiled: the options, and a cache that knows the whole package.
+"""How every kernel is compiled: the options, and what is kept of it.
 
 `kernel` marks a function that other kernels call, `entry` one that Python calls. Only entries are
 cached: the machine code of an entry holds that of everything it calls.
 """
 
 import contextlib
-import hashlib
-from functools import cache
-from pathlib import Path
 
 import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils, config
-from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 from numba.extending import intrinsic
+
+from fastbp.kernels.cache import PackageCache
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -27,35 +26,6 @@ OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
 
 # Sums inside one sample may be reordered, so that they vectorise; NaN and inf still survive.
 SUM_FLAGS = {"contract", "reassoc", "nsz"}
-
-
-@cache
-def package_stamp():
-    """Hash of all kernel sources and of the switches that change the code made from them."""
-    digest = hashlib.sha256(f"boundscheck={config.BOUNDSCHECK}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-class PackageCache(FunctionCache):
-    """Numba's cache, stamped with all kernel sources.
-
-    Numba stamps a cached function with the file it stands in alone: after an upgrade that changes a
-    callee in another file it would go on running the old machine code (numba issues 8851, 10659).
-    """
-
-    def __init__(self, py_func, key):
-        super().__init__(py_func)
-        self._key = key
-        self._cache_file = IndexDataCacheFile(
-            cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=package_stamp()
-        )
-
-    def _index_key(self, sig, codegen):
-        # Numba would hash the bytes of the function and of what it encloses, which differ from process to
-        # process where that is a compiled function. The stamp covers the sources; the key tells twins apart.
-        return sig, codegen.magic_tuple(), self._key
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -121,8 +91,13 @@ def entry(func=None, *, key="", **options):
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
     compiled = numba.njit(func, **(OPTIONS | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
-        compiled._cache = PackageCache(func, key)
+        compiled._cache = PackageCache(func, f"{key} {describe_options(OPTIONS | options)}")
     return compiled
+
+
+def describe_options(options):
+    """The options as text, the same in each process: sets have no order."""
+    return sorted((name, sorted(value) if isinstance(value, set) else value) for name, value in options.items())
 
 
 def unkept(func):
@@ -140,8 +115,9 @@ def address_of(compiled, dtype, fields):
     Its arguments are given by `fields`: int, float, views, or NamedTuple classes whose fields say what they are.
     """
     if JIT_DISABLED:
-        _PLAIN_FUNCTIONS.append(compiled)
-        return len(_PLAIN_FUNCTIONS) - 1
+        with compiler_lock:
+            _PLAIN_FUNCTIONS.append(compiled)
+            return len(_PLAIN_FUNCTIONS) - 1
     signature = tuple(_numba_type(field, dtype) for field in fields)
     if signature not in compiled.overloads:
         compiled.compile(signature)

@@ -142,9 +142,10 @@ def _entry_for(loss, function):
     kind = (loss, function) if (loss, function) in CANONICAL else (loss, None)
     if kind not in _KINDS:
         if kind in CANONICAL:
-            _KINDS[kind] = canonical_deltas(CANONICAL[kind], function == SOFTMAX, f"canonical {loss}")
+            made = canonical_deltas(CANONICAL[kind], function == SOFTMAX, f"canonical {loss}")
         else:
-            _KINDS[kind] = deltas(*LOSSES[loss], f"loss {loss}")
+            made = deltas(*LOSSES[loss], f"loss {loss}")
+        _KINDS.setdefault(kind, made)  # another thread's stays: its machine code may be in use
     return _KINDS[kind]
 
 

@@ -118,9 +118,10 @@ def _entry_for(loss, function):
     if kind not in _KINDS:
         key = f"loss {loss} softmax {softmax} canonical {canonical}"
         if canonical:
-            _KINDS[kind] = canonical_deltas(CANONICAL[loss, function], softmax, key)
+            made = canonical_deltas(CANONICAL[loss, function], softmax, key)
         else:
-            _KINDS[kind] = deltas(*LOSSES[loss], softmax, key)
+            made = deltas(*LOSSES[loss], softmax, key)
+        _KINDS.setdefault(kind, made)  # another thread's stays: its machine code may be in use
     return _KINDS[kind]
 
 

@@ -1,0 +1,117 @@
+"""Machine code kept on disk: made from these very sources and whole, or not used.
+
+Numba stamps a cached function with the file it stands in alone: after an upgrade that changes a callee in
+another file it would go on running the old machine code (numba issues 8851, 10659). It finds the code through
+an index, in which processes that write at once lose or swap entries, and it believes whatever it reads. Here
+each function, for each signature and processor, has one file; its name follows from them, and its checksum
+covers the stamp of all kernel sources.
+"""
+
+import contextlib
+import glob
+import hashlib
+import os
+import pickle
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core import caching, config
+
+CHECKSUM_BYTES = hashlib.sha256().digest_size
+
+
+@cache
+def package_stamp():
+    """Hash of all kernel sources, and of what else changes the code made from them."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    if not sources:
+        raise RuntimeError("no kernel sources to tell old machine code by")
+    versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
+    digest = hashlib.sha256(versions.encode())
+    for path in sources:
+        source = path.read_bytes()
+        digest.update(f"; {path.name}, {len(source)} bytes: ".encode() + source)
+    return digest.digest()
+
+
+class _InHome(caching.UserWideCacheLocator):
+    """The user's cache directory, if there is a home: Numba would else make a folder named ~."""
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        known = os.path.isabs(caching.AppDirs(appname="numba", appauthor=False).user_cache_dir)
+        return super().from_function(py_func, py_file) if known else None
+
+
+class _Places(caching.CompileResultCacheImpl):
+    """Where to keep machine code: the first of these that can be written to."""
+
+    _locator_classes = [caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, _InHome]  # noqa: RUF012 - Numba's
+
+
+class CodeFiles(caching.IndexDataCacheFile):
+    """The files of one function: a checksum, then a pickle of the key and the code."""
+
+    def __init__(self, folder, name):
+        super().__init__(folder, name, package_stamp())
+        self._name = name
+
+    def path(self, key):
+        """The file for one key: what the machine code depends on besides the sources."""
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return os.path.join(self._cache_path, f"{self._name}.{digest[:16]}.nbc")
+
+    def _checksum(self, content):
+        return hashlib.sha256(package_stamp() + content).digest()
+
+    def load(self, key):
+        """The code, or None if there is none, or if it is damaged or of other sources: nothing of that is unpickled."""
+        try:
+            content = Path(self.path(key)).read_bytes()
+        except FileNotFoundError:
+            return None
+        checksum, content = content[:CHECKSUM_BYTES], memoryview(content)[CHECKSUM_BYTES:]
+        if self._checksum(content) != checksum:
+            return None
+        stored_key, code = pickle.loads(content)
+        return code if stored_key == key else None
+
+    def save(self, key, data):
+        """Put a file in its place, whole: another process may read or write it at the same time."""
+        content = self._dump((key, data))
+        with self._open_for_write(self.path(key)) as file:
+            file.write(self._checksum(content) + content)
+
+    def flush(self):
+        """Remove the files."""
+        for path in glob.glob(os.path.join(glob.escape(self._cache_path), f"{glob.escape(self._name)}.*.nbc")):
+            os.unlink(path)
+
+
+class PackageCache(caching.FunctionCache):
+    """Numba's cache, with files that can be trusted to be whole; what cannot be read or written is compiled."""
+
+    _impl_class = _Places
+
+    def __init__(self, py_func, key):
+        super().__init__(py_func)
+        self._key = key
+        self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base)
+
+    def load_overload(self, sig, target_context):
+        """The compiled function, or None: then Numba compiles it."""
+        with contextlib.suppress(Exception):  # unpickling raises anything, and no file is worth a failure
+            return super().load_overload(sig, target_context)
+        return None
+
+    def save_overload(self, sig, data):
+        """Write the compiled function, if there is room for it and a permission."""
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)
+
+    def _index_key(self, sig, codegen):
+        # Numba would hash the bytes of the function and of what it encloses, which differ from process to
+        # process where that is a compiled function. The stamp covers the sources; the key tells twins apart.
+        return sig, codegen.magic_tuple(), self._key
