@@ -1,5 +1,7 @@
 """Wrong options of fit: the message names the option, and no parameter has changed."""
 
+import re
+
 import numpy as np
 import pytest
 from cases import Case, draw
@@ -94,7 +96,9 @@ FIT_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("options", "words"), FIT_OPTIONS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("options", "words"), FIT_OPTIONS, ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value))[:60]
+)
 def test_fit_options(problem, options, words):
     net, inputs, targets, _ = problem
     before = net.params.copy()
