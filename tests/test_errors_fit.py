@@ -12,6 +12,11 @@ import fastbp
 NAN, INF = float("nan"), float("inf")
 
 
+def name_of(value):
+    """Return what a case is called: the same in every process, so without addresses."""
+    return re.sub(" at 0x[0-9a-f]+", "", str(value))[:60]
+
+
 @pytest.fixture
 def problem():
     return draw(Case((3, 4, 2), n_samples=6))
