@@ -11,10 +11,14 @@ import pytest
 from cases import COMPILED
 
 README = Path(__file__).parents[1] / "README.md"
+JIT = README.parent / "docs" / "jit.md"
+DOCTESTED = [
+    "fastbp", "fastbp.activations", "fastbp.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network"
+]  # fmt: skip
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("name", ["fastbp", "fastbp.activations", "fastbp.gradient_check", "fastbp.network"])
+@pytest.mark.parametrize("name", DOCTESTED)
 def test_examples_of_docstrings(name):
     results = doctest.testmod(importlib.import_module(name))
     assert results.attempted > 0
@@ -33,3 +37,17 @@ def test_example_of_the_readme(tmp_path, monkeypatch):
     assert "tanh" in shown.getvalue()
     assert names["history"].validation_loss[-1] < 0.1 * names["history"].validation_loss[0]
     assert (tmp_path / "surface.fastbp").exists()
+
+
+@pytest.mark.skipif(not JIT.exists(), reason="an installed package has no documentation beside its tests")
+def test_examples_of_the_page_on_compiled_code():
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", JIT.read_text(encoding="utf-8"), re.DOTALL):
+        if COMPILED or "cfunc" not in code:
+            exec(code, names)
+    X, net = names["X"], names["net"]
+    assert names["path"].shape == (101, 2)
+    assert names["errors"].shape == (8,)
+    E, grad = net.gradient(X, names["T"])
+    assert names["E"] == pytest.approx(E)
+    assert names["grad"] == pytest.approx(grad)

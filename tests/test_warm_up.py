@@ -9,6 +9,7 @@ USE = """
 import numpy as np
 from numba.core import event
 import fastbp
+from fastbp import jit
 
 compiled = []
 
@@ -30,6 +31,9 @@ for activation, output, loss in (
 ):
     net = fastbp.Network((5, 40, 30, 2), activation=activation, output=output, loss=loss, seed=0)
     net.forward(X), net.forward(X[:1]), net.loss(X, T), net.gradient(X, T, n_threads=2)
+    x, t, work = X[0], T[0], net.workspace()
+    jit.forward(net.packed, x, t.copy(), work), jit.input_gradient(net.packed, x, t, x.copy(), work)
+    jit.gradient(net.packed, x, t, net.params.copy(), work)
     for solver, options in (
         ("sgd", {"batch_size": 1}),
         ("sgd", {"nesterov": True}),

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, dropout, outputs, single_outputs, updates
+from fastbp.kernels import batch, dropout, outputs, plan, single_outputs, updates
+from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
 from fastbp.network import Network
+from fastbp.work_spaces import BY_LOOPS, BY_REGISTERS
 
 
 def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
@@ -32,7 +34,7 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
 
     Notes
     -----
-    Some 20 s for each dtype. The code is kept where Numba keeps it: in ``NUMBA_CACHE_DIR`` if that is set,
+    Some 30 s for each dtype. The code is kept where Numba keeps it: in ``NUMBA_CACHE_DIR`` if that is set,
     or else beside the package, or in the user's cache directory if the package cannot be written to. It
     serves processors like the one that it was compiled on.
 
@@ -48,7 +50,7 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
 
 
 def _compile_functions(dtype: np.dtype) -> None:
-    """What networks call by address: activation functions, losses, solvers, the parallel loop."""
+    """What is called by address: activation functions, losses, solvers, the parallel loop, kernels of `fastbp.jit`."""
     for function in ACTIVATIONS.values():
         function.address(dtype)
         function.address(dtype, slope=True)
@@ -62,6 +64,8 @@ def _compile_functions(dtype: np.dtype) -> None:
         updates.address_of_step(kind, dtype)
     dropout.address_of_drop(dtype)
     batch.parallel_address(dtype)
+    for kernel in (*BY_REGISTERS, *BY_LOOPS):
+        address_of(kernel, dtype, (plan.Call,))
 
 
 def _use_a_network(dtype: np.dtype) -> None:
@@ -71,5 +75,9 @@ def _use_a_network(dtype: np.dtype) -> None:
     net.forward(X)
     net.gradient(X, X)
     net.input_gradient(X)
+    packed, work, x = net.packed, net.workspace(), X[0]
+    jit.forward(packed, x, x.copy(), work)
+    jit.gradient(packed, x, x, np.zeros_like(net.params), work)
+    jit.input_gradient(packed, x, x, x.copy(), work)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)

@@ -3,7 +3,7 @@
 A section is a function (setup, done) -> Outcome; `done` holds the outcomes of the sections before it.
 """
 
-from . import gradient, growth, large_layer, running, start_up, training, width
+from . import gradient, growth, inside_njit, large_layer, running, start_up, training, width
 
 SECTIONS = {
     "training": training.training,
@@ -11,6 +11,7 @@ SECTIONS = {
     "on-line": training.on_line,
     "batch": training.batch,
     "one-sample": running.one_sample,
+    "inside-njit": inside_njit.run,
     "inference": running.inference,
     "gradient": gradient.run,
     "large-layer": large_layer.run,

@@ -9,7 +9,8 @@ written with these few functions decides both itself, and still reads as its equ
     splat, fma, select ...   arithmetic; + - * / and < <= > >= == work between Vecs, and with numbers
     tile, get, put           a block of registers: `Shape(units, registers)` says how many
     single, first            a number as a Vec of one lane, and back
-    call                     call a user's compiled function through its address
+    address, size_of         where a view begins, and how many numbers it has
+    array_of                 a view as an array again
 
 Offsets count numbers, not bytes. With NUMBA_BOUNDSCHECK=1 each load and store is checked. With
 NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of the LLVM instructions.
@@ -21,7 +22,9 @@ if JIT_DISABLED:
     from fastbp.kernels.lanes_plain import (
         Shape,
         absolute,
+        address,
         any_lane,
+        array_of,
         copysign,
         exp2i,
         exponent,
@@ -54,6 +57,7 @@ if JIT_DISABLED:
         set_number,
         shift,
         single,
+        size_of,
         splat,
         square_tile,
         store,
@@ -104,17 +108,27 @@ else:
         store_first,
         view,
     )  # fmt: skip
-    from fastbp.kernels.lanes_rows import inlined, keep_first, outlined, rows_shape, sums_of, view_at
+    from fastbp.kernels.lanes_rows import (
+        address,
+        array_of,
+        inlined,
+        keep_first,
+        outlined,
+        rows_shape,
+        size_of,
+        sums_of,
+        view_at,
+    )
     from fastbp.kernels.lanes_tiles import get, put, square_tile, sum_tile, tile, transpose
     from fastbp.kernels.vectors import Shape
 
 __all__ = [
-    "Doubles", "Integers", "Numbers", "Shape", "absolute", "any_lane", "copysign", "exp2i", "exponent", "first",
-    "fma", "get", "inlined", "keep_first", "lanes", "library_cos", "library_sin", "like", "load", "load_first",
-    "mantissa", "maximum", "minimum", "number", "outlined", "polynomial", "precision", "prefetch", "put",
-    "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate", "scale", "select", "set_number", "shift", "single",
-    "splat", "square_tile", "store", "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view",
-    "view_at",
+    "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
+    "exponent", "first", "fma", "get", "inlined", "keep_first", "lanes", "library_cos", "library_sin", "like",
+    "load", "load_first", "mantissa", "maximum", "minimum", "number", "outlined", "polynomial", "precision",
+    "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate", "scale", "select",
+    "set_number", "shift", "single", "size_of", "splat", "square_tile", "store", "store_first", "sum_lanes",
+    "sum_tile", "sums_of", "tile", "transpose", "view", "view_at",
 ]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are

@@ -23,8 +23,20 @@ def view(array):
 
 
 def view_at(dtype, address, size):
-    dtype = np.dtype(dtype)
+    dtype = dtype.dtype if isinstance(dtype, np.ndarray) else np.dtype(dtype)
     return np.frombuffer((ctypes.c_byte * (int(size) * dtype.itemsize)).from_address(int(address)), dtype)
+
+
+def address(x):
+    return x.ctypes.data
+
+
+def array_of(x):
+    return x
+
+
+def size_of(x):
+    return x.size
 
 
 def shift(x, offset):

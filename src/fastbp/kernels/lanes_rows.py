@@ -7,6 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from fastbp.kernels.lanes_memory import _first_lanes, as_offset
 from fastbp.kernels.lanes_tiles import _merge
@@ -55,7 +56,7 @@ def keep_first(typingctx, v, count):
 
 @intrinsic
 def view_at(typingctx, dtype, address, size):
-    """`size` numbers of `dtype` that stand at an address: whoever passes it keeps them in being."""
+    """`size` numbers that stand at an address, of `dtype` or of a view's: whoever passes it keeps them in being."""
     ty = ViewType(dtype.instance_type if isinstance(dtype, types.NumberClass) else dtype.dtype)
 
     def lower(context, builder, sig, args):
@@ -65,6 +66,42 @@ def view_at(typingctx, dtype, address, size):
         return result._getvalue()
 
     return ty(dtype, address, size), lower
+
+
+@intrinsic
+def address(typingctx, x):
+    """Address of the first number of a view."""
+
+    def lower(context, builder, sig, args):
+        data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
+        return builder.ptrtoint(data, context.get_value_type(types.intp))
+
+    return types.intp(x), lower
+
+
+@intrinsic
+def size_of(typingctx, x):
+    """How many numbers a view has."""
+
+    def lower(context, builder, sig, args):
+        return cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).size
+
+    return types.intp(x), lower
+
+
+@intrinsic
+def array_of(typingctx, x):
+    """All of a view as an array again, 1-D. It owns nothing, so that nothing is counted."""
+    ty = types.Array(x.dtype, 1, "C")
+
+    def lower(context, builder, sig, args):
+        view = cgutils.create_struct_proxy(x)(context, builder, value=args[0])
+        array = context.make_array(ty)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(x.dtype)))
+        populate_array(array, data=view.data, shape=[view.size], strides=[itemsize], itemsize=itemsize, meminfo=None)
+        return array._getvalue()
+
+    return ty(x), lower
 
 
 def _attribute(name):

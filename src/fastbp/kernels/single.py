@@ -113,10 +113,11 @@ def forward(net, units):
 @kernel
 def outputs_of(layer, a, z):
     """(5.49)  z_j = h(a_j)."""
+    last = whole(layer.n_units, lanes(z)) - lanes(z)
     if layer.function == CUSTOM:  # h(0) may be anything
+        store(z, last, splat(z, 0.0))
         activate(layer, a, z, 0, layer.n_units)
         return
-    last = whole(layer.n_units, lanes(z)) - lanes(z)
     activate(layer, a, z, 0, last + lanes(z))
     store(z, last, keep_first(load(z, last), layer.n_units - last))
 
@@ -221,17 +222,31 @@ def backward(net, units):
         several = SEVERAL.registers * lanes(delta)
         last = stop - stop % several
         for j in range(0, last, several):
-            errors_of(net, units, l, j, SEVERAL)
+            errors_of(net, units, l, j, SEVERAL, None)
         for j in range(last, stop, lanes(delta)):
-            errors_of(net, units, l, j, ONE)
-        if layer.function not in (RELU, IDENTITY):
-            n_units = layer.n_units if layer.function == CUSTOM else stop  # h'(0) may be anything
-            multiply_slope(layer, place(layer, l, units.a), place(layer, l, units.z), delta, 0, n_units)
+            errors_of(net, units, l, j, ONE, None)
+        multiply_slopes(layer, l, units)
 
 
 @kernel
-def errors_of(net, units, l, j, shape):
-    """(5.56)  delta_j = h'(a_j) sum_k w_kj delta_k, for registers of units j; h' only where it is simple."""
+def multiply_slopes(layer, l, units):
+    """The factor h'(a_j) in (5.56), where `errors_of` leaves it out."""
+    inlined()
+    if layer.function not in (RELU, IDENTITY):
+        n_units = layer.n_units
+        if layer.function != CUSTOM:  # h'(0) may be anything
+            n_units = whole(n_units, lanes(units.delta))
+        a, z, delta = place(layer, l, units.a), place(layer, l, units.z), place(layer, l, units.delta)
+        multiply_slope(layer, a, z, delta, 0, n_units)
+
+
+@kernel
+def errors_of(net, units, l, j, shape, count):
+    """(5.56)  delta_j = h'(a_j) sum_k w_kj delta_k, for registers of units j; h' only where it is simple.
+
+    `count`: the units in a single register at the end of rows that are not filled up; else None.
+    """
+    inlined()
     layer, sums = layer_of(net, l), tile(shape, units.delta)
     for r in range(shape.registers):
         put(sums, r, 0.0)
@@ -242,7 +257,9 @@ def errors_of(net, units, l, j, shape):
         for k in range(block.n_out):
             d = splat(delta_k, number(delta_k, k))
             for r in range(shape.registers):
-                put(sums, r, fma(load(w, k * block.n_in + r * lanes(w)), d, get(sums, r)))
+                place_w = k * block.n_in + r * lanes(w)
+                w_kj = load(w, place_w) if count is None else load_first(w, place_w, count)
+                put(sums, r, fma(w_kj, d, get(sums, r)))
     z, delta = place(layer, l, units.z), place(layer, l, units.delta)
     for r in range(shape.registers):
         delta_j, place_j = get(sums, r), j + r * lanes(z)
