@@ -24,7 +24,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 
 
+# Tests of what stands around the kernels: files, tables, processes, the command line, examples. Nothing is gained
+# where they run once more with bounds checks.
+AROUND_KERNELS = {
+    "test_cache", "test_checkpoint", "test_cli", "test_cli_mistakes", "test_comparison", "test_docs", "test_encoding",
+    "test_endurance", "test_examples", "test_files_fuzz", "test_forks", "test_hazards", "test_interruptions", "test_io",
+    "test_kernel_sources", "test_oracle", "test_report", "test_shared_network", "test_tables", "test_threads",
+    "test_upgrade", "test_versions", "test_warm_up",
+}  # fmt: skip
+
+
 def pytest_configure(config):
+    config.addinivalue_line("markers", "kernels: computes; worth a run with NUMBA_BOUNDSCHECK=1")
     config.addinivalue_line(
         "markers", "compiled_only: too much work for kernels that run as plain Python (NUMBA_DISABLE_JIT=1)"
     )
@@ -33,6 +44,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem not in AROUND_KERNELS:
+            item.add_marker(pytest.mark.kernels)
     if COMPILED:
         return
     for item in items:
