@@ -21,6 +21,8 @@ X = RNG.integers(-16, 17, (N_SAMPLES, 3)) / 8
 T = RNG.integers(-16, 17, (N_SAMPLES, 2)) / 8
 WEIGHT = RNG.integers(0, 17, N_SAMPLES) / 8
 ARRAYS = {"X": X, "T": T, "sample_weight": WEIGHT, "params": RNG.integers(-16, 17, 26) / 8, "a": X}
+ARRAYS |= {"v": T, "edge_weights": RNG.integers(-16, 17, 20) / 8}
+EDGES = [(0, 3), (1, 3), (2, 4), (3, 4)]
 
 
 def network(dtype="float64"):
@@ -41,6 +43,14 @@ class Use(NamedTuple):
 
 def set_params(net, value):
     net.params = value
+
+
+def set_edge_weights(net, value):
+    net.edge_weights = value
+
+
+def from_edges(value=EDGES, n_inputs=3, n_outputs=1, **options):
+    return fastbp.Network.from_edges(n_inputs, n_outputs, value, **options)
 
 
 def fit(net, **options):
@@ -68,6 +78,28 @@ USES = [
     Use("Network", "dtype", "dtype", lambda net, v: fastbp.Network(SIZES, dtype=v)),
     Use("Network", "seed", "seed", lambda net, v: fastbp.Network(SIZES, seed=v)),
     Use("Network", "params", "params", set_params),
+    Use("Network", "edge_weights", "edge_weights", set_edge_weights),
+    Use("from_edges", "n_inputs", "length", lambda net, v: from_edges(n_inputs=v)),
+    Use("from_edges", "n_outputs", "length", lambda net, v: from_edges(n_outputs=v)),
+    Use("from_edges", "edges", "edges", lambda net, v: from_edges(v)),
+    Use("from_edges", "activation", "name or dict", lambda net, v: from_edges(activation=v)),
+    Use("from_edges", "output", "name", lambda net, v: from_edges(output=v)),
+    Use("from_edges", "loss", "name", lambda net, v: from_edges(loss=v)),
+    Use("from_edges", "bias", "units", lambda net, v: from_edges(bias=v)),
+    Use("from_edges", "init", "size", lambda net, v: from_edges(init=v)),
+    Use("from_edges", "dtype", "dtype", lambda net, v: from_edges(dtype=v)),
+    Use("from_edges", "seed", "seed", lambda net, v: from_edges(seed=v)),
+    Use("from_edges", "n_units", "units in all", lambda net, v: from_edges(n_units=v)),
+    Use("with_mask", "mask", "mask", lambda net, v: net.with_mask(v)),
+    Use("prune", "threshold", "limit", lambda net, v: net.prune(v)),
+    Use("workspace", "n", "count or None", lambda net, v: net.workspace(v)),
+    Use("cfunc", "form", "name", lambda net, v: net.cfunc(v)),
+    Use("input_gradient", "X", "X", lambda net, v: net.input_gradient(v)),
+    Use("input_gradient", "v", "v", lambda net, v: net.input_gradient(X, v)),
+    Use("input_gradient", "n_threads", "count or None", lambda net, v: net.input_gradient(X, n_threads=v)),
+    Use("Loss", "name", "name", lambda net, v: fastbp.Loss(v)),
+    Use("Loss", "threshold", "own rate", lambda net, v: fastbp.Loss("huber", threshold=v)),
+    Use("Loss", "quantile", "own fraction", lambda net, v: fastbp.Loss("quantile", quantile=v)),
     Use("astype", "dtype", "dtype", lambda net, v: net.astype(v)),
     Use("forward", "X", "X", lambda net, v: net.forward(v)),
     Use("activations", "X", "X", lambda net, v: net.activations(v)[-1]),
@@ -91,7 +123,11 @@ USES = [
     *options_of_fit("flag", "nesterov", solver="sgd"),
     *options_of_fit("rate or None", "learning_rate"),
     *options_of_fit("size or None", "tol"),
-    *options_of_fit("size", "l2"),
+    *options_of_fit("size", "l1", "l2"),
+    *options_of_fit("dropout", "dropout"),
+    *options_of_fit("new file", "checkpoint"),
+    *options_of_fit("count or None", "checkpoint_every", checkpoint="no folder/file"),
+    *options_of_fit("flag", "resume"),
     *options_of_fit("size", "power", schedule="inverse_scaling"),
     *options_of_fit("rate", "epsilon"),
     *options_of_fit("fraction", "beta_1", "beta_2"),
@@ -162,6 +198,22 @@ WRONG = {
     "fraction": [*NO_NUMBERS, None, 1, 1.5],
     "fraction above 0": [*NO_NUMBERS, None, 0, 1, 1.5],
     "factor": [*NO_NUMBERS, None, 0, 1, 0.5],
+    "edges": [None, 3, "ab", b"ab", len, [3], [(0,)], [(0, 3, 4)], [(0, 3.0)], [(0, "3")], [(0, True)], [(0, None)],
+              [(-1, 3)], [(0, 2)], [(3, 3)], [(0, 3), (0, 3)], [(3, 4), (4, 3), (4, 5)], np.zeros((2, 2)), [(0, HUGE)],
+              [[[0, 3]]], {}, {(0, 3)}, np.array(3)],
+    "name or dict": [*NO_NAMES[:-6], {0: "tanh"}, {9: "tanh"}, {3: "nonsense"}, {3: None}, {"3": "tanh"}, {3.0: "tanh"},
+                     {True: "tanh"}, {3: "softmax"}],
+    "units": [None, 1, 0.5, NAN, "34", b"34", len, [0], [5], [3.0], ["3"], [None], [True], [-1], [HUGE], np.array(3)],
+    "units in all": [*NO_INTEGERS, 0, 2, HUGE],
+    "mask": [None, 3, "yes", len, [1] * 20, np.ones(20), np.ones(19, bool), np.ones((20, 1), bool), [True], [None] * 20,
+             [np.ones((4, 3), bool)], [np.ones((3, 4), bool), np.ones((2, 4), bool)],
+             [np.ones((4, 3)), np.ones((2, 4))]],
+    "limit": [*NO_NUMBERS, None],
+    "dropout": [*(v for v in NO_NUMBERS if v is not HUGE and np.ndim(v) == 0 and v != {}), None, 1, 1.5, [0.5, 0.5], [],
+                [[0.5]], ["a"], [1.0], [-0.1], [NAN]],
+    "own rate": [*NO_NUMBERS, 0, 0.0],
+    "own fraction": [*NO_NUMBERS, 0, 1, 1.5],
+    "new file": [3, 2.5, True, b"file", [], {}, X, "", "a\0b", len],
     "validation": [*NO_NUMBERS[4:], 0, 1, 0.99, "0.2", {}, (X,), (X, T, WEIGHT, X), (X[:, :2], T), (X, T[:3]),
                    (X[:0], T[:0]), [X * NAN, T], (X, None), (None, T), (X, T, -WEIGHT - 1), X],
     "callback": [3, 0.5, "print", b"x", [print, 3], {"a": print}, np.array(3), True],
@@ -188,10 +240,12 @@ def with_item(item, dtype=None):
     return change
 
 
+NUMBERS = ("X", "T", "sample_weight", "params", "v", "edge_weights")  # all but what an activation is asked for
+
 DEFECTS = {
-    "nan": has_defect(with_item(NAN, float), of=("X", "T", "sample_weight", "params")),
-    "inf": has_defect(with_item(INF, float), of=("X", "T", "sample_weight", "params")),
-    "minus inf": has_defect(with_item(-INF, float), of=("X", "T", "sample_weight", "params")),
+    "nan": has_defect(with_item(NAN, float), of=NUMBERS),
+    "inf": has_defect(with_item(INF, float), of=NUMBERS),
+    "minus inf": has_defect(with_item(-INF, float), of=NUMBERS),
     "None": has_defect(with_item(None, object)),
     "text": has_defect(with_item("1", object)),
     "bytes": has_defect(with_item(b"1", object)),
@@ -200,7 +254,7 @@ DEFECTS = {
     "date": has_defect(with_item(datetime.date(2026, 1, 1), object)),
     "an array within": has_defect(with_item([1, 2], object)),
     "more than float64": has_defect(
-        with_item(np.longdouble("1e4000"), np.longdouble), of=("X", "T", "sample_weight", "params")
+        with_item(np.longdouble("1e4000"), np.longdouble), of=NUMBERS
     ),
     "strings": has_defect(lambda a, _: a.astype(str)),
     "byte strings": has_defect(lambda a, _: a.astype("S8")),
@@ -209,15 +263,15 @@ DEFECTS = {
     "spans": has_defect(lambda a, _: a.astype("m8[s]")),
     "records": has_defect(lambda a, _: np.zeros(a.shape, [("a", float), ("b", float)])),
     "one more": has_defect(
-        lambda a, _: np.concatenate([a, a[..., :1]], axis=-1), of=("X", "T", "sample_weight", "params")
+        lambda a, _: np.concatenate([a, a[..., :1]], axis=-1), of=NUMBERS
     ),
-    "one less": has_defect(lambda a, _: a[..., :-1], of=("X", "T", "sample_weight", "params")),
-    "one sample less": has_defect(lambda a, _: a[:-1], of=("T", "sample_weight", "params")),
-    "empty": has_defect(lambda a, _: a[:0], of=("X", "T", "sample_weight", "params")),
-    "another dimension": has_defect(lambda a, _: a[None], of=("X", "T", "sample_weight", "params")),
-    "a last dimension": has_defect(lambda a, _: a[..., None], of=("X", "T", "sample_weight", "params")),
-    "a number": has_defect(lambda a, place: a[place], of=("X", "T", "sample_weight", "params")),
-    "0-d": has_defect(lambda a, place: np.array(a[place]), of=("X", "T", "sample_weight", "params")),
+    "one less": has_defect(lambda a, _: a[..., :-1], of=NUMBERS),
+    "one sample less": has_defect(lambda a, _: a[:-1], of=NUMBERS[1:]),
+    "empty": has_defect(lambda a, _: a[:0], of=NUMBERS),
+    "another dimension": has_defect(lambda a, _: a[None], of=NUMBERS),
+    "a last dimension": has_defect(lambda a, _: a[..., None], of=NUMBERS),
+    "a number": has_defect(lambda a, place: a[place], of=NUMBERS),
+    "0-d": has_defect(lambda a, place: np.array(a[place]), of=NUMBERS),
     "negative": has_defect(with_item(-0.125, float), of=("sample_weight",)),
 }  # fmt: skip
 

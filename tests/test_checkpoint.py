@@ -30,6 +30,7 @@ RUNS = {
     "own set": {"validation": (np.full((4, 2), 0.3), np.ones((4, 1))), "patience": 2, "learning_rate": 0.2},
     "tol": {"tol": 0.1},
     "float32": {"dtype": "float32", "patience": 3},
+    "dropout": {"dropout": 0.4, "l1": 1e-3, "validation": 0.2},
 }
 
 
@@ -200,6 +201,8 @@ OTHERS = {
     "seed": {"seed": 9},
     "batch_size": {"batch_size": 9},
     "l2": {"l2": 0.25},
+    "l1": {"l1": 0.25},
+    "dropout": {"dropout": 0.25},
     "patience": {"patience": 3},
     "shuffle": {"shuffle": False},
     "validation": {"validation": 0.1},

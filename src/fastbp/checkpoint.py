@@ -120,7 +120,7 @@ class Checkpoint:
 
     def _read(self, contents: files.Contents) -> State:
         header, training = contents.header, self._training
-        seed = checks.integer(header["seed"], "seed", minimum=0)
+        seed = checks.integer(header["seed"], "seed", minimum=0, maximum=np.inf)
         n_epochs = checks.integer(header["n_epochs"], "n_epochs", minimum=0)
         stopped_by = checks.name_of(header["stopped_by"], ENDED_BY, "stopped_by")
         best_epoch = header["best_epoch"]
@@ -254,7 +254,7 @@ def _identity(training: "Training", samples: "Samples", held_out: "Samples | Non
         given["validation"] = "a set of its own"
     data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))
     parts = {"data": data, "network": _description(training.net), "options": given}
-    return dict(json.loads(json.dumps(parts)))
+    return dict(json.loads(json.dumps(parts, default=np.ndarray.tolist)))
 
 
 def _description(net: "Network") -> dict[str, Any]:

@@ -16,7 +16,7 @@ Dropout = float | Sequence[float]
 def rates_of(dropout: object, n_layers: int) -> Array:
     """The rate of each of n_layers layers, inputs and outputs among them: (n_layers,), checked."""
     n_hidden = n_layers - 2
-    if isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str | bytes):
+    if isinstance(dropout, Sequence | np.ndarray) and not isinstance(dropout, str | bytes) and np.ndim(dropout) > 0:
         if len(dropout) != n_hidden:
             raise ValueError(f"dropout must be one rate or one for each of {n_hidden} hidden layers; got {dropout!r}")
         rates = [checks.number(rate, f"dropout[{k}]", high=1.0) for k, rate in enumerate(dropout)]

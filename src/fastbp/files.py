@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp import checks
 from fastbp.checks import Array
 
 StrPath = str | os.PathLike[str]
@@ -144,13 +145,11 @@ def list_of(header: dict[str, Any], key: str, most: int) -> list[Any]:
 
 def check_path(path: object, argument: str) -> Path:
     """The path of a file that can be written: in a folder that is there, and no folder itself."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{argument} must be a path; got {path!r}")
-    checked = Path(path)
+    checked = Path(checks.file_path(path, argument))
     if not checked.parent.is_dir():
-        raise ValueError(f"{argument} must be in a folder that is there; got {os.fspath(path)!r}")
+        raise ValueError(f"{argument} must be in a folder that is there; got {str(checked)!r}")
     if checked.is_dir() or not checked.name:
-        raise ValueError(f"{argument} must be a file; {os.fspath(path)!r} is a folder")
+        raise ValueError(f"{argument} must be a file; {str(checked)!r} is a folder")
     return checked
 
 

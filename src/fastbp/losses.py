@@ -83,7 +83,7 @@ class Loss:
     quantile: float | None = None
 
     def __post_init__(self) -> None:
-        checks.name_of(self.name, LOSSES, "loss")
+        checks.name_of(self.name, LOSSES, "name")
         own, default, high = _OPTIONS.get(self.name, ("", 0.0, 0.0))
         for option in (field.name for field in fields(self)[1:]):
             value = getattr(self, option)

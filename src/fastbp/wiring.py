@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, memory
 from fastbp.topology import Int64Array, Topology
 
 # Fewest units at both ends of a dense block: smaller ones run as links, which need no tile of their own.
 MIN_DENSE = 4
+
+UNIT_BYTES = 500  # of memory for a unit while a network is wired, at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,8 @@ class Graph:
 
 def check_edges(edges: object, n_inputs: int, n_outputs: int, n_units: int | None) -> tuple[Int64Array, int]:
     """(edges, number of units), checked but for cycles, which `wire` finds."""
+    if isinstance(edges, str | bytes | dict | set | frozenset):  # a set has no order for the weights to follow
+        raise TypeError(f"edges must be a sequence of pairs (from, to); got {type(edges).__name__}")
     try:
         array = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))  # type: ignore[call-overload]
     except (TypeError, ValueError):
@@ -89,6 +93,7 @@ def check_edges(edges: object, n_inputs: int, n_outputs: int, n_units: int | Non
     fewest = n_inputs + n_outputs
     highest = int(array.max(initial=-1))
     n_all = max(highest + 1, fewest) if n_units is None else checks.integer(n_units, "n_units", minimum=fewest)
+    memory.check(n_all * UNIT_BYTES, "edges" if n_units is None else "n_units", f"{n_all:,} units")
     _refuse(array, (array < 0).any(axis=1) | (array >= n_all).any(axis=1), f"name units from 0 to {n_all - 1}")
     _refuse(array, array[:, 0] == array[:, 1], "connect different units")
     _refuse(array, array[:, 1] < n_inputs, f"not go into an input, units 0 to {n_inputs - 1}")
@@ -102,7 +107,7 @@ def check_biased(bias: object, n_inputs: int, n_units: int) -> list[bool]:
     """For each unit after the inputs, whether it has a bias."""
     if isinstance(bias, bool | np.bool_):
         return [bool(bias)] * (n_units - n_inputs)
-    if isinstance(bias, str) or not isinstance(bias, Iterable):
+    if isinstance(bias, str | bytes) or not isinstance(bias, Iterable) or np.ndim(bias) == 0:  # type: ignore[arg-type]
         raise TypeError(f"bias must be True, False, or the units that have one; got {bias!r}")
     units = {checks.integer(unit, "bias", minimum=n_inputs) for unit in bias}
     if units and max(units) >= n_units:
