@@ -174,6 +174,87 @@ def test_rprop_needs_all_samples():
         MLPRegressor(solver="rprop", **SMALL).fit(X_DIABETES, Y_DIABETES)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+def test_quantiles(solver):
+    """A network without inputs that matter comes to the quantile of the targets."""
+    y = np.sort(np.random.default_rng(0).normal(size=60))
+    options = {"solver": solver, "hidden_layer_sizes": (), "alpha": 0.0, "random_state": 0, "max_iter": 4000}
+    options |= {"tol": 0.0, "learning_rate": "invscaling", "learning_rate_init": 1.0, "n_iter_no_change": 4000}
+    estimator = MLPRegressor("quantile", quantile=0.8, **options).fit(np.zeros((60, 1)), y)
+    assert y[46] <= estimator.predict([[0.0]])[0] <= y[49]
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_l1_is_divided_by_the_number_of_samples(solver):
+    options = SMALL | {"solver": solver, "batch_size": 60, "alpha": 0.2, "momentum": 0.0, "learning_rate_init": 0.01}
+    net = MLPRegressor(**(options | {"max_iter": 1, "learning_rate_init": 1e-300})).fit(X_DIABETES, Y_DIABETES).network_
+    first = net.loss(X_DIABETES, Y_DIABETES) + 0.1 * sum((w**2).sum() for w in net.weights)
+    first += 3.0 * sum(np.abs(w).sum() for w in net.weights)
+    net.fit(
+        X_DIABETES, Y_DIABETES, solver=solver, epochs=6, batch_size=None, learning_rate=0.01, l2=0.2 / 60, l1=3.0 / 60
+    )
+    estimator = MLPRegressor(l1=3.0, **options).fit(X_DIABETES, Y_DIABETES)
+    np.testing.assert_allclose(estimator.network_.params, net.params, rtol=1e-9, atol=1e-14)
+    assert math.isclose(estimator.loss_curve_[0], first / 60, rel_tol=1e-9)
+
+
+def test_l1_of_lbfgs():
+    options = SMALL | {"solver": "lbfgs", "max_iter": 200}
+    plain, sparse = (MLPRegressor(l1=l1, **options).fit(X_DIABETES, Y_DIABETES) for l1 in (0.0, 5.0))
+    small = [np.mean(np.abs(e.coefs_[0]) < 1e-2) for e in (plain, sparse)]
+    assert small[0] < 0.2 < 0.5 < small[1]
+
+
+@pytest.mark.parametrize("rates", [0.5, [0.0, 0.5]], ids=str)
+def test_dropout(rates):
+    plain, dropped, again = (MLPRegressor(dropout=p, **SMALL).fit(X_DIABETES, Y_DIABETES) for p in (0.0, rates, rates))
+    assert same_weights(dropped, again)
+    assert not same_weights(dropped, plain)
+    assert same_weights(plain, MLPRegressor(dropout=[0.0, 0.0], **SMALL).fit(X_DIABETES, Y_DIABETES))
+    assert np.array_equal(dropped.predict(X_DIABETES), dropped.predict(X_DIABETES))
+    whole = [
+        MLPRegressor(dropout=rates, callback=c, **SMALL).fit(X_DIABETES, Y_DIABETES) for c in (None, lambda _e: False)
+    ]
+    assert same_weights(*whole), "a run of epochs in one call, and epoch by epoch"
+    with pytest.raises(ValueError, match="dropout must be 0 for solver 'lbfgs'"):
+        MLPRegressor(dropout=rates, **(SMALL | {"solver": "lbfgs"})).fit(X_DIABETES, Y_DIABETES)
+    with pytest.raises(ValueError, match="dropout must be one rate or one for each of 2 hidden layers"):
+        MLPRegressor(dropout=[0.5] * 3, **SMALL).fit(X_DIABETES, Y_DIABETES)
+
+
+def test_units_that_are_left_out_differ_from_epoch_to_epoch():
+    """One sample, no learning: the losses are those of whichever units were kept."""
+    options = {
+        "hidden_layer_sizes": 6,
+        "solver": "sgd",
+        "learning_rate_init": 1e-300,
+        "random_state": 0,
+        "max_iter": 30,
+    }
+    estimator = MLPRegressor(dropout=0.5, tol=0.0, n_iter_no_change=100, **options).fit(X_DIABETES[:2], [1.0, 1.0])
+    assert len(set(estimator.loss_curve_)) > 20
+    estimator = MLPRegressor(dropout=0.5, **options)
+    losses = {estimator.partial_fit(X_DIABETES[:2], [1.0, 1.0]).loss_ for _ in range(30)}
+    assert len(losses) > 20
+
+
+@pytest.mark.parametrize("make", [
+    lambda: MLPClassifier(**SMALL).fit(X_IRIS, Y_IRIS), lambda: MLPClassifier(**SMALL).fit(X_IRIS, Y_IRIS > 1),
+    lambda: MLPRegressor("poisson", activation="tanh", **SMALL).fit(X_IRIS, Y_IRIS.astype(float)),
+])  # fmt: skip
+def test_derivatives_by_the_inputs(make):
+    estimator = make()
+    outputs = estimator.network_.forward
+    gradient = estimator.gradient_(X_IRIS)
+    assert gradient.shape == (len(X_IRIS), estimator.n_outputs_, 4)
+    for i in range(4):
+        step = 1e-6 * np.eye(4)[i]
+        differences = (outputs(X_IRIS + step) - outputs(X_IRIS - step)) / 2e-6
+        np.testing.assert_allclose(gradient[:, :, i], differences, rtol=1e-5, atol=1e-8)
+    with pytest.raises(ValueError, match="X has 2 features"):
+        estimator.gradient_(X_IRIS[:, :2])
+
+
 # ---------------------------------------------------------------- weights of classes
 
 

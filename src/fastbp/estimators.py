@@ -3,13 +3,14 @@
 Parameters that scikit-learn has mean what they mean there; docs/scikit-learn.md has a table of all of them.
 """
 
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
 from sklearn.utils.validation import validate_data
@@ -35,6 +36,11 @@ beta_2, epsilon, n_iter_no_change, max_fun
         a derivative, or a `fastbp.Activation`.
     class_weight : "balanced", dict {class: weight}, or None
         Weights of the classes, which multiply those of the samples.
+    dropout : float or sequence of float
+        Probability with which a hidden unit is left out in training, one for all layers or one for each. Not for
+        "lbfgs".
+    l1 : float
+        Strength of the L1 penalty, divided by the sample size as `alpha` is.
     skip : "all" or sequence of (int, int)
         Connections that skip layers: see `fastbp.Network`.
     callback : function or list of functions, optional
@@ -100,6 +106,8 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
+        dropout: Any = 0.0,
+        l1: float = 0.0,
         skip: Any = (),
         callback: Any = None,
         progress: bool = False,
@@ -227,14 +235,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : "squared_error", "poisson", "absolute_error" or "huber"
+    loss : "squared_error", "poisson", "absolute_error", "huber" or "quantile"
         What is made small. "squared_error" is reported as a mean over the outputs, as in scikit-learn, the others as
         sums; "huber" turns from square to straight at errors of 1.
+    quantile : float
+        The quantile of the targets that `loss` "quantile" approaches.
     output_activation : str, Activation or None
         Function of the outputs, "logistic" for ones in (0, 1), say. None: "exp" for "poisson", otherwise "identity".
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
-beta_1, beta_2, epsilon, n_iter_no_change, max_fun, skip, callback, progress, n_jobs
+beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, l1, skip, \
+callback, progress, n_jobs
         As in `MLPClassifier`.
 
     Attributes
@@ -255,7 +266,8 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber"})],
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
         "output_activation": [StrOptions(set(TRAINABLE)), Activation, None],
     }
 
@@ -286,7 +298,10 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        quantile: float = 0.5,
         output_activation: Any = None,
+        dropout: Any = 0.0,
+        l1: float = 0.0,
         skip: Any = (),
         callback: Any = None,
         progress: bool = False,

@@ -57,6 +57,8 @@ class BaseMLP(BaseEstimator):
         "epsilon": [_POSITIVE],
         "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
         "max_fun": [_COUNT],
+        "dropout": [_FRACTION, list, tuple],
+        "l1": [_NOT_NEGATIVE],
         "skip": [StrOptions({"all"}), list, tuple],
         "callback": [callable, list, tuple, None],
         "progress": ["boolean"],
@@ -102,10 +104,11 @@ class BaseMLP(BaseEstimator):
             self._set_network(self.network_.astype(np.float64))
         samples = self._samples(X, targets, weight)
         held_out = self._evaluation_set(eval_set)
-        if self.solver == "lbfgs":
-            LBFGSTraining(self, self.network_, samples, held_out).run()
-        else:
-            StochasticTraining(self, self.network_, samples, held_out).run(incremental=incremental)
+        with self.network_.trainer.training():
+            if self.solver == "lbfgs":
+                LBFGSTraining(self, self.network_, samples, held_out).run()
+            else:
+                StochasticTraining(self, self.network_, samples, held_out).run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
@@ -237,6 +240,23 @@ class BaseMLP(BaseEstimator):
         rows = X.tocsr()
         chunks = (rows[start : start + step].toarray() for start in range(0, X.shape[0], step))
         return np.concatenate([outputs_of(self.network_, self._inputs(chunk), n_threads) for chunk in chunks])
+
+    def gradient_(self, X: Any) -> Array:
+        """Derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_outputs, n_features)
+            Of what `predict` returns for numbers; for classes, of the probabilities that the outputs are.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        self._update_network()
+        return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
 
     def _inputs(self, X: Array) -> Samples:
         return self._samples(X, np.empty((0, self.network_.sizes[-1])), None)

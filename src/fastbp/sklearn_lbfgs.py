@@ -8,6 +8,7 @@ from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastbp.checks import Array
+from fastbp.dropout import rates_of
 from fastbp.kernels import batch
 from fastbp.network import Network
 from fastbp.sklearn_network import Views
@@ -37,8 +38,12 @@ class Objective:
         error, by_network = self.net.engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
         gradient, weights, alpha = by_network[self.order], packed[: self.n_weights], self.estimator.alpha
         gradient[: self.n_weights] += alpha * weights
+        loss = self.share * error + 0.5 * alpha * float(weights @ weights)
+        if self.estimator.l1:
+            gradient[: self.n_weights] += self.estimator.l1 * np.sign(weights)
+            loss += self.estimator.l1 * float(np.abs(weights).sum())
         gradient /= self.total
-        self.last = (self.share * error + 0.5 * alpha * float(weights @ weights)) / self.total
+        self.last = loss / self.total
         return self.last, gradient
 
     def unpack(self, packed: Array) -> None:
@@ -54,6 +59,10 @@ class LBFGSTraining:
     """One call of `fit` with the solver "lbfgs"."""
 
     def __init__(self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None) -> None:
+        if rates_of(estimator.dropout, len(net.sizes)).any():
+            raise ValueError(
+                f"dropout must be 0 for solver 'lbfgs', whose loss must not change; got {estimator.dropout}"
+            )
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
         self.watch = Watch(estimator, net, held_out, held_out is not None)

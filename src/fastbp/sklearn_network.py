@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
 from fastbp.kernels.packed import NONE
+from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.topology import Skips, Topology, check_skip
 
@@ -72,7 +73,9 @@ def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
     for function in [*hidden, output]:
         if function.name == "threshold":
             raise ValueError("activation must have a derivative; 'threshold' has none")
-    loss = NETWORK_LOSS.get((estimator.loss, output.name), estimator.loss)
+    loss = Loss(NETWORK_LOSS.get((estimator.loss, output.name), estimator.loss))
+    if loss.name == "quantile":
+        loss = Loss("quantile", quantile=estimator.quantile)
     return _template(tuple(sizes), tuple(_skips(estimator.skip, len(sizes))), (*hidden, output), loss, dtype).twin()
 
 
@@ -81,7 +84,7 @@ def _template(
     sizes: tuple[int, ...],
     skips: tuple[tuple[int, int], ...],
     functions: tuple[Activation, ...],
-    loss: str,
+    loss: Loss,
     dtype: np.dtype,
 ) -> Network:
     """A network to make others from."""

@@ -15,11 +15,12 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastbp import threads
+from fastbp import dropout, threads
 from fastbp.checks import Array
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
-from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION
+from fastbp.kernels.dropout import DropoutMemory
+from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
 from fastbp.kernels.penalized import Course, train_epochs
 from fastbp.network import Network
 from fastbp.sklearn_labels import scorer
@@ -54,12 +55,12 @@ class Optimizer:
             values = (values[0], 0.0, float(estimator.epsilon))
         choice = Choice(estimator.solver, kind, code, values, rate, "constant", 0.0)
         n_filled, n_weights = net.packed.params.size, net.topology.n_weights
-        return cls(choice, rate, choice.start(n_filled, net.dtype, l2=0.0, n_weights=n_weights, mean=True))
+        return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
 
     def linked(self, estimator: Any, dtype: np.dtype) -> updates.Solver:
-        """The solver with the penalty of today, and with the address its code has in this process."""
+        """The solver with the penalties of today, and with the address its code has in this process."""
         address = updates.address_of_step(self.choice.code, dtype)
-        return self.solver._replace(address=address, l2=float(estimator.alpha))
+        return self.solver._replace(address=address, l1=float(estimator.l1), l2=float(estimator.alpha))
 
     def rates(self, estimator: Any, n_epochs: int, n_samples: int) -> Array:
         """Learning rates of the next epochs."""
@@ -196,13 +197,20 @@ class StochasticTraining:
             rows, taken = split(estimator, samples.t)
             held_out = rows_of(samples, taken)
         self.rows = rows  # in the order of the epoch before
-        self.is_ordered = estimator.shuffle or len(rows) < len(samples.x)
         self.batch_size = self._batch_size()
+        self.dropout = self._dropout()
+        self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
         self.watch = Watch(estimator, net, held_out, evaluated)
         self.memory: batch.Memory | None = None
         self.n_chunks = net.engine.n_chunks(self.batch_size)
         # Ctrl-C is heard between compiled calls
         self.n_batches = max(1, net.engine.part_size // self.batch_size)
+
+    def _dropout(self) -> DropoutMemory:
+        """What dropout needs; the first seed is drawn after the split, and only if units are left out."""
+        rates = dropout.rates_of(self.estimator.dropout, len(self.net.sizes))
+        seed = self.estimator._random_state.randint(2**31) if rates.any() else 0
+        return dropout.memory(rates, np.random.default_rng(seed), self.batch_size, self.net.dtype)
 
     def _batch_size(self) -> int:
         size, n_samples = self.estimator.batch_size, len(self.rows)
@@ -261,6 +269,8 @@ class StochasticTraining:
             losses=np.zeros(n_epochs),
             rates=est._optimizer.rates(est, n_epochs, n_samples),
             best=np.array([np.inf if est.best_loss_ is None else est.best_loss_, est._no_improvement_count], float),
+            dropout=self.dropout,
+            n_seen=est.t_,
             n_samples=n_samples,
             batch_size=self.batch_size,
             share=share_of(est, self.net),
@@ -272,6 +282,8 @@ class StochasticTraining:
             with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
                 if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
                     self.memory = self.net.engine.memory(self.batch_size, n_slots)
+                    self.dropout = dropout.with_slots(self.dropout, self.memory.z)
+                course = course._replace(dropout=self.dropout)
                 train_epochs(self.net.packed, samples, self.memory, solver, course, self.n_batches)
         n_done = int(course.position[0])
         if before is not None and n_done < n_epochs:  # as if no more had been drawn, for who draws next

@@ -22,7 +22,7 @@ def clipped(y):
 
 
 @kernel
-def log_loss(y, t):
+def log_loss(y, t, option):
     """-t ln y."""
     return -t * fn.log(clipped(y))
 
@@ -38,7 +38,7 @@ def binary_log_loss(a, y, t, log_sum):
 
 
 @kernel
-def poisson_deviance(y, t):
+def poisson_deviance(y, t, option):
     """t ln(t / y) - t + y; NaN where t is negative."""
     positive = t * (fn.log(maximum(fn.smallest_normal(t), t)) - fn.log(maximum(fn.smallest_normal(y), y))) - t + y
     return select(t < 0.0, (t - t) / (t - t), positive)

@@ -10,8 +10,9 @@ import numpy as np
 
 from fastbp.kernels.batch import STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.lanes import lanes, load, load_first, number, splat, sum_lanes
-from fastbp.kernels.packed import net_of
+from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.lanes import absolute, lanes, load, load_first, number, splat, sum_lanes
+from fastbp.kernels.packed import NONE, net_of
 from fastbp.kernels.updates import Step, next_rate, rule_of, take_step, with_penalties_divided
 
 
@@ -22,6 +23,8 @@ class Course(NamedTuple):
     losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
     rates: np.ndarray  # (n_epochs,) float64: learning rates
     best: np.ndarray  # (2,) float64: lowest loss of an epoch; epochs since it was lower by tol
+    dropout: DropoutMemory
+    n_seen: int  # samples in all epochs before: what tells dropout's epochs apart
     n_samples: int  # in an epoch; where they have an order, that of each epoch follows the one before
     batch_size: int
     share: float  # of the error in the loss: 1, or 1 / outputs where the loss is a mean over them
@@ -46,7 +49,10 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         divided = with_penalties_divided(rule, total)
         penalty = penalty_of(net.params, divided)
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
-        error = work(net, data, space, Job(STEP, first, n_samples, 0, 0, data.x), step)
+        if course.dropout.address != NONE:
+            draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
+        job = Job(STEP, first, n_samples, 0, 0, data.x)
+        error = work(net, data, space, job, dropout_of(course.dropout), step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
         course.losses[epoch] += (course.share * error / total + penalty) * n_samples
@@ -80,10 +86,12 @@ def weight_of(data, start, n_samples):
 
 @kernel
 def penalty_of(w, rule):
-    """l2 / 2 sum w**2, of the weights."""
-    squares = splat(w, 0.0)
+    """l2 / 2 sum w**2 + l1 sum |w|, of the weights."""
+    squares, sizes = splat(w, 0.0), splat(w, 0.0)
     whole = rule.n_weights - rule.n_weights % lanes(w)
     for p in range(0, whole, lanes(w)):
-        squares = squares + load(w, p) * load(w, p)
+        w_p = load(w, p)
+        squares, sizes = squares + w_p * w_p, sizes + absolute(w_p)
     rest = load_first(w, whole, rule.n_weights - whole)
-    return 0.5 * rule.l2 * sum_lanes(squares + rest * rest)
+    squares, sizes = squares + rest * rest, sizes + absolute(rest)
+    return 0.5 * rule.l2 * sum_lanes(squares) + rule.l1 * sum_lanes(sizes)

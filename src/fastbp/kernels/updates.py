@@ -83,10 +83,10 @@ def rule_of(solver):
 
 @kernel
 def with_penalties_divided(rule, total):
-    """The rule with its penalty divided by `total`."""
+    """The rule with its penalties divided by `total`."""
     return Rule(
         rule.kind, rule.options, rule.first, rule.second, rule.decay,
-        rule.l2 / total, rule.n_weights, rule.n_params, rule.address,
+        rule.l1 / total, rule.l2 / total, rule.n_weights, rule.n_params, rule.address,
     )  # fmt: skip
 
 
