@@ -204,6 +204,17 @@ def test_partial_fit_keeps_the_solvers_memory(name, way):
         ours = pickle.loads(pickle.dumps(ours))
 
 
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+def test_training_goes_on_after_it_has_stopped(method):
+    """Each call does an epoch at least, however many were without a lower loss before."""
+    X, y = load("diabetes", 40)
+    options = SMALL | {"tol": 1e3, "n_iter_no_change": 2, "warm_start": method == "fit"}
+    theirs, ours = pair("MLPRegressor", **options)
+    for _ in range(6):
+        getattr(theirs, method)(X, y), getattr(ours, method)(X, y)
+    assert_same(theirs, ours, X)
+
+
 @pytest.mark.parametrize("options", [{}, {"tol": 10.0, "n_iter_no_change": 3}], ids=str)
 def test_a_generator_of_the_users_is_left_as_scikit_learn_leaves_it(options):
     X, y = load("iris", 40)

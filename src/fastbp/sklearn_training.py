@@ -278,7 +278,7 @@ class StochasticTraining:
             patience=np.inf if self.watch.score else float(est.n_iter_no_change),
         )
         samples = self.samples._replace(order=orders.ravel()) if self.is_ordered else self.samples
-        while course.position[0] < n_epochs and course.best[1] <= course.patience:
+        while course.position[0] == 0 or (course.position[0] < n_epochs and course.best[1] <= course.patience):
             with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
                 if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
                     self.memory = self.net.engine.memory(self.batch_size, n_slots)

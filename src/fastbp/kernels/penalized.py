@@ -29,7 +29,7 @@ class Course(NamedTuple):
     batch_size: int
     share: float  # of the error in the loss: 1, or 1 / outputs where the loss is a mean over them
     tol: float
-    patience: float  # epochs without a lower loss, after more of which the run ends
+    patience: float  # epochs without a lower loss, after more of which the run ends; it has one epoch at least
 
 
 @entry
@@ -41,7 +41,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
     for _batch in range(n_batches):
         epoch, start = course.position[0], course.position[1]
-        if epoch == course.losses.size or course.best[1] > course.patience:
+        if epoch == course.losses.size or (epoch > 0 and start == 0 and course.best[1] > course.patience):
             return
         n_samples = min(course.batch_size, course.n_samples - start)
         first = epoch * course.n_samples + start if data.has_order else start
