@@ -13,7 +13,8 @@ from cases import COMPILED
 README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.estimators", "fastbp.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network"
+    "fastbp", "fastbp.activations", "fastbp.estimators", "fastbp.gradient_check", "fastbp.jit", "fastbp.network",
+    "fastbp.packed_network",
 ]  # fmt: skip
 
 
