@@ -13,7 +13,8 @@ from cases import COMPILED
 README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network"
+    "fastbp", "fastbp.activations", "fastbp.estimators", "fastbp.gradient_check", "fastbp.jit", "fastbp.network",
+    "fastbp.packed_network",
 ]  # fmt: skip
 
 
@@ -51,3 +52,15 @@ def test_examples_of_the_page_on_compiled_code():
     E, grad = net.gradient(X, names["T"])
     assert names["E"] == pytest.approx(E)
     assert names["grad"] == pytest.approx(grad)
+
+
+@pytest.mark.compiled_only
+@pytest.mark.skipif(not README.exists(), reason="an installed package has no documentation beside its tests")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_example_of_the_estimators(capsys):
+    text = (README.parent / "docs/scikit-learn.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
+    assert "gelu" in capsys.readouterr().out

@@ -60,7 +60,7 @@ def check_outputs(net, X):
     many = np.concatenate([X] * (single_sample.MAX_SAMPLES + 1))
     expected = net.forward(many)[: len(X)]
     rtol = {"float64": 1e-11, "float32": 1e-4}[net.dtype.name]
-    assert net._few_outputs(X[:1]) is not None, "the short way was not taken"
+    assert net.few_outputs(X[:1]) is not None, "the short way was not taken"
     rows = np.concatenate([net.forward(x.reshape(1, -1)) for x in X])
     assert rows.dtype == net.dtype
     assert np.allclose(rows, expected, rtol=rtol, atol=rtol)
@@ -132,7 +132,7 @@ def test_other_arrays_take_the_general_way(layout):
         "subclass": np.ma.masked_array(X),
         "1-D": X.ravel(),
     }[layout]
-    assert net._few_outputs(given) is None
+    assert net.few_outputs(given) is None
     assert np.allclose(net.forward(given), net.forward(X), rtol=1e-5)
 
 

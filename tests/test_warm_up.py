@@ -6,6 +6,8 @@ from subprocesses import run_python
 import fastbp
 
 USE = """
+import warnings
+
 import numpy as np
 from numba.core import event
 import fastbp
@@ -42,6 +44,11 @@ for activation, output, loss in (
         ("rprop", {}),
     ):
         net.fit(X[:40], T[:40], solver=solver, epochs=1, **options)
+for name, target in (("MLPClassifier", T[:, 0] > 0.5), ("MLPClassifier", X[:, 0] // 0.3), ("MLPRegressor", T)):
+    estimator = getattr(fastbp, name)(hidden_layer_sizes=5, max_iter=1, early_stopping=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(X, target).predict(X[:1])
 print(compiled)
 """
 

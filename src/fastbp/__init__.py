@@ -11,6 +11,7 @@ Network: 131 parameters, loss cross_entropy, float64
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
 from fastbp.gradient_check import GradientCheck, check_gradient
@@ -20,16 +21,38 @@ from fastbp.training import History
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 
+if TYPE_CHECKING:
+    from fastbp.estimators import MLPClassifier, MLPRegressor
+
 try:
     __version__ = version("fastbp")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
+
+# Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
+_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators."""
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
+    from fastbp import estimators
+
+    return getattr(estimators, name)
+
 
 __all__ = [
     "Activation",
     "GradientCheck",
     "History",
     "Loss",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "__version__",
     "check_gradient",

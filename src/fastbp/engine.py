@@ -4,8 +4,11 @@ How samples are cut into chunks and tiles follows from shapes alone, so that res
 the number of threads.
 """
 
+import copy
+import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
@@ -70,7 +73,7 @@ MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """Zeros whose first number stands at the start of a cache line."""
-    n_bytes = int(np.prod(shape)) * dtype.itemsize
+    n_bytes = math.prod(shape) * dtype.itemsize
     buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % ALIGNMENT
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
@@ -111,6 +114,12 @@ class Engine:
         self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
         self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
+
+    def twin(self, packed: Packed) -> Self:
+        """An engine for another network of the same layers; `packed` has a copy of this one's table of layers."""
+        engine = copy.copy(self)
+        engine._packed, engine._kept = packed, []
+        return engine
 
     def link(self, level: int) -> None:
         """Compile the functions that the kernels call by address, if that is still to be done."""

@@ -5,6 +5,7 @@ This is the only place where an offset is computed. The kernels read them from t
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -119,30 +120,30 @@ class Topology:
         """Whether the last layer is that of the outputs. If not, a further row of the table stands for them."""
         return self.outputs == (self.n_layers - 1,)
 
-    @property
+    @cached_property
     def is_layered(self) -> bool:
         """Whether there are blocks alone, one at least into and out of each layer, and outputs at the end."""
         return self.ends_in_outputs and not any(map(any, self.has_links()))
 
-    @property
+    @cached_property
     def first_units(self) -> list[int]:
         """First unit of each layer: outputs are numbered after all others."""
         order = [layer for layer in range(self.n_layers) if layer not in self.outputs] + list(self.outputs)
         starts = accumulate((self.sizes[layer] for layer in order[:-1]), initial=0)
         return [start for _layer, start in sorted(zip(order, starts, strict=True))]
 
-    @property
+    @cached_property
     def block_shapes(self) -> list[tuple[int, int]]:
         """(n_out, n_in) of each block."""
         return [(self.sizes[target], self.sizes[source]) for source, target in self.pairs]
 
-    @property
+    @cached_property
     def weight_offsets(self) -> list[int]:
         """Where each block's weights begin in the parameters; last, where the links' weights begin."""
         # Sums of Python integers: those of NumPy's would wrap around, for sizes from a damaged file.
         return list(accumulate((n_out * n_in for n_out, n_in in self.block_shapes), initial=0))
 
-    @property
+    @cached_property
     def bias_offsets(self) -> list[int]:
         """Where each layer's biases begin, NONE for the inputs and without biases; last, where all parameters end."""
         offsets, end = [NONE], self.n_weights
@@ -151,7 +152,7 @@ class Topology:
             end += size if has_bias else 0
         return [*offsets, end]
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """Number of weights, which stand before the biases."""
         return self.weight_offsets[-1] + len(self.links)
@@ -176,7 +177,7 @@ class Topology:
         ]
         return np.concatenate([*blocks, self.links]).astype(np.int64)
 
-    @property
+    @cached_property
     def packed_blocks(self) -> list[bool]:
         """Which blocks' columns are packed: large ones that the delta recursion reads, so not from the inputs."""
         shapes = zip(self.pairs, self.block_shapes, strict=True)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, dropout, outputs, plan, single_outputs, updates
+from fastbp.kernels import batch, deviance, dropout, outputs, plan, single_outputs, updates
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
@@ -47,6 +48,7 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
     for dtype in [checks.float_dtype(dtype, f"dtypes[{k}]") for k, dtype in enumerate(given)]:
         _compile_functions(dtype)
         _use_a_network(dtype)
+        _use_an_estimator(dtype)
 
 
 def _compile_functions(dtype: np.dtype) -> None:
@@ -81,3 +83,14 @@ def _use_a_network(dtype: np.dtype) -> None:
     jit.input_gradient(packed, x, x, x.copy(), work)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)
+
+
+def _use_an_estimator(dtype: np.dtype) -> None:
+    """What only scikit-learn's estimators call, if they can be used."""
+    for loss, function_code in deviance.KINDS:
+        deviance.address_of_deviance(loss, codes.TANH if function_code is None else function_code, dtype)
+    if find_spec("sklearn") is not None:
+        from fastbp.estimators import MLPRegressor
+
+        X = np.zeros((2, 1), dtype)
+        MLPRegressor(hidden_layer_sizes=1).partial_fit(X, X[:, 0])

@@ -4,6 +4,7 @@ One function is compiled for each pair of loss and output function in use; the e
 its address.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 from fastbp.kernels import functions as fn
@@ -149,16 +150,19 @@ def _entry_for(loss, function):
     return _KINDS[kind]
 
 
+@cache
 def address_of_deltas(loss, function, dtype):
     """Address of what fills delta of the outputs, for a loss and an output function by their codes."""
     return address_of(_entry_for(loss, function), dtype, (Outputs, Doubles))
 
 
+@cache
 def address_of_softmax(dtype):
     """Address of `softmax`."""
     return address_of(softmax, dtype, _SOFTMAX_ARGUMENTS)
 
 
+@cache
 def address_of_softmax_slope(dtype):
     """Address of `multiply_softmax_slope`."""
     return address_of(multiply_softmax_slope, dtype, _SOFTMAX_ARGUMENTS)

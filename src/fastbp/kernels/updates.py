@@ -6,6 +6,7 @@ Numbers below the smallest normal one are set to zero: moments that fade away, s
 that has died, would otherwise slow the loop 10 to 50 times.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,15 @@ def rule_of(solver):
     return Rule(
         solver.kind, view(solver.options), first, second, view(solver.decay),
         solver.l1, solver.l2, solver.n_weights, solver.state.shape[1], solver.address,
+    )  # fmt: skip
+
+
+@kernel
+def with_penalties_divided(rule, total):
+    """The rule with its penalties divided by `total`."""
+    return Rule(
+        rule.kind, rule.options, rule.first, rule.second, rule.decay,
+        rule.l1 / total, rule.l2 / total, rule.n_weights, rule.n_params, rule.address,
     )  # fmt: skip
 
 
@@ -217,6 +227,7 @@ def add_penalties(w, g, rule, span):
 STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}
 
 
+@cache
 def address_of_step(kind, dtype):
     """Address of the function that takes a solver's step."""
     return address_of(STEPS[kind], dtype, (Numbers, Numbers, Rule, Span))

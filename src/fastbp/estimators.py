@@ -1,0 +1,377 @@
+"""scikit-learn's estimators on fastbp's kernels: the same signatures and numbers, and more.
+
+Parameters that scikit-learn has mean what they mean there; docs/scikit-learn.md has a table of all of them.
+"""
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.validation import validate_data
+
+from fastbp.activations import Activation
+from fastbp.checks import Array
+from fastbp.sklearn_base import BaseMLP
+from fastbp.sklearn_labels import decode, encode, fit_binarizer, labels_of
+from fastbp.sklearn_network import TRAINABLE, name_of
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multi-layer perceptron classifier: `sklearn.neural_network.MLPClassifier`, faster, and with more options.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
+random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
+beta_2, epsilon, n_iter_no_change, max_fun
+        As in scikit-learn, with the same defaults; `solver` may be "rmsprop" or "rprop" (batch learning) as well.
+    activation : str, Activation, or a list of them
+        Function of the hidden layers: one for all, or one for each. Any of `fastbp.activations.ACTIVATIONS` that has
+        a derivative, or a `fastbp.Activation`.
+    class_weight : "balanced", dict {class: weight}, or None
+        Weights of the classes, which multiply those of the samples.
+    dropout : float or sequence of float
+        Probability with which a hidden unit is left out in training, one for all layers or one for each. Not for
+        "lbfgs".
+    l1 : float
+        Strength of the L1 penalty, divided by the sample size as `alpha` is.
+    skip : "all" or sequence of (int, int)
+        Connections that skip layers: see `fastbp.Network`.
+    callback : function or list of functions, optional
+        Called after each epoch, or iteration of "lbfgs", as callback(estimator); a true return value stops the
+        training.
+    progress : bool
+        Whether to draw a progress bar on standard error (needs ``fastbp[cli]``).
+    n_jobs : int or None
+        Threads to use; None or -1: as many as pay. The results are the same bits for any number.
+
+    Attributes
+    ----------
+    network_ : fastbp.Network
+        The network underneath.
+    coefs_, intercepts_ : lists of arrays (n_in, n_out) and (n_out,)
+        Views of the parameters of `network_`: what is written into them changes predictions.
+    validation_loss_curve_ : list of float, or None
+        Loss of `eval_set` after each epoch, or iteration of "lbfgs"; without the penalty.
+    classes_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_, n_layers_, \
+n_outputs_, out_activation_, n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from fastbp import MLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+    >>> classifier.score(X, y) > 0.97
+    True
+    """
+
+    loss = "log_loss"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Any = None,
+        dropout: Any = 0.0,
+        l1: float = 0.0,
+        skip: Any = (),
+        callback: Any = None,
+        progress: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPClassifier":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A sparse matrix is made dense, once.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or an indicator matrix.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        eval_set : (X, y) or (X, y, sample_weight), optional
+            Its loss is taken after each epoch. With `early_stopping` its score decides, and nothing is held out.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, eval_set)
+        return self
+
+    @available_if(BaseMLP._check_solver)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
+        """Train for one epoch, from where the last call stopped.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like of shape (n_classes,)
+            All classes; needed in the first call.
+
+        Returns
+        -------
+        self
+        """
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight 'balanced' is not supported for partial_fit, which sees no whole data set")
+        if _check_partial_fit_first_call(self, classes):
+            self._label_binarizer = LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _targets(self, y: Array, dtype: np.dtype, incremental: bool) -> Array:
+        """Targets of 0 and 1; learns the classes, or checks that they are the known ones."""
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            self._label_binarizer = fit_binarizer(y)
+            self.classes_ = self._label_binarizer.classes_
+            return encode(self._label_binarizer, y, dtype)
+        classes = labels_of(y)
+        if self.warm_start and not incremental and set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {classes}"
+            )
+        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+        return encode(self._label_binarizer, y, dtype)
+
+    def _weights(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
+        weight = super()._weights(X, y, sample_weight, incremental)
+        if self.class_weight is None:
+            return weight
+        of_classes = np.asarray(compute_sample_weight(self.class_weight, y))
+        return of_classes if weight is None else weight * of_classes
+
+    def _output_function(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def predict(self, X: Any) -> Array:
+        """Predict classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_labels)
+        """
+        outputs = self._outputs(X)
+        return decode(self._label_binarizer, outputs)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probabilities of the classes, in the order of `classes_`: (n_samples, n_classes)."""
+        outputs = self._outputs(X)
+        return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Logarithms of the probabilities of the classes: (n_samples, n_classes)."""
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron regressor: `sklearn.neural_network.MLPRegressor`, faster, and with more options.
+
+    Parameters
+    ----------
+    loss : "squared_error", "poisson", "absolute_error", "huber" or "quantile"
+        What is made small. "squared_error" is reported as a mean over the outputs, as in scikit-learn, the others as
+        sums; "huber" turns from square to straight at errors of 1.
+    quantile : float
+        The quantile of the targets that `loss` "quantile" approaches.
+    output_activation : str, Activation or None
+        Function of the outputs, "logistic" for ones in (0, 1), say. None: "exp" for "poisson", otherwise "identity".
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
+shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
+beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, l1, skip, \
+callback, progress, n_jobs
+        As in `MLPClassifier`.
+
+    Attributes
+    ----------
+    network_, coefs_, intercepts_, validation_loss_curve_, loss_, loss_curve_, best_loss_, validation_scores_, \
+best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
+        As in `MLPClassifier`.
+
+    Examples
+    --------
+    >>> from fastbp import MLPRegressor
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> regressor = MLPRegressor(hidden_layer_sizes=8, solver="lbfgs", random_state=0).fit(X, y)
+    >>> regressor.score(X, y) > 0.5
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "output_activation": [StrOptions(set(TRAINABLE)), Activation, None],
+    }
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        quantile: float = 0.5,
+        output_activation: Any = None,
+        dropout: Any = 0.0,
+        l1: float = 0.0,
+        skip: Any = (),
+        callback: Any = None,
+        progress: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPRegressor":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A sparse matrix is made dense, once.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights.
+        eval_set : (X, y) or (X, y, sample_weight), optional
+            Its loss is taken after each epoch. With `early_stopping` its score decides, and nothing is held out.
+
+        Returns
+        -------
+        self
+        """
+        self._fit(X, y, sample_weight, eval_set)
+        return self
+
+    @available_if(BaseMLP._check_solver)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+        """Train for one epoch, from where the last call stopped; the parameters are those of `fit`."""
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
+
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=True,
+            dtype=(np.float64, np.float32),
+            reset=reset,
+        )
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _targets(self, y: Array, dtype: np.dtype, incremental: bool) -> Array:
+        return y
+
+    def _output_function(self) -> str:
+        if self.output_activation is not None:
+            return name_of(self.output_activation)
+        return "exp" if self.loss == "poisson" else "identity"
+
+    def predict(self, X: Any) -> Array:
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

@@ -1,0 +1,67 @@
+"""Losses as scikit-learn counts them, for its estimators; the deltas are those of the canonical pairs.
+
+Its cross-entropies take the logarithm of outputs clipped to [eps, 1 - eps], eps the rounding unit of the format;
+its Poisson loss is half the deviance, which is 0 where y = t.
+"""
+
+from functools import cache
+
+from fastbp.kernels import activation
+from fastbp.kernels import functions as fn
+from fastbp.kernels.compiling import address_of, kernel
+from fastbp.kernels.lanes import Doubles, maximum, minimum, precision, select
+from fastbp.kernels.loss import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, POISSON, poisson_slope, squared_error_slope
+from fastbp.kernels.outputs import Outputs, canonical_deltas, deltas
+
+
+@kernel
+def clipped(y):
+    """y in [eps, 1 - eps]; NaN stays."""
+    eps = 1.1920928955078125e-07 if precision(y) == 32 else 2.220446049250313e-16
+    return maximum(eps, minimum(1.0 - eps, y))
+
+
+@kernel
+def log_loss(y, t, option):
+    """-t ln y."""
+    return -t * fn.log(clipped(y))
+
+
+@kernel
+def binary_log_loss(a, y, t, log_sum):
+    """-t ln y - (1 - t) ln(1 - y), t being 0 or 1.
+
+    y = 1 / (1 + exp(-a)) is computed again, with one division: near 1 its last bit decides what 1 - y is.
+    """
+    p = clipped(1.0 / (1.0 + fn.exp(-a)))
+    return -fn.log(select(t > 0.5, p, 1.0 - p))
+
+
+@kernel
+def poisson_deviance(y, t, option):
+    """t ln(t / y) - t + y; NaN where t is negative."""
+    positive = t * (fn.log(maximum(fn.smallest_normal(t), t)) - fn.log(maximum(fn.smallest_normal(y), y))) - t + y
+    return select(t < 0.0, (t - t) / (t - t), positive)
+
+
+@kernel
+def canonical_poisson_deviance(a, y, t, log_sum):
+    """The same with y = exp(a)."""
+    deviance = t * (fn.log(maximum(fn.smallest_normal(t), t)) - a) - t + y
+    return select(t < 0.0, (t - t) / (t - t), deviance)
+
+
+# (loss, output function, None for any other) -> what fills delta of the outputs
+KINDS = {
+    (CROSS_ENTROPY, activation.SOFTMAX): deltas(log_loss, squared_error_slope, "log loss"),  # (5.54): y - t
+    (BINARY_CROSS_ENTROPY, activation.LOGISTIC): canonical_deltas(binary_log_loss, False, "binary log loss"),
+    (POISSON, activation.EXP): canonical_deltas(canonical_poisson_deviance, False, "canonical Poisson deviance"),
+    (POISSON, None): deltas(poisson_deviance, poisson_slope, "Poisson deviance"),
+}
+
+
+@cache
+def address_of_deviance(loss, function, dtype):
+    """Address of what fills delta of the outputs and adds such a loss; 0 for losses that are the same anyway."""
+    entry = KINDS.get((loss, function)) or KINDS.get((loss, None))
+    return address_of(entry, dtype, (Outputs, Doubles)) if entry else 0

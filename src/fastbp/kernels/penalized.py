@@ -1,0 +1,97 @@
+"""Epochs as scikit-learn's estimators count them: what a batch's loss is, and what its step follows.
+
+Both are sums over the batch divided by the sum of its weights, and so is the penalty on the weights that the
+loss includes; `epochs.train` divides by the number of samples and reports losses without penalties.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.batch import STEP, Job, data_of, space_of, work
+from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.lanes import absolute, lanes, load, load_first, number, splat, sum_lanes
+from fastbp.kernels.packed import NONE, net_of
+from fastbp.kernels.updates import Step, next_rate, rule_of, take_step, with_penalties_divided
+
+
+class Course(NamedTuple):
+    """A run of epochs: where it stands, and when it ends."""
+
+    position: np.ndarray  # (2,) int64: epoch, first sample of the next batch
+    losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
+    rates: np.ndarray  # (n_epochs,) float64: learning rates
+    best: np.ndarray  # (2,) float64: lowest loss of an epoch; epochs since it was lower by tol
+    dropout: DropoutMemory
+    n_seen: int  # samples in all epochs before: what tells dropout's epochs apart
+    n_samples: int  # in an epoch; where they have an order, that of each epoch follows the one before
+    batch_size: int
+    share: float  # of the error in the loss: 1, or 1 / outputs where the loss is a mean over them
+    tol: float
+    patience: float  # epochs without a lower loss, after more of which the run ends; it has one epoch at least
+
+
+@entry
+def train_epochs(packed, samples, memory, solver, course, n_batches):
+    """Take `n_batches` steps, or as many as are left in the run.
+
+    A step is taken even where the loss is not finite, as scikit-learn does: it may be so for one epoch.
+    """
+    net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
+    for _batch in range(n_batches):
+        epoch, start = course.position[0], course.position[1]
+        if epoch == course.losses.size or (epoch > 0 and start == 0 and course.best[1] > course.patience):
+            return
+        n_samples = min(course.batch_size, course.n_samples - start)
+        first = epoch * course.n_samples + start if data.has_order else start
+        total = weight_of(data, first, n_samples)
+        divided = with_penalties_divided(rule, total)
+        penalty = penalty_of(net.params, divided)
+        step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
+        if course.dropout.address != NONE:
+            draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
+        job = Job(STEP, first, n_samples, 0, 0, data.x)
+        error = work(net, data, space, job, dropout_of(course.dropout), step)
+        if not np.isfinite(error):  # then `work` has left the step to us
+            take_step(net.params, space.grads, step)
+        course.losses[epoch] += (course.share * error / total + penalty) * n_samples
+        course.position[1] += n_samples
+        if course.position[1] == course.n_samples:
+            end_epoch(course)
+
+
+@kernel
+def end_epoch(course):
+    """On to the next epoch; counts those without a lower loss."""
+    epoch = course.position[0]
+    loss = course.losses[epoch] / course.n_samples
+    course.losses[epoch] = loss
+    course.best[1] = course.best[1] + 1.0 if loss > course.best[0] - course.tol else 0.0
+    if loss < course.best[0]:  # noqa: PLR1730 - min would take over NaN
+        course.best[0] = loss
+    course.position[0], course.position[1] = epoch + 1, 0
+
+
+@kernel
+def weight_of(data, start, n_samples):
+    """Sum of the weights of the samples from `start` on: their number if they have none."""
+    if not data.has_weight:
+        return np.float64(n_samples)
+    total = 0.0
+    for s in range(start, start + n_samples):
+        total += number(data.weight, number(data.order, s) if data.has_order else s)
+    return total
+
+
+@kernel
+def penalty_of(w, rule):
+    """l2 / 2 sum w**2 + l1 sum |w|, of the weights."""
+    squares, sizes = splat(w, 0.0), splat(w, 0.0)
+    whole = rule.n_weights - rule.n_weights % lanes(w)
+    for p in range(0, whole, lanes(w)):
+        w_p = load(w, p)
+        squares, sizes = squares + w_p * w_p, sizes + absolute(w_p)
+    rest = load_first(w, whole, rule.n_weights - whole)
+    squares, sizes = squares + rest * rest, sizes + absolute(rest)
+    return 0.5 * rule.l2 * sum_lanes(squares) + rule.l1 * sum_lanes(sizes)

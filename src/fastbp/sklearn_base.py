@@ -1,0 +1,267 @@
+"""What the two estimators share: fitting, outputs, weights, pickling."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastbp.activations import Activation
+from fastbp.checks import Array
+from fastbp.kernels.batch import Samples
+from fastbp.network import NO_ORDER, Network
+from fastbp.sklearn_labels import is_plain
+from fastbp.sklearn_lbfgs import LBFGSTraining, Objective
+from fastbp.sklearn_network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network, random_state
+from fastbp.sklearn_training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
+
+CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
+
+MAX_VALID = 1024
+_VALID: set[Any] = set()  # parameters that were found valid, see `_validate_params`
+_SIMPLE = {bool, int, float, str, type(None)}
+
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_FRACTION = Interval(Real, 0, 1, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+
+class BaseMLP(BaseEstimator):
+    """Base class of `MLPClassifier` and `MLPRegressor`."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", _COUNT],
+        "activation": [StrOptions(set(TRAINABLE)), Activation, list, tuple],
+        "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS})],
+        "alpha": [_NOT_NEGATIVE],
+        "batch_size": [StrOptions({"auto"}), _COUNT],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [_POSITIVE],
+        "power_t": [_NOT_NEGATIVE],
+        "max_iter": [_COUNT],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [_NOT_NEGATIVE],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [_FRACTION],
+        "beta_1": [_FRACTION],
+        "beta_2": [_FRACTION],
+        "epsilon": [_POSITIVE],
+        "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+        "max_fun": [_COUNT],
+        "dropout": [_FRACTION, list, tuple],
+        "l1": [_NOT_NEGATIVE],
+        "skip": [StrOptions({"all"}), list, tuple],
+        "callback": [callable, list, tuple, None],
+        "progress": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Set attributes of the constructor's parameters, as scikit-learn wants them: by their names, unchanged."""
+        self.__dict__.update((name, value) for name, value in parameters.items() if name not in ("self", "__class__"))
+
+    def _validate_params(self) -> None:
+        """scikit-learn's check, once for the same parameters: it takes as long as ten epochs of a small network."""
+        values = tuple(vars(self).get(name) for name in self._parameter_constraints)
+        flat = [item for value in values for item in (value if type(value) is tuple else (value,))]
+        if not _SIMPLE.issuperset(map(type, flat)):
+            super()._validate_params()
+            return
+        key = (type(self), tuple(map(type, values)), values)
+        if key not in _VALID:
+            super()._validate_params()
+            if len(_VALID) >= MAX_VALID:
+                _VALID.clear()
+            _VALID.add(key)
+
+    # ------------------------------------------------------------------ fitting
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
+    ) -> "BaseMLP":
+        sizes = hidden_sizes(self.hidden_layer_sizes)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, targets = self._checked(X, y, incremental, reset=first_pass)
+        weight = self._weights(X, y, sample_weight, incremental)
+        self.n_outputs_ = targets.shape[1]
+        self._random_state = random_state(self.random_state)
+        if first_pass:
+            self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype)
+        else:
+            self._update_network()
+        if self.solver == "lbfgs" and self.network_.dtype != np.float64:  # as SciPy computes, and scikit-learn then
+            self._set_network(self.network_.astype(np.float64))
+        samples = self._samples(X, targets, weight)
+        held_out = self._evaluation_set(eval_set)
+        with self.network_.trainer.training():
+            if self.solver == "lbfgs":
+                LBFGSTraining(self, self.network_, samples, held_out).run()
+            else:
+                StochasticTraining(self, self.network_, samples, held_out).run(incremental=incremental)
+        if not np.isfinite(self.network_.params).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
+                " preprocessed."
+            )
+        return self
+
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        """(X, targets), as scikit-learn checks them; X may be sparse."""
+        kinds = "iub" if isinstance(self, ClassifierMixin) else "iuf"
+        if is_plain(X, y, kinds) and (reset or self._knows_width(X)):
+            if reset:
+                self.n_features_in_ = X.shape[1]
+                self.__dict__.pop("feature_names_in_", None)
+        else:
+            X, y = self._validate(X, y, reset)
+        targets = self._targets(y, X.dtype, incremental)
+        return X, targets.reshape(-1, 1) if targets.ndim == 1 else targets
+
+    def _knows_width(self, X: Array) -> bool:
+        """Whether the estimator was fitted on so many columns, without names."""
+        known = vars(self)
+        return known.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in known
+
+    def _weights(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
+        """Weights of the samples, or None."""
+        return None if sample_weight is None else np.asarray(_check_sample_weight(sample_weight, X))
+
+    def _initialize(self, sizes: list[int], dtype: np.dtype) -> None:
+        """A new network, and the attributes that a training fills."""
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(sizes)
+        self.out_activation_ = self._output_function()
+        self._set_network(make_network(self, sizes, dtype))
+        draw_weights(self, self.network_, self._views, self._random_state)
+        if self.solver == "lbfgs":
+            return
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _samples(self, X: Any, targets: Array, weight: Array | None) -> Samples:
+        """The arrays as kernels take them, a sparse X made dense."""
+        dtype = self.network_.dtype
+        x = np.ascontiguousarray(X.toarray() if sparse.issparse(X) else X, dtype=dtype)
+        no_weight = np.empty(0, dtype)
+        w = no_weight if weight is None else np.ascontiguousarray(weight, dtype=dtype)
+        return Samples(x, np.ascontiguousarray(targets, dtype=dtype), w, NO_ORDER)
+
+    def _evaluation_set(self, eval_set: Any) -> Samples | None:
+        """The samples of `eval_set`, checked."""
+        if not hasattr(self, "validation_loss_curve_") or self.n_iter_ == 0:
+            self.validation_loss_curve_: list[float] | None = None if eval_set is None else []
+        if eval_set is None:
+            return None
+        if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
+            raise ValueError(f"eval_set must be (X, y) or (X, y, sample_weight); got {eval_set!r}")
+        X, targets = self._checked(eval_set[0], eval_set[1], incremental=True, reset=False)
+        weight = _check_sample_weight(eval_set[2], X) if len(eval_set) == 3 else None
+        return self._samples(X, targets, weight)
+
+    def _loss_grad_lbfgs(
+        self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None, *_lists: Any
+    ) -> tuple[float, Array]:
+        """Loss and gradient, under scikit-learn's private name for them."""
+        self._update_network()
+        return Objective(self, self.network_, self._samples(X, y, sample_weight))(packed_coef_inter)
+
+    def _check_solver(self) -> bool:
+        if self.solver not in STOCHASTIC_SOLVERS:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
+
+    # ------------------------------------------------------------------ the network, and its weights
+
+    def _set_network(self, network: Network) -> None:
+        self.network_ = network
+        self._views = Views.of(network.topology, network.params)
+        self.coefs_, self.intercepts_ = list(self._views.coefs), list(self._views.intercepts)
+
+    def _update_network(self) -> None:
+        """Take over arrays that a user has put into `coefs_` and `intercepts_`."""
+        views = vars(self).get("_views")
+        if views is None or not views.hold(self.coefs_, self.intercepts_):
+            given = [np.array(part) for part in (*self.coefs_, *self.intercepts_)]
+            coefs, intercepts = given[: len(self.coefs_)], given[len(self.coefs_) :]
+            sizes = [coefs[0].shape[0], *(coef.shape[1] for coef in coefs)]
+            if views is None or [list(c.shape) for c in coefs] != [list(c.shape) for c in views.coefs]:
+                self._set_network(make_network(self, sizes, np.dtype(coefs[0].dtype)))
+            for view, values in zip((*self._views.coefs, *self._views.intercepts), (*coefs, *intercepts), strict=True):
+                view[...] = values
+            self.coefs_, self.intercepts_ = list(self._views.coefs), list(self._views.intercepts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if "network_" in vars(self):
+            self._update_network()
+        views = ("coefs_", "intercepts_", "_views") if "network_" in vars(self) else ()
+        return {name: value for name, value in super().__getstate__().items() if name not in views}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in state:
+            self._set_network(self.network_)
+
+    # ------------------------------------------------------------------ outputs
+
+    def _outputs(self, X: Any) -> Array:
+        """Outputs (n_samples, n_outputs).
+
+        A few rows that need no conversion go straight to the kernel, which finds out itself if they are not finite.
+        """
+        known = vars(self)
+        views = known.get("_views")
+        if views is not None and "feature_names_in_" not in known and views.hold(self.coefs_, self.intercepts_):
+            outputs = self.network_.few_outputs(X)
+            if outputs is not None:
+                return outputs
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        self._update_network()
+        n_threads = n_threads_of(self.n_jobs)
+        if not sparse.issparse(X):
+            return outputs_of(self.network_, self._inputs(X), n_threads)
+        step = max(1, CHUNK_NUMBERS // X.shape[1])
+        rows = X.tocsr()
+        chunks = (rows[start : start + step].toarray() for start in range(0, X.shape[0], step))
+        return np.concatenate([outputs_of(self.network_, self._inputs(chunk), n_threads) for chunk in chunks])
+
+    def gradient_(self, X: Any) -> Array:
+        """Derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        array of shape (n_samples, n_outputs, n_features)
+            Of what `predict` returns for numbers; for classes, of the probabilities that the outputs are.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        self._update_network()
+        return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
+
+    def _inputs(self, X: Array) -> Samples:
+        return self._samples(X, np.empty((0, self.network_.sizes[-1])), None)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

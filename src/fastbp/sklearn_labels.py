@@ -1,0 +1,109 @@
+"""Class labels and targets for the estimators: encoding, and the scores that stop a training.
+
+`LabelBinarizer` and `validate_data` take a millisecond together, as long as a small network's training: arrays
+that are plainly right go a shorter way to the same result. Everything else, every mistake among it, goes theirs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import unique_labels
+
+from fastbp.checks import Array
+
+
+def is_plain(X: Any, y: Any, kinds: str) -> bool:
+    """Whether X and y are NumPy arrays that need neither conversion nor complaint; `kinds`: of y's dtype."""
+    if type(X) is not np.ndarray or type(y) is not np.ndarray or X.ndim != 2 or y.ndim != 1:
+        return False
+    if not X.size or len(X) != len(y) or y.dtype.kind not in kinds:
+        return False
+    if X.dtype not in (np.float64, np.float32) or not (X.dtype.isnative and X.flags.c_contiguous):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()) and (y.dtype.kind not in "f" or np.isfinite(y.sum())))
+
+
+def _has_simple_labels(y: Array) -> bool:
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iubU"
+
+
+def _is_suspicious(n_classes: int, n_samples: int) -> bool:
+    """Whether scikit-learn might warn that so many classes look like numbers."""
+    return 2 * n_classes >= n_samples
+
+
+def fit_binarizer(y: Array) -> LabelBinarizer:
+    """A fitted `LabelBinarizer`."""
+    binarizer = LabelBinarizer()
+    if _has_simple_labels(y) and not _is_suspicious(len(classes := np.unique(y)), len(y)):
+        binarizer.classes_, binarizer.sparse_input_ = classes, False
+        binarizer.y_type_ = "multiclass" if len(classes) > 2 else "binary"
+        return binarizer
+    return binarizer.fit(y)
+
+
+def labels_of(y: Array) -> Array:
+    """The labels in y."""
+    if _has_simple_labels(y) and not _is_suspicious(len(classes := np.unique(y)), len(y)):
+        return classes
+    return np.asarray(unique_labels(y))
+
+
+def encode(binarizer: LabelBinarizer, y: Array, dtype: np.dtype) -> Array:
+    """Targets (n_samples, n_outputs), 0 and 1."""
+    classes = binarizer.classes_
+    simple = _has_simple_labels(y) and classes.dtype.kind == y.dtype.kind and len(classes) > 1
+    if not simple or _is_suspicious(len(np.unique(y)), len(y)) or binarizer.y_type_.startswith("multilabel"):
+        return np.ascontiguousarray(binarizer.transform(y), dtype=dtype)
+    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    if len(classes) == 2:
+        return np.asarray(codes == 1, dtype).reshape(-1, 1)
+    targets = np.zeros((len(y), len(classes)), dtype)
+    targets[np.arange(len(y)), codes] = 1.0
+    return targets
+
+
+def decode(binarizer: LabelBinarizer, outputs: Array) -> Array:
+    """Labels from the network's outputs."""
+    classes = binarizer.classes_
+    if binarizer.y_type_ == "multiclass":
+        return np.asarray(classes.take(outputs.argmax(axis=1)))
+    if binarizer.y_type_ == "binary" and len(classes) == 2:
+        return np.asarray(classes.take(outputs[:, 0] > 0.5))
+    return np.asarray(binarizer.inverse_transform(outputs[:, 0] if outputs.shape[1] == 1 else outputs))
+
+
+def scorer(estimator: Any, targets: Array, weight: Array | None) -> Callable[[Array], float]:
+    """What gives the score of outputs: accuracy, or R2; the numbers of scikit-learn's functions, sooner."""
+    if not isinstance(estimator, ClassifierMixin):
+        return _r2_scorer(targets, weight)
+    binarizer = estimator._label_binarizer
+    if len(binarizer.classes_) == 1:
+        return lambda outputs: 1.0
+    by_threshold = not binarizer.y_type_.startswith("multiclass")
+    truth = targets > 0.5 if by_threshold else targets.argmax(axis=1)
+
+    def accuracy(outputs: Array) -> float:
+        right = (outputs > 0.5) == truth if by_threshold else outputs.argmax(axis=1) == truth
+        return float(np.average(right.all(axis=1) if by_threshold else right, weights=weight))
+
+    return accuracy
+
+
+def _r2_scorer(targets: Array, weight: Array | None) -> Callable[[Array], float]:
+    w = np.ones((1, 1)) if weight is None else weight.reshape(-1, 1)
+    deviation = (w * (targets - np.average(targets, axis=0, weights=weight)) ** 2).sum(axis=0, dtype=np.float64)
+
+    def r2(outputs: Array) -> float:
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        error = (w * (targets - outputs) ** 2).sum(axis=0, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scores = np.where(deviation > 0, 1 - error / deviation, np.where(error > 0, 0.0, 1.0))
+        return float(np.average(scores))
+
+    return r2

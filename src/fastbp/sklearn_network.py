@@ -1,0 +1,135 @@
+"""The `Network` under an estimator: how it is made, and the views of its parameters in scikit-learn's shapes."""
+
+from functools import lru_cache
+from operator import is_
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import MT19937, RandomState
+from numpy.random.bit_generator import ISeedSequence
+from sklearn.utils import check_random_state
+
+from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
+from fastbp.checks import Array
+from fastbp.kernels.packed import NONE
+from fastbp.losses import Loss
+from fastbp.network import Network
+from fastbp.topology import Skips, Topology, check_skip
+
+TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
+# fastbp's name of a loss, by scikit-learn's and by the output function
+NETWORK_LOSS = {("log_loss", "softmax"): "cross_entropy", ("log_loss", "logistic"): "binary_cross_entropy"}
+
+
+class Views(NamedTuple):
+    """Views of flat parameters, or of a flat gradient."""
+
+    coefs: list[Array]  # (n_in, n_out) from each layer into the next
+    skips: list[Array]  # the same of the connections that skip layers
+    intercepts: list[Array]
+
+    @classmethod
+    def of(cls, topology: Topology, flat: Array) -> "Views":
+        """The views of an array in the order of `Network.params`."""
+        offsets, shapes = topology.weight_offsets, topology.block_shapes
+        blocks = [flat[a : a + n * m].reshape(n, m).T for a, (n, m) in zip(offsets, shapes, strict=False)]
+        steps = [target - source for source, target in topology.pairs]
+        starts = [start for start in topology.bias_offsets[:-1] if start != NONE]
+        return cls(
+            [block for block, step in zip(blocks, steps, strict=True) if step == 1],
+            [block for block, step in zip(blocks, steps, strict=True) if step > 1],
+            [flat[start : start + size] for start, size in zip(starts, topology.sizes[1:], strict=True)],
+        )
+
+    def pack(self) -> Array:
+        """All numbers in scikit-learn's order: coefficients, then intercepts."""
+        return np.concatenate([part.ravel() for parts in self for part in parts])
+
+    def hold(self, coefs: list[Array], intercepts: list[Array]) -> bool:
+        """Whether these lists hold the views themselves."""
+        return (
+            len(coefs) == len(self.coefs)
+            and all(map(is_, coefs, self.coefs))
+            and len(intercepts) == len(self.intercepts)
+            and all(map(is_, intercepts, self.intercepts))
+        )
+
+
+def hidden_sizes(value: Any) -> list[int]:
+    """`hidden_layer_sizes` as a list."""
+    sizes = list(value) if hasattr(value, "__iter__") else [value]
+    if np.any(np.array(sizes) <= 0):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
+    """A network for the estimator's parameters, all weights zero."""
+    hidden = resolve_hidden(estimator.activation, len(sizes) - 2)
+    given = getattr(estimator, "output_activation", None)
+    output = resolve(
+        given if isinstance(given, Activation) else estimator.out_activation_, "output_activation", OUTPUTS
+    )
+    for function in [*hidden, output]:
+        if function.name == "threshold":
+            raise ValueError("activation must have a derivative; 'threshold' has none")
+    loss = Loss(NETWORK_LOSS.get((estimator.loss, output.name), estimator.loss))
+    if loss.name == "quantile":
+        loss = Loss("quantile", quantile=estimator.quantile)
+    return _template(tuple(sizes), tuple(_skips(estimator.skip, len(sizes))), (*hidden, output), loss, dtype).twin()
+
+
+@lru_cache(maxsize=64)
+def _template(
+    sizes: tuple[int, ...],
+    skips: tuple[tuple[int, int], ...],
+    functions: tuple[Activation, ...],
+    loss: Loss,
+    dtype: np.dtype,
+) -> Network:
+    """A network to make others from."""
+    topology = Topology.layered(sizes, skips, bias=True)
+    return Network.assemble(topology, list(functions), loss, dtype, np.zeros(topology.n_params, dtype))
+
+
+class _NoEntropy(ISeedSequence):
+    """Seeds for a generator that is about to be seeded."""
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Array:
+        return np.zeros(n_words, dtype)
+
+
+def random_state(seed: Any) -> RandomState:
+    """scikit-learn's `check_random_state`; NumPy would spend 0.1 ms on entropy that a seed then replaces."""
+    if type(seed) is not int:
+        return check_random_state(seed)  # type: ignore[no-any-return]
+    random = RandomState(MT19937(_NoEntropy()))  # type: ignore[arg-type]
+    random.seed(seed)
+    return random
+
+
+def _skips(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
+    return check_skip(skip, n_layers) if len(skip) else []  # type: ignore[arg-type]
+
+
+def draw_weights(estimator: Any, net: Network, views: Views, random: RandomState) -> None:
+    """scikit-learn's initial weights, in its order: layer by layer, coefficients, then intercepts; last those of skips.
+
+    They are uniform within the bound of Glorot and Bengio (2010), with 2 in the place of 6 for the logistic function.
+    The output layer counts as having the function of the last hidden one.
+    """
+    hidden = [name_of(function) for function in resolve_hidden(estimator.activation, len(net.sizes) - 2)]
+    factors = [2.0 if name == "logistic" else 6.0 for name in hidden]
+    factors.append(factors[-1] if factors else 2.0 if estimator.activation == "logistic" else 6.0)
+    for factor, coef, intercept in zip(factors, views.coefs, views.intercepts, strict=True):
+        bound = np.sqrt(factor / sum(coef.shape))
+        coef[...] = random.uniform(-bound, bound, coef.shape)
+        intercept[...] = random.uniform(-bound, bound, intercept.shape)
+    for block in views.skips:
+        bound = np.sqrt(6.0 / sum(block.shape))
+        block[...] = random.uniform(-bound, bound, block.shape)
+
+
+def name_of(activation: str | Activation) -> str:
+    """Name of an activation function."""
+    return activation.name if isinstance(activation, Activation) else activation

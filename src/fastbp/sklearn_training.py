@@ -1,0 +1,350 @@
+"""Training an estimator by steps: epochs, stopping and messages as scikit-learn has them, each epoch compiled.
+
+A compiled call takes all steps of an epoch, in the order of samples that scikit-learn's random numbers give.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from fastbp import dropout, threads
+from fastbp.checks import Array
+from fastbp.kernels import batch, updates
+from fastbp.kernels.deviance import address_of_deviance
+from fastbp.kernels.dropout import DropoutMemory
+from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
+from fastbp.kernels.penalized import Course, train_epochs
+from fastbp.network import Network
+from fastbp.sklearn_labels import scorer
+from fastbp.solvers import SOLVERS, Choice
+from fastbp.training import History
+
+STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
+WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
+SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the schedule "adaptive"
+
+
+@dataclass
+class Optimizer:
+    """What takes the steps, from one call of `partial_fit` to the next."""
+
+    choice: Choice
+    learning_rate: float
+    solver: updates.Solver
+
+    @classmethod
+    def start(cls, estimator: Any, net: Network) -> "Optimizer":
+        """The optimizer before its first step."""
+        kind = SOLVERS[estimator.solver]
+        values = tuple(option.default for option in kind.options.values())
+        code, rate = kind.code, float(estimator.learning_rate_init)
+        if estimator.solver == "sgd":
+            code = updates.NESTEROV if estimator.nesterovs_momentum else updates.SGD
+            values = (float(estimator.momentum),)
+        elif estimator.solver == "adam":
+            values = (float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
+        elif estimator.solver == "rmsprop":
+            values = (values[0], 0.0, float(estimator.epsilon))
+        choice = Choice(estimator.solver, kind, code, values, rate, "constant", 0.0)
+        n_filled, n_weights = net.packed.params.size, net.topology.n_weights
+        return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
+
+    def linked(self, estimator: Any, dtype: np.dtype) -> updates.Solver:
+        """The solver with the penalties of today, and with the address its code has in this process."""
+        address = updates.address_of_step(self.choice.code, dtype)
+        return self.solver._replace(address=address, l1=float(estimator.l1), l2=float(estimator.alpha))
+
+    def rates(self, estimator: Any, n_epochs: int, n_samples: int) -> Array:
+        """Learning rates of the next epochs."""
+        rates = np.full(n_epochs, self.learning_rate)
+        if n_epochs > 1 and estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            rates[1:] = [self._scaled(estimator, estimator.t_ + k * n_samples) for k in range(1, n_epochs)]
+        return rates
+
+    def end_epoch(self, estimator: Any) -> None:
+        """Follow the schedule."""
+        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+            self.learning_rate = self._scaled(estimator, estimator.t_)
+
+    def _scaled(self, estimator: Any, t: int) -> float:
+        return float(self.choice.first_rate / (t + 1) ** estimator.power_t)
+
+    def stops(self, estimator: Any, message: str) -> bool:
+        """Whether to stop where nothing got better, or to go on with a smaller learning rate."""
+        if estimator.solver != "sgd" or estimator.learning_rate != "adaptive":
+            _tell(estimator, message + " Stopping.")
+            return True
+        if self.learning_rate <= SMALLEST_RATE:
+            _tell(estimator, message + " Learning rate too small. Stopping.")
+            return True
+        self.learning_rate /= RATE_DIVISOR
+        _tell(estimator, f"{message} Setting learning rate to {self.learning_rate:f}")
+        return False
+
+
+def _tell(estimator: Any, text: str) -> None:
+    if estimator.verbose:
+        print(text)
+
+
+def share_of(estimator: Any, net: Network) -> float:
+    """What the error is multiplied by in the loss: scikit-learn's squared error is a mean over the outputs.
+
+    Its gradient is that of the sum all the same.
+    """
+    return 1.0 / net.sizes[-1] if estimator.loss == "squared_error" else 1.0
+
+
+def n_threads_of(n_jobs: int | None) -> int | None:
+    """Number of threads: None for as many as pay."""
+    if n_jobs is None or n_jobs == -1:
+        return None
+    return n_jobs if n_jobs > 0 else max(1, threads.available() + 1 + n_jobs)
+
+
+@contextmanager
+def losses_of_scikit_learn(net: Network) -> Iterator[None]:
+    """While it lasts, the network's errors are those of `kernels/deviance.py`, where the two differ."""
+    layers = net.packed.layers
+    before = layers[-1, DELTAS_ADDRESS]
+    layers[-1, DELTAS_ADDRESS] = address_of_deviance(net.packed.loss, int(layers[-1, FUNCTION]), net.dtype) or before
+    try:
+        yield
+    finally:
+        layers[-1, DELTAS_ADDRESS] = before
+
+
+def outputs_of(net: Network, samples: batch.Samples, n_threads: int | None) -> Array:
+    """Outputs (n_samples, n_outputs) for samples that are checked."""
+    out = np.empty((len(samples.x), net.sizes[-1]), net.dtype)
+    net.engine.run(samples, batch.FORWARD, first_unit=net.topology.first_units[-1], out=out, n_threads=n_threads)
+    return out
+
+
+def rows_of(samples: batch.Samples, rows: Array) -> batch.Samples:
+    """Some of the samples, copied."""
+    weight = samples.weight[rows] if samples.weight.size else samples.weight
+    return batch.Samples(samples.x[rows], samples.t[rows], weight, samples.order)
+
+
+class Watch:
+    """What is looked at after each epoch, or iteration: validation, the best weights, callbacks."""
+
+    def __init__(self, estimator: Any, net: Network, held_out: batch.Samples | None, evaluated: bool) -> None:
+        self.estimator, self.net, self.held_out = estimator, net, held_out
+        self.n_threads = n_threads_of(estimator.n_jobs)
+        self.evaluated = held_out if evaluated else None
+        self.score: Callable[[Array], float] | None = None
+        if held_out is not None and estimator.early_stopping:
+            self.score = scorer(estimator, held_out.t, held_out.weight if held_out.weight.size else None)
+        callback = estimator.callback
+        self.callbacks = [callback] if callable(callback) else list(callback or ())
+        self.best_params = net.params.copy() if self.score else None
+
+    def evaluate(self) -> None:
+        """Add the loss of the evaluation set to `validation_loss_curve_`."""
+        if self.evaluated is not None:
+            error, _ = self.net.engine.run(self.evaluated, batch.ERROR, n_threads=self.n_threads)
+            weight = self.evaluated.weight
+            total = float(weight.sum(dtype=np.float64)) if weight.size else len(self.evaluated.x)
+            self.estimator.validation_loss_curve_.append(share_of(self.estimator, self.net) * error / total)
+
+    def update_score(self) -> None:
+        """Score the held-out samples; count the epochs without a better score; keep the best weights."""
+        est = self.estimator
+        if self.score is None or self.held_out is None:
+            return
+        score = self.score(outputs_of(self.net, self.held_out, self.n_threads))
+        est.validation_scores_.append(score)
+        _tell(est, f"Validation score: {score:f}")
+        est._no_improvement_count = est._no_improvement_count + 1 if score < est.best_validation_score_ + est.tol else 0
+        if score > est.best_validation_score_:
+            est.best_validation_score_ = score
+            self.best_params = self.net.params.copy()
+
+    def update_loss(self) -> None:
+        """Count the epochs without a lower training loss."""
+        est, loss = self.estimator, self.estimator.loss_
+        est._no_improvement_count = est._no_improvement_count + 1 if loss > est.best_loss_ - est.tol else 0
+        est.best_loss_ = min(est.best_loss_, loss)
+
+    def call_back(self) -> bool:
+        """Call the callbacks; returns whether one of them wants to stop."""
+        stops = [bool(callback(self.estimator)) for callback in self.callbacks]
+        return any(stops)
+
+    def restore_best(self) -> None:
+        """Go back to the weights with the best score."""
+        if self.best_params is not None:
+            self.net.params[:] = self.best_params
+
+
+class StochasticTraining:
+    """One call of `fit` or `partial_fit` with a solver that takes steps."""
+
+    def __init__(self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None) -> None:
+        self.estimator, self.net, self.samples = estimator, net, samples
+        evaluated, rows = held_out is not None, np.arange(len(samples.x))
+        if estimator.early_stopping and not evaluated:
+            rows, taken = split(estimator, samples.t)
+            held_out = rows_of(samples, taken)
+        self.rows = rows  # in the order of the epoch before
+        self.batch_size = self._batch_size()
+        self.dropout = self._dropout()
+        self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
+        self.watch = Watch(estimator, net, held_out, evaluated)
+        self.memory: batch.Memory | None = None
+        self.n_chunks = net.engine.n_chunks(self.batch_size)
+        # Ctrl-C is heard between compiled calls
+        self.n_batches = max(1, net.engine.part_size // self.batch_size)
+
+    def _dropout(self) -> DropoutMemory:
+        """What dropout needs; the first seed is drawn after the split, and only if units are left out."""
+        rates = dropout.rates_of(self.estimator.dropout, len(self.net.sizes))
+        seed = self.estimator._random_state.randint(2**31) if rates.any() else 0
+        return dropout.memory(rates, np.random.default_rng(seed), self.batch_size, self.net.dtype)
+
+    def _batch_size(self) -> int:
+        size, n_samples = self.estimator.batch_size, len(self.rows)
+        if size == "auto":
+            return n_samples if self.estimator.solver == "rprop" else min(200, n_samples)
+        if size < n_samples and self.estimator.solver == "rprop":
+            raise ValueError(f"batch_size must be 'auto' for solver 'rprop', which needs all samples; got {size}")
+        if size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
+            )
+        return int(np.clip(size, 1, n_samples))
+
+    def run(self, *, incremental: bool) -> None:
+        """Train until something stops it, or for one epoch."""
+        from fastbp.progress import bar
+
+        est, n_epochs, stop = self.estimator, 1 if incremental else self.estimator.max_iter, False
+        if not (incremental and hasattr(est, "_optimizer")):
+            est._optimizer = Optimizer.start(est, self.net)
+        solver = est._optimizer.linked(est, self.net.dtype)
+        est.n_iter_ = 0
+        try:
+            with losses_of_scikit_learn(self.net), bar(est.progress and not incremental, n_epochs) as show:
+                while not stop and est.n_iter_ < n_epochs:
+                    for loss in self._train(solver, min(self._window(), n_epochs - est.n_iter_)):
+                        stop = self._end_epoch(loss)
+                        if est.progress:
+                            show(History([est.loss_] * est.n_iter_))
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        if est.n_iter_ == est.max_iter and not (stop or incremental):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({est.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        self.watch.restore_best()
+
+    def _window(self) -> int:
+        """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
+        est, watch = self.estimator, self.watch
+        if watch.score or watch.evaluated or watch.callbacks or est.progress or est.verbose:
+            return 1
+        return max(1, WINDOW_NUMBERS // len(self.rows))
+
+    def _train(self, solver: updates.Solver, n_epochs: int) -> list[float]:
+        """Losses of the next epochs: n_epochs, or fewer if the losses say that something has to be done."""
+        est, n_samples = self.estimator, len(self.rows)
+        drawn_again = est.learning_rate == "adaptive" or not isinstance(est.random_state, Integral)
+        before = est._random_state.get_state(legacy=False) if n_epochs > 1 and est.shuffle and drawn_again else None
+        orders = self._orders(n_epochs)
+        course = Course(
+            position=np.zeros(2, np.int64),
+            losses=np.zeros(n_epochs),
+            rates=est._optimizer.rates(est, n_epochs, n_samples),
+            best=np.array([np.inf if est.best_loss_ is None else est.best_loss_, est._no_improvement_count], float),
+            dropout=self.dropout,
+            n_seen=est.t_,
+            n_samples=n_samples,
+            batch_size=self.batch_size,
+            share=share_of(est, self.net),
+            tol=float(est.tol),
+            patience=np.inf if self.watch.score else float(est.n_iter_no_change),
+        )
+        samples = self.samples._replace(order=orders.ravel()) if self.is_ordered else self.samples
+        while course.position[0] == 0 or (course.position[0] < n_epochs and course.best[1] <= course.patience):
+            with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
+                if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
+                    self.memory = self.net.engine.memory(self.batch_size, n_slots)
+                    self.dropout = dropout.with_slots(self.dropout, self.memory.z)
+                course = course._replace(dropout=self.dropout)
+                train_epochs(self.net.packed, samples, self.memory, solver, course, self.n_batches)
+        n_done = int(course.position[0])
+        if before is not None and n_done < n_epochs:  # as if no more had been drawn, for who draws next
+            est._random_state.set_state(before)
+            for _epoch in range(n_done):
+                est._random_state.shuffle(np.arange(n_samples))
+        self.rows = orders[n_done - 1]
+        return [float(loss) for loss in course.losses[:n_done]]
+
+    def _orders(self, n_epochs: int) -> Array:
+        """Rows of the samples in the order of each epoch: (n_epochs, n_samples)."""
+        orders = np.empty((n_epochs, len(self.rows)), np.int64)
+        rows = self.rows
+        for order in orders:
+            if self.estimator.shuffle:
+                places = np.arange(len(rows))
+                self.estimator._random_state.shuffle(places)
+                rows.take(places, out=order)
+            else:
+                order[:] = rows
+            rows = order
+        return orders
+
+    def _end_epoch(self, loss: float) -> bool:
+        """Record the loss, validate; returns whether to stop."""
+        est, watch = self.estimator, self.watch
+        est.n_iter_ += 1
+        est.t_ += len(self.rows)
+        est.loss_ = loss
+        est.loss_curve_.append(loss)
+        _tell(est, f"Iteration {est.n_iter_}, loss = {loss:.8f}")
+        watch.evaluate()
+        if est.early_stopping:
+            watch.update_score()
+        else:
+            watch.update_loss()
+        est._optimizer.end_epoch(est)
+        if watch.callbacks and watch.call_back():
+            return True
+        return est._no_improvement_count > est.n_iter_no_change and self._is_over()
+
+    def _is_over(self) -> bool:
+        """What follows from epochs without improvement; returns whether to stop."""
+        est = self.estimator
+        what = "Validation score" if est.early_stopping else "Training loss"
+        message = f"{what} did not improve more than tol={est.tol:f} for {est.n_iter_no_change} consecutive epochs."
+        if est._optimizer.stops(est, message):
+            return True
+        est._no_improvement_count = 0
+        return False
+
+
+def split(estimator: Any, targets: Array) -> tuple[Array, Array]:
+    """Rows to train on, and rows held out: those of scikit-learn's split."""
+    stratify = targets > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
+    rows, taken = train_test_split(
+        np.arange(len(targets)),
+        random_state=estimator._random_state,
+        test_size=estimator.validation_fraction,
+        stratify=stratify,
+    )
+    if len(taken) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    return rows, taken
