@@ -38,7 +38,7 @@ SOLVERS = {
         "binary_cross_entropy", {"solver": "sgd", "learning_rate": 0.0005, "momentum": 0.95, "reduction": "sum"}
     ),
     "momentum, squared error": Solver(
-        "squared_error", {"solver": "sgd", "learning_rate": 0.002, "momentum": 0.95, "reduction": "sum"}
+        "squared_error", {"solver": "sgd", "learning_rate": 0.001, "momentum": 0.95, "reduction": "sum"}
     ),
 }
 

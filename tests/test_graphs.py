@@ -109,7 +109,11 @@ def test_a_written_graph_is_plain():
     assert G.nodes[2] == {"activation": "tanh", "bias": 0.0}
     assert type(G.nodes[2]["bias"]) is float
     assert {type(weight) for _i, _j, weight in G.edges(data="weight")} == {float}
-    assert G.graph == {"inputs": [0, 1], "outputs": [5], "loss": "squared_error", "dtype": "float64"}
+    loss = {"loss": "squared_error", "loss_options": {}}
+    assert G.graph == {"inputs": [0, 1], "outputs": [5], "dtype": "float64"} | loss
+    quantile = fastbp.Loss("quantile", quantile=0.9)
+    again = fastbp.Network.from_networkx(fastbp.Network((2, 3, 1), loss=quantile).to_networkx())
+    assert again.loss_function == quantile
 
 
 CHAIN = [("x", "h"), ("h", "y")]
