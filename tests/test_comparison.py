@@ -12,10 +12,12 @@ if not BENCHMARKS.exists():
     pytest.skip("an installed package has no benchmarks beside its tests", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))
 
-from comparison import plot, tables, timing, workloads  # noqa: E402 - found by the line before
+from comparison import irregular_networks, plot, tables, timing, workloads  # noqa: E402 - found by the line before
 from comparison.measure import Row  # noqa: E402
 from comparison.peers import PEERS  # noqa: E402
+from comparison.peers.irregular import IRREGULAR  # noqa: E402
 from comparison.report import Report  # noqa: E402
+from comparison.sections import irregular  # noqa: E402
 
 SMALL = workloads.Workload("small", (2, 3, 1), 10, 4, "tanh")
 
@@ -120,3 +122,60 @@ def test_the_same_times_give_the_same_picture(tmp_path):
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1]
     assert pictures[0].startswith(b"<?xml")
+
+
+SMALL_EDGES = {
+    "layers": irregular_networks.sparse_layers((6, 9, 8, 3), (3, 4, 5), n_samples=5),
+    "evolved": irregular_networks.as_if_evolved(3, 7, 2, 3, n_samples=5),
+    "dense": irregular.dense_layers((3, 4, 5, 2), n_samples=5),
+}
+
+
+def irregular_peers(network, dtype):
+    """Those that are installed; JAX would compile for seconds."""
+    numbers = irregular_networks.random_numbers(network, dtype)
+    names = [name for name in IRREGULAR if name != "jax" and PEERS[name].problem() is None]
+    return {name: IRREGULAR[name](network, *numbers) for name in names}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SMALL_EDGES)
+def test_peers_of_irregular_networks_agree(name, dtype):
+    network = SMALL_EDGES[name]
+    found = irregular.validate(irregular_peers(network, dtype), network, dtype)
+    assert set(found) == {"outputs", "gradient"}
+    assert found["outputs"]["fastbp"] == 0.0
+
+
+def test_a_wrong_irregular_network_is_refused():
+    network = SMALL_EDGES["evolved"]
+    made = irregular_peers(network, "float64")
+    parameters, X, T = irregular_networks.random_numbers(network, "float64")
+    parameters.weights[3] += 1e-6
+    made["wrong"] = IRREGULAR["fastbp"](network, parameters, X, T)
+    with pytest.raises(RuntimeError, match=r"outputs: wrong is .* off fastbp"):
+        irregular.validate(made, network, "float64")
+
+
+@pytest.mark.parametrize("name", SMALL_EDGES)
+def test_levels_hold_every_edge_once(name):
+    network = SMALL_EDGES[name]
+    levels = irregular_networks.levels_of(network)
+    found = [
+        (level.sources[i], level.units[j]) for level in levels for j, i in np.argwhere(level.mask).tolist()
+    ]  # fmt: skip
+    assert sorted(found) == sorted(map(tuple, network.edges.tolist()))
+    done = set(range(network.n_inputs))
+    for level in levels:
+        assert set(level.sources.tolist()) <= done
+        done |= set(level.units.tolist())
+    assert len(done) == network.n_units
+    np.testing.assert_array_equal(levels[-1].units, network.outputs)
+
+
+def test_flops_of_irregular_networks():
+    network = SMALL_EDGES["dense"]
+    assert network.forward_flops == 5 * 2 * (3 * 4 + 4 * 5 + 5 * 2)
+    assert network.gradient_flops == 5 * (6 * (3 * 4 + 4 * 5 + 5 * 2) - 2 * 3 * 4)
+    sizes = irregular_networks.sparse_layers()
+    assert (len(sizes.edges), sizes.n_units) == (256 * 8 + 256 * 16 + 10 * 64, 64 + 256 + 256 + 10)

@@ -12,9 +12,10 @@ from cases import COMPILED
 
 README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
+IRREGULAR = README.parent / "docs" / "irregular.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.estimators", "fastbp.gradient_check", "fastbp.jit", "fastbp.network",
-    "fastbp.packed_network",
+    "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators", "fastbp.gradient_check", "fastbp.jit",
+    "fastbp.network", "fastbp.packed_network", "fastbp.rewiring",
 ]  # fmt: skip
 
 
@@ -64,3 +65,16 @@ def test_example_of_the_estimators(capsys):
     exec(code, names)
     assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
     assert "gelu" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not COMPILED, reason="needs compiled kernels")
+@pytest.mark.skipif(not IRREGULAR.exists(), reason="an installed package has no documentation beside its tests")
+def test_examples_of_irregular_networks():
+    pytest.importorskip("networkx")
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", IRREGULAR.read_text(encoding="utf-8"), re.DOTALL):
+        exec(code, names)
+    assert 0 < len(names["sparse"].edges) < len(names["dense"].edges)
+    assert len(names["halved"].edges) == len(names["dense"].edges) // 2
+    assert names["unit_order"](names["G"]) == ["height", "width", "hidden", "area"]
+    assert names["net"].unit_functions == ("gelu", "identity")

@@ -50,3 +50,37 @@ def test_a_pendulum_is_swung_up():
     untrained = example.fastbp.Network((4, 16, 1), output="tanh", bias=False, seed=0)
     assert example.share_upright(untrained) < 0.1
     assert example.share_upright(example.train()) > 0.9
+
+
+def test_the_points_of_the_two_spirals():
+    X, t = load("two_spirals").two_spirals()
+    assert X.shape == (194, 2)
+    assert t.sum() == 97
+    np.testing.assert_allclose(np.hypot(*X.T), np.tile(6.5 * np.arange(104, 7, -1) / 104, 2))
+    np.testing.assert_array_equal(X[t == 1], -X[t == 0])
+    # Three turns: neighbours on a spiral are further apart than in angle alone, and no point is on both.
+    np.testing.assert_allclose(np.arctan2(X[1:8, 0], X[1:8, 1]), np.pi / 16 * np.arange(1, 8))
+    assert min(np.hypot(*(X[:97, None] - X[None, 97:]).reshape(-1, 2).T)) > 0.3
+
+
+@pytest.mark.compiled_only
+def test_two_spirals_are_solved():
+    example = load("two_spirals")
+    net, epochs = example.solve(seed=0)
+    X, t = example.two_spirals()
+    assert net.sizes == (2, 5, 5, 5, 1)
+    assert len(net.edges) == 2 * 16 + 5 * 11 + 5 * 6 + 5 * 1
+    y = net.forward(X)[:, 0]
+    assert np.abs(y - t).max() < 0.4
+    assert np.array_equal(y > 0.5, t == 1)
+    assert epochs < min(example.PUBLISHED.values())
+
+
+@pytest.mark.compiled_only
+def test_evolved_and_trained(capsys):
+    pytest.importorskip("neat")
+    evolved, trained, back = load("evolve_and_train").main()
+    assert evolved < 0.1  # what is constant has 0.2
+    assert trained < 0.1 * evolved
+    assert back == pytest.approx(trained, rel=1e-9)
+    assert "neat-python" in capsys.readouterr().out

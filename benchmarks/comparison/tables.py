@@ -8,7 +8,7 @@ from .peers import PEERS
 
 # columns in this order; fastbp is the last, beside what it is compared with
 LABELS = {"naive": "naive loops"} | {
-    name: PEERS[name].label for name in ("numpy", "sklearn", "torch", "torch-compiled", "jax", "fann", "fastbp")
+    name: PEERS[name].label for name in ("numpy", "sklearn", "torch", "torch-compiled", "jax", "fann", "neat", "fastbp")
 }
 
 

@@ -6,7 +6,7 @@ edges is read, and written, under these names:
     node "activation"   name of its function (or an Activation), not of inputs
     node "bias"         a number; None: it has none
     edge "weight"       a number
-    graph "inputs", "outputs", "loss", "dtype"
+    graph "inputs", "outputs", "loss", "loss_options", "dtype"
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -75,7 +75,8 @@ def from_networkx(
     ]
     numbers = {node: number for number, node in enumerate(order)}
     edges = np.array([(numbers[i], numbers[j]) for i, j in G.edges], np.int64).reshape(-1, 2)
-    loss = options["loss"] or Loss(G.graph.get("loss", "squared_error"), **G.graph.get("loss_options", {}))
+    named = Loss(G.graph.get("loss", "squared_error"), **G.graph.get("loss_options", {}))
+    loss = named if options["loss"] is None else options["loss"]
     parts = Parts(
         n_inputs,
         n_outputs,

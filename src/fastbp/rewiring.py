@@ -231,8 +231,8 @@ class RewirableNetwork(PackedNetwork):
         -------
         networkx.DiGraph
             Its nodes are the numbers of the units, with attributes "activation" and "bias" after the inputs;
-            its edges have "weight"; the graph has "inputs", "outputs", "loss" and "dtype". `from_networkx`
-            makes the same network of it, one that is given by its edges.
+            its edges have "weight"; the graph has "inputs", "outputs", "loss", "loss_options" and "dtype".
+            `from_networkx` makes the same network of it, one that is given by its edges.
         """
         from fastbp.graphs import to_networkx
 

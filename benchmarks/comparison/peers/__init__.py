@@ -2,6 +2,7 @@
 
 from .fann import Fann
 from .fastbp_fit import Fastbp
+from .irregular import NeatPython
 from .jax_scan import JaxScan
 from .numpy_by_hand import NumpyByHand
 from .pytorch import PyTorch
@@ -17,4 +18,5 @@ PEERS = {
     "torch-compiled": PyTorchCompiled,
     "jax": JaxScan,
     "fann": Fann,
+    "neat": NeatPython,
 }

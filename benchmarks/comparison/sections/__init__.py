@@ -3,7 +3,7 @@
 A section is a function (setup, done) -> Outcome; `done` holds the outcomes of the sections before it.
 """
 
-from . import gradient, growth, inside_njit, large_layer, running, start_up, training, width
+from . import gradient, growth, inside_njit, irregular, large_layer, running, start_up, training, width
 
 SECTIONS = {
     "training": training.training,
@@ -14,6 +14,7 @@ SECTIONS = {
     "inside-njit": inside_njit.run,
     "inference": running.inference,
     "gradient": gradient.run,
+    "irregular": irregular.run,
     "large-layer": large_layer.run,
     "start-up": start_up.run,
     "growth": growth.run,
