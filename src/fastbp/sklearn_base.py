@@ -11,8 +11,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.computing import NO_ORDER, Network
+from fastbp.computing import NO_ORDER
 from fastbp.kernels.batch import Samples
+from fastbp.network import Network
 from fastbp.sklearn_labels import is_plain
 from fastbp.sklearn_lbfgs import LBFGSTraining, Objective
 from fastbp.sklearn_network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network, random_state
