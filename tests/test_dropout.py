@@ -191,7 +191,8 @@ def test_control_goes_back_to_python_often(batch_size, monkeypatch):
     monkeypatch.setattr(training, "WINDOW", 1)
     monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)
     assert np.array_equal(whole, train(0.3, **options))
-    monkeypatch.setattr(training, "PART_PRODUCTS", 16 * (3 * 20 + 20 * 9 + 9 * 2))
+    monkeypatch.setattr(engine, "PART_PRODUCTS", 1 << 15)
+    assert draw(Case((3, 20, 9, 2), n_samples=1)).net.engine.part_size < 50
     assert np.allclose(whole, train(0.3, **options), rtol=1e-9)
 
 

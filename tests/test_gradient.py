@@ -271,6 +271,7 @@ def test_gradient_is_the_callers_own(problem):
     assert not np.shares_memory(first, net.params)
 
 
+@pytest.mark.filterwarnings("ignore:.*not finite everywhere")
 @pytest.mark.parametrize("n_samples", [3, 70])
 def test_a_call_leaves_nothing_behind(n_samples):
     """Inf and NaN of one call must not lie in wait for the next one of the same size."""

@@ -219,6 +219,7 @@ def test_no_stop_leaves_weights_that_are_not_finite(stop):
     assert len(history.validation_loss) == len(history.loss) == history.n_epochs
 
 
+@pytest.mark.filterwarnings("ignore:The validation loss is")
 def test_a_loss_that_is_not_finite_with_patience_restores_the_best_weights():
     net, X, T, _ = draw(CASE._replace(activation="identity"))
     rates = [0.01] * 5 + [1e3] * 495

@@ -161,6 +161,7 @@ def test_wrong_shapes_are_refused(shape):
         net.forward(np.ones(shape))
 
 
+@pytest.mark.filterwarnings("ignore:.*not finite everywhere")
 def test_outputs_that_are_not_finite():
     """An infinite weight makes its own unit's output infinite, and no other one's."""
     net = fastbp.Network((3, 20), seed=1)

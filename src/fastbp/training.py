@@ -313,7 +313,7 @@ class Training:
                 f"The validation loss is {error} after epoch {self.history.n_epochs}, and counts as no improvement: "
                 f"{self.net.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
                 RuntimeWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
         return error / len(samples.x)
 
