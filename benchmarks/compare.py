@@ -1,4 +1,4 @@
-"""Compare fastbp with plain loops, NumPy by hand, scikit-learn, PyTorch, JAX and FANN on the same work.
+"""Compare fastbp with plain loops, NumPy by hand, scikit-learn, PyTorch, JAX, FANN and neat-python on the same work.
 
     python benchmarks/compare.py --help
 

@@ -1,5 +1,7 @@
 """Networks from graphs of networkx, and graphs from networks."""
 
+import sys
+
 import irregular
 import numpy as np
 import pytest
@@ -165,6 +167,14 @@ def test_wrong_attributes():
     for value, kind in (("heavy", TypeError), (np.inf, ValueError), (np.nan, ValueError), (None, TypeError)):
         G.edges["h", "y"]["weight"] = value
         refused(build(G), "weight of edge 'h' -> 'y'", kind=kind)
+
+
+def test_without_networkx(monkeypatch):
+    G, net = nx.DiGraph(CHAIN), fastbp.Network((2, 3, 1))
+    monkeypatch.setitem(sys.modules, "networkx", None)
+    for call in (build(G), net.to_networkx):
+        with pytest.raises(ImportError, match=r"fastbp\[graphs\]"):
+            call()
 
 
 def test_wrong_options():

@@ -1,6 +1,7 @@
 """Genomes of neat-python as networks, against neat-python's own networks."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -308,6 +309,13 @@ def test_wrong_options(tmp_path):
     refused(lambda: from_genome(genome, {}), "config", kind=TypeError)
     refused(lambda: from_genome(genome, config, loss="square"), "loss")
     refused(lambda: from_genome(genome, config, dtype="int8"), "dtype")
+
+
+def test_without_neat_python(tmp_path, monkeypatch):
+    genome, config = chain(tmp_path)
+    monkeypatch.setitem(sys.modules, "neat.graphs", None)
+    with pytest.raises(ImportError, match=r"fastbp\[neat\]"):
+        from_genome(genome, config)
 
 
 def test_networks_of_other_genomes(tmp_path):

@@ -96,8 +96,7 @@ def from_networkx(
 
 def to_networkx(net: PackedNetwork) -> "nx.DiGraph":
     """`Network.to_networkx`."""
-    import networkx as nx
-
+    nx = _networkx()
     first_output = net.n_units - net.n_outputs
     G = nx.DiGraph(
         inputs=list(range(net.n_inputs)),
@@ -112,6 +111,14 @@ def to_networkx(net: PackedNetwork) -> "nx.DiGraph":
     ends, weights = net.edges.tolist(), net.edge_weights.tolist()
     G.add_weighted_edges_from((i, j, w) for (i, j), w in zip(ends, weights, strict=True))
     return G
+
+
+def _networkx() -> Any:
+    try:
+        import networkx
+    except ImportError as error:
+        raise ImportError('graphs need networkx: pip install "fastbp[graphs]"') from error
+    return networkx
 
 
 def _arrange(G: "nx.DiGraph", inputs: Nodes, outputs: Nodes) -> tuple[list[Hashable], int, int]:
@@ -136,8 +143,7 @@ def _arrange(G: "nx.DiGraph", inputs: Nodes, outputs: Nodes) -> tuple[list[Hasha
 
 def _check_graph(G: object) -> None:
     """Refuse what is no directed graph without cycles."""
-    import networkx as nx
-
+    nx = _networkx()
     if not isinstance(G, nx.Graph):
         raise TypeError(f"G must be a networkx.DiGraph; got {type(G).__name__}")
     if not G.is_directed() or G.is_multigraph():

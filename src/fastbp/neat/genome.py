@@ -137,8 +137,10 @@ class _Expressed:
 
 def _express(genome: Any, config: Any) -> _Expressed:
     """The nodes that neat-python's feed-forward network computes, and the connections between them."""
-    from neat.graphs import required_for_output
-
+    try:
+        from neat.graphs import required_for_output
+    except ImportError as error:
+        raise ImportError('genomes need neat-python: pip install "fastbp[neat]"') from error
     settings = _genome_config(config)
     inputs, outputs = list(settings.input_keys), list(settings.output_keys)
     enabled = [key for key, gene in genome.connections.items() if gene.enabled]
