@@ -102,8 +102,8 @@ def test_a_name_stands_for_the_default_option():
     ("huber", {"threshold": math.inf}, ["threshold"]),
     ("huber", {"quantile": 0.5}, ["quantile", "huber"]),
     ("squared_error", {"threshold": 1.0}, ["threshold", "squared_error"]),
-    ("hubert", {}, ["loss", "huber"]),
-    (None, {}, ["loss"]),
+    ("hubert", {}, ["name", "huber"]),
+    (None, {}, ["name"]),
 ], ids=str)  # fmt: skip
 def test_options_that_make_no_sense(name, options, words):
     refused(lambda: Loss(name, **options), *words)

@@ -332,10 +332,10 @@ MACHINE_CASES = [
         ("128-bit", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}),
     ],
 )
-def test_smaller_registers(instructions, environment, tmp_path):
+def test_smaller_registers(instructions, environment):
     if instructions == "AVX2" and platform.machine().lower() not in ("x86_64", "amd64"):
         pytest.skip("an x86 machine's registers")
-    printed = run_python(SMALLER_REGISTERS, NUMBA_CACHE_DIR=str(tmp_path), **environment)
+    printed = run_python(SMALLER_REGISTERS, **environment)
     assert printed.split() == [instructions]
 
 
