@@ -29,7 +29,7 @@ from fastbp.kernels.batch import (
     run_job,
     worker_address,
 )
-from fastbp.kernels.links import address_of_products, address_of_sums
+from fastbp.kernels.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
@@ -56,6 +56,8 @@ MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
 # from memory once for each tile.
 MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
+# Along links z and delta are read at random: they are to be in the second cache. A tenth less time for 586 units.
+LINKS_BYTES = 5 << 18
 PART_BYTES = 1 << 20  # of a layer's z: half of the second cache
 
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
@@ -180,9 +182,12 @@ class Engine:
 
     def _max_tile(self) -> int:
         """Most samples in a tile."""
-        n_numbers = 3 * self._topology.n_units + self._n_by_sample
-        step = int(lanes_of(self._dtype))
-        n_samples = TILE_BYTES // (n_numbers * self._dtype.itemsize)
+        step, n_units = int(lanes_of(self._dtype)), self._topology.n_units
+        if len(self._topology.links):
+            n_samples = LINKS_BYTES // (2 * n_units * self._dtype.itemsize)
+            registers = max(MAX_REGISTERS, min(MAX_TILE, n_samples) // step)
+            return registers // MAX_REGISTERS * MAX_REGISTERS * step
+        n_samples = TILE_BYTES // ((3 * n_units + self._n_by_sample) * self._dtype.itemsize)
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
     def _max_part(self) -> int:

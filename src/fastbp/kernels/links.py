@@ -27,12 +27,12 @@ from fastbp.kernels.lanes import (
     sum_tile,
     tile,
 )  # fmt: skip
-from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.packed import LINK_COLUMNS, UNIT, WEIGHT, Net
 from fastbp.kernels.tile import Ends, Rows
 
 # Registers of samples for which a sum is kept at a time, and links whose gradients are summed at a time
-REGISTERS_8, REGISTERS_4, REGISTERS_2, REGISTERS_1 = Shape(1, 2 * TILE_REGISTERS), Shape(1, 4), Shape(1, 2), Shape(1, 1)
+MAX_REGISTERS = 8
+REGISTERS = tuple(Shape(1, n + 1) for n in range(MAX_REGISTERS))
 LINKS_8, LINKS_4, LINKS_1 = Shape(2, 4), Shape(1, 4), Shape(1, 1)
 
 
@@ -48,6 +48,15 @@ class Run(NamedTuple):
 def linked_row(net, rows, link):
     """The row of the unit at the other end of a link."""
     return shift(rows.data, number(net.links, link * LINK_COLUMNS + UNIT) * rows.stride)
+
+
+@kernel
+def next_registers(left):
+    """Registers of the next part of a row: at most 8, and the parts as even as can be. A few wait for each other."""
+    inlined()
+    if left <= MAX_REGISTERS:
+        return left
+    return min(MAX_REGISTERS, (left + 1) // 2)
 
 
 @kernel
@@ -78,25 +87,26 @@ def sums_of_links(net, out, rows, ends, run):
     for q in range(run.n_units):
         links = number(net.starts, run.first + q), number(net.starts, run.first + q + 1)
         ends_q = Ends(ends.at_out, shift(ends.numbers, q * ends.stride), ends.stride, ends.floor)
-        s = 0
-        while s < run.width:
-            out_q, rows_s, left = (
-                shift(out.data, q * out.stride + s),
-                Rows(shift(rows.data, s), rows.stride),
-                run.width - s,
-            )
-            if left >= REGISTERS_8.registers * step:
-                link_sum(REGISTERS_8, net, out_q, rows_s, ends_q, links)
-                s += REGISTERS_8.registers * step
-            elif left >= REGISTERS_4.registers * step:
-                link_sum(REGISTERS_4, net, out_q, rows_s, ends_q, links)
-                s += REGISTERS_4.registers * step
-            elif left >= REGISTERS_2.registers * step:
-                link_sum(REGISTERS_2, net, out_q, rows_s, ends_q, links)
-                s += REGISTERS_2.registers * step
+        left, out_q, rows_s = run.width // step, shift(out.data, q * out.stride), rows
+        while left > 0:
+            n = next_registers(left)
+            if n == 8:
+                link_sum(REGISTERS[7], net, out_q, rows_s, ends_q, links)
+            elif n == 7:
+                link_sum(REGISTERS[6], net, out_q, rows_s, ends_q, links)
+            elif n == 6:
+                link_sum(REGISTERS[5], net, out_q, rows_s, ends_q, links)
+            elif n == 5:
+                link_sum(REGISTERS[4], net, out_q, rows_s, ends_q, links)
+            elif n == 4:
+                link_sum(REGISTERS[3], net, out_q, rows_s, ends_q, links)
+            elif n == 3:
+                link_sum(REGISTERS[2], net, out_q, rows_s, ends_q, links)
+            elif n == 2:
+                link_sum(REGISTERS[1], net, out_q, rows_s, ends_q, links)
             else:
-                link_sum(REGISTERS_1, net, out_q, rows_s, ends_q, links)
-                s += step
+                link_sum(REGISTERS[0], net, out_q, rows_s, ends_q, links)
+            left, out_q, rows_s = left - n, shift(out_q, n * step), Rows(shift(rows_s.data, n * step), rows.stride)
 
 
 sums_of_links = entry(sums_of_links)
