@@ -212,16 +212,25 @@ def sign_of(x):
 
 @kernel
 def add_penalties(w, g, rule, span):
-    """g += l2 w + l1 sign(w), for the weights; g is a sum that is still to be scaled."""
+    """g += l2 w + l1 sign(w), for the weights; g is a sum that is still to be scaled.
+
+    Only the last register is stored in part: the step's loads would wait for such stores.
+    """
+    if rule.l1 == 0.0 and rule.l2 == 0.0:
+        return
     stop = min(span.stop, rule.n_weights)
-    if rule.l2 != 0.0:
-        factor = rule.l2 / span.scale
-        for p in range(span.start, stop, lanes(w)):
-            store_first(g, p, load(g, p) + factor * load(w, p), min(lanes(w), stop - p))
-    if rule.l1 != 0.0:  # a subgradient: 0 where w = 0
-        factor = rule.l1 / span.scale
-        for p in range(span.start, stop, lanes(w)):
-            store_first(g, p, load(g, p) + factor * sign_of(load(w, p)), min(lanes(w), stop - p))
+    whole = stop - (stop - span.start) % lanes(w)
+    l1, l2 = rule.l1 / span.scale, rule.l2 / span.scale
+    for p in range(span.start, whole, lanes(w)):
+        store(g, p, penalized(load(g, p), load(w, p), l1, l2))
+    if whole < stop:
+        store_first(g, whole, penalized(load(g, whole), load(w, whole), l1, l2), stop - whole)
+
+
+@kernel
+def penalized(g, w, l1, l2):
+    """A register of `add_penalties`; a subgradient: 0 where w = 0."""
+    return g + (l2 * w + l1 * sign_of(w))
 
 
 STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}
