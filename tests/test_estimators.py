@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -324,6 +325,11 @@ def message(call):
 X_GOOD, Y_GOOD = np.arange(40.0).reshape(20, 2) / 40, np.arange(20) % 2
 
 
+def in_order(text):
+    """Return a message with the names in braces sorted: those of a set come in an order of their own."""
+    return re.sub(r"\{([^}]*)\}", lambda names: str(sorted(names[1].split(", "))), text)
+
+
 @pytest.mark.parametrize(("options", "X", "y"), [
     ({"alpha": -1}, X_GOOD, Y_GOOD),
     ({"max_iter": 0}, X_GOOD, Y_GOOD),
@@ -347,11 +353,11 @@ X_GOOD, Y_GOOD = np.arange(40.0).reshape(20, 2) / 40, np.arange(20) % 2
     ({}, np.full((20, 2), "a"), Y_GOOD),
     ({}, X_GOOD.astype(complex), Y_GOOD),
     ({"max_iter": 1}, X_GOOD, Y_GOOD.reshape(-1, 1)),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_messages_are_scikit_learns(options, X, y):
-    theirs, ours = (message(lambda e=e: e.fit(X, y)) for e in pair("MLPClassifier", **options))
+    theirs, ours = (in_order(str(message(lambda e=e: e.fit(X, y)))) for e in pair("MLPClassifier", **options))
     assert theirs == ours
-    assert theirs, "scikit-learn says nothing"
+    assert theirs != "[]", "scikit-learn says nothing"
 
 
 @pytest.mark.parametrize("name", ["predict", "predict_proba", "predict_log_proba"])
