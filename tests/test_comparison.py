@@ -127,7 +127,7 @@ def test_the_same_times_give_the_same_picture(tmp_path):
 SMALL_EDGES = {
     "layers": irregular_networks.sparse_layers((6, 9, 8, 3), (3, 4, 5), n_samples=5),
     "evolved": irregular_networks.as_if_evolved(3, 7, 2, 3, n_samples=5),
-    "dense": irregular.dense_layers((3, 4, 5, 2), n_samples=5),
+    "dense": irregular.dense_layers((3, 4, 5, 2), "relu", n_samples=5),
 }
 
 

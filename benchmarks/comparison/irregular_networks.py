@@ -6,13 +6,14 @@ import numpy as np
 
 
 class EdgeNetwork(NamedTuple):
-    """Any network without cycles: tanh units, identity outputs, all with biases; squared error."""
+    """Any network without cycles: identity outputs, all units with biases; squared error."""
 
     title: str
     n_inputs: int
     n_outputs: int
     edges: np.ndarray  # (n_edges, 2): (from, to); inputs first, outputs last
     n_samples: int
+    activation: str  # of the hidden units: "relu" or "tanh"
 
     @property
     def n_units(self):
@@ -38,7 +39,7 @@ class EdgeNetwork(NamedTuple):
         return self.n_samples * (6 * len(self.edges) - 2 * from_inputs)
 
 
-def sparse_layers(sizes=(64, 256, 256, 10), n_sources=(8, 16, 64), n_samples=2000, seed=0):
+def sparse_layers(sizes=(64, 256, 256, 10), n_sources=(8, 16, 64), n_samples=2000, activation="relu", seed=0):
     """Layers of which each unit has a few random sources in the layer before."""
     rng = np.random.default_rng(seed)
     starts = np.cumsum([0, *sizes])
@@ -49,7 +50,8 @@ def sparse_layers(sizes=(64, 256, 256, 10), n_sources=(8, 16, 64), n_samples=200
         for source in np.sort(rng.choice(np.arange(starts[layer], starts[layer + 1]), count, replace=False))
     ]
     shape = "-".join(map(str, sizes))
-    return EdgeNetwork(f"sparse {shape}, {len(edges)} edges", sizes[0], sizes[-1], np.array(edges), n_samples)
+    title = f"sparse {shape}, {activation}, {len(edges)} edges"
+    return EdgeNetwork(title, sizes[0], sizes[-1], np.array(edges), n_samples, activation)
 
 
 def as_if_evolved(n_inputs=8, n_hidden=48, n_outputs=4, n_sources=4, n_samples=2000, seed=0):
@@ -62,9 +64,8 @@ def as_if_evolved(n_inputs=8, n_hidden=48, n_outputs=4, n_sources=4, n_samples=2
         for source in np.sort(rng.choice(min(unit, first_output), n_sources, replace=False))
     ]
     n_units = first_output + n_outputs
-    return EdgeNetwork(
-        f"as if evolved, {n_units} units, {len(edges)} edges", n_inputs, n_outputs, np.array(edges), n_samples
-    )
+    title = f"as if evolved, {n_units} units, tanh, {len(edges)} edges"
+    return EdgeNetwork(title, n_inputs, n_outputs, np.array(edges), n_samples, "tanh")
 
 
 class Level(NamedTuple):

@@ -19,7 +19,9 @@ class EdgesOfFastbp:
         from fastbp import Network
 
         self.network, self.X, self.T = network, X, T
-        self.net = Network.from_edges(network.n_inputs, network.n_outputs, network.edges, dtype=X.dtype.name)
+        self.net = Network.from_edges(
+            network.n_inputs, network.n_outputs, network.edges, activation=network.activation, dtype=X.dtype.name
+        )
         self.net.edge_weights = parameters.weights
         self.net.unit_biases = np.concatenate([np.zeros(network.n_inputs, X.dtype), parameters.biases])
 
@@ -111,7 +113,7 @@ class MaskedPyTorch(_Masked):
             a = linear(z if self.is_chain else z[:, columns], w * mask, b)
             if k == last:
                 return a
-            h = a.tanh()
+            h = getattr(self.torch, self.network.activation)(a)
             z = h if self.is_chain else self.torch.cat([z, h], dim=1)
         raise AssertionError("a network has outputs")
 
@@ -153,7 +155,8 @@ class MaskedJax(_Masked):
             a = (z if self.is_chain else z[:, self.columns[k]]) @ (w * self.masks[k]).T + b
             if k == last:
                 return a
-            z = self.jnp.tanh(a) if self.is_chain else self.jnp.concatenate([z, self.jnp.tanh(a)], axis=1)
+            h = self.jax.nn.relu(a) if self.network.activation == "relu" else self.jnp.tanh(a)
+            z = h if self.is_chain else self.jnp.concatenate([z, h], axis=1)
         raise AssertionError("a network has outputs")
 
     def outputs(self):
@@ -185,7 +188,8 @@ class NeatPython:
         for (i, j), w in zip(network.edges.tolist(), parameters.weights.tolist(), strict=True):
             links[j].append((i, w))
         # In the order of their numbers each unit comes after its sources.
-        nodes = [(unit, math.tanh, sum, biases[unit], 1.0, links[unit]) for unit in network.hidden]
+        h = math.tanh if network.activation == "tanh" else lambda a: max(a, 0.0)
+        nodes = [(unit, h, sum, biases[unit], 1.0, links[unit]) for unit in network.hidden]
         nodes += [(unit, lambda a: a, sum, biases[unit], 1.0, links[unit]) for unit in network.outputs]
         self.net = FeedForwardNetwork(list(range(network.n_inputs)), list(network.outputs), nodes)
 

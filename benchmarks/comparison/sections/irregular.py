@@ -18,10 +18,11 @@ DENSE_SIZES = (64, 256, 256, 10)
 
 def run(setup, done):
     """The sparse network takes turns with the dense one of the same layers."""
+    pairs = [(sparse_layers(DENSE_SIZES, activation=h), dense_layers(DENSE_SIZES, h)) for h in ("relu", "tanh")]
     rows = [
         row
         for dtype in setup.dtypes
-        for network, dense in ((sparse_layers(DENSE_SIZES), dense_layers(DENSE_SIZES)), (as_if_evolved(), None))
+        for network, dense in (*pairs, (as_if_evolved(), None))
         for row in _rows(setup, network, dense, dtype)
     ]
     tables = compared(
@@ -33,7 +34,7 @@ def run(setup, done):
     return Outcome("irregular", rows, tables)
 
 
-def dense_layers(sizes, n_samples=2000):
+def dense_layers(sizes, activation, n_samples=2000):
     """All connections from each layer to the next, by edge."""
     starts = np.cumsum([0, *sizes])
     edges = [
@@ -42,7 +43,7 @@ def dense_layers(sizes, n_samples=2000):
         for j in range(middle, end)
         for i in range(first, middle)
     ]
-    return EdgeNetwork("dense", sizes[0], sizes[-1], np.array(edges), n_samples)
+    return EdgeNetwork("dense", sizes[0], sizes[-1], np.array(edges), n_samples, activation)
 
 
 def _rows(setup, network, dense, dtype):
