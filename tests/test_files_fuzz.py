@@ -36,11 +36,11 @@ def resume(path):
     assert np.isfinite(net.params).all()
 
 
-# Of each of four kinds of damage: 2,000 models and 600 checkpoints in all.
-N_CASES = {load_model: 500 if COMPILED else 50, resume: 150 if COMPILED else 15}
+# Of each of four kinds of damage: 2,000 models, of layers and of edges, and 600 checkpoints in all.
+N_CASES = {load_model: 250 if COMPILED else 50, resume: 150 if COMPILED else 15}
 
 
-@pytest.fixture(params=["model", "checkpoint"])
+@pytest.fixture(params=["model", "model of edges", "checkpoint"])
 def file(request, tmp_path):
     """(path, its content, what reads it)."""
     path = tmp_path / request.param
@@ -48,6 +48,8 @@ def file(request, tmp_path):
     if request.param == "checkpoint":
         net.fit(X, T, checkpoint=path, **OPTIONS | {"epochs": 2})
         return path, path.read_bytes(), resume
+    if request.param == "model of edges":
+        net = fastbp.Network.from_edges(2, 1, [(0, 2), (1, 2), (2, 3), (0, 4), (3, 4)], activation={2: "sin"}, seed=0)
     net.save(path)
     return path, path.read_bytes(), load_model
 

@@ -27,7 +27,7 @@ from fastbp.kernels.gather import (
     samples_of,
     transpose_layers,
 )  # fmt: skip
-from fastbp.kernels.lanes import Doubles, Numbers, lanes, load, number, set_number, shift, store, view
+from fastbp.kernels.lanes import Doubles, Numbers, inlined, lanes, load, number, set_number, shift, store, view
 from fastbp.kernels.packed import Net, net_of
 from fastbp.kernels.passes import backward, forward, gradient, output_delta, pack_columns, rows_from
 from fastbp.kernels.tile import Rows
@@ -139,6 +139,7 @@ def stride_of(n_registers):
 @kernel
 def tile_of(space, dropout, slot, start, n_samples):
     """A slot's memory, for the `n_samples` samples of a job from `start` on."""
+    inlined()
     z, step = slot * space.n_z, lanes(space.z)
     n_registers = (n_samples + step - 1) // step
     return Tile(
@@ -200,6 +201,7 @@ def pass_through(net, tile, job, max_part, total):
 
     So z of the layer below is in the second cache for all units of the next one: twice the speed at 4,096 x 4,096.
     """
+    inlined()
     n_parts = n_parts_of(tile.n_samples, max_part)
     for k in range(n_parts):
         start, stop = part_of(tile.n_samples, k, n_parts, lanes(tile.z))
@@ -263,6 +265,7 @@ def parallel_address(dtype):
 @kernel
 def work(net, data, space, job, dropout, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
+    inlined()
     n_chunks = n_chunks_of(space, job.n_samples)
     if job.kind not in (FORWARD, ERROR):
         pack_columns(net, space.columns)

@@ -12,6 +12,7 @@ from fastbp.kernels.lanes import (
     Integers,
     Numbers,
     get,
+    inlined,
     lanes,
     load,
     load_first,
@@ -158,6 +159,7 @@ def rows_to_lanes(source, data, width, out, copy, keep):
 @kernel
 def load_weights(data, start, tile):
     """Weights of the tile's samples; 0 in the lanes without one."""
+    inlined()
     step = lanes(tile.weight)
     for s in range(0, tile.width, step):
         store(tile.weight, s, 0.0)
@@ -187,6 +189,7 @@ def lanes_to_rows(source, n_units, n_rows, out):
 @kernel
 def load_samples(net, data, start, tile, with_targets):
     """Fill a tile with samples start .. start + tile.n_samples - 1."""
+    inlined()
     inputs, last = layer_of(net, 0), start + tile.n_samples - 1
     z_i, t_k = Rows(tile.z, tile.stride), Rows(tile.t, tile.stride)
     keep = with_targets and inputs.rows != NONE

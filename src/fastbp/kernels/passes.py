@@ -84,6 +84,7 @@ def multiply_rows(values, factors, tile, n_units):
 @kernel
 def forward(net, tile):
     """a and z of every unit."""
+    inlined()
     first_output = layer_of(net, net.n_layers - 1).first_unit
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
@@ -116,6 +117,7 @@ def forward(net, tile):
 @kernel
 def outputs_of(net, tile):
     """The output layer of the tile."""
+    inlined()
     layer = layer_of(net, net.n_layers - 1)
     a, z = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
     delta = rows_from(tile, tile.delta, layer.first_unit)
@@ -127,6 +129,7 @@ def outputs_of(net, tile):
 @kernel
 def output_delta(net, tile, total):
     """Fill delta of the outputs with dE/dy_k, or dE/da_k (5.54); add sum_n weight_n E_n of the tile to total[0]."""
+    inlined()
     layer, outputs = outputs_of(net, tile)
     call_address(layer.deltas_address, outputs, total)
 
@@ -134,6 +137,7 @@ def output_delta(net, tile, total):
 @kernel
 def multiply_output_slope(net, tile):
     """delta_k = dE/dy_k h'(a_k) of the outputs, where that is not yet done."""
+    inlined()
     layer, outputs = outputs_of(net, tile)
     if layer.function != SOFTMAX:
         multiply_slopes(layer, outputs.a, outputs.y, outputs.delta, tile, layer.n_units)
@@ -172,6 +176,7 @@ def columns_of(net, tile, block, first):
 @kernel
 def backward(net, tile, lowest):
     """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
+    inlined()
     multiply_output_slope(net, tile)
     first_output = layer_of(net, net.n_layers - 1).first_unit
     for l in range(net.n_layers - 2, lowest - 1, -1):
@@ -204,6 +209,7 @@ def gradient(net, tile, grad, accumulate, step):
 
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
     """
+    inlined()
     ends, done = Ends(accumulate, tile.zero, 0, NO_FLOOR), 0
     for c in range(net.n_blocks):
         block = block_of(net, c)
