@@ -30,9 +30,9 @@ class CFunction:
     """
 
     def __init__(self, calls: UserCalls, form: str) -> None:
+        chosen = c_calls.FORMS[checks.name_of(form, c_calls.FORMS, "form")]
         if JIT_DISABLED:
             raise RuntimeError("cfunc needs compiled code, which NUMBA_DISABLE_JIT=1 switches off")
-        chosen = c_calls.FORMS[checks.name_of(form, c_calls.FORMS, "form")]
         constants, dtype = _constants(calls), calls.packed.params.dtype
         _check_form(form, constants, differentiable=calls.plan[plan.INPUT_GRADIENT] != NONE)
         compiled = c_calls.c_function(chosen, dtype, constants)
