@@ -256,10 +256,10 @@ TAKES = {
     "fraction above 0": lambda v: is_number(v) and 0 < float(v) < 1,
     "factor": lambda v: is_number(v) and float(v) > 1,
 }
+# Some of these want other options beside them, or take strings as well.
+NOT_DRAWN = ("epochs", "progress", "init", "checkpoint_every", "resume")
 DRAWN_USES = {
-    str(use): use
-    for use in table.USES
-    if use.kind in TAKES and use.argument not in ("epochs", "progress", "init") and use.call == "fit"
+    str(use): use for use in table.USES if use.kind in TAKES and use.argument not in NOT_DRAWN and use.call == "fit"
 }
 
 numbers = st.one_of(
