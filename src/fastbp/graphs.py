@@ -87,9 +87,7 @@ def from_networkx(
         dtype,
     )
     net = parts.build(cls)
-    n_into, n_from = (np.bincount(edges[:, end], minlength=len(order)) for end in (1, 0))
-    drawn = draw_weights(draw, n_into[edges[:, 1]], n_from[edges[:, 0]], (len(edges),))
-    net.edge_weights = _weights(G, drawn)
+    net.edge_weights = _weights(G, initial.of_edges(draw_weights, draw, edges, len(order)))
     net.unit_biases = np.array([0.0] * n_inputs + [start or 0.0 for _function, start in units])
     return net
 

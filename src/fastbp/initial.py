@@ -42,6 +42,12 @@ def resolve(init: object, dtype: np.dtype) -> Draw:
     return lambda draw, _n_in, _n_out, shape: draw.uniform(-bound, bound, shape)
 
 
+def of_edges(draw_weights: Draw, draw: np.random.Generator, edges: Array, n_units: int) -> Array:
+    """Weights of edges (from, to): n_in counts those into a target, n_out those out of a source."""
+    n_from, n_into = (np.bincount(edges[:, end], minlength=n_units) for end in (0, 1))
+    return draw_weights(draw, n_into[edges[:, 1]], n_from[edges[:, 0]], (len(edges),))
+
+
 def generator(seed: object) -> np.random.Generator:
     """NumPy's generator for a seed, None drawing one."""
     return np.random.default_rng(None if seed is None else checks.integer(seed, "seed", minimum=0, maximum=np.inf))

@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from fastbp import checks, initial, losses, memory
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checkpoint import check as check_checkpoint
@@ -179,8 +177,7 @@ class Network(ComputingNetwork):
         checked_loss, checked_dtype = losses.resolve(loss), checks.float_dtype(dtype)
         draw, draw_weights = initial.generator(seed), initial.resolve(init, checked_dtype)
         net = Parts(n_in, n_out, checked, functions, biased, checked_loss, checked_dtype).build(cls)
-        n_into, n_from = (np.bincount(checked[:, end], minlength=n_all) for end in (1, 0))
-        net.edge_weights = draw_weights(draw, n_into[checked[:, 1]], n_from[checked[:, 0]], (len(checked),))
+        net.edge_weights = initial.of_edges(draw_weights, draw, checked, n_all)
         return net
 
     def fit(
