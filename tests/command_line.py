@@ -7,7 +7,7 @@ import polars as pl
 from click.testing import CliRunner
 from matplotlib.image import imread
 
-from fastbp import commands
+from fastbp.cli import commands
 
 N_PLANTS = 200
 SHORT = ("--hidden", "8", "--epochs", "4", "--no-plot", "--threads", "1")

@@ -22,10 +22,10 @@ from command_line import (
 from subprocesses import start_python
 
 import fastbp
+from fastbp.cli.tables import read_table
+from fastbp.cli.tabular import TableModel
+from fastbp.cli.training import split_rows
 from fastbp.io import load_network, save_network
-from fastbp.table_training import split_rows
-from fastbp.tables import read_table
-from fastbp.tabular import TableModel
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 

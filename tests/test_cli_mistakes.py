@@ -136,7 +136,7 @@ def test_unwritable_output_gets_one_line(folder, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device", "plants.fastbp")
 
-    monkeypatch.setattr("fastbp.tabular.save_network", full)
+    monkeypatch.setattr("fastbp.cli.tabular.save_network", full)
     assert "plants.fastbp: No space left on device" in refused("train", "plants.csv", *SHORT, "--quiet")
 
 
@@ -149,7 +149,7 @@ def test_interrupt_before_training_writes_nothing(folder, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastbp.tables.read_table", interrupted)
+    monkeypatch.setattr("fastbp.cli.tables.read_table", interrupted)
     result = run("train", "plants.csv")
     assert (result.exit_code, result.stderr) == (130, "fastbp: interrupted\n")
     assert not Path("plants.fastbp").exists()
@@ -185,7 +185,7 @@ def test_start_is_light():
     heavy = ("matplotlib", "sklearn", "polars", "rich", "pandas")
     code = f"""
 import sys
-from fastbp.commands import fastbp
+from fastbp.cli.commands import fastbp
 try:
     fastbp.main(["train", "--help"])
 except SystemExit:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.encoding import (
+from fastbp.cli.encoding import (
     BooleanColumn,
     CategoryColumn,
     ClassTarget,
@@ -16,11 +16,11 @@ from fastbp.encoding import (
     NumberTarget,
     target_from_json,
 )
-from fastbp.table_training import split_rows
-from fastbp.tables import (
+from fastbp.cli.tables import (
     TableError,
     TableWarning,
 )
+from fastbp.cli.training import split_rows
 
 # --- encoding --------------------------------------------------------------------------------------------
 

@@ -233,7 +233,7 @@ def test_sparse_inputs(container, monkeypatch):
     dense = fastbp.MLPClassifier(**SMALL).fit(X, y)
     other = fastbp.MLPClassifier(**SMALL).fit(container(X), y)
     assert np.array_equal(dense.network_.params, other.network_.params)
-    monkeypatch.setattr("fastbp.sklearn_base.CHUNK_NUMBERS", 64 * 17)  # the last chunk is smaller
+    monkeypatch.setattr("fastbp.estimators.base.CHUNK_NUMBERS", 64 * 17)  # the last chunk is smaller
     np.testing.assert_allclose(other.predict_proba(container(X)), dense.predict_proba(X), rtol=1e-12)
 
 

@@ -9,8 +9,8 @@ from command_line import assert_is_a_curve
 from matplotlib.image import imread
 from rich.console import Console
 
-from fastbp import report
-from fastbp.encoding import ClassTarget
+from fastbp.cli import report
+from fastbp.cli.encoding import ClassTarget
 from fastbp.plots import learning_curve
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.encoding import (
+from fastbp.cli.encoding import (
     check_categories,
     guess_task,
 )
-from fastbp.tables import (
+from fastbp.cli.tables import (
     BUNDLED_SETS,
     TableError,
     TableWarning,

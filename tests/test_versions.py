@@ -70,7 +70,7 @@ def test_the_command_prints_the_same(capsys):
     pytest.importorskip("click")
     from click.testing import CliRunner
 
-    from fastbp.commands import fastbp as group
+    from fastbp.cli.commands import fastbp as group
 
     fastbp.show_versions()
     assert CliRunner().invoke(group, ["versions"]).output == capsys.readouterr().out

@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import History, Network, __version__
-from fastbp.encoding import ClassTarget, Encoder, NumberTarget, Target, Task
-from fastbp.tables import TableError
-from fastbp.tabular import Facts, Rows, Score, TableModel, score_predictions
+from fastbp.cli.encoding import ClassTarget, Encoder, NumberTarget, Target, Task
+from fastbp.cli.tables import TableError
+from fastbp.cli.tabular import Facts, Rows, Score, TableModel, score_predictions
 
 FEWEST_ROWS = 10
 VALIDATION_FRACTION = 0.1  # of the rows that are not held out

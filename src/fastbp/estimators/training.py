@@ -17,13 +17,13 @@ from sklearn.model_selection import train_test_split
 
 from fastbp import dropout, threads
 from fastbp.checks import Array
+from fastbp.estimators.labels import scorer
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
 from fastbp.kernels.dropout import DropoutMemory
 from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
 from fastbp.kernels.penalized import Course, train_epochs
 from fastbp.network import Network
-from fastbp.sklearn_labels import scorer
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import History
 

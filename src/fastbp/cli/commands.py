@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from fastbp import __version__
-from fastbp.options import output_file, training_options
+from fastbp.cli.options import output_file, training_options
 from fastbp.plots import learning_curve
 
 if TYPE_CHECKING:
     from fastbp import History
-    from fastbp.encoding import Task
-    from fastbp.table_training import TableTraining
+    from fastbp.cli.encoding import Task
+    from fastbp.cli.training import TableTraining
 
 
 class OneLineErrors(click.Group):
@@ -71,7 +71,7 @@ def one_line_warnings(silent: bool = False) -> Iterator[list[str]]:
     What the table's owner should know is printed at once. What training warns of is printed when it has
     ended well: otherwise the error says it.
     """
-    from fastbp.tables import TableWarning
+    from fastbp.cli.tables import TableWarning
 
     messages: list[str] = []
     later: list[str] = []
@@ -135,7 +135,7 @@ def train(
     DATA is a CSV or Parquet file, or a set that comes with scikit-learn: breast_cancer, diabetes, digits,
     iris, wine. Text is one-hot encoded, numbers are standardised; the model file remembers how.
     """
-    from fastbp import report
+    from fastbp.cli import report
 
     if options["solver"] == "rprop" and options["batch_size"]:
         raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
@@ -167,9 +167,9 @@ def _prepare(
     data: str, target: str | None, task: Task | None, drop: Sequence[str], options: dict[str, Any]
 ) -> tuple[TableTraining, str]:
     """Read and check the data; return the training, and why its task was chosen."""
-    from fastbp.encoding import check_categories, guess_task
-    from fastbp.table_training import Options, TableTraining
-    from fastbp.tables import TableError, check_columns, read_table, warn_of_row_numbers
+    from fastbp.cli.encoding import check_categories, guess_task
+    from fastbp.cli.tables import TableError, check_columns, read_table, warn_of_row_numbers
+    from fastbp.cli.training import Options, TableTraining
 
     with refusals(TableError):
         frame = read_table(data)
@@ -190,7 +190,7 @@ def _prepare(
 
 
 def _require_column(name: str, known: Sequence[str]) -> None:
-    from fastbp.tables import nearest_hint
+    from fastbp.cli.tables import nearest_hint
 
     if name not in known:
         raise click.UsageError(f"there is no column {name!r}{nearest_hint(name, known)}")
@@ -198,8 +198,8 @@ def _require_column(name: str, known: Sequence[str]) -> None:
 
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
+    from fastbp.cli.report import TrainingBar
     from fastbp.files import FileError
-    from fastbp.report import TrainingBar
 
     n_samples = len(training.split.training)
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(FileError):
@@ -220,9 +220,9 @@ def predict(model: str, data: str, out: Path | None) -> None:
 
     When DATA has the target column, the score is printed too: on stdout with --out, else on stderr.
     """
-    from fastbp.report import score_line
-    from fastbp.tables import TableError, read_table, write_table
-    from fastbp.tabular import TableModel, obstacle_to_score, score_predictions
+    from fastbp.cli.report import score_line
+    from fastbp.cli.tables import TableError, read_table, write_table
+    from fastbp.cli.tabular import TableModel, obstacle_to_score, score_predictions
 
     _check_outputs([model, data], out)
     with refusals(ValueError):
@@ -249,9 +249,9 @@ def info(model: str) -> None:
     """Show what MODEL is: its layers, columns, classes, and how it was trained."""
     from rich.text import Text
 
-    from fastbp import report
+    from fastbp.cli import report
+    from fastbp.cli.tabular import TableModel
     from fastbp.io import load_network
-    from fastbp.tabular import TableModel
 
     with refusals(ValueError):
         net, extra = load_network(model)

@@ -17,9 +17,9 @@ from sklearn.utils.validation import validate_data
 
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.sklearn_base import BaseMLP
-from fastbp.sklearn_labels import decode, encode, fit_binarizer, labels_of
-from fastbp.sklearn_network import TRAINABLE, name_of
+from fastbp.estimators.base import BaseMLP
+from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of
+from fastbp.estimators.network import TRAINABLE, name_of
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

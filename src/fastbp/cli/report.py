@@ -23,7 +23,7 @@ from rich.table import Column as RichColumn
 from rich.table import Table
 from rich.text import Text
 
-from fastbp.encoding import (
+from fastbp.cli.encoding import (
     BooleanColumn,
     CategoryColumn,
     ClassTarget,
@@ -32,12 +32,12 @@ from fastbp.encoding import (
     NumberColumn,
     label_text,
 )
-from fastbp.tabular import Facts, Score, TableModel
+from fastbp.cli.tabular import Facts, Score, TableModel
 
 if TYPE_CHECKING:
     from fastbp import History, Network
-    from fastbp.encoding import Target
-    from fastbp.table_training import TableTraining
+    from fastbp.cli.encoding import Target
+    from fastbp.cli.training import TableTraining
 
 MOST_CLASSES_SHOWN = 15
 MOST_COLUMNS_SHOWN = 40

@@ -1,4 +1,4 @@
-"""The program `fastbp`: looks for the cli extra, then hands over to `fastbp.commands`.
+"""The program `fastbp`: looks for the cli extra, then hands over to `fastbp.cli.commands`.
 
 Importing this module imports nothing but the standard library and the package itself.
 """
@@ -37,7 +37,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         print(f'fastbp: error: {", ".join(missing)} not installed: pip install "fastbp[cli]"', file=sys.stderr)
         sys.exit(2)
     try:
-        from fastbp.commands import fastbp
+        from fastbp.cli.commands import fastbp
 
         fastbp.main(args, prog_name="fastbp")
     except KeyboardInterrupt:  # while modules are imported, or a second one

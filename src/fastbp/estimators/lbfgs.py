@@ -9,10 +9,10 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastbp.checks import Array
 from fastbp.dropout import rates_of
+from fastbp.estimators.network import Views
+from fastbp.estimators.training import Watch, losses_of_scikit_learn, n_threads_of, share_of
 from fastbp.kernels import batch
 from fastbp.network import Network
-from fastbp.sklearn_network import Views
-from fastbp.sklearn_training import Watch, losses_of_scikit_learn, n_threads_of, share_of
 from fastbp.training import History
 
 

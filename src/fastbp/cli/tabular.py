@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import Network
-from fastbp.encoding import ClassTarget, Encoder, NumberTarget, Target, target_from_json
+from fastbp.cli.encoding import ClassTarget, Encoder, NumberTarget, Target, target_from_json
+from fastbp.cli.tables import column_kind, missing_mask
 from fastbp.io import load_network, save_network
-from fastbp.tables import column_kind, missing_mask
 
 Rows = NDArray[np.int64]
 

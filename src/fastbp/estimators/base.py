@@ -12,12 +12,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.computing import NO_ORDER
+from fastbp.estimators.labels import is_plain
+from fastbp.estimators.lbfgs import LBFGSTraining, Objective
+from fastbp.estimators.network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network, random_state
+from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.kernels.batch import Samples
 from fastbp.network import Network
-from fastbp.sklearn_labels import is_plain
-from fastbp.sklearn_lbfgs import LBFGSTraining, Objective
-from fastbp.sklearn_network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network, random_state
-from fastbp.sklearn_training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables import TableError, TableWarning, column_kind, is_integer, nearest_hint, require_values
+from fastbp.cli.tables import TableError, TableWarning, column_kind, is_integer, nearest_hint, require_values
 
 Task = Literal["classification", "regression"]
 Label = str | bool | int | float
