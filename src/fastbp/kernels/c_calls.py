@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastbp.kernels.compiling import OPTIONS, call_address, kernel
-from fastbp.kernels.lanes import inlined, number, set_number, view, view_at
+from fastbp.kernels.lanes import address, inlined, number, set_number, view, view_at
 from fastbp.kernels.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, PLAN_SIZE, Call
 
 
@@ -45,6 +45,13 @@ class Constants(NamedTuple):
 
 
 @kernel
+def numbers_at(pointer, size):
+    """`size` numbers, as a view that can be asked for its size."""
+    x = view(carray(pointer, size))
+    return view_at(x, address(x), size)
+
+
+@kernel
 def run(which, plan, params, memory, x, given, out):
     """Call a kernel of a plan."""
     inlined()
@@ -58,8 +65,8 @@ def outputs(constants):
     def compute(x, y):
         plan, x_i, y_k = (
             view_at(np.int64, plan_address, PLAN_SIZE),
-            view(carray(x, n_inputs)),
-            view(carray(y, n_outputs)),
+            numbers_at(x, n_inputs),
+            numbers_at(y, n_outputs),
         )
         params, memory = view_at(x_i, params_address, n_params), on_stack(x_i, n_memory)
         run(FORWARD, plan, params, memory, x_i, y_k, y_k)
@@ -72,7 +79,7 @@ def scalar(constants):
     plan_address, params_address, n_params, n_inputs, _n_outputs, n_memory = constants
 
     def compute(n, x):
-        plan, x_i = view_at(np.int64, plan_address, PLAN_SIZE), view(carray(x, n_inputs))
+        plan, x_i = view_at(np.int64, plan_address, PLAN_SIZE), numbers_at(x, n_inputs)
         params, memory, y = view_at(x_i, params_address, n_params), on_stack(x_i, n_memory), on_stack(x_i, 1)
         if n != n_inputs:
             return np.nan
@@ -90,8 +97,8 @@ def ode(constants):
     def compute(t, u, du, p):
         plan, u_k, du_k = (
             view_at(np.int64, plan_address, PLAN_SIZE),
-            view(carray(u, n_outputs)),
-            view(carray(du, n_outputs)),
+            numbers_at(u, n_outputs),
+            numbers_at(du, n_outputs),
         )
         params, memory, x = view_at(u_k, params_address, n_params), on_stack(u_k, n_memory), on_stack(u_k, n_inputs)
         set_number(x, 0, t)
@@ -107,9 +114,9 @@ def input_gradient(constants):
     plan_address, params_address, n_params, n_inputs, n_outputs, n_memory = constants
 
     def compute(x, v, dx):
-        plan, x_i = view_at(np.int64, plan_address, PLAN_SIZE), view(carray(x, n_inputs))
+        plan, x_i = view_at(np.int64, plan_address, PLAN_SIZE), numbers_at(x, n_inputs)
         params, memory = view_at(x_i, params_address, n_params), on_stack(x_i, n_memory)
-        run(INPUT_GRADIENT, plan, params, memory, x_i, view(carray(v, n_outputs)), view(carray(dx, n_inputs)))
+        run(INPUT_GRADIENT, plan, params, memory, x_i, numbers_at(v, n_outputs), numbers_at(dx, n_inputs))
 
     return compute
 

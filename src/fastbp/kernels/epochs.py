@@ -14,7 +14,7 @@ from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
 from fastbp.kernels.lanes import number, set_number, view
 from fastbp.kernels.online import learn, online_of
 from fastbp.kernels.packed import NONE, net_of
-from fastbp.kernels.randomness import next_random
+from fastbp.kernels.randomness import nth_random, state_after
 from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, take_step
 from fastbp.kernels.wide import copy_params
 
@@ -40,12 +40,14 @@ class Run(NamedTuple):
 @kernel
 def shuffle(order, n, state):
     """A random order: Fisher and Yates; numbers below n by Lemire's multiplication (2019), for n < 2**32."""
+    key = number(state, 0)
     for i in range(n - 1, 0, -1):
-        bits = next_random(state) >> np.uint64(32)
+        bits = nth_random(key, n - 1 - i) >> np.uint64(32)
         j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
         moved = number(order, i)
         set_number(order, i, number(order, j))
         set_number(order, j, moved)
+    set_number(state, 0, state_after(key, max(n - 1, 0)))
 
 
 @kernel

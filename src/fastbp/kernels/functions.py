@@ -17,6 +17,7 @@ from fastbp.kernels.coefficients import (
     ERFCX_64,
     EXPM1_32,
     EXPM1_64,
+    LN2,
     LN2_HIGH_32,
     LN2_HIGH_64,
     LN2_LOW_32,
@@ -28,6 +29,8 @@ from fastbp.kernels.coefficients import (
     PI_64,
     SIN_32,
     SIN_64,
+    TANH_32,
+    TANH_64,
     WHOLE_32,
     WHOLE_64,
 )
@@ -68,6 +71,16 @@ def reciprocal(x):
 
 
 @kernel
+def quotient(x, y):
+    """x / y within 1 ulp, for normal y: Newton's iteration, its last round on the quotient itself; -0 stays -0."""
+    r = reciprocal_estimate(y)
+    if precision(y) == 64:
+        r = fma(fma(-y, r, 1.0), r, r)
+    q = x * r
+    return fma(-fma(y, q, -x), r, q)
+
+
+@kernel
 def smallest_normal(x):
     """The smallest normal number of the format of x."""
     return 1.1754943508222875e-38 if precision(x) == 32 else 2.2250738585072014e-308
@@ -88,14 +101,26 @@ def square_root(x):
 
 
 @kernel
+def whole(x):
+    """x + whole(x) - whole(x) is x rounded to a whole number."""
+    return WHOLE_32 if precision(x) == 32 else WHOLE_64
+
+
+@kernel
+def _reduce(x):
+    """(n, r) with x = n ln 2 + r, n whole, |r| <= ln(2) / 2."""
+    n = fma(x, LOG2_E, whole(x)) - whole(x)
+    if precision(x) == 32:
+        return n, fma(n, -LN2_LOW_32, fma(n, -LN2_HIGH_32, x))
+    return n, fma(n, -LN2_LOW_64, fma(n, -LN2_HIGH_64, x))
+
+
+@kernel
 def _reduce_exp(x):
     """(n, q) with exp(x) = 2**n (1 + q), |q| < 0.42."""
+    n, r = _reduce(x)
     if precision(x) == 32:
-        n = fma(x, LOG2_E, WHOLE_32) - WHOLE_32
-        r = fma(n, -LN2_LOW_32, fma(n, -LN2_HIGH_32, x))
         return n, fma(r * r, polynomial(r, EXPM1_32), r)
-    n = fma(x, LOG2_E, WHOLE_64) - WHOLE_64
-    r = fma(n, -LN2_LOW_64, fma(n, -LN2_HIGH_64, x))
     return n, fma(r * r, polynomial(r, EXPM1_64), r)
 
 
@@ -122,7 +147,7 @@ def expm1(x):
 def _expm1_unsigned(x):
     """e**x - 1 of x in [-40, 40]; +0 of -0."""
     n, q = _reduce_exp(x)
-    power = exp2i(n)
+    power = exp2i(n + whole(x))
     return fma(power, q, power - 1.0)
 
 
@@ -201,10 +226,27 @@ def identity_slope(a, z):
 
 
 @kernel
+def _tanh_of_small(h):
+    """tanh(h) of |h| <= ln(2) / 4, within 1 ulp; of -0 it is -0."""
+    square = h * h
+    if precision(h) == 32:
+        return h * fma(square, polynomial(square, TANH_32), 1.0)
+    return h * fma(square, polynomial(square, TANH_64), 1.0)
+
+
+@kernel
 def tanh(a):
-    """Hyperbolic tangent within 4 ulp: (e**2|a| - 1) / (e**2|a| + 1)."""
-    e = _expm1_unsigned(minimum(40.0, 2.0 * absolute(a)))
-    return copysign(e * reciprocal(e + 2.0), a)
+    """Hyperbolic tangent within 3 ulp: (p + p t - 1 + t) / (p + p t + 1 - t) with e**2a = p (1 + t) / (1 - t).
+
+    p is a power of 2, and t the tangent of what is left of a, a polynomial with half the terms of one for e**2a.
+    """
+    bound = 10.0 if precision(a) == 32 else 20.0
+    a = minimum(bound, maximum(-bound, a))
+    shifted = fma(a, 2.0 * LOG2_E, whole(a))
+    t = _tanh_of_small(fma(shifted - whole(a), -0.5 * LN2, a))
+    p = exp2i(shifted)
+    difference = 1.0 - p  # not p - 1: of a = -0 it would make +0
+    return quotient(fma(p + 1.0, t, -difference), fma(-difference, t, p + 1.0))
 
 
 @kernel
@@ -215,10 +257,12 @@ def tanh_slope(a, z):
 
 @kernel
 def logistic(a):
-    """1 / (1 + e**-a) within 4 ulp, also where it is tiny."""
-    e = _exp_not_above(-absolute(a))
-    s = reciprocal(1.0 + e)
-    return select(a < 0.0, e * s, s)
+    """1 / (1 + e**-a) within 4 ulp, also where it is tiny: p (1 + t) / (p (1 + t) + 1 - t), see `tanh`."""
+    lowest, highest = (-104.0, 20.0) if precision(a) == 32 else (-746.0, 40.0)
+    n, r = _reduce(minimum(highest, maximum(lowest, a)))
+    t = _tanh_of_small(0.5 * r)
+    power = scale(1.0 + t, n)
+    return quotient(power, power + (1.0 - t))
 
 
 @kernel

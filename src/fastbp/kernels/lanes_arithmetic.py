@@ -189,18 +189,17 @@ def _integer(vec, value):
     return ir.Constant(_integers(vec), [value] * vec.lanes)
 
 
-def _exp2i(builder, vec, n):
+def _exp2i(builder, vec, shifted):
     # 1.5 * 2**bits + n has the whole number n in its low bits: a conversion of NaN would be undefined.
     bits, bias = _FORMAT[vec.element]
-    shifted = builder.fadd(n, ir.Constant(vec.llvm, [1.5 * 2.0**bits] * vec.lanes))
     exponents = builder.shl(builder.bitcast(shifted, _integers(vec)), _integer(vec, bits))
     return builder.bitcast(builder.add(exponents, _integer(vec, bias << bits)), vec.llvm)
 
 
 @intrinsic
-def exp2i(typingctx, n):
-    """2 ** n of whole numbers n within the range of normal exponents."""
-    return _operation((n,), _exp2i)
+def exp2i(typingctx, shifted):
+    """2 ** n of 1.5 * 2**23 + n, in float64 1.5 * 2**52 + n, for whole numbers n in the range of normal exponents."""
+    return _operation((shifted,), _exp2i)
 
 
 def _scale(builder, vec, x, n):
@@ -211,8 +210,10 @@ def _scale(builder, vec, x, n):
         function = declare(builder, f"llvm.x86.avx512.mask.scalef.{kind}.512", function_type)
         return builder.call(function, (x, n, x, ir.Constant(mask, -1), INT32(4)))  # 4: round as usual
     # In two factors: 2**128 and 2**-149 are no normal numbers.
+    whole = ir.Constant(vec.llvm, [1.5 * 2.0 ** _FORMAT[vec.element][0]] * vec.lanes)
     half = _call(builder, "rint", vec, builder.fmul(n, ir.Constant(vec.llvm, [0.5] * vec.lanes)))
-    return builder.fmul(builder.fmul(x, _exp2i(builder, vec, half)), _exp2i(builder, vec, builder.fsub(n, half)))
+    powers = [_exp2i(builder, vec, builder.fadd(part, whole)) for part in (half, builder.fsub(n, half))]
+    return builder.fmul(builder.fmul(x, powers[0]), powers[1])
 
 
 @intrinsic

@@ -39,15 +39,23 @@ def as_offset(context, builder, value, ty):
     return context.cast(builder, value, ty, types.intp)
 
 
+def _size(size):
+    """The size of a view that only the checks ask for; without them each function would pass one with each view.
+
+    Left out, they saved SAVED.
+    """
+    return size if config.BOUNDSCHECK else ir.Constant(size.type, ir.Undefined)
+
+
 @intrinsic
 def view(typingctx, array):
-    """All of a C-contiguous array, as what the functions here take."""
+    """All of a C-contiguous array, as what the functions here take. It is not asked for its size: see `view_at`."""
     ty = ViewType(array.dtype)
 
     def lower(context, builder, sig, args):
         struct = context.make_array(sig.args[0])(context, builder, args[0])
         result = cgutils.create_struct_proxy(ty)(context, builder)
-        result.data, result.size = struct.data, struct.nitems
+        result.data, result.size = struct.data, _size(struct.nitems)
         return result._getvalue()
 
     return ty(array), lower
@@ -55,14 +63,14 @@ def view(typingctx, array):
 
 @intrinsic
 def shift(typingctx, x, offset):
-    """The view x from number `offset` on."""
+    """The view x from number `offset` on. It is not asked for its size."""
 
     def lower(context, builder, sig, args):
         offset = as_offset(context, builder, args[1], sig.args[1])
         old = _view(context, builder, x, args[0])
         _check(context, builder, offset, context.get_constant(types.intp, 0), old.size)
         result = cgutils.create_struct_proxy(x)(context, builder)
-        result.data, result.size = builder.gep(old.data, [offset]), builder.sub(old.size, offset)
+        result.data, result.size = builder.gep(old.data, [offset]), _size(builder.sub(old.size, offset))
         return result._getvalue()
 
     return x(x, offset), lower

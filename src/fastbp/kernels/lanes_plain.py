@@ -131,7 +131,8 @@ def any_lane(mask):
     return bool(np.any(mask))
 
 
-def exp2i(n):
+def exp2i(shifted):
+    n = shifted - shifted.dtype.type(1.5 * 2.0 ** (23 if shifted.dtype == np.float32 else 52))
     return np.ldexp(np.ones_like(n), np.nan_to_num(n).astype(np.int32))
 
 

@@ -80,7 +80,7 @@ def address(typingctx, x):
 
 @intrinsic
 def size_of(typingctx, x):
-    """How many numbers a view has."""
+    """How many numbers a view has that `view_at` made, or a user's call."""
 
     def lower(context, builder, sig, args):
         return cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).size
@@ -90,7 +90,7 @@ def size_of(typingctx, x):
 
 @intrinsic
 def array_of(typingctx, x):
-    """All of a view as an array again, 1-D. It owns nothing, so that nothing is counted."""
+    """All of a view, made by `view_at` or a user's call, as a 1-D array again. It owns nothing: nothing is counted."""
     ty = types.Array(x.dtype, 1, "C")
 
     def lower(context, builder, sig, args):

@@ -1,9 +1,8 @@
-"""Random numbers: splitmix64, Steele, Lea and Flood (2014). One after the other, or any of them by its number."""
+"""Random numbers: splitmix64, Steele, Lea and Flood (2014), any of them by its number."""
 
 import numpy as np
 
 from fastbp.kernels.compiling import kernel
-from fastbp.kernels.lanes import number, set_number
 
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -17,14 +16,12 @@ def mix(x):
 
 
 @kernel
-def next_random(state):
-    """The next 64 random bits of a state, which moves on."""
-    x = number(state, 0) + np.uint64(GOLDEN)
-    set_number(state, 0, x)
-    return mix(x)
+def nth_random(key, n):
+    """64 random bits: number n, from 0 on, of those that follow the state `key`."""
+    return mix(state_after(key, n + 1))
 
 
 @kernel
-def nth_random(key, n):
-    """The same bits as number n, from 0 on, that follows the state `key`."""
-    return mix(key + np.uint64(n + 1) * np.uint64(GOLDEN))
+def state_after(key, n):
+    """The state that n numbers after `key` leave."""
+    return key + np.uint64(n) * np.uint64(GOLDEN)

@@ -40,6 +40,8 @@ BETA_1, BETA_2, EPSILON = 0, 1, 2  # adam
 RHO = 0  # rmsprop, which has an EPSILON as well
 ETA_MINUS, ETA_PLUS, STEP_MIN, STEP_MAX = 0, 1, 2, 3  # rprop
 
+TINY = 2.2250738585072014e-308  # the smallest normal number of float64
+
 
 class Solver(NamedTuple):
     """What takes a step from a gradient, and what it remembers."""
@@ -243,12 +245,23 @@ def address_of_step(kind, dtype):
 
 
 @kernel
+def next_power(power, base):
+    """power * base, or 0 once that leaves the normal numbers.
+
+    0.9**t would stay among the subnormal ones for ever after 7,000 steps, and a product of these takes 150 cycles:
+    a tenth of the time of 2-2-2-1.
+    """
+    product = power * base
+    return product if product > TINY else 0.0
+
+
+@kernel
 def next_rate(rule, learning_rate):
     """The learning rate of the next step; with adam, its corrections for the start from zero included."""
     if rule.kind != ADAM:
         return learning_rate
-    decay_1 = number(rule.decay, 0) * number(rule.options, BETA_1)
-    decay_2 = number(rule.decay, 1) * number(rule.options, BETA_2)
+    decay_1 = next_power(number(rule.decay, 0), number(rule.options, BETA_1))
+    decay_2 = next_power(number(rule.decay, 1), number(rule.options, BETA_2))
     set_number(rule.decay, 0, decay_1)
     set_number(rule.decay, 1, decay_2)
     return learning_rate * np.sqrt(1.0 - decay_2) / (1.0 - decay_1)
