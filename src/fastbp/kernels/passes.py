@@ -44,6 +44,12 @@ def rows_from(tile, values, j):
 
 
 @kernel
+def stripe_of(tile):
+    """Units that are worked off at a time: few samples leave room for more, and each stripe costs some 50 ns."""
+    return 4 * STRIPE if tile.width <= 4 * lanes(tile.z) else STRIPE
+
+
+@kernel
 def ends_of_sums(net, tile, layer, first, c):
     """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with.
 
@@ -85,12 +91,12 @@ def multiply_rows(values, factors, tile, n_units):
 def forward(net, tile):
     """a and z of every unit."""
     inlined()
-    first_output = layer_of(net, net.n_layers - 1).first_unit
+    first_output, stripe = layer_of(net, net.n_layers - 1).first_unit, stripe_of(tile)
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
         in_place = layer.function in (RELU, IDENTITY)
-        for first in range(0, layer.n_units, STRIPE):
-            n_units, j = min(STRIPE, layer.n_units - first), layer.first_unit + first
+        for first in range(0, layer.n_units, stripe):
+            n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
             z_j = rows_from(tile, tile.z, j)
             a_j = z_j if in_place else rows_from(tile, tile.a, j)
             for c in range(layer.in_start, layer.in_end):
@@ -178,12 +184,12 @@ def backward(net, tile, lowest):
     """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
     inlined()
     multiply_output_slope(net, tile)
-    first_output = layer_of(net, net.n_layers - 1).first_unit
+    first_output, stripe = layer_of(net, net.n_layers - 1).first_unit, stripe_of(tile)
     for l in range(net.n_layers - 2, lowest - 1, -1):
         layer = layer_of(net, l)
         is_output = layer.first_unit >= first_output  # dE/dy_k is there already
-        for first in range(0, layer.n_units, STRIPE):
-            n_units, j = min(STRIPE, layer.n_units - first), layer.first_unit + first
+        for first in range(0, layer.n_units, stripe):
+            n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
             delta_j = rows_from(tile, tile.delta, j)
             for o in range(layer.out_start, layer.out_end):
                 block = block_of(net, number(net.outgoing, o))
@@ -210,12 +216,12 @@ def gradient(net, tile, grad, accumulate, step):
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
     """
     inlined()
-    ends, done = Ends(accumulate, tile.zero, 0, NO_FLOOR), 0
+    ends, stripe, done = Ends(accumulate, tile.zero, 0, NO_FLOOR), stripe_of(tile), 0
     for c in range(net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)
-        for first in range(0, block.n_out, STRIPE):
-            n_units = min(STRIPE, block.n_out - first)
+        for first in range(0, block.n_out, stripe):
+            n_units = min(stripe, block.n_out - first)
             delta_j = rows_from(tile, tile.delta, layer.first_unit + first)
             row = block.weights + first * block.n_in
             weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, n_units)

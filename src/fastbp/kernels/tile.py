@@ -217,19 +217,23 @@ def row_product(shape, out, left, right, ends, n_numbers):
 
 
 @kernel
-def products_of_units(wide, single, out, left, right, ends, size):
+def products_of_units(shapes, out, left, right, ends, size):
     """`row_product` for one block of left rows and all right ones; returns how many left rows that are."""
     inlined()
     p = 0
     while p < size.row_length:
+        n_right = size.row_length - p
         out_p, right_p = Rows(shift(out.data, p), out.stride), Rows(shift(right.data, p * right.stride), right.stride)
-        if p + wide.registers <= size.row_length:
-            row_product(wide, out_p, left, right_p, ends, size.n_terms)
-            p += wide.registers
+        if n_right >= shapes[3].registers:
+            row_product(shapes[3], out_p, left, right_p, ends, size.n_terms)
+            p += shapes[3].registers
+        elif n_right >= 2:
+            row_product(shapes[1], out_p, left, right_p, ends, size.n_terms)
+            p += 2
         else:
-            row_product(single, out_p, left, right_p, ends, size.n_terms)
+            row_product(shapes[0], out_p, left, right_p, ends, size.n_terms)
             p += 1
-    return wide.units
+    return shapes[0].units
 
 
 @kernel
@@ -242,13 +246,11 @@ def row_products(out, left, right, ends, size):
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
         left_q = Rows(shift(left.data, q * left.stride), left.stride)
         if n_left >= 6:
-            q += products_of_units(UNITS_6[3], UNITS_6[0], out_q, left_q, right, ends, size)
-        elif n_left >= 4:
-            q += products_of_units(UNITS_4[3], UNITS_4[0], out_q, left_q, right, ends, size)
+            q += products_of_units(UNITS_6, out_q, left_q, right, ends, size)
         elif n_left >= 2:
-            q += products_of_units(UNITS_2[3], UNITS_2[0], out_q, left_q, right, ends, size)
+            q += products_of_units(UNITS_2, out_q, left_q, right, ends, size)
         else:
-            q += products_of_units(UNITS_1[3], UNITS_1[0], out_q, left_q, right, ends, size)
+            q += products_of_units(UNITS_1, out_q, left_q, right, ends, size)
 
 
 @kernel
@@ -278,5 +280,7 @@ def row_sums(out, rows, ends, size):
             q += sums_of_rows(UNITS_6[3], out_q, rows_q, ends, size.row_length)
         elif left >= TILE_REGISTERS:
             q += sums_of_rows(UNITS_1[3], out_q, rows_q, ends, size.row_length)
+        elif left >= 2:
+            q += sums_of_rows(UNITS_1[1], out_q, rows_q, ends, size.row_length)
         else:
             q += sums_of_rows(UNITS_1[0], out_q, rows_q, ends, size.row_length)
