@@ -46,7 +46,9 @@ def rows_from(tile, values, j):
 @kernel
 def stripe_of(tile):
     """Units that are worked off at a time: few samples leave room for more, and each stripe costs some 50 ns."""
-    return 4 * STRIPE if tile.width <= 4 * lanes(tile.z) else STRIPE
+    if tile.width <= 4 * lanes(tile.z):
+        return 4 * STRIPE
+    return STRIPE if tile.width <= 16 * lanes(tile.z) else STRIPE // 2
 
 
 @kernel
