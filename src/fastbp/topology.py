@@ -50,6 +50,8 @@ Skips = str | Iterable[tuple[int, int]]
 # Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
 # network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
 MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
+# And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
+MIN_FILLED = 0.75
 
 # Fewest weights of a block of which columns are packed: smaller ones stay in the first cache.
 MIN_PACKED = 8192
@@ -197,8 +199,9 @@ class Topology:
             table, self.pairs, self.block_shapes, self.weight_offsets, strict=False
         ):
             row[[SOURCE, TARGET, WEIGHTS, N_IN, N_OUT]] = source, target, start, n_in, n_out
-            fewest = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN
-            row[BY_INPUTS] = 2 * n_in >= lanes_of(dtype) and n_out >= fewest
+            fewest, n_lanes = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN, lanes_of(dtype)
+            n_filled = -(-n_in // n_lanes) * n_lanes
+            row[BY_INPUTS] = n_in >= MIN_FILLED * n_filled and n_out >= fewest
         return table
 
     def outgoing(self) -> Int64Array:
