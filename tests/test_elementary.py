@@ -28,8 +28,9 @@ def on_arrays(function):
     return apply
 
 
-exp, expm1, log, normal_cdf, reciprocal, square_root = (
-    on_arrays(getattr(functions, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal", "square_root")
+exp, expm1, log, normal_cdf, reciprocal, square_root, tanh, logistic = (
+    on_arrays(getattr(functions, name))
+    for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal", "square_root", "tanh", "logistic")
 )
 
 pytestmark = pytest.mark.compiled_only
@@ -93,3 +94,22 @@ def test_special_arguments(dtype):
     assert np.array_equal(exp(points), np.array([0, np.inf, np.nan, 1, 1], dtype), equal_nan=True)
     assert np.array_equal(expm1(points[[0, 2, 3, 4]]), np.array([-1, np.nan, 0, 0], dtype), equal_nan=True)
     assert np.signbit(expm1(points))[4]
+    assert np.array_equal(tanh(points), np.array([-1, 1, np.nan, 0, 0], dtype), equal_nan=True)
+    assert np.array_equal(np.signbit(tanh(points)), [True, False, np.signbit(points[2]), False, True])
+    assert np.array_equal(logistic(points), np.array([0, 1, np.nan, 0.5, 0.5], dtype), equal_nan=True)
+
+
+@both_formats
+def test_tanh_is_odd(dtype):
+    points = whole_range(dtype)
+    points = points[~np.isnan(points)]
+    assert np.array_equal(tanh(-points), -tanh(points))
+    assert np.abs(tanh(points)).max() == 1
+
+
+@both_formats
+def test_tanh_and_logistic_where_their_reductions_meet(dtype):
+    edges = np.arange(-40, 41) * (np.log(2) / 4)  # between two powers of 2, and in the middle
+    points = np.concatenate([np.nextafter(edges, direction) for direction in (-np.inf, edges, np.inf)]).astype(dtype)
+    assert ulps_off(tanh(points), *exact(mpmath.tanh, points)).max() <= 3
+    assert ulps_off(logistic(points), *exact(lambda x: 1 / (1 + mpmath.exp(-x)), points)).max() <= 4

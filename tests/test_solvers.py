@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 from cases import Case, bias_views, draw, place
+from numba import njit
 
 from fastbp import engine, training
+from fastbp.kernels import updates
 
 CASE = Case((3, 6, 2), "tanh", n_samples=23, weighted=True, seed=4)
 EPOCHS = 5
@@ -420,3 +422,23 @@ def test_jobs_in_parts_come_to_the_same(n_samples, monkeypatch):
         assert np.array_equal(z, z_parts)
     for delta, delta_parts in zip(whole.net.deltas(*whole.data[:2]), parts.net.deltas(*parts.data[:2]), strict=True):
         assert np.allclose(delta, delta_parts, rtol=1e-13, atol=1e-15)
+
+
+@njit
+def powers(base, n):
+    """base ** 1 ... base ** n, as adam has them."""
+    result = np.empty(n)
+    power = 1.0
+    for t in range(n):
+        power = updates.next_power(power, base)
+        result[t] = power
+    return result
+
+
+def test_powers_that_adam_corrects_with_go_to_zero_not_to_subnormal_numbers():
+    found = powers(0.9, 8000)
+    smallest = np.finfo(float).tiny
+    normal = found >= smallest
+    assert np.allclose(found[normal], 0.9 ** np.arange(1, normal.sum() + 1), rtol=1e-12)
+    assert 6000 < normal.sum() < 7000
+    assert not found[~normal].any()

@@ -28,7 +28,7 @@ from fastbp.kernels.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.packed import LINK_COLUMNS, UNIT, WEIGHT, Net
-from fastbp.kernels.tile import Ends, Rows
+from fastbp.kernels.tile import Ends, Rows, ends_from
 
 # Registers of samples for which a sum is kept at a time, and links whose gradients are summed at a time
 MAX_REGISTERS = 8
@@ -86,7 +86,7 @@ def sums_of_links(net, out, rows, ends, run):
     step = lanes(out.data)
     for q in range(run.n_units):
         links = number(net.starts, run.first + q), number(net.starts, run.first + q + 1)
-        ends_q = Ends(ends.at_out, shift(ends.numbers, q * ends.stride), ends.stride, ends.floor)
+        ends_q = ends_from(ends, q, q * out.stride)
         left, out_q, rows_s = run.width // step, shift(out.data, q * out.stride), rows
         while left > 0:
             n = next_registers(left)

@@ -52,7 +52,7 @@ def stripe_of(tile):
 
 
 @kernel
-def ends_of_sums(net, tile, layer, first, c):
+def ends_of_sums(net, tile, layer, first, c, out):
     """What the sums of a layer's units from `first` on begin with, block c being added, and what they end with.
 
     The links come after all blocks: c = layer.in_end.
@@ -61,8 +61,8 @@ def ends_of_sums(net, tile, layer, first, c):
     last = layer.in_end - 1 if layer.links_in == NONE else layer.in_end
     floor = 0.0 if layer.function == RELU and c == last else NO_FLOOR
     if layer.bias == NONE:
-        return Ends(c > layer.in_start, tile.zero, 0, floor)
-    return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor)
+        return Ends(c > layer.in_start, tile.zero, 0, floor, False, out)
+    return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor, False, out)
 
 
 @kernel
@@ -105,11 +105,12 @@ def forward(net, tile):
                 block = block_of(net, c)
                 w_ji = Weights(shift(net.params, block.weights + first * block.n_in), block.n_in, 1)
                 z_i = rows_from(tile, tile.z, block.source_unit)
-                ends = ends_of_sums(net, tile, layer, first, c)
+                ends = ends_of_sums(net, tile, layer, first, c, a_j.data)
                 # (5.48)  a_j = b_j + sum_i w_ji z_i, and (5.49) for relu
                 weighted_sums(a_j, w_ji, z_i, ends, Size(n_units, tile.width, block.n_in))
             if layer.links_in != NONE:
-                ends, z_i = ends_of_sums(net, tile, layer, first, layer.in_end), rows_from(tile, tile.z, 0)
+                ends = ends_of_sums(net, tile, layer, first, layer.in_end, a_j.data)
+                z_i = rows_from(tile, tile.z, 0)
                 call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
                 n_runs, length = runs_of(tile, n_units)
@@ -190,25 +191,30 @@ def backward(net, tile, lowest):
     for l in range(net.n_layers - 2, lowest - 1, -1):
         layer = layer_of(net, l)
         is_output = layer.first_unit >= first_output  # dE/dy_k is there already
+        has_dropout = tile.dropout.address != NONE and not is_output
+        in_sums = (  # whether the last sums multiply by h': relu's costs 10-100-1 a tenth by itself
+            layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not has_dropout
+        )
         for first in range(0, layer.n_units, stripe):
             n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
-            delta_j = rows_from(tile, tile.delta, j)
+            delta_j, z_j = rows_from(tile, tile.delta, j), rows_from(tile, tile.z, j)
             for o in range(layer.out_start, layer.out_end):
                 block = block_of(net, number(net.outgoing, o))
                 w_kj = columns_of(net, tile, block, first)
                 delta_k = rows_from(tile, tile.delta, block.target_unit)
-                ends = Ends(is_output or o > layer.out_start, tile.zero, 0, NO_FLOOR)
+                masked = in_sums and o == layer.out_end - 1
+                ends = Ends(is_output or o > layer.out_start, tile.zero, 0, NO_FLOOR, masked, z_j.data)
                 # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
                 weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
             if layer.links_out != NONE:
-                ends = Ends(is_output or layer.out_end > layer.out_start, tile.zero, 0, NO_FLOOR)
+                begun = is_output or layer.out_end > layer.out_start
+                ends = Ends(begun, tile.zero, 0, NO_FLOOR, False, z_j.data)
                 delta_k = rows_from(tile, tile.delta, 0)
                 call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
-            if tile.dropout.address != NONE and not is_output:
+            if has_dropout:
                 multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
-            else:
-                a_j, z_j = rows_from(tile, tile.a, j), rows_from(tile, tile.z, j)
-                multiply_slopes(layer, a_j.data, z_j.data, delta_j.data, tile, n_units)
+            elif not in_sums:
+                multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
 
 
 @kernel
@@ -218,7 +224,7 @@ def gradient(net, tile, grad, accumulate, step):
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
     """
     inlined()
-    ends, stripe, done = Ends(accumulate, tile.zero, 0, NO_FLOOR), stripe_of(tile), 0
+    ends, stripe, done = Ends(accumulate, tile.zero, 0, NO_FLOOR, False, grad), stripe_of(tile), 0
     for c in range(net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)

@@ -27,6 +27,7 @@ from fastbp.kernels.lanes import (
     number,
     outlined,
     put,
+    select,
     shift,
     splat,
     store_first,
@@ -92,9 +93,20 @@ class Ends(NamedTuple):
     numbers: Numbers
     stride: int
     floor: float  # NO_FLOOR, or another number
+    masked: (
+        bool  # whether sums count as 0 where what stands in their place in `mask` is not positive: the slope of relu
+    )
+    mask: Numbers
 
 
 NO_FLOOR = -np.inf
+
+
+@kernel
+def ends_from(ends, n_sums, place):
+    """The ends from so many sums on, `place` numbers further in `out`."""
+    numbers = shift(ends.numbers, n_sums * ends.stride)
+    return Ends(ends.at_out, numbers, ends.stride, ends.floor, ends.masked, shift(ends.mask, place))
 
 
 @kernel
@@ -114,6 +126,13 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
             for r in range(n):
                 row_k = load(rows.data, k * rows.stride + r * step)
                 put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
+    if ends.masked:
+        for q in range(shape.units):
+            for r in range(n):
+                place, count = q * out.stride + r * step, step if r < n - 1 else last
+                positive = load_first(ends.mask, place, count) > 0.0
+                store_first(out.data, place, select(positive, get(sums, q * n + r), 0.0), count)
+        return
     for q in range(shape.units):
         for r in range(n):
             place, count = q * out.stride + r * step, step if r < n - 1 else last
@@ -140,14 +159,15 @@ def sums_of_units(shapes, out, weights, rows, ends, size):
         n = next_registers((left + step - 1) // step)
         last = min(left - (n - 1) * step, step)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
+        ends_s = ends_from(ends, 0, s)
         if n == 4:
-            weighted_sum(shapes[3], out_s, weights, rows_s, ends, size.n_terms, last)
+            weighted_sum(shapes[3], out_s, weights, rows_s, ends_s, size.n_terms, last)
         elif n == 3:
-            weighted_sum(shapes[2], out_s, weights, rows_s, ends, size.n_terms, last)
+            weighted_sum(shapes[2], out_s, weights, rows_s, ends_s, size.n_terms, last)
         elif n == 2:
-            weighted_sum(shapes[1], out_s, weights, rows_s, ends, size.n_terms, last)
+            weighted_sum(shapes[1], out_s, weights, rows_s, ends_s, size.n_terms, last)
         else:
-            weighted_sum(shapes[0], out_s, weights, rows_s, ends, size.n_terms, last)
+            weighted_sum(shapes[0], out_s, weights, rows_s, ends_s, size.n_terms, last)
         s += n * step
 
 
@@ -170,7 +190,7 @@ def weighted_sums(out, weights, rows, ends, size):
         s = part * n_registers // n_parts * step
         stop = min((part + 1) * n_registers // n_parts * step, size.row_length)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
-        sums_of_part(out_s, weights, rows_s, ends, Size(size.n_sums, stop - s, size.n_terms))
+        sums_of_part(out_s, weights, rows_s, ends_from(ends, 0, s), Size(size.n_sums, stop - s, size.n_terms))
 
 
 @kernel
@@ -185,7 +205,7 @@ def sums_of_part(out, weights, rows, ends, size):
         weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
         if packed:
             weights_q = Weights(weights_q.data, 1, n_units)
-        ends_q = Ends(ends.at_out, shift(ends.numbers, q * ends.stride), ends.stride, ends.floor)
+        ends_q = ends_from(ends, q, q * out.stride)
         if n_units == 12:
             sums_of_units(UNITS_12, out_q, weights_q, rows, ends_q, size)
         elif n_units == 6:
