@@ -25,14 +25,14 @@ REGISTERS = [1, 2, 3, 4, 13]  # of a row
 def sums(out, weights, rows):
     size = Size(out.shape[0], out.shape[1], rows.shape[0])
     w = Weights(view(weights), rows.shape[0], 1)
-    ends = Ends(False, view(weights), 0, NO_FLOOR)
+    ends = Ends(False, view(weights), 0, NO_FLOOR, False, view(out))
     weighted_sums(Rows(view(out), out.shape[1]), w, Rows(view(rows), rows.shape[1]), ends, size)
 
 
 @entry
 def products(out, left, right):
     size = Size(left.shape[0], right.shape[0], left.shape[1])
-    ends = Ends(False, view(out), 0, NO_FLOOR)
+    ends = Ends(False, view(out), 0, NO_FLOOR, False, view(out))
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
     row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
     row_sums(view(out), rows[0], ends, Size(left.shape[0], left.shape[1], 0))

@@ -25,21 +25,28 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @entry
 def sums(out, weights, rows, at_out, numbers, floor):
     n_sums, length = out.shape
-    ends, size = Ends(at_out, view(numbers), 1, floor), Size(n_sums, length, weights.shape[1])
+    ends, size = Ends(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
     weighted_sums(Rows(view(out), length), w, Rows(view(rows), rows.shape[1]), ends, size)
 
 
 @entry
 def products(out, left, right, at_out):
-    ends, size = Ends(at_out, view(out), 0, NO_FLOOR), Size(len(left), len(right), left.shape[1])
+    ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(left), len(right), left.shape[1])
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
     row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
 
 
 @entry
+def masked_sums(out, weights, rows, at_out, mask):
+    ends = Ends(at_out, view(weights), 0, NO_FLOOR, True, view(mask))
+    size, w = Size(out.shape[0], out.shape[1], weights.shape[1]), Weights(view(weights), weights.shape[1], 1)
+    weighted_sums(Rows(view(out), out.shape[1]), w, Rows(view(rows), rows.shape[1]), ends, size)
+
+
+@entry
 def sums_of_rows(out, rows, at_out):
-    ends, size = Ends(at_out, view(out), 0, NO_FLOOR), Size(len(rows), rows.shape[1], 0)
+    ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
     row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
 
 
@@ -78,6 +85,22 @@ def test_weighted_sums(dtype, n_sums, length):
             sums(out, weights, rows, at_out, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
+
+
+@DTYPES
+@pytest.mark.parametrize("n_sums", [1, 2, 5, 6, 13, 29])
+@pytest.mark.parametrize("length", [1, 16, 17, 48, 70, 160])
+def test_weighted_sums_behind_a_mask(dtype, n_sums, length):
+    weights, mask = draw((n_sums, 3), dtype), draw((n_sums, length), dtype, 3)
+    mask[:, ::4] = 0
+    rows = np.zeros((3, length + lanes_of(np.dtype(dtype))), dtype)
+    rows[:, :length] = draw((3, length), dtype, 2)
+    begun = draw((n_sums, length), dtype, 1)
+    for at_out, first in ((False, weights[0, 0]), (True, begun)):
+        out = begun.copy()
+        masked_sums(out, weights, rows, at_out, mask)
+        expected = np.where(mask > 0, first + weights @ rows[:, :length], 0)
+        assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
 
 @DTYPES
