@@ -121,7 +121,9 @@ def _reduce_exp(x):
     n, r = _reduce(x)
     if precision(x) == 32:
         return n, fma(r * r, polynomial(r, EXPM1_32), r)
-    return n, fma(r * r, polynomial(r, EXPM1_64), r)
+    square = r * r
+    series = fma(r, polynomial(square, EXPM1_64[1::2]), polynomial(square, EXPM1_64[::2]))
+    return n, fma(square, series, r)
 
 
 @kernel
@@ -317,7 +319,10 @@ def softplus(a):
     if precision(a) == 32:
         return maximum(0.0, a) + fma(u * u, polynomial(u, LOG1P_32), u)
     square = u * u
-    series = fma(u, polynomial(square, LOG1P_64[1::2]), polynomial(square, LOG1P_64[::2]))
+    fourth = square * square
+    even = fma(square, polynomial(fourth, LOG1P_64[2::4]), polynomial(fourth, LOG1P_64[::4]))
+    odd = fma(square, polynomial(fourth, LOG1P_64[3::4]), polynomial(fourth, LOG1P_64[1::4]))
+    series = fma(u, odd, even)
     return maximum(0.0, a) + fma(square, series, u)
 
 
