@@ -27,11 +27,16 @@ def rates_of(dropout: object, n_layers: int) -> Array:
     return np.array([0.0, *rates, 0.0])
 
 
+def nothing(rates: Array, dtype: np.dtype) -> DropoutMemory:
+    """What a run without dropout needs."""
+    key = np.zeros(0, np.uint64)
+    return DropoutMemory(NONE, rates, key, key.view(np.int64), np.zeros((0, 0), dtype))
+
+
 def memory(rates: Array, draw: np.random.Generator, batch_size: int, dtype: np.dtype) -> DropoutMemory:
     """What a run needs, for up to `batch_size` samples at a time; without `slopes`. Draws the key of the run."""
     if not rates.any():
-        nothing = np.zeros(0, np.uint64)
-        return DropoutMemory(NONE, rates, nothing, nothing.view(np.int64), np.zeros((0, 0), dtype))
+        return nothing(rates, dtype)
     return DropoutMemory(
         address=address_of_drop(dtype),
         rates=rates,

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.random import RandomState
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -14,7 +15,8 @@ from fastbp.checks import Array
 from fastbp.computing import NO_ORDER
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
-from fastbp.estimators.network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network, random_state
+from fastbp.estimators.network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network
+from fastbp.estimators.orders import random_state
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.kernels.batch import Samples
 from fastbp.network import Network
@@ -96,20 +98,20 @@ class BaseMLP(BaseEstimator):
         X, targets = self._checked(X, y, incremental, reset=first_pass)
         weight = self._weights(X, y, sample_weight, incremental)
         self.n_outputs_ = targets.shape[1]
-        self._random_state = random_state(self.random_state)
-        if first_pass:
-            self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype)
-        else:
-            self._update_network()
-        if self.solver == "lbfgs" and self.network_.dtype != np.float64:  # as SciPy computes, and scikit-learn then
-            self._set_network(self.network_.astype(np.float64))
-        samples = self._samples(X, targets, weight)
-        held_out = self._evaluation_set(eval_set)
-        with self.network_.trainer.training():
-            if self.solver == "lbfgs":
-                LBFGSTraining(self, self.network_, samples, held_out).run()
+        with random_state(self.random_state) as random:
+            if first_pass:
+                self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype, random)
             else:
-                StochasticTraining(self, self.network_, samples, held_out).run(incremental=incremental)
+                self._update_network()
+            if self.solver == "lbfgs" and self.network_.dtype != np.float64:  # as SciPy computes, and scikit-learn then
+                self._set_network(self.network_.astype(np.float64))
+            samples = self._samples(X, targets, weight)
+            held_out = self._evaluation_set(eval_set)
+            with self.network_.trainer.training():
+                if self.solver == "lbfgs":
+                    LBFGSTraining(self, self.network_, samples, held_out).run()
+                else:
+                    StochasticTraining(self, self.network_, samples, held_out, random).run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
@@ -138,13 +140,13 @@ class BaseMLP(BaseEstimator):
         """Weights of the samples, or None."""
         return None if sample_weight is None else np.asarray(_check_sample_weight(sample_weight, X))
 
-    def _initialize(self, sizes: list[int], dtype: np.dtype) -> None:
+    def _initialize(self, sizes: list[int], dtype: np.dtype, random: RandomState) -> None:
         """A new network, and the attributes that a training fills."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output_function()
         self._set_network(make_network(self, sizes, dtype))
-        draw_weights(self, self.network_, self._views, self._random_state)
+        draw_weights(self, self.network_, self._views, random)
         if self.solver == "lbfgs":
             return
         self.loss_curve_: list[float] = []
@@ -178,7 +180,11 @@ class BaseMLP(BaseEstimator):
     ) -> tuple[float, Array]:
         """Loss and gradient, under scikit-learn's private name for them."""
         self._update_network()
-        return Objective(self, self.network_, self._samples(X, y, sample_weight))(packed_coef_inter)
+        order = Views.of(self.network_.topology, np.arange(self.network_.n_params)).pack()
+        params = np.empty(len(order))
+        params[order] = packed_coef_inter
+        objective = Objective(self, self.network_, self._samples(X, y, sample_weight))
+        return objective(params), objective.gradient(params)[order]
 
     def _check_solver(self) -> bool:
         if self.solver not in STOCHASTIC_SOLVERS:

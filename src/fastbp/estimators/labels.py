@@ -4,7 +4,6 @@
 that are plainly right go a shorter way to the same result. Everything else, every mistake among it, goes theirs.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import unique_labels
 
 from fastbp.checks import Array
+from fastbp.kernels import scores
+from fastbp.kernels.batch import Samples
+from fastbp.kernels.scores import Judge
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:
@@ -77,33 +79,21 @@ def decode(binarizer: LabelBinarizer, outputs: Array) -> Array:
     return np.asarray(binarizer.inverse_transform(outputs[:, 0] if outputs.shape[1] == 1 else outputs))
 
 
-def scorer(estimator: Any, targets: Array, weight: Array | None) -> Callable[[Array], float]:
-    """What gives the score of outputs: accuracy, or R2; the numbers of scikit-learn's functions, sooner."""
-    if not isinstance(estimator, ClassifierMixin):
-        return _r2_scorer(targets, weight)
-    binarizer = estimator._label_binarizer
-    if len(binarizer.classes_) == 1:
-        return lambda outputs: 1.0
-    by_threshold = not binarizer.y_type_.startswith("multiclass")
-    truth = targets > 0.5 if by_threshold else targets.argmax(axis=1)
-
-    def accuracy(outputs: Array) -> float:
-        right = (outputs > 0.5) == truth if by_threshold else outputs.argmax(axis=1) == truth
-        return float(np.average(right.all(axis=1) if by_threshold else right, weights=weight))
-
-    return accuracy
+def judge_of(estimator: Any, held_out: Samples) -> Judge:
+    """What scores held-out samples: by their accuracy, or by R2, the numbers of scikit-learn's functions."""
+    t, weight = held_out.t, held_out.weight
+    deviation = np.zeros(t.shape[1])
+    if isinstance(estimator, ClassifierMixin):
+        binarizer = estimator._label_binarizer
+        kind = scores.LARGEST if binarizer.y_type_.startswith("multiclass") else scores.THRESHOLD
+        kind = scores.ONE if len(binarizer.classes_) == 1 else kind
+    else:
+        w = weight.reshape(-1, 1) if weight.size else np.ones((1, 1))
+        mean = np.average(t, axis=0, weights=weight if weight.size else None)
+        kind, deviation = scores.R2, (w * (t - mean) ** 2).sum(axis=0, dtype=np.float64)
+    return Judge(kind, held_out, np.empty_like(t), deviation)
 
 
-def _r2_scorer(targets: Array, weight: Array | None) -> Callable[[Array], float]:
-    w = np.ones((1, 1)) if weight is None else weight.reshape(-1, 1)
-    deviation = (w * (targets - np.average(targets, axis=0, weights=weight)) ** 2).sum(axis=0, dtype=np.float64)
-
-    def r2(outputs: Array) -> float:
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        error = (w * (targets - outputs) ** 2).sum(axis=0, dtype=np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scores = np.where(deviation > 0, 1 - error / deviation, np.where(error > 0, 0.0, 1.0))
-        return float(np.average(scores))
-
-    return r2
+def no_judge(samples: Samples, numbers: Array) -> Judge:
+    """The judge of a training without scores; the arrays stand where it would have its own."""
+    return Judge(scores.NOTHING, samples, samples.t, numbers)

@@ -9,9 +9,9 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastbp.checks import Array
 from fastbp.dropout import rates_of
-from fastbp.estimators.network import Views
 from fastbp.estimators.training import Watch, losses_of_scikit_learn, n_threads_of, share_of
 from fastbp.kernels import batch
+from fastbp.kernels.penalized import add_penalties
 from fastbp.network import Network
 from fastbp.training import History
 
@@ -21,38 +21,30 @@ class _Stop(Exception):
 
 
 class Objective:
-    """The loss and its gradient, of parameters in scikit-learn's order."""
+    """The loss and its gradient, of all parameters in the order of `Network.params`."""
 
     def __init__(self, estimator: Any, net: Network, samples: batch.Samples) -> None:
         self.estimator, self.net, self.samples = estimator, net, samples
         weight = samples.weight
-        self.total = float(weight.sum(dtype=np.float64)) if weight.size else len(samples.x)
+        self.total = float(weight.sum(dtype=np.float64)) if weight.size else float(len(samples.x))
         self.share, self.n_weights = share_of(estimator, net), net.topology.n_weights
-        self.params = net.params
-        self.order = Views.of(net.topology, np.arange(net.n_params)).pack()
-        self.n_threads, self.last = n_threads_of(estimator.n_jobs), np.inf
+        self.penalties = float(estimator.l1), float(estimator.alpha)
+        self.params, self.n_threads = net.params, n_threads_of(estimator.n_jobs)
+        self.last, self._gradient = np.inf, np.empty(0)
 
-    def __call__(self, packed: Array) -> tuple[float, Array]:
-        """(loss, gradient)."""
-        self.unpack(packed)
-        error, by_network = self.net.engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
-        gradient, weights, alpha = by_network[self.order], packed[: self.n_weights], self.estimator.alpha
-        gradient[: self.n_weights] += alpha * weights
-        loss = self.share * error + 0.5 * alpha * float(weights @ weights)
-        if self.estimator.l1:
-            gradient[: self.n_weights] += self.estimator.l1 * np.sign(weights)
-            loss += self.estimator.l1 * float(np.abs(weights).sum())
-        gradient /= self.total
-        self.last = loss / self.total
-        return self.last, gradient
+    def __call__(self, params: Array) -> float:
+        """The loss."""
+        self.params[:] = params
+        error, self._gradient = self.net.engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
+        penalty = add_penalties(self.params, self._gradient, *self.penalties, self.n_weights, self.total)
+        self.last = float((self.share * error + penalty) / self.total)
+        return self.last
 
-    def unpack(self, packed: Array) -> None:
-        """Set the network's parameters."""
-        self.params[self.order] = packed
-
-    def pack(self) -> Array:
-        """The network's parameters."""
-        return self.params[self.order]
+    def gradient(self, params: Array) -> Array:
+        """Its gradient: it comes with the loss, for which SciPy asks first."""
+        if not self._gradient.size or not (self.params == params).all():
+            self(params)
+        return self._gradient
 
 
 class LBFGSTraining:
@@ -66,7 +58,7 @@ class LBFGSTraining:
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
         self.watch = Watch(estimator, net, held_out, held_out is not None)
-        if self.watch.score:  # scikit-learn's has no such thing
+        if self.watch.judge:  # scikit-learn's has no such thing
             estimator.validation_scores_, estimator.best_validation_score_ = [], -np.inf
             estimator._no_improvement_count = 0
         self.watched = bool(held_out is not None or self.watch.callbacks or estimator.progress)
@@ -85,8 +77,8 @@ class LBFGSTraining:
         }
         with losses_of_scikit_learn(objective.net), bar(est.progress, est.max_iter) as show:
 
-            def after_iteration(packed: Array) -> None:
-                objective.unpack(packed)
+            def after_iteration(params: Array) -> None:
+                objective.params[:] = params
                 est.n_iter_ += 1
                 if est.progress:
                     show(History([objective.last] * est.n_iter_))
@@ -96,18 +88,18 @@ class LBFGSTraining:
             try:
                 result = scipy.optimize.minimize(
                     objective,
-                    objective.pack(),
+                    objective.params.copy(),
                     method="L-BFGS-B",
-                    jac=True,
+                    jac=objective.gradient,
                     options=options,
                     callback=after_iteration if self.watched else None,
                 )
             except _Stop:
-                est.loss_ = objective(objective.pack())[0]
+                est.loss_ = objective(objective.params.copy())
             else:
                 est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
                 est.loss_ = float(result.fun)
-                objective.unpack(result.x)
+                objective.params[:] = result.x
             self.watch.restore_best()
 
     def _stops(self) -> bool:
@@ -115,4 +107,4 @@ class LBFGSTraining:
         watch, est = self.watch, self.estimator
         watch.evaluate()
         watch.update_score()
-        return watch.call_back() or (watch.score is not None and est._no_improvement_count > est.n_iter_no_change)
+        return watch.call_back() or (watch.judge is not None and est._no_improvement_count > est.n_iter_no_change)

@@ -5,9 +5,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.random import MT19937, RandomState
-from numpy.random.bit_generator import ISeedSequence
-from sklearn.utils import check_random_state
+from numpy.random import RandomState
 
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
@@ -90,22 +88,6 @@ def _template(
     """A network to make others from."""
     topology = Topology.layered(sizes, skips, bias=True)
     return Network.assemble(topology, list(functions), loss, dtype, np.zeros(topology.n_params, dtype))
-
-
-class _NoEntropy(ISeedSequence):
-    """Seeds for a generator that is about to be seeded."""
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Array:
-        return np.zeros(n_words, dtype)
-
-
-def random_state(seed: Any) -> RandomState:
-    """scikit-learn's `check_random_state`; NumPy would spend 0.1 ms on entropy that a seed then replaces."""
-    if type(seed) is not int:
-        return check_random_state(seed)  # type: ignore[no-any-return]
-    random = RandomState(MT19937(_NoEntropy()))  # type: ignore[arg-type]
-    random.seed(seed)
-    return random
 
 
 def _skips(skip: Skips, n_layers: int) -> list[tuple[int, int]]:

@@ -4,25 +4,26 @@ A compiled call takes all steps of an epoch, in the order of samples that scikit
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from numpy.random import RandomState
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 
 from fastbp import dropout, threads
 from fastbp.checks import Array
-from fastbp.estimators.labels import scorer
+from fastbp.engine import aligned_zeros
+from fastbp.estimators.labels import judge_of, no_judge
+from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
 from fastbp.kernels.dropout import DropoutMemory
 from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
 from fastbp.kernels.penalized import Course, train_epochs
+from fastbp.kernels.scores import Judge, score_outputs
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import History
@@ -142,12 +143,12 @@ class Watch:
         self.estimator, self.net, self.held_out = estimator, net, held_out
         self.n_threads = n_threads_of(estimator.n_jobs)
         self.evaluated = held_out if evaluated else None
-        self.score: Callable[[Array], float] | None = None
+        self.judge: Judge | None = None
         if held_out is not None and estimator.early_stopping:
-            self.score = scorer(estimator, held_out.t, held_out.weight if held_out.weight.size else None)
+            self.judge = judge_of(estimator, held_out)
         callback = estimator.callback
         self.callbacks = [callback] if callable(callback) else list(callback or ())
-        self.best_params = net.params.copy() if self.score else None
+        self.best_params = net.packed.params.copy() if self.judge else aligned_zeros((0,), net.dtype)
 
     def evaluate(self) -> None:
         """Add the loss of the evaluation set to `validation_loss_curve_`."""
@@ -160,21 +161,15 @@ class Watch:
     def update_score(self) -> None:
         """Score the held-out samples; count the epochs without a better score; keep the best weights."""
         est = self.estimator
-        if self.score is None or self.held_out is None:
+        if self.judge is None or self.held_out is None:
             return
-        score = self.score(outputs_of(self.net, self.held_out, self.n_threads))
+        outputs = outputs_of(self.net, self.held_out, self.n_threads)
+        score = float(score_outputs(self.judge._replace(outputs=outputs)))
         est.validation_scores_.append(score)
-        _tell(est, f"Validation score: {score:f}")
         est._no_improvement_count = est._no_improvement_count + 1 if score < est.best_validation_score_ + est.tol else 0
         if score > est.best_validation_score_:
             est.best_validation_score_ = score
-            self.best_params = self.net.params.copy()
-
-    def update_loss(self) -> None:
-        """Count the epochs without a lower training loss."""
-        est, loss = self.estimator, self.estimator.loss_
-        est._no_improvement_count = est._no_improvement_count + 1 if loss > est.best_loss_ - est.tol else 0
-        est.best_loss_ = min(est.best_loss_, loss)
+            self.best_params[:] = self.net.packed.params
 
     def call_back(self) -> bool:
         """Call the callbacks; returns whether one of them wants to stop."""
@@ -183,37 +178,48 @@ class Watch:
 
     def restore_best(self) -> None:
         """Go back to the weights with the best score."""
-        if self.best_params is not None:
-            self.net.params[:] = self.best_params
+        if self.judge is not None:
+            self.net.packed.params[:] = self.best_params
 
 
 class StochasticTraining:
     """One call of `fit` or `partial_fit` with a solver that takes steps."""
 
-    def __init__(self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None) -> None:
+    def __init__(
+        self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None, random: RandomState
+    ) -> None:
         self.estimator, self.net, self.samples = estimator, net, samples
         evaluated, rows = held_out is not None, np.arange(len(samples.x))
         if estimator.early_stopping and not evaluated:
-            rows, taken = split(estimator, samples.t)
+            rows, taken = split(estimator, samples.t, random)
             held_out = rows_of(samples, taken)
-        self.rows = rows  # in the order of the epoch before
+        self.n_samples = len(rows)
         self.batch_size = self._batch_size()
-        self.dropout = self._dropout()
+        self.dropout = self._dropout(random)
+        self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
         self.watch = Watch(estimator, net, held_out, evaluated)
         self.memory: batch.Memory | None = None
         self.n_chunks = net.engine.n_chunks(self.batch_size)
-        # Ctrl-C is heard between compiled calls
-        self.n_batches = max(1, net.engine.part_size // self.batch_size)
+        # Ctrl-C is heard between compiled calls, and so before and after scores that take long
+        n_scored = len(held_out.x) if self.watch.judge is not None and held_out is not None else 0
+        self.scored = 0 < n_scored <= net.engine.part_size
+        self.n_batches = net.engine.part_size // self.batch_size
+        if self.scored:
+            self.n_batches = self.n_batches * len(rows) // (len(rows) + n_scored)
+        self.n_batches = max(1, self.n_batches)
+        self.most_samples = max(self.batch_size, n_scored if self.scored else 0)
 
-    def _dropout(self) -> DropoutMemory:
+    def _dropout(self, random: RandomState) -> DropoutMemory:
         """What dropout needs; the first seed is drawn after the split, and only if units are left out."""
         rates = dropout.rates_of(self.estimator.dropout, len(self.net.sizes))
-        seed = self.estimator._random_state.randint(2**31) if rates.any() else 0
-        return dropout.memory(rates, np.random.default_rng(seed), self.batch_size, self.net.dtype)
+        if not rates.any():
+            return dropout.nothing(rates, self.net.dtype)
+        draw = np.random.default_rng(random.randint(2**31))
+        return dropout.memory(rates, draw, self.batch_size, self.net.dtype)
 
     def _batch_size(self) -> int:
-        size, n_samples = self.estimator.batch_size, len(self.rows)
+        size, n_samples = self.estimator.batch_size, self.n_samples
         if size == "auto":
             return n_samples if self.estimator.solver == "rprop" else min(200, n_samples)
         if size < n_samples and self.estimator.solver == "rprop":
@@ -236,12 +242,14 @@ class StochasticTraining:
         try:
             with losses_of_scikit_learn(self.net), bar(est.progress and not incremental, n_epochs) as show:
                 while not stop and est.n_iter_ < n_epochs:
-                    for loss in self._train(solver, min(self._window(), n_epochs - est.n_iter_)):
-                        stop = self._end_epoch(loss)
-                        if est.progress:
-                            show(History([est.loss_] * est.n_iter_))
+                    self._record(self._train(solver, min(self._window(), n_epochs - est.n_iter_)))
+                    stop = self._stops()
+                    if est.progress:
+                        show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            self.orders.give_back()
         if est.n_iter_ == est.max_iter and not (stop or incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({est.max_iter}) reached and the optimization hasn't "
@@ -254,73 +262,74 @@ class StochasticTraining:
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
         est, watch = self.estimator, self.watch
-        if watch.score or watch.evaluated or watch.callbacks or est.progress or est.verbose:
+        scores_itself = watch.judge is not None and not self.scored
+        if scores_itself or watch.evaluated or watch.callbacks or est.progress or est.verbose:
             return 1
-        return max(1, WINDOW_NUMBERS // len(self.rows))
+        return max(1, WINDOW_NUMBERS // self.n_samples)
 
-    def _train(self, solver: updates.Solver, n_epochs: int) -> list[float]:
-        """Losses of the next epochs: n_epochs, or fewer if the losses say that something has to be done."""
-        est, n_samples = self.estimator, len(self.rows)
-        drawn_again = est.learning_rate == "adaptive" or not isinstance(est.random_state, Integral)
-        before = est._random_state.get_state(legacy=False) if n_epochs > 1 and est.shuffle and drawn_again else None
-        orders = self._orders(n_epochs)
-        course = Course(
-            position=np.zeros(2, np.int64),
-            losses=np.zeros(n_epochs),
-            rates=est._optimizer.rates(est, n_epochs, n_samples),
-            best=np.array([np.inf if est.best_loss_ is None else est.best_loss_, est._no_improvement_count], float),
-            dropout=self.dropout,
-            n_seen=est.t_,
-            n_samples=n_samples,
-            batch_size=self.batch_size,
-            share=share_of(est, self.net),
-            tol=float(est.tol),
-            patience=np.inf if self.watch.score else float(est.n_iter_no_change),
-        )
+    def _train(self, solver: updates.Solver, most_epochs: int) -> Course:
+        """The next epochs: up to most_epochs, fewer if what becomes of them says that something has to be done."""
+        orders = self.orders.next(most_epochs)
         samples = self.samples._replace(order=orders.ravel()) if self.is_ordered else self.samples
-        while course.position[0] == 0 or (course.position[0] < n_epochs and course.best[1] <= course.patience):
+        course = self._course(len(orders))
+        while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
             with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
                 if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
-                    self.memory = self.net.engine.memory(self.batch_size, n_slots)
+                    self.memory = self.net.engine.memory(self.most_samples, n_slots)
                     self.dropout = dropout.with_slots(self.dropout, self.memory.z)
                 course = course._replace(dropout=self.dropout)
                 train_epochs(self.net.packed, samples, self.memory, solver, course, self.n_batches)
-        n_done = int(course.position[0])
-        if before is not None and n_done < n_epochs:  # as if no more had been drawn, for who draws next
-            est._random_state.set_state(before)
-            for _epoch in range(n_done):
-                est._random_state.shuffle(np.arange(n_samples))
-        self.rows = orders[n_done - 1]
-        return [float(loss) for loss in course.losses[:n_done]]
+        self.orders.use(int(course.position[0]))
+        return course
 
-    def _orders(self, n_epochs: int) -> Array:
-        """Rows of the samples in the order of each epoch: (n_epochs, n_samples)."""
-        orders = np.empty((n_epochs, len(self.rows)), np.int64)
-        rows = self.rows
-        for order in orders:
-            if self.estimator.shuffle:
-                places = np.arange(len(rows))
-                self.estimator._random_state.shuffle(places)
-                rows.take(places, out=order)
-            else:
-                order[:] = rows
-            rows = order
-        return orders
+    def _course(self, n_epochs: int) -> Course:
+        """What the next epochs need, and where they stand."""
+        est, judge, losses = self.estimator, self.watch.judge, np.zeros(n_epochs)
+        best = est.best_loss_
+        if judge is not None:
+            best = est.best_validation_score_
+        return Course(
+            position=np.zeros(2, np.int64),
+            losses=losses,
+            rates=est._optimizer.rates(est, n_epochs, self.n_samples),
+            scores=np.zeros(n_epochs),
+            best=np.array([best, est._no_improvement_count], np.float64),
+            best_params=self.watch.best_params,
+            judge=judge if judge is not None and self.scored else no_judge(self.samples, losses),
+            dropout=self.dropout,
+            n_seen=est.t_,
+            n_samples=self.n_samples,
+            batch_size=self.batch_size,
+            share=share_of(est, self.net),
+            tol=float(est.tol),
+            patience=float(est.n_iter_no_change) if self.scored or judge is None else np.inf,
+        )
 
-    def _end_epoch(self, loss: float) -> bool:
-        """Record the loss, validate; returns whether to stop."""
+    def _record(self, course: Course) -> None:
+        """What has become of the epochs that are done."""
         est, watch = self.estimator, self.watch
-        est.n_iter_ += 1
-        est.t_ += len(self.rows)
-        est.loss_ = loss
-        est.loss_curve_.append(loss)
-        _tell(est, f"Iteration {est.n_iter_}, loss = {loss:.8f}")
+        n_epochs = int(course.position[0])
+        losses = course.losses[:n_epochs].tolist()
+        est.loss_ = losses[-1]
+        est.loss_curve_ += losses
+        est.n_iter_ += n_epochs
+        est.t_ += n_epochs * self.n_samples
+        _tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         watch.evaluate()
-        if est.early_stopping:
-            watch.update_score()
+        if watch.judge is None:
+            est.best_loss_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
+        elif self.scored:
+            est.validation_scores_ += course.scores[:n_epochs].tolist()
+            est.best_validation_score_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
         else:
-            watch.update_loss()
+            watch.update_score()
+        if watch.judge is not None:
+            _tell(est, f"Validation score: {est.validation_scores_[-1]:f}")
         est._optimizer.end_epoch(est)
+
+    def _stops(self) -> bool:
+        """Whether to stop: the callbacks are asked first."""
+        est, watch = self.estimator, self.watch
         if watch.callbacks and watch.call_back():
             return True
         return est._no_improvement_count > est.n_iter_no_change and self._is_over()
@@ -334,17 +343,3 @@ class StochasticTraining:
             return True
         est._no_improvement_count = 0
         return False
-
-
-def split(estimator: Any, targets: Array) -> tuple[Array, Array]:
-    """Rows to train on, and rows held out: those of scikit-learn's split."""
-    stratify = targets > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
-    rows, taken = train_test_split(
-        np.arange(len(targets)),
-        random_state=estimator._random_state,
-        test_size=estimator.validation_fraction,
-        stratify=stratify,
-    )
-    if len(taken) < 2:
-        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    return rows, taken

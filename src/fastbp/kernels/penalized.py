@@ -11,9 +11,22 @@ import numpy as np
 from fastbp.kernels.batch import STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.lanes import absolute, lanes, load, load_first, number, splat, sum_lanes
+from fastbp.kernels.lanes import (
+    absolute,
+    lanes,
+    load,
+    load_first,
+    number,
+    size_of,
+    splat,
+    store,
+    store_first,
+    sum_lanes,
+    view,
+)
 from fastbp.kernels.packed import NONE, net_of
-from fastbp.kernels.updates import Step, next_rate, rule_of, take_step, with_penalties_divided
+from fastbp.kernels.scores import NOTHING, Judge, score_network
+from fastbp.kernels.updates import Step, next_rate, penalized, rule_of, take_step, with_penalties_divided
 
 
 class Course(NamedTuple):
@@ -22,14 +35,17 @@ class Course(NamedTuple):
     position: np.ndarray  # (2,) int64: epoch, first sample of the next batch
     losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
     rates: np.ndarray  # (n_epochs,) float64: learning rates
-    best: np.ndarray  # (2,) float64: lowest loss of an epoch; epochs since it was lower by tol
+    scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a judge
+    best: np.ndarray  # (2,) float64: lowest loss of an epoch, or highest score; epochs since it was better by tol
+    best_params: np.ndarray  # as `Packed.params`: those with the highest score
+    judge: Judge
     dropout: DropoutMemory
     n_seen: int  # samples in all epochs before: what tells dropout's epochs apart
     n_samples: int  # in an epoch; where they have an order, that of each epoch follows the one before
     batch_size: int
     share: float  # of the error in the loss: 1, or 1 / outputs where the loss is a mean over them
     tol: float
-    patience: float  # epochs without a lower loss, after more of which the run ends; it has one epoch at least
+    patience: float  # epochs without a better one, after more of which the run ends; it has one epoch at least
 
 
 @entry
@@ -47,7 +63,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         first = epoch * course.n_samples + start if data.has_order else start
         total = weight_of(data, first, n_samples)
         divided = with_penalties_divided(rule, total)
-        penalty = penalty_of(net.params, divided)
+        penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
         if course.dropout.address != NONE:
             draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
@@ -58,19 +74,35 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         course.losses[epoch] += (course.share * error / total + penalty) * n_samples
         course.position[1] += n_samples
         if course.position[1] == course.n_samples:
-            end_epoch(course)
+            end_epoch(net, space, course)
 
 
 @kernel
-def end_epoch(course):
-    """On to the next epoch; counts those without a lower loss."""
-    epoch = course.position[0]
+def end_epoch(net, space, course):
+    """On to the next epoch; counts those without a lower loss, or without a higher score of the held-out samples."""
+    epoch, best, tol = course.position[0], course.best[0], course.tol
     loss = course.losses[epoch] / course.n_samples
     course.losses[epoch] = loss
-    course.best[1] = course.best[1] + 1.0 if loss > course.best[0] - course.tol else 0.0
-    if loss < course.best[0]:  # noqa: PLR1730 - min would take over NaN
-        course.best[0] = loss
     course.position[0], course.position[1] = epoch + 1, 0
+    if course.judge.kind == NOTHING:
+        is_worse, is_best = loss > best - tol, loss < best
+        reached = loss
+    else:
+        reached = score_network(net, space, course.judge)
+        course.scores[epoch] = reached
+        is_worse, is_best = reached < best + tol, reached > best
+        if is_best:
+            keep_params(net, view(course.best_params))
+    course.best[1] = course.best[1] + 1.0 if is_worse else 0.0
+    if is_best:  # not if it is NaN
+        course.best[0] = reached
+
+
+@kernel
+def keep_params(net, kept):
+    """Copy the parameters."""
+    for p in range(0, size_of(kept), lanes(kept)):
+        store(kept, p, load(net.params, p))
 
 
 @kernel
@@ -85,13 +117,27 @@ def weight_of(data, start, n_samples):
 
 
 @kernel
-def penalty_of(w, rule):
+def penalty_of(w, l1, l2, n_weights):
     """l2 / 2 sum w**2 + l1 sum |w|, of the weights."""
     squares, sizes = splat(w, 0.0), splat(w, 0.0)
-    whole = rule.n_weights - rule.n_weights % lanes(w)
+    whole = n_weights - n_weights % lanes(w)
     for p in range(0, whole, lanes(w)):
         w_p = load(w, p)
         squares, sizes = squares + w_p * w_p, sizes + absolute(w_p)
-    rest = load_first(w, whole, rule.n_weights - whole)
+    rest = load_first(w, whole, n_weights - whole)
     squares, sizes = squares + rest * rest, sizes + absolute(rest)
-    return 0.5 * rule.l2 * sum_lanes(squares) + rule.l1 * sum_lanes(sizes)
+    return 0.5 * l2 * sum_lanes(squares) + l1 * sum_lanes(sizes)
+
+
+@entry
+def add_penalties(params, gradient, l1, l2, n_weights, total):
+    """gradient <- (gradient + l2 w + l1 sign(w)) / total, w being the first n_weights parameters.
+
+    Returns their penalty, which is not yet divided.
+    """
+    w, g, step = view(params), view(gradient), lanes(view(params))
+    for p in range(0, gradient.size, step):
+        n_first, n_penalized = min(step, gradient.size - p), min(step, n_weights - p)
+        w_p = load_first(w, p, n_penalized) if n_penalized > 0 else splat(w, 0.0)
+        store_first(g, p, penalized(load_first(g, p, n_first), w_p, l1, l2) / total, n_first)
+    return penalty_of(w, l1, l2, n_weights)

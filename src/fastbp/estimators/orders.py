@@ -1,0 +1,110 @@
+"""Random numbers as scikit-learn's estimators draw them: seeds, the split for early stopping, orders of samples."""
+
+import ctypes
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.random import MT19937, RandomState
+from numpy.random.bit_generator import ISeedSequence
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, train_test_split
+from sklearn.utils import check_random_state
+
+from fastbp.checks import Array
+from fastbp.kernels.shuffles import draw_orders
+
+
+class _NoEntropy(ISeedSequence):
+    """Seeds for a generator that is about to be seeded."""
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Array:
+        return np.zeros(n_words, dtype)
+
+
+class OwnState(RandomState):
+    """A `RandomState` that one training alone draws from, so that compiled code may draw from it as well."""
+
+    def __init__(self) -> None:
+        bits = MT19937(_NoEntropy())  # type: ignore[arg-type]
+        super().__init__(bits)
+        self.function = ctypes.cast(bits.ctypes.next_uint32, ctypes.c_void_p).value
+        self.state = bits.ctypes.state_address
+
+
+# Those that no training draws from: to make one takes NumPy as long as an epoch of a small network.
+_idle: deque[OwnState] = deque(maxlen=8)
+
+
+@contextmanager
+def random_state(seed: Any) -> Iterator[RandomState]:
+    """scikit-learn's `check_random_state`, for one training."""
+    if type(seed) is not int:
+        yield check_random_state(seed)
+        return
+    try:
+        random = _idle.pop()
+    except IndexError:
+        random = OwnState()
+    random.seed(seed)
+    yield random
+    _idle.append(random)
+
+
+def split(estimator: Any, targets: Array, random: RandomState) -> tuple[Array, Array]:
+    """Rows to train on, and rows held out: those of scikit-learn's split."""
+    share, n_samples = estimator.validation_fraction, len(targets)
+    stratify = targets[:, 0] > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
+    if type(share) is not float or share == 0.0:  # with its checks, which take longer than the split
+        rows, taken = train_test_split(np.arange(n_samples), random_state=random, test_size=share, stratify=stratify)
+    else:
+        kind = ShuffleSplit if stratify is None else StratifiedShuffleSplit
+        rows, taken = next(kind(test_size=share, random_state=random).split(targets, stratify))
+    if len(taken) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    return rows, taken
+
+
+class Orders:
+    """The rows of the samples in the order of each epoch; each epoch shuffles the order of the one before.
+
+    They are drawn for several epochs at a time.
+    """
+
+    def __init__(self, random: RandomState, rows: Array, is_shuffled: bool) -> None:
+        self._random, self._is_shuffled = random, is_shuffled
+        self._drawn, self._n_used = rows.astype(np.int64).reshape(1, -1), 1
+        self._before: Any = None  # state of the random numbers before they were drawn, if it may be wanted
+
+    def next(self, most_epochs: int) -> Array:
+        """Orders (n_epochs, n_samples) of the next epochs: most_epochs, or fewer if fewer are left of those drawn."""
+        if self._n_used == len(self._drawn):
+            self._draw(most_epochs)
+        return self._drawn[self._n_used : self._n_used + most_epochs]
+
+    def use(self, n_epochs: int) -> None:
+        """Count epochs whose orders have been used."""
+        self._n_used += n_epochs
+
+    def _draw(self, n_epochs: int) -> None:
+        rows, random = self._drawn[-1], self._random
+        self._drawn, self._n_used = np.empty((n_epochs, len(rows)), np.int64), 0
+        if not self._is_shuffled:
+            self._drawn[:] = rows
+        elif isinstance(random, OwnState):
+            draw_orders(rows, self._drawn, random.function, random.state)
+        else:
+            self._before = random.get_state(legacy=False) if n_epochs > 1 else None
+            for order in self._drawn:
+                order[:] = rows
+                random.shuffle(order)
+                rows = order
+
+    def give_back(self) -> None:
+        """Leave random numbers that others draw from as if none had been drawn for epochs that are not done."""
+        if self._before is not None and self._n_used < len(self._drawn):
+            self._random.set_state(self._before)
+            for order in self._drawn[: self._n_used]:
+                self._random.shuffle(order)
