@@ -4,8 +4,8 @@ How samples are cut into chunks and tiles follows from shapes alone, so that res
 the number of threads.
 """
 
-import copy
 import math
+from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
@@ -51,6 +51,7 @@ VALUES, DELTAS, SLOPES = 1, 2, 3
 LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES, INPUT_DELTA: SLOPES}
 
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
+KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
@@ -94,11 +95,14 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
 
 
+Size = tuple[int, int, bool]  # of a work space: samples, slots, whether it is for gradients
+
+
 class Engine:
     """Makes the work space of one network, and runs jobs in it.
 
-    The work space of the last job is kept, if small, for the next one of that size: to make it takes longer
-    than a small network's arithmetic. It is taken away while in use, so threads do not share it.
+    The work spaces of the last jobs are kept, if small, for the next ones of that size: to make one takes longer
+    than a small network's arithmetic. They are taken away while in use, so threads do not share them.
     """
 
     def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
@@ -115,12 +119,17 @@ class Engine:
         products = topology.n_weights + UNIT_PRODUCTS * topology.n_units + SAMPLE_PRODUCTS
         self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
-        self._kept: list[tuple[tuple[int, int, bool], Memory]] = []
+        self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
 
     def twin(self, packed: Packed) -> Self:
-        """An engine for another network of the same layers; `packed` has a copy of this one's table of layers."""
-        engine = copy.copy(self)
-        engine._packed, engine._kept = packed, []
+        """An engine for another network of the same layers, with the same work spaces.
+
+        `packed` has a copy of this one's table of layers.
+        """
+        engine = type(self).__new__(type(self))
+        vars(engine).update(vars(self))
+        vars(engine).pop("for_inputs", None)
+        engine._packed = packed
         return engine
 
     def link(self, level: int) -> None:
@@ -261,19 +270,25 @@ class Engine:
         n_samples, with_gradient = len(samples.x), kind == GRADIENT
         packed = self.for_inputs if kind == INPUT_DELTA else self._packed
         with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
-            memory = self._take((n_samples, n_slots, with_gradient))
+            memory = self.take((n_samples, n_slots, with_gradient))
             error = run_job(packed, samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params].copy() if with_gradient else memory.errors
-        if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
-            self._kept[:] = [((n_samples, n_slots, with_gradient), memory)]
+        self.give_back((n_samples, n_slots, with_gradient), memory)
         return float(error), gradient
 
-    def _take(self, size: tuple[int, int, bool]) -> Memory:
-        """The kept work space if it is of this size, or else a new one."""
-        try:
-            kept_size, memory = self._kept.pop()
-            if kept_size == size:
-                return memory
-        except IndexError:
-            pass
+    def take(self, size: Size) -> Memory:
+        """A kept work space of this size, or else a new one: as of `memory`, with what was computed there last."""
+        for _ in range(len(self._kept)):
+            try:
+                kept = self._kept.pop()
+            except IndexError:  # another thread was sooner
+                break
+            if kept[0] == size:
+                return kept[1]
+            self._kept.appendleft(kept)
         return self.memory(size[0], size[1], with_gradient=size[2])
+
+    def give_back(self, size: Size, memory: Memory) -> None:
+        """Keep a work space, if it is small, for who takes one of its size next."""
+        if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
+            self._kept.append((size, memory))

@@ -74,12 +74,13 @@ class BaseMLP(BaseEstimator):
 
     def _validate_params(self) -> None:
         """scikit-learn's check, once for the same parameters: it takes as long as ten epochs of a small network."""
-        values = tuple(vars(self).get(name) for name in self._parameter_constraints)
-        flat = [item for value in values for item in (value if type(value) is tuple else (value,))]
-        if not _SIMPLE.issuperset(map(type, flat)):
+        values = tuple(map(vars(self).get, self._parameter_constraints))
+        types = tuple(map(type, values))
+        inner = {type(item) for value in values if type(value) is tuple for item in value}
+        if not _SIMPLE.issuperset(inner.union(types) - {tuple}) or tuple in inner:
             super()._validate_params()
             return
-        key = (type(self), tuple(map(type, values)), values)
+        key = (type(self), types, values)
         if key not in _VALID:
             super()._validate_params()
             if len(_VALID) >= MAX_VALID:

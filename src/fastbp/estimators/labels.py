@@ -23,7 +23,7 @@ def is_plain(X: Any, y: Any, kinds: str) -> bool:
         return False
     if not X.size or len(X) != len(y) or y.dtype.kind not in kinds:
         return False
-    if X.dtype not in (np.float64, np.float32) or not (X.dtype.isnative and X.flags.c_contiguous):
+    if X.dtype not in (np.float64, np.float32) or not X.dtype.isnative:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()) and (y.dtype.kind not in "f" or np.isfinite(y.sum())))
@@ -56,16 +56,15 @@ def labels_of(y: Array) -> Array:
 
 
 def encode(binarizer: LabelBinarizer, y: Array, dtype: np.dtype) -> Array:
-    """Targets (n_samples, n_outputs), 0 and 1."""
+    """Targets (n_samples, n_outputs), 0 and 1, of labels that the binarizer knows."""
     classes = binarizer.classes_
     simple = _has_simple_labels(y) and classes.dtype.kind == y.dtype.kind and len(classes) > 1
-    if not simple or _is_suspicious(len(np.unique(y)), len(y)) or binarizer.y_type_.startswith("multilabel"):
+    if not simple or _is_suspicious(len(classes), len(y)) or binarizer.y_type_.startswith("multilabel"):
         return np.ascontiguousarray(binarizer.transform(y), dtype=dtype)
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     if len(classes) == 2:
-        return np.asarray(codes == 1, dtype).reshape(-1, 1)
+        return np.asarray(y == classes[1], dtype).reshape(-1, 1)
     targets = np.zeros((len(y), len(classes)), dtype)
-    targets[np.arange(len(y)), codes] = 1.0
+    targets[np.arange(len(y)), np.searchsorted(classes, y)] = 1.0
     return targets
 
 

@@ -1,5 +1,6 @@
 """The `Network` under an estimator: how it is made, and the views of its parameters in scikit-learn's shapes."""
 
+import math
 from functools import lru_cache
 from operator import is_
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from numpy.random import RandomState
 
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
+from fastbp.engine import SLOPES
 from fastbp.kernels.packed import NONE
 from fastbp.losses import Loss
 from fastbp.network import Network
@@ -56,7 +58,7 @@ class Views(NamedTuple):
 def hidden_sizes(value: Any) -> list[int]:
     """`hidden_layer_sizes` as a list."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
-    if np.any(np.array(sizes) <= 0):
+    if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]
 
@@ -77,7 +79,7 @@ def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
     return _template(tuple(sizes), tuple(_skips(estimator.skip, len(sizes))), (*hidden, output), loss, dtype).twin()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _template(
     sizes: tuple[int, ...],
     skips: tuple[tuple[int, int], ...],
@@ -85,9 +87,11 @@ def _template(
     loss: Loss,
     dtype: np.dtype,
 ) -> Network:
-    """A network to make others from."""
+    """A network to make others from, ready to be trained; its work spaces are theirs."""
     topology = Topology.layered(sizes, skips, bias=True)
-    return Network.assemble(topology, list(functions), loss, dtype, np.zeros(topology.n_params, dtype))
+    net = Network.assemble(topology, list(functions), loss, dtype, np.zeros(topology.n_params, dtype))
+    net.engine.link(SLOPES)
+    return net
 
 
 def _skips(skip: Skips, n_layers: int) -> list[tuple[int, int]]:
@@ -104,11 +108,11 @@ def draw_weights(estimator: Any, net: Network, views: Views, random: RandomState
     factors = [2.0 if name == "logistic" else 6.0 for name in hidden]
     factors.append(factors[-1] if factors else 2.0 if estimator.activation == "logistic" else 6.0)
     for factor, coef, intercept in zip(factors, views.coefs, views.intercepts, strict=True):
-        bound = np.sqrt(factor / sum(coef.shape))
+        bound = math.sqrt(factor / sum(coef.shape))
         coef[...] = random.uniform(-bound, bound, coef.shape)
         intercept[...] = random.uniform(-bound, bound, intercept.shape)
     for block in views.skips:
-        bound = np.sqrt(6.0 / sum(block.shape))
+        bound = math.sqrt(6.0 / sum(block.shape))
         block[...] = random.uniform(-bound, bound, block.shape)
 
 

@@ -56,12 +56,14 @@ def random_state(seed: Any) -> Iterator[RandomState]:
 def split(estimator: Any, targets: Array, random: RandomState) -> tuple[Array, Array]:
     """Rows to train on, and rows held out: those of scikit-learn's split."""
     share, n_samples = estimator.validation_fraction, len(targets)
-    stratify = targets[:, 0] > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
-    if type(share) is not float or share == 0.0:  # with its checks, which take longer than the split
+    stratify = targets > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
+    rare = 2 if stratify is None else min(n_positive := np.count_nonzero(stratify), n_samples - n_positive)
+    if type(share) is not float or share == 0.0 or rare < 2:  # with its checks, which take longer than the split
         rows, taken = train_test_split(np.arange(n_samples), random_state=random, test_size=share, stratify=stratify)
     else:
-        kind = ShuffleSplit if stratify is None else StratifiedShuffleSplit
-        rows, taken = next(kind(test_size=share, random_state=random).split(targets, stratify))
+        splits = ShuffleSplit if stratify is None else StratifiedShuffleSplit
+        classes = None if stratify is None else stratify.ravel()  # of a column, it would make texts
+        rows, taken = next(splits(test_size=share, random_state=random).split(targets, classes))
     if len(taken) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
     return rows, taken

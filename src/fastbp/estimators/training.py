@@ -199,7 +199,6 @@ class StochasticTraining:
         self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
         self.watch = Watch(estimator, net, held_out, evaluated)
-        self.memory: batch.Memory | None = None
         self.n_chunks = net.engine.n_chunks(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
         n_scored = len(held_out.x) if self.watch.judge is not None and held_out is not None else 0
@@ -274,11 +273,13 @@ class StochasticTraining:
         course = self._course(len(orders))
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
             with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
-                if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
-                    self.memory = self.net.engine.memory(self.most_samples, n_slots)
-                    self.dropout = dropout.with_slots(self.dropout, self.memory.z)
-                course = course._replace(dropout=self.dropout)
-                train_epochs(self.net.packed, samples, self.memory, solver, course, self.n_batches)
+                size = (self.most_samples, n_slots, True)
+                memory = self.net.engine.take(size)
+                if self.dropout.address != NONE:
+                    self.dropout = dropout.with_slots(self.dropout, memory.z)
+                    course = course._replace(dropout=self.dropout)
+                train_epochs(self.net.packed, samples, memory, solver, course, self.n_batches)
+                self.net.engine.give_back(size, memory)
         self.orders.use(int(course.position[0]))
         return course
 

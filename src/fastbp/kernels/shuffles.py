@@ -33,19 +33,23 @@ draw = _draw_plain if JIT_DISABLED else _draw_compiled
 
 @kernel
 def shuffle(order, n, function, state):
-    """Fisher and Yates; numbers up to i are the lowest bits that i needs, drawn again where they are above it."""
-    mask = 1
-    while mask < n - 1:
+    """Fisher and Yates; numbers up to i are the lowest bits that i needs, drawn again where they are above it.
+
+    What is drawn again swaps i with itself: nobody could foresee a branch.
+    """
+    i, mask = n - 1, 1
+    while mask < i:
         mask = 2 * mask + 1
-    for i in range(n - 1, 0, -1):
+    while i > 0:
         while mask >> 1 >= i:
             mask >>= 1
-        j = np.int64(draw(function, state)) & mask
-        while j > i:
-            j = np.int64(draw(function, state)) & mask
-        moved = number(order, i)
+        drawn = np.int64(draw(function, state)) & mask
+        is_taken = drawn <= i
+        j = drawn if is_taken else i
+        order_i = number(order, i)
         set_number(order, i, number(order, j))
-        set_number(order, j, moved)
+        set_number(order, j, order_i)
+        i -= np.int64(is_taken)
 
 
 @entry
