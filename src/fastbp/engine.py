@@ -248,8 +248,7 @@ class Engine:
         Many samples are done a part at a time, and Ctrl-C is heard in between.
         """
         self.link(LEVELS[kind])
-        n_samples = len(samples.x)
-        most = max(self.part_size, MIN_GRADIENT_PART if kind == GRADIENT else MIN_PART)
+        n_samples, most = len(samples.x), self.most_samples(kind)
         if n_samples <= most:
             return self._run(samples, kind, first_unit, samples.x if out is None else out, n_threads)
         error, gradient = 0.0, np.zeros(self._n_params if kind == GRADIENT else 0, self._dtype)
@@ -262,6 +261,10 @@ class Engine:
             if kind == GRADIENT:
                 gradient += part_gradient
         return error, gradient
+
+    def most_samples(self, kind: int) -> int:
+        """Most samples of a job in one compiled call."""
+        return max(self.part_size, MIN_GRADIENT_PART if kind == GRADIENT else MIN_PART)
 
     def _run(
         self, samples: Samples, kind: int, first_unit: int, out: Array, n_threads: int | None

@@ -7,11 +7,12 @@ import scipy.optimize
 from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
 from sklearn.utils.optimize import _check_optimize_result
 
+from fastbp import threads
 from fastbp.checks import Array
 from fastbp.dropout import rates_of
 from fastbp.estimators.training import Watch, losses_of_scikit_learn, n_threads_of, share_of
 from fastbp.kernels import batch
-from fastbp.kernels.penalized import add_penalties
+from fastbp.kernels.penalized import Penalized, finish_gradient, loss_and_gradient
 from fastbp.network import Network
 from fastbp.training import History
 
@@ -24,20 +25,28 @@ class Objective:
     """The loss and its gradient, of all parameters in the order of `Network.params`."""
 
     def __init__(self, estimator: Any, net: Network, samples: batch.Samples) -> None:
-        self.estimator, self.net, self.samples = estimator, net, samples
         weight = samples.weight
-        self.total = float(weight.sum(dtype=np.float64)) if weight.size else float(len(samples.x))
-        self.share, self.n_weights = share_of(estimator, net), net.topology.n_weights
-        self.penalties = float(estimator.l1), float(estimator.alpha)
-        self.params, self.n_threads = net.params, n_threads_of(estimator.n_jobs)
+        total = float(weight.sum(dtype=np.float64)) if weight.size else float(len(samples.x))
+        l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
+        self.penalized = Penalized(total, share_of(estimator, net), l1, l2, n_weights)
+        self.net, self.samples, self.params = net, samples, net.params
+        self.n_threads, self.n_chunks = n_threads_of(estimator.n_jobs), net.engine.n_chunks(len(samples.x))
+        self.is_one_call = len(samples.x) <= net.engine.most_samples(batch.GRADIENT)
         self.last, self._gradient = np.inf, np.empty(0)
 
     def __call__(self, params: Array) -> float:
         """The loss."""
-        self.params[:] = params
-        error, self._gradient = self.net.engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
-        penalty = add_penalties(self.params, self._gradient, *self.penalties, self.n_weights, self.total)
-        self.last = float((self.share * error + penalty) / self.total)
+        engine, packed, self._gradient = self.net.engine, self.net.packed, np.empty_like(self.params)
+        if self.is_one_call:
+            with threads.limit(self.n_threads, self.n_chunks) as n_slots:
+                size = (len(self.samples.x), n_slots, True)
+                memory = engine.take(size)
+                self.last = loss_and_gradient(packed, self.samples, memory, self.penalized, params, self._gradient)
+            engine.give_back(size, memory)
+        else:
+            self.params[:] = params
+            error, summed = engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
+            self.last = finish_gradient(packed, summed, self.penalized, error, self._gradient)
         return self.last
 
     def gradient(self, params: Array) -> Array:

@@ -1,6 +1,7 @@
 """Random numbers as scikit-learn's estimators draw them: seeds, the split for early stopping, orders of samples."""
 
 import ctypes
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.random import MT19937, RandomState
 from numpy.random.bit_generator import ISeedSequence
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, train_test_split
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from fastbp.checks import Array
@@ -54,19 +55,46 @@ def random_state(seed: Any) -> Iterator[RandomState]:
 
 
 def split(estimator: Any, targets: Array, random: RandomState) -> tuple[Array, Array]:
-    """Rows to train on, and rows held out: those of scikit-learn's split."""
+    """Rows to train on, and rows held out: those of scikit-learn's `train_test_split`, which takes its time."""
     share, n_samples = estimator.validation_fraction, len(targets)
     stratify = targets > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
-    rare = 2 if stratify is None else min(n_positive := np.count_nonzero(stratify), n_samples - n_positive)
-    if type(share) is not float or share == 0.0 or rare < 2:  # with its checks, which take longer than the split
+    groups = [np.arange(n_samples)] if stratify is None else [np.flatnonzero(stratify == side) for side in (0, 1)]
+    n_taken = math.ceil(share * n_samples)
+    fewest = min(n_taken, n_samples - n_taken, *map(len, groups))
+    if type(share) is not float or fewest < 2:
         rows, taken = train_test_split(np.arange(n_samples), random_state=random, test_size=share, stratify=stratify)
+    elif stratify is None:
+        order = random.permutation(n_samples)
+        rows, taken = order[n_taken:], order[:n_taken]
     else:
-        splits = ShuffleSplit if stratify is None else StratifiedShuffleSplit
-        classes = None if stratify is None else stratify.ravel()  # of a column, it would make texts
-        rows, taken = next(splits(test_size=share, random_state=random).split(targets, classes))
+        rows, taken = _split_two(groups, n_taken, random)
     if len(taken) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
     return rows, taken
+
+
+def _split_two(groups: list[Array], n_taken: int, random: RandomState) -> tuple[Array, Array]:
+    """(rows, taken rows) in random order, of two groups of rows by their shares."""
+    counts = np.array([len(group) for group in groups])
+    n_left = _shares(counts, int(counts.sum()) - n_taken, random)
+    n_taken_of = _shares(counts - n_left, n_taken, random)
+    left, taken = [], []
+    for group, n_here, n_there in zip(groups, n_left, n_taken_of, strict=True):
+        order = group[random.permutation(len(group))]
+        left.append(order[:n_here])
+        taken.append(order[n_here : n_here + n_there])
+    return random.permutation(np.concatenate(left)), random.permutation(np.concatenate(taken))
+
+
+def _shares(counts: Array, n: int, random: RandomState) -> Array:
+    """How many of n rows come from each of two groups: the larger remainder is rounded up, one of equal ones drawn."""
+    exact = counts / counts.sum() * n
+    whole = np.floor(exact)
+    if n > whole.sum():
+        remainder = exact - whole
+        largest = np.flatnonzero(remainder == remainder.max())
+        whole[random.choice(largest, 1, replace=False)] += 1
+    return np.asarray(whole, np.int64)
 
 
 class Orders:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.batch import STEP, Job, data_of, space_of, work
+from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.gather import no_dropout
 from fastbp.kernels.lanes import (
     absolute,
     lanes,
@@ -20,13 +21,12 @@ from fastbp.kernels.lanes import (
     size_of,
     splat,
     store,
-    store_first,
     sum_lanes,
     view,
 )
 from fastbp.kernels.packed import NONE, net_of
 from fastbp.kernels.scores import NOTHING, Judge, score_network
-from fastbp.kernels.updates import Step, next_rate, penalized, rule_of, take_step, with_penalties_divided
+from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, take_step, with_penalties_divided
 
 
 class Course(NamedTuple):
@@ -129,15 +129,42 @@ def penalty_of(w, l1, l2, n_weights):
     return 0.5 * l2 * sum_lanes(squares) + l1 * sum_lanes(sizes)
 
 
-@entry
-def add_penalties(params, gradient, l1, l2, n_weights, total):
-    """gradient <- (gradient + l2 w + l1 sign(w)) / total, w being the first n_weights parameters.
+class Penalized(NamedTuple):
+    """How a sum of errors becomes the loss that is made small."""
 
-    Returns their penalty, which is not yet divided.
-    """
-    w, g, step = view(params), view(gradient), lanes(view(params))
-    for p in range(0, gradient.size, step):
-        n_first, n_penalized = min(step, gradient.size - p), min(step, n_weights - p)
-        w_p = load_first(w, p, n_penalized) if n_penalized > 0 else splat(w, 0.0)
-        store_first(g, p, penalized(load_first(g, p, n_first), w_p, l1, l2) / total, n_first)
-    return penalty_of(w, l1, l2, n_weights)
+    total: float  # of the samples' weights, by which everything is divided
+    share: float  # as of `Course`
+    l1: float
+    l2: float
+    n_weights: int
+
+
+@entry
+def loss_and_gradient(packed, samples, memory, penalized, params, gradient):
+    """Set the network's parameters, put the gradient of the loss into `gradient`, and return the loss."""
+    net, data, space = net_of(packed), data_of(samples), space_of(memory)
+    for p in range(params.size):
+        packed.params[p] = params[p]
+    job = Job(GRADIENT, 0, len(samples.x), 0, 0, data.x)
+    dropout = no_dropout(space.z, space.errors, data.order)
+    error = work(net, data, space, job, dropout, no_step(space.grads, space.errors))
+    return finish(net.params, space.grads, penalized, error, gradient)
+
+
+@entry
+def finish_gradient(packed, summed, penalized, error, gradient):
+    """The same, where the sum of the samples' gradients and their error are there already."""
+    return finish(view(packed.params), view(summed), penalized, error, gradient)
+
+
+@kernel
+def finish(w, summed, penalized, error, gradient):
+    """gradient = (summed + l2 w + l1 sign(w)) / total; returns the loss, with the penalties."""
+    l1, l2, total = penalized.l1, penalized.l2, penalized.total
+    for p in range(gradient.size):
+        g = number(summed, p)
+        if p < penalized.n_weights:
+            w_p = number(w, p)
+            g += l2 * w_p + l1 * np.sign(w_p)
+        gradient[p] = g / total
+    return (penalized.share * error + penalty_of(w, l1, l2, penalized.n_weights)) / total
