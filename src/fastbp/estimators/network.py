@@ -65,31 +65,33 @@ def hidden_sizes(value: Any) -> list[int]:
 
 def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
     """A network for the estimator's parameters, all weights zero."""
-    hidden = resolve_hidden(estimator.activation, len(sizes) - 2)
-    given = getattr(estimator, "output_activation", None)
-    output = resolve(
-        given if isinstance(given, Activation) else estimator.out_activation_, "output_activation", OUTPUTS
-    )
-    for function in [*hidden, output]:
-        if function.name == "threshold":
-            raise ValueError("activation must have a derivative; 'threshold' has none")
-    loss = Loss(NETWORK_LOSS.get((estimator.loss, output.name), estimator.loss))
-    if loss.name == "quantile":
-        loss = Loss("quantile", quantile=estimator.quantile)
-    return _template(tuple(sizes), tuple(_skips(estimator.skip, len(sizes))), (*hidden, output), loss, dtype).twin()
+    activation, given = estimator.activation, getattr(estimator, "output_activation", None)
+    hidden = activation if type(activation) is str else tuple(resolve_hidden(activation, len(sizes) - 2))
+    output = given if isinstance(given, Activation) else estimator.out_activation_
+    skips = tuple(_skips(estimator.skip, len(sizes)))
+    return _template(tuple(sizes), skips, hidden, output, estimator.loss, vars(estimator).get("quantile"), dtype).twin()
 
 
 @lru_cache(maxsize=16)
 def _template(
     sizes: tuple[int, ...],
     skips: tuple[tuple[int, int], ...],
-    functions: tuple[Activation, ...],
-    loss: Loss,
+    hidden: str | tuple[Activation, ...],
+    output: str | Activation,
+    loss: str,
+    quantile: float | None,
     dtype: np.dtype,
 ) -> Network:
     """A network to make others from, ready to be trained; its work spaces are theirs."""
+    functions = [*resolve_hidden(hidden, len(sizes) - 2), resolve(output, "output_activation", OUTPUTS)]
+    if any(function.name == "threshold" for function in functions):
+        raise ValueError("activation must have a derivative; 'threshold' has none")
+    name = NETWORK_LOSS.get((loss, functions[-1].name), loss)
     topology = Topology.layered(sizes, skips, bias=True)
-    net = Network.assemble(topology, list(functions), loss, dtype, np.zeros(topology.n_params, dtype))
+    params = np.zeros(topology.n_params, dtype)
+    net = Network.assemble(
+        topology, functions, Loss(name, quantile=quantile if name == "quantile" else None), dtype, params
+    )
     net.engine.link(SLOPES)
     return net
 
@@ -104,8 +106,7 @@ def draw_weights(estimator: Any, net: Network, views: Views, random: RandomState
     They are uniform within the bound of Glorot and Bengio (2010), with 2 in the place of 6 for the logistic function.
     The output layer counts as having the function of the last hidden one.
     """
-    hidden = [name_of(function) for function in resolve_hidden(estimator.activation, len(net.sizes) - 2)]
-    factors = [2.0 if name == "logistic" else 6.0 for name in hidden]
+    factors = [2.0 if name == "logistic" else 6.0 for name in net.layer_functions[:-1]]
     factors.append(factors[-1] if factors else 2.0 if estimator.activation == "logistic" else 6.0)
     for factor, coef, intercept in zip(factors, views.coefs, views.intercepts, strict=True):
         bound = math.sqrt(factor / sum(coef.shape))

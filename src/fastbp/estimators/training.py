@@ -211,6 +211,8 @@ class StochasticTraining:
 
     def _dropout(self, random: RandomState) -> DropoutMemory:
         """What dropout needs; the first seed is drawn after the split, and only if units are left out."""
+        if type(self.estimator.dropout) is float and self.estimator.dropout == 0.0:
+            return dropout.nothing(np.zeros(0), self.net.dtype)
         rates = dropout.rates_of(self.estimator.dropout, len(self.net.sizes))
         if not rates.any():
             return dropout.nothing(rates, self.net.dtype)
