@@ -216,7 +216,7 @@ def test_training_goes_on_after_it_has_stopped(method):
     assert_same(theirs, ours, X)
 
 
-@pytest.mark.parametrize("options", [{}, {"tol": 10.0, "n_iter_no_change": 3}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"tol": 10.0, "n_iter_no_change": 3}, {"early_stopping": True}], ids=str)
 def test_a_generator_of_the_users_is_left_as_scikit_learn_leaves_it(options):
     X, y = load("iris", 40)
     options = SMALL | {"max_iter": 15} | options

@@ -45,10 +45,12 @@ for activation, output, loss in (
     ):
         net.fit(X[:40], T[:40], solver=solver, epochs=1, **options)
 for name, target in (("MLPClassifier", T[:, 0] > 0.5), ("MLPClassifier", X[:, 0] // 0.3), ("MLPRegressor", T)):
-    estimator = getattr(fastbp, name)(hidden_layer_sizes=5, max_iter=1, early_stopping=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        estimator.fit(X, target).predict(X[:1])
+    for solver in ("adam", "lbfgs"):
+        options = {"solver": solver, "early_stopping": True, "random_state": 0}
+        estimator = getattr(fastbp, name)(hidden_layer_sizes=5, max_iter=1, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(X, target).predict(X[:1])
 print(compiled)
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, deviance, dropout, outputs, plan, single_outputs, updates
+from fastbp.kernels import batch, deviance, dropout, outputs, plan, scores, single_outputs, updates
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
@@ -91,6 +91,14 @@ def _use_an_estimator(dtype: np.dtype) -> None:
         deviance.address_of_deviance(loss, codes.TANH if function_code is None else function_code, dtype)
     if find_spec("sklearn") is not None:
         from fastbp.estimators import MLPRegressor
+        from fastbp.estimators.labels import judge_of
+        from fastbp.estimators.lbfgs import Objective
 
         X = np.zeros((2, 1), dtype)
-        MLPRegressor(hidden_layer_sizes=1).partial_fit(X, X[:, 0])
+        estimator = MLPRegressor(hidden_layer_sizes=1, random_state=0).partial_fit(X, X[:, 0])
+        samples = estimator._samples(X, X, None)
+        scores.score_outputs(judge_of(estimator, samples))
+        if dtype == np.float64:  # "lbfgs" always computes in it
+            objective = Objective(estimator, estimator.network_, samples)
+            for objective.is_one_call in (True, False):
+                objective(estimator.network_.params.copy())
