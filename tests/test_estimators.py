@@ -149,7 +149,12 @@ def test_kinds_of_labels(labels):
     X, y = load("iris", 40)
     for dtype in (None, object) if isinstance(labels[0], str) else (None,):
         of_kind = np.array(labels, dtype)[y % len(labels)]
-        theirs, ours = assert_same_fit("MLPClassifier", X, of_kind, early_stopping=True, **SMALL)
+        options = SMALL | {"early_stopping": True}
+        try:
+            sk.MLPClassifier(**options).fit(X, of_kind)
+        except TypeError:  # scikit-learn 1.7 cannot score texts
+            options["early_stopping"] = False
+        theirs, ours = assert_same_fit("MLPClassifier", X, of_kind, **options)
         assert np.array_equal(theirs.classes_, ours.classes_)
         np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
         np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), rtol=1e-6)
