@@ -18,7 +18,6 @@ from fastbp.kernels.lanes import (
     load,
     load_first,
     number,
-    size_of,
     splat,
     store,
     sum_lanes,
@@ -92,7 +91,7 @@ def end_epoch(net, space, course):
         course.scores[epoch] = reached
         is_worse, is_best = reached < best + tol, reached > best
         if is_best:
-            keep_params(net, view(course.best_params))
+            keep_params(net, course.best_params)
     course.best[1] = course.best[1] + 1.0 if is_worse else 0.0
     if is_best:  # not if it is NaN
         course.best[0] = reached
@@ -101,8 +100,9 @@ def end_epoch(net, space, course):
 @kernel
 def keep_params(net, kept):
     """Copy the parameters."""
-    for p in range(0, size_of(kept), lanes(kept)):
-        store(kept, p, load(net.params, p))
+    best = view(kept)
+    for p in range(0, kept.size, lanes(best)):
+        store(best, p, load(net.params, p))
 
 
 @kernel
