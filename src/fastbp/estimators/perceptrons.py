@@ -68,7 +68,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     >>> from fastbp import MLPClassifier
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> classifier = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+    >>> classifier = MLPClassifier(solver="lbfgs", max_iter=500, random_state=0).fit(X, y)
     >>> classifier.score(X, y) > 0.97
     True
     """
