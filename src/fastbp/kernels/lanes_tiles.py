@@ -9,12 +9,14 @@ from fastbp.kernels.lanes_arithmetic import run_of_lanes
 from fastbp.kernels.lanes_memory import as_offset, pointer_to
 from fastbp.kernels.vectors import INT32, ShapeType, TileType, as_vec, vec_of
 
+MOST_REGISTERS = 24  # in a tile whose size is known late; LLVM drops those that are not used
+
 
 @intrinsic
 def tile(typingctx, shape, array):
     """A tile of the array's registers, not yet filled."""
     ty = TileType(vec_of(array.dtype), shape)
-    size = shape.units * shape.registers
+    size = shape.units * shape.registers if isinstance(shape, ShapeType) else MOST_REGISTERS
 
     def lower(context, builder, sig, args):
         return cgutils.alloca_once(builder, ty.vec.llvm, size=size)

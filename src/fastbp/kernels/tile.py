@@ -39,13 +39,25 @@ from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
 PART_BYTES = 1 << 20  # of rows that are worked on together: half of a second cache
 
 
-def _shapes(units):
+class LateShape(NamedTuple):
+    """A `Shape` that is no type of its own: the loops over it unroll where LLVM puts them into a caller that has one.
+
+    Numba compiles the kernel once, and not for each of 17 shapes.
+    """
+
+    units: int
+    registers: int
+
+
+def _shapes(kind, units):
     """Tiles of so many units, by the number of registers less 1; none has more than the machine's."""
-    return tuple(Shape(units, min(registers, TILE_REGISTERS)) for registers in (1, 2, 3, 4))
+    return tuple(kind(units, min(registers, TILE_REGISTERS)) for registers in (1, 2, 3, 4))
 
 
-UNITS_6, UNITS_4, UNITS_2, UNITS_1 = _shapes(6), _shapes(4), _shapes(2), _shapes(1)
-UNITS_12 = (Shape(12, 1),) * 4  # for rows of one register: 6 sums would wait for each other
+UNITS_6, UNITS_4, UNITS_2, UNITS_1 = (_shapes(LateShape, units) for units in (6, 4, 2, 1))
+UNITS_12 = (LateShape(12, 1),) * 4  # for rows of one register: 6 sums would wait for each other
+# For `row_products` and `row_sums`, which add up across the lanes: Numba must know these
+ACROSS_6, ACROSS_2, ACROSS_1 = (_shapes(Shape, units) for units in (6, 2, 1))
 
 
 class Rows(NamedTuple):
@@ -266,11 +278,11 @@ def row_products(out, left, right, ends, size):
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
         left_q = Rows(shift(left.data, q * left.stride), left.stride)
         if n_left >= 6:
-            q += products_of_units(UNITS_6, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_6, out_q, left_q, right, ends, size)
         elif n_left >= 2:
-            q += products_of_units(UNITS_2, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_2, out_q, left_q, right, ends, size)
         else:
-            q += products_of_units(UNITS_1, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_1, out_q, left_q, right, ends, size)
 
 
 @kernel
@@ -297,10 +309,10 @@ def row_sums(out, rows, ends, size):
         left, out_q = size.n_sums - q, shift(out, q)
         rows_q = Rows(shift(rows.data, q * rows.stride), rows.stride)
         if left >= 6 * TILE_REGISTERS:
-            q += sums_of_rows(UNITS_6[3], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_6[3], out_q, rows_q, ends, size.row_length)
         elif left >= TILE_REGISTERS:
-            q += sums_of_rows(UNITS_1[3], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[3], out_q, rows_q, ends, size.row_length)
         elif left >= 2:
-            q += sums_of_rows(UNITS_1[1], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[1], out_q, rows_q, ends, size.row_length)
         else:
-            q += sums_of_rows(UNITS_1[0], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[0], out_q, rows_q, ends, size.row_length)
