@@ -12,11 +12,12 @@ from numba import types
 from numba.core import cgutils, config
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
-from numba.core.compiler_machinery import register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.compiler_machinery import LoweringPass, register_pass
+from numba.core.typed_passes import IRLegalization, NativeLowering
 from numba.extending import intrinsic
 
 from fastbp.kernels.cache import PackageCache
+from fastbp.kernels.libraries import EntryLibrary, KernelLibrary
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -36,16 +37,27 @@ class _LowerOnly(NativeLowering):
 
     def run_pass(self, state):
         state.flags.no_compile = True
-        state.library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
-        state.library._optimize_functions = lambda module: None
+        state.library = KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         super().run_pass(state)
-        library = state.library
-        library._optimize_final_module = library._finalize_final_module = lambda: None
-        library.finalize()  # only links what the function calls
-        library._finalized = True
+        state.library.finalize()
         key = [].index  # a name within Numba: built in, one of its kind, and an error if Python calls it
         state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
         state.cr = state.cr._replace(cfunc=key)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _MakeLibrary(LoweringPass):
+    """Where an entry's LLVM is put; the pass that lowers it would take a library of Numba's."""
+
+    _name = "fastbp_make_library"
+
+    def __init__(self):
+        super().__init__()
+
+    def run_pass(self, state):
+        state.library = EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
         return True
 
 
@@ -65,6 +77,16 @@ class _KernelCompiler(CompilerBase):
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.add_pass_after(_LowerOnly, NativeLowering)
         pipeline.passes = [item for item in pipeline.passes if item[0].__name__ not in UNUSED_PASSES]
+        pipeline.finalize()
+        return [pipeline]
+
+
+class _EntryCompiler(CompilerBase):
+    """Numba's compiler for entries."""
+
+    def define_pipelines(self):
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.add_pass_after(_MakeLibrary, IRLegalization)
         pipeline.finalize()
         return [pipeline]
 
@@ -89,7 +111,7 @@ def entry(func=None, *, key="", **options):
         return lambda f: entry(f, key=key, **options)
     if JIT_DISABLED:
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
-    compiled = numba.njit(func, **(OPTIONS | options))
+    compiled = numba.njit(func, pipeline_class=_EntryCompiler, **(OPTIONS | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
         compiled._cache = PackageCache(func, f"{key} {describe_options(OPTIONS | options)}")
     return compiled
@@ -102,7 +124,7 @@ def describe_options(options):
 
 def unkept(func):
     """Compile `func` as an entry that is not kept on disk."""
-    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **OPTIONS)
+    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, pipeline_class=_EntryCompiler, **OPTIONS)
 
 
 # With the JIT switched off: functions that have been given an "address", their place in this list.
