@@ -50,6 +50,10 @@ class EntryLibrary(JITCodeLibrary):
         link(libraries, self._final_module, set())
         super().finalize()
 
+    def _optimize_functions(self, ll_module):
+        """Nothing: they are optimised when all is together."""
+        ll_module.data_layout = self._codegen._data_layout
+
 
 def link(libraries, module, seen):
     """Put libraries into an LLVM module, each once, and add them to those that are `seen`."""
