@@ -14,29 +14,26 @@ class KernelLibrary(JITCodeLibrary):
 
     def __init__(self, codegen, name):
         super().__init__(codegen, name)
-        self._texts = []
+        self.texts, self.functions = [], []
+
+    @property
+    def callees(self):
+        """The libraries of what the kernel calls."""
+        return self._linking_libraries
 
     def add_ir_module(self, ir_module):
-        """Keep a module: its functions may be in several modules, of which LLVM keeps one, or none if all are inlined."""
-        for function in ir_module.functions:
-            if not function.is_declaration and not function.linkage:
-                function.linkage = "linkonce_odr"
-        self._texts.append(cgutils.normalize_ir_text(str(ir_module)))
+        """Keep a module."""
+        self.texts.append(cgutils.normalize_ir_text(str(ir_module)))
+        self.functions += [function.name for function in ir_module.functions if not function.is_declaration]
 
     def finalize(self):
         """Nothing is added any more."""
         self._finalized = True
 
-    def link_into(self, module, seen):
-        """Put the kernel, and what it calls, into an LLVM module, but for the libraries that are in `seen`."""
-        for text in self._texts:
-            module.link_in(llvm.parse_assembly(text))
-        link(self._linking_libraries, module, seen)
-
     def _get_module_for_linking(self):
         """What a user's compiled function puts into its own module."""
         if self._shared_module is None:
-            self.link_into(self._final_module, {self})
+            link([self], self._final_module)
             self._shared_module = self._final_module
         return self._shared_module
 
@@ -47,7 +44,8 @@ class EntryLibrary(JITCodeLibrary):
     def finalize(self):
         """Optimise and compile it all together."""
         libraries, self._linking_libraries = self._linking_libraries, []
-        link(libraries, self._final_module, set())
+        for library in link(libraries, self._final_module):
+            self._reload_init.update(library._reload_init)
         super().finalize()
 
     def _optimize_functions(self, ll_module):
@@ -55,13 +53,21 @@ class EntryLibrary(JITCodeLibrary):
         ll_module.data_layout = self._codegen._data_layout
 
 
-def link(libraries, module, seen):
-    """Put libraries into an LLVM module, each once, and add them to those that are `seen`."""
-    for library in libraries:
+def link(libraries, module):
+    """Put libraries, and what they call, into an LLVM module, each of them once; returns all of them."""
+    seen, left, functions = set(), list(reversed(libraries)), []
+    while left:
+        library = left.pop()
         if library in seen:
             continue
         seen.add(library)
         if isinstance(library, KernelLibrary):
-            library.link_into(module, seen)
+            for text in library.texts:
+                module.link_in(llvm.parse_assembly(text))
+            functions += library.functions
+            left += reversed(library.callees)
         else:
             module.link_in(library._get_module_for_linking(), preserve=True)
+    for name in functions:  # dropped by LLVM where all calls are inlined
+        module.get_function(name).linkage = "linkonce_odr"
+    return seen
