@@ -18,6 +18,7 @@ from pathlib import Path
 import llvmlite
 import numba
 from numba.core import caching, config
+from numba.core.runtime import rtsys
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
@@ -101,9 +102,13 @@ class PackageCache(caching.FunctionCache):
         self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base)
 
     def load_overload(self, sig, target_context):
-        """The compiled function, or None: then Numba compiles it."""
-        with contextlib.suppress(Exception):  # unpickling raises anything, and no file is worth a failure
-            return super().load_overload(sig, target_context)
+        """The compiled function, or None: then Numba compiles it.
+
+        Numba would import all that it compiles with before it looks for the file: most of the first training's time.
+        """
+        with contextlib.suppress(Exception), self._guard_against_spurious_io_errors():  # unpickling raises anything
+            rtsys.initialize(target_context)  # the functions that count references, which the machine code calls
+            return self._load_overload(sig, target_context)
         return None
 
     def save_overload(self, sig, data):
