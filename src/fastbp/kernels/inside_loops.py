@@ -21,7 +21,7 @@ from fastbp.kernels.plan import (
 )  # fmt: skip
 
 
-@kernel
+@kernel(_nrt=True)  # it returns arrays, which Numba lets only a function do that counts references
 def packed_at(call, layers):
     """The packed network of a call, with one of its tables of layers."""
     plan = call.plan
@@ -45,7 +45,7 @@ def n_units_of(packed):
     return packed.layers[last, FIRST_UNIT] + packed.layers[last, N_UNITS]
 
 
-@kernel
+@kernel(_nrt=True)
 def values_at(call, which, n_units):
     """Array number `which` of a, z and delta."""
     start = shift(call.memory, per_line(call.memory) + which * number(call.plan, N_VALUES))
