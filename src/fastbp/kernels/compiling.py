@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 from fastbp.kernels.cache import PackageCache
 from fastbp.kernels.libraries import EntryLibrary, KernelLibrary
+from fastbp.kernels.vectors import ViewType
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
 
@@ -90,6 +91,8 @@ class _EntryCompiler(CompilerBase):
 
     def compile_extra(self, func):
         """Compile, and look for no garbage meanwhile: Numba's objects, which stay, make that a tenth of the time."""
+        if any(has_views(ty) for ty in self.state.args):
+            self.state.flags.no_cpython_wrapper = True
         collects = gc.isenabled()
         gc.disable()
         try:
@@ -105,8 +108,14 @@ class _EntryCompiler(CompilerBase):
         return [pipeline]
 
 
+def has_views(ty):
+    """Whether a type is that of views, or holds some: Python has none, and calls nothing that takes them."""
+    return isinstance(ty, ViewType) or any(has_views(part) for part in getattr(ty, "types", ()))
+
+
 # What only compiled code calls needs no way in from Python, and counts no references: its caller holds them.
 INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler, "_nrt": False}
+CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler}
 
 
 def kernel(func=None, **options):
@@ -130,7 +139,7 @@ def entry(func=None, *, key="", **options):
         return lambda f: entry(f, key=key, **options)
     if JIT_DISABLED:
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
-    compiled = numba.njit(func, pipeline_class=_EntryCompiler, **(OPTIONS | options))
+    compiled = numba.njit(func, **(OPTIONS | CALLED | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
         compiled._cache = PackageCache(func, f"{key} {describe_options(OPTIONS | options)}")
     return compiled
@@ -143,7 +152,7 @@ def describe_options(options):
 
 def unkept(func):
     """Compile `func` as an entry that is not kept on disk."""
-    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, pipeline_class=_EntryCompiler, **OPTIONS)
+    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **(OPTIONS | CALLED))
 
 
 # With the JIT switched off: functions that have been given an "address", their place in this list.
@@ -193,7 +202,6 @@ call_address = _call_plain if JIT_DISABLED else _call_compiled
 
 def _numba_type(field, dtype):
     from fastbp.kernels.lanes import Doubles, Integers, Numbers
-    from fastbp.kernels.vectors import ViewType
 
     simple = {
         int: types.intp,
