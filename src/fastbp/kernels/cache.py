@@ -37,7 +37,12 @@ def package_stamp():
     return digest.digest()
 
 
-class _InHome(caching.UserWideCacheLocator):
+def _locator(name):
+    """Numba's class; up to 0.61 its name begins with an underscore."""
+    return getattr(caching, name, None) or getattr(caching, "_" + name)
+
+
+class _InHome(_locator("UserWideCacheLocator")):
     """The user's cache directory, if there is a home: Numba would else make a folder named ~."""
 
     @classmethod
@@ -49,7 +54,7 @@ class _InHome(caching.UserWideCacheLocator):
 class _Places(caching.CompileResultCacheImpl):
     """Where to keep machine code: the first of these that can be written to."""
 
-    _locator_classes = [caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, _InHome]  # noqa: RUF012 - Numba's
+    _locator_classes = [_locator("UserProvidedCacheLocator"), _locator("InTreeCacheLocator"), _InHome]  # noqa: RUF012 - Numba's
 
 
 class CodeFiles(caching.IndexDataCacheFile):

@@ -45,7 +45,8 @@ class EntryLibrary(JITCodeLibrary):
         """Optimise and compile it all together."""
         libraries, self._linking_libraries = self._linking_libraries, []
         for library in link(libraries, self._final_module):
-            self._reload_init.update(library._reload_init)
+            if hasattr(library, "_reload_init"):  # what a process does before it runs the code; not in Numba 0.61
+                self._reload_init.update(library._reload_init)
         super().finalize()
 
     def _optimize_functions(self, ll_module):
