@@ -1,0 +1,177 @@
+"""How kernels are compiled: once, into entries and users' functions; and what Numba need not do for it."""
+
+import gc
+
+import numba
+import numpy as np
+import pytest
+from numba.core import event
+from subprocesses import run_python
+
+from fastbp.kernels.compiling import address_of, call_address, kernel, unkept
+from fastbp.kernels.lanes import Numbers, Shape, fma, get, lanes, load, number, put, set_number, store, tile, view
+from fastbp.kernels.tile import LateShape
+
+
+@kernel
+def halved(x, is_halved):
+    return 0.5 * x if is_halved else x
+
+
+@kernel
+def left(x):
+    return halved(x, True) + 1.0
+
+
+@kernel
+def right(x):
+    return halved(x, False) - 1.0 + halved(x, x > 0.0)
+
+
+EXPECTED = 0.5 * 3.0 + 1.0 + 3.0 - 1.0 + 0.5 * 3.0
+
+
+def both(x):
+    return left(x) + right(x)
+
+
+class Compiled(event.Listener):
+    """The signatures that are compiled, by the functions' names."""
+
+    def __init__(self):
+        self.names = []
+
+    def on_start(self, e):
+        self.names.append(e.data["dispatcher"].py_func.__name__)
+
+    def on_end(self, e):
+        pass
+
+
+@pytest.mark.compiled_only
+def test_a_constant_argument_makes_no_second_kernel():
+    with event.install_listener("numba:compile", Compiled()) as listener:
+        assert unkept(both)(3.0) == EXPECTED
+    assert sorted(listener.names) == ["both", "halved", "left", "right"]
+
+
+def test_a_kernel_that_two_others_call():
+    assert unkept(both)(3.0) == EXPECTED
+
+
+@pytest.mark.compiled_only
+def test_a_kernel_in_a_users_function():
+    assert numba.njit(both)(3.0) == EXPECTED
+
+
+@pytest.mark.compiled_only
+def test_kernels_in_a_parallel_users_function():
+    @numba.njit(parallel=True)
+    def fill(values):
+        for n in numba.prange(values.size):
+            values[n] = both_of(values[n])
+
+    both_of = numba.njit(both)
+    values = np.full(100, 3.0)
+    fill(values)
+    assert (values == EXPECTED).all()
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_collection_is_left_as_it_was(collects):
+    was = gc.isenabled()
+    seen = []
+
+    class Watch(event.Listener):
+        def on_start(self, e):
+            seen.append(gc.isenabled())
+
+        def on_end(self, e):
+            pass
+
+    (gc.enable if collects else gc.disable)()
+    try:
+        with event.install_listener("numba:run_pass", Watch()):
+            unkept(lambda x: x + 1.0)(1.0)
+        assert gc.isenabled() is collects
+        with pytest.raises(numba.TypingError):
+            unkept(lambda x: x.nothing)(1.0)
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if was else gc.disable)()
+    assert seen
+    assert not any(seen)
+
+
+@kernel
+def sums(shape, source, out):
+    n, step = shape.registers, lanes(source)
+    block = tile(shape, source)
+    for m in range(shape.units * n):
+        put(block, m, load(source, m * step))
+    for _k in range(3):
+        for q in range(shape.units):
+            for r in range(n):
+                put(block, q * n + r, fma(get(block, q * n + r), 2.0, load(source, r * step)))
+    for m in range(shape.units * n):
+        store(out, m * step, get(block, m))
+
+
+SHAPES = [(1, 1), (2, 3), (6, 4), (12, 1)]
+
+
+@pytest.mark.parametrize(("units", "registers"), SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_late_shapes(units, registers, dtype):
+    """A tile whose size LLVM learns does what one does whose size Numba knows."""
+    early, late = Shape(units, registers), LateShape(units, registers)
+
+    @unkept
+    def fill(source, out, out_late):
+        sums(early, view(source), view(out))
+        sums(late, view(source), view(out_late))
+
+    source = np.random.default_rng(0).standard_normal(24 * 16).astype(dtype)
+    out, out_late = np.zeros_like(source), np.zeros_like(source)
+    fill(source, out, out_late)
+    assert np.any(out)
+    np.testing.assert_array_equal(out, out_late)
+
+
+def test_entries_of_views_are_called_by_address():
+    """They have no way in from Python, and need none."""
+
+    @unkept
+    def double(x):
+        set_number(x, 0, 2.0 * number(x, 0))
+
+    @unkept
+    def call(address, x):
+        call_address(address, view(x))
+
+    x = np.array([3.0, 5.0])
+    call(address_of(double, x.dtype, (Numbers,)), x)
+    assert x.tolist() == [6.0, 5.0]
+
+
+LOADED = """
+import sys
+import numpy as np
+import fastbp
+
+before = set(sys.modules)
+net = fastbp.Network((3, 4, 2), seed=0)
+net.fit(np.zeros((100, 3)), np.zeros((100, 2)), epochs=1)
+print(*sorted(name for name in set(sys.modules) - before if name.split(".")[0] in ("numba", "scipy")))
+"""
+
+
+@pytest.mark.compiled_only
+def test_what_numba_compiles_with_is_not_imported_for_kept_code(tmp_path):
+    """It would take most of the time of the first training."""
+    first = run_python(LOADED, NUMBA_CACHE_DIR=str(tmp_path)).split()
+    assert "numba.typed.typeddict" in first
+    second = run_python(LOADED, NUMBA_CACHE_DIR=str(tmp_path)).split()
+    assert "numba.typed.typeddict" not in second
+    assert not any(name.startswith("scipy") for name in second)
