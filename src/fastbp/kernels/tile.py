@@ -40,9 +40,9 @@ PART_BYTES = 1 << 20  # of rows that are worked on together: half of a second ca
 
 
 class LateShape(NamedTuple):
-    """A `Shape` that is no type of its own: the loops over it unroll where LLVM puts them into a caller that has one.
+    """A `Shape` that is no type of its own: the loops over it unroll in a caller where it is a constant.
 
-    Numba compiles the kernel once, and not for each of 17 shapes.
+    For functions that are `inlined`. Numba compiles them once, not for each of 17 shapes: 4 s less.
     """
 
     units: int
