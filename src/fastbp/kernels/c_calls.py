@@ -44,7 +44,7 @@ class Constants(NamedTuple):
     n_memory: int
 
 
-@kernel
+@kernel(_nrt=True)  # carray is a function that returns an array
 def numbers_at(pointer, size):
     """`size` numbers, as a view that can be asked for its size."""
     x = view(carray(pointer, size))

@@ -113,7 +113,8 @@ def has_views(ty):
     return isinstance(ty, ViewType) or any(has_views(part) for part in getattr(ty, "types", ()))
 
 
-# What only compiled code calls needs no way in from Python, and counts no references: its caller holds them.
+# What only compiled code calls needs no way in from Python, and counts no references: its caller holds them. A kernel
+# that returns an array, or calls what does, wants `_nrt=True`: Numba refuses it otherwise.
 INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler, "_nrt": False}
 CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler}
 
