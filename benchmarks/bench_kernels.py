@@ -12,7 +12,7 @@ from fastbp.kernels.gather import load_samples, no_dropout
 from fastbp.kernels.lanes import view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.packed import net_of
-from fastbp.kernels.tile import NO_FLOOR, Ends, Rows, Size, Weights, row_products, row_sums, weighted_sums
+from fastbp.kernels.tile import NO_FLOOR, Ends, Rows, Size, Weights, row_products, row_sums, terms_of, weighted_sums
 from fastbp.kernels.updates import Step, next_rate, rule_of, take_step
 from fastbp.solvers import SOLVERS, make_solver
 
@@ -26,7 +26,7 @@ def sums(out, weights, rows):
     size = Size(out.shape[0], out.shape[1], rows.shape[0])
     w = Weights(view(weights), rows.shape[0], 1)
     ends = Ends(False, view(weights), 0, NO_FLOOR, False, view(out))
-    weighted_sums(Rows(view(out), out.shape[1]), w, Rows(view(rows), rows.shape[1]), ends, size)
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
 
 
 @entry

@@ -176,7 +176,7 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
     """With thresholds as low as they go, a batch makes many chunks of many tiles; they leave out what one would."""
     whole = train(0.4, batch_size=140)
     monkeypatch.setattr(engine, "MIN_CHUNK_PRODUCTS", 1)
-    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64), ("PART_BYTES", 1)):
+    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64)):
         monkeypatch.setattr(engine, name, value)
     one, two = (train(0.4, batch_size=140, n_threads=n) for n in (1, 2))
     assert np.array_equal(one, two)

@@ -123,7 +123,7 @@ def test_same_bits_for_any_number_of_threads(n_samples, monkeypatch):
     """With thresholds as low as they go, a few samples make many chunks of many tiles."""
     whole, X, *_ = draw(Case((2, 5, 3), "gelu", n_samples=n_samples))
     monkeypatch.setattr(engine, "MIN_CHUNK_PRODUCTS", 1)
-    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64), ("PART_BYTES", 1)):
+    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64)):
         monkeypatch.setattr(engine, name, value)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples)).net
     assert cut.engine.memory(n_samples).errors.size > 1

@@ -9,13 +9,17 @@ from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.tile import (
+    BLOCK_TERMS,
     NO_FLOOR,
     Ends,
     Rows,
     Size,
     Weights,
+    next_registers,
+    registers_of_column,
     row_products,
     row_sums,
+    terms_of,
     weighted_sums,
 )
 
@@ -27,7 +31,7 @@ def sums(out, weights, rows, at_out, numbers, floor):
     n_sums, length = out.shape
     ends, size = Ends(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
-    weighted_sums(Rows(view(out), length), w, Rows(view(rows), rows.shape[1]), ends, size)
+    weighted_sums(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
 
 
 @entry
@@ -41,13 +45,23 @@ def products(out, left, right, at_out):
 def masked_sums(out, weights, rows, at_out, mask):
     ends = Ends(at_out, view(weights), 0, NO_FLOOR, True, view(mask))
     size, w = Size(out.shape[0], out.shape[1], weights.shape[1]), Weights(view(weights), weights.shape[1], 1)
-    weighted_sums(Rows(view(out), out.shape[1]), w, Rows(view(rows), rows.shape[1]), ends, size)
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
 
 
 @entry
 def sums_of_rows(out, rows, at_out):
     ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
     row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
+
+
+@entry
+def column_of(left, most):
+    return registers_of_column(left, most)
+
+
+@entry
+def tile_of(left):
+    return next_registers(left)
 
 
 @entry
@@ -85,6 +99,54 @@ def test_weighted_sums(dtype, n_sums, length):
             sums(out, weights, rows, at_out, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
+
+
+# On either side of the edges of the blocks: sums, terms, registers of a row, lanes in the last one (0: all).
+BLOCKS = [
+    (7, BLOCK_TERMS, 33, 0),
+    (13, BLOCK_TERMS - 1, 33, 5),
+    (5, BLOCK_TERMS + 1, 3, 1),
+    (6, 2 * BLOCK_TERMS + 3, 1, 0),
+    (3, 700, 50, 3),
+    (2, 1100, 67, 2),
+]
+
+
+@pytest.mark.compiled_only
+@DTYPES
+@pytest.mark.parametrize(("n_sums", "n_terms", "n_registers", "rest"), BLOCKS)
+def test_weighted_sums_in_blocks(dtype, n_sums, n_terms, n_registers, rest):
+    step = lanes_of(np.dtype(dtype))
+    width = n_registers * step
+    length = width if rest == 0 else width - step + min(rest, step)
+    weights, numbers, begun = draw((n_sums, n_terms), dtype), draw(n_sums, dtype, 3), draw((n_sums, length), dtype, 1)
+    rows = draw((n_terms, width), dtype, 2)
+    product = weights.astype("float64") @ rows[:, :length].astype("float64")
+    for at_out, first in ((False, numbers[:, None]), (True, begun)):
+        for floor in (NO_FLOOR, 0.0):
+            out = begun.copy()
+            sums(out, weights, rows, at_out, numbers, floor)
+            expected = np.maximum(first + product, floor)
+            assert np.allclose(out, expected, rtol=0, atol=50 * np.sqrt(n_terms) * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("most", [32, 37, 100])
+def test_columns_are_whole_tiles(most):
+    """A row cut into columns has the tiles that it has uncut: those of its panels."""
+
+    def tiles_of(n):
+        found = []
+        while sum(found) < n:
+            found.append(tile_of(n - sum(found)))
+        return found
+
+    for left in [*range(1, 80), 257, 258, 259, 260]:
+        cut, rest = [], left
+        while rest > 0:
+            n = column_of(rest, most)
+            assert 1 <= n <= rest
+            cut, rest = cut + tiles_of(n), rest - n
+        assert cut == tiles_of(left)
 
 
 @DTYPES

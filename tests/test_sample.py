@@ -87,7 +87,7 @@ def test_chunks_and_tiles_change_nothing_but_rounding(n_samples, monkeypatch):
     problem = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True))
     whole = problem.net.gradient(problem.X, problem.T, sample_weight=problem.sample_weight)
     monkeypatch.setattr(engine, "MIN_CHUNK_PRODUCTS", 1)
-    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64), ("PART_BYTES", 1)):
+    for name, value in (("TILE_BYTES", 1), ("MIN_TILE", 64)):
         monkeypatch.setattr(engine, name, value)
     cut = draw(Case((2, 5, 3), "gelu", n_samples=n_samples, weighted=True)).net
     assert cut.engine.memory(n_samples).errors.size > 1

@@ -59,7 +59,6 @@ MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
 # Along links z and delta are read at random: they are to be in the second cache. A tenth less time for 586 units.
 LINKS_BYTES = 5 << 18
-PART_BYTES = 1 << 20  # of a layer's z: half of the second cache
 
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
 # network of many parameters wants many samples in it.
@@ -199,11 +198,6 @@ class Engine:
         n_samples = TILE_BYTES // ((3 * n_units + self._n_by_sample) * self._dtype.itemsize)
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
-    def _max_part(self) -> int:
-        """Most samples that pass through the layers together."""
-        step = 4 * int(lanes_of(self._dtype))
-        return max(1, PART_BYTES // (max(self._topology.sizes) * self._dtype.itemsize * step)) * step
-
     def memory(self, n_samples: int, n_slots: int = 1, *, with_gradient: bool = True) -> Memory:
         """Work space for batches of up to `n_samples` samples, `n_slots` chunks at a time."""
         topology, dtype = self._topology, self._dtype
@@ -225,13 +219,11 @@ class Engine:
             t=rows(stride * topology.n_outputs),
             weight=rows(stride),
             by_sample=rows(stride * self._n_by_sample),
-            columns=aligned_zeros((topology.n_packed + step,), dtype),
+            columns=aligned_zeros((topology.n_packed,), dtype),
             zero=np.zeros(1, dtype),
             grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
             errors=np.zeros(n_chunks),
-            plan=np.array(
-                [max_tile, self._max_part(), self._min_chunk, n_slots, worker_address(dtype), parallel], np.int64
-            ),
+            plan=np.array([max_tile, self._min_chunk, n_slots, worker_address(dtype), parallel], np.int64),
         )
 
     def run(
@@ -275,7 +267,9 @@ class Engine:
         with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
             memory = self.take((n_samples, n_slots, with_gradient))
             error = run_job(packed, samples, memory, kind, first_unit, out)
-        gradient = memory.grads[0, : self._n_params].copy() if with_gradient else memory.errors
+        gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
+        if with_gradient and (_is_kept(memory) or len(memory.grads) > 1):
+            gradient = gradient.copy()  # of a large network this would take a tenth of the time
         self.give_back((n_samples, n_slots, with_gradient), memory)
         return float(error), gradient
 
@@ -293,5 +287,10 @@ class Engine:
 
     def give_back(self, size: Size, memory: Memory) -> None:
         """Keep a work space, if it is small, for who takes one of its size next."""
-        if memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES:  # most of it
+        if _is_kept(memory):
             self._kept.append((size, memory))
+
+
+def _is_kept(memory: Memory) -> bool:
+    """Whether a work space is small enough to be kept; most of it are these two."""
+    return memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES

@@ -35,14 +35,16 @@ from fastbp.kernels.packed import (
     NONE,
     OUT_END,
     OUT_START,
-    ROW_STRIDE,
     ROWS,
     SOURCE,
     TARGET,
     UNIT,
     WEIGHT,
     WEIGHTS,
+    WIDE_BACKWARD,
+    WIDE_FORWARD,
 )  # fmt: skip
+from fastbp.kernels.tile import BLOCK_TERMS
 
 Int64Array = NDArray[np.int64]
 Skips = str | Iterable[tuple[int, int]]
@@ -245,8 +247,10 @@ class Topology:
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
             row[[OUT_START, OUT_END]] = _run(blocks[outgoing, SOURCE], layer)
             if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
-                row[[ROWS, ROW_STRIDE]] = by_sample, _row_stride(self.sizes[layer], dtype)
-                by_sample += row[ROW_STRIDE]
+                row[ROWS] = by_sample
+                by_sample += _whole_registers(self.sizes[layer], dtype)
+            row[WIDE_FORWARD] = (blocks[blocks[:, TARGET] == layer, N_IN] > BLOCK_TERMS).any()
+            row[WIDE_BACKWARD] = (blocks[blocks[:, SOURCE] == layer, N_OUT] > BLOCK_TERMS).any()
             if layer > 0:
                 row[FUNCTION] = functions[layer - 1]
         if not self.ends_in_outputs:
@@ -259,13 +263,13 @@ class Topology:
         """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `kernels/gather.py`."""
         blocks = self.block_table(dtype)
         layers = set(blocks[blocks[:, BY_INPUTS] == 1, SOURCE].tolist())
-        return sum(_row_stride(self.sizes[layer], dtype) for layer in layers)
+        return sum(_whole_registers(self.sizes[layer], dtype) for layer in layers)
 
 
-def _row_stride(n_units: int, dtype: np.dtype) -> int:
-    """Numbers from one sample's row to the next: an odd number of registers, spread over the lines of a cache."""
+def _whole_registers(n_units: int, dtype: np.dtype) -> int:
+    """n_units, rounded up to whole registers."""
     step = int(lanes_of(dtype))
-    return (-(-n_units // step) | 1) * step
+    return -(-n_units // step) * step
 
 
 def _run(sorted_layers: Int64Array, layer: int) -> tuple[int, int]:

@@ -24,7 +24,6 @@ from fastbp.kernels.gather import (
     lanes_to_rows,
     load_samples,
     no_dropout,
-    samples_of,
     transpose_layers,
 )  # fmt: skip
 from fastbp.kernels.lanes import Doubles, Numbers, inlined, lanes, load, number, set_number, shift, store, view
@@ -62,9 +61,9 @@ class Memory(NamedTuple):
     plan: np.ndarray  # see below
 
 
-# What `Memory.plan` holds: most samples in a tile, and in a part of one; fewest in a chunk; chunks at a time; the
-# addresses of `work_on_chunk` and, if there are several chunks at a time, of `in_parallel`
-TILE, PART, CHUNK, SLOTS, WORKER, PARALLEL = range(6)
+# What `Memory.plan` holds: most samples in a tile; fewest in a chunk; chunks at a time; the addresses of
+# `work_on_chunk` and, if there are several chunks at a time, of `in_parallel`
+TILE, CHUNK, SLOTS, WORKER, PARALLEL = range(5)
 
 
 class Space(NamedTuple):
@@ -87,7 +86,6 @@ class Space(NamedTuple):
     n_params: int
     n_chunks_max: int
     max_tile: int
-    max_part: int
     min_chunk: int
     n_slots: int
     worker: int
@@ -123,7 +121,7 @@ def space_of(memory):
         view(memory.by_sample), view(memory.columns), view(memory.zero), view(memory.grads), view(memory.errors),
         memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
         memory.grads.shape[1], memory.errors.size,
-        plan[TILE], plan[PART], plan[CHUNK], plan[SLOTS], plan[WORKER], plan[PARALLEL],
+        plan[TILE], plan[CHUNK], plan[SLOTS], plan[WORKER], plan[PARALLEL],
     )  # fmt: skip
 
 
@@ -145,8 +143,7 @@ def tile_of(space, dropout, slot, start, n_samples):
     return Tile(
         shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, slot * space.n_t),
         shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.zero,
-        n_samples, n_registers * step, stride_of(n_registers) * step, False,
+        space.columns, space.zero, n_samples, n_registers * step, stride_of(n_registers) * step,
         dropout_from(dropout, start, z),
     )  # fmt: skip
 
@@ -196,21 +193,14 @@ def is_one_tile(space, job):
 
 
 @kernel
-def pass_through(net, tile, job, max_part, total):
-    """Forward pass and delta recursion, as the job needs them: some samples after the other through all layers.
-
-    So z of the layer below is in the second cache for all units of the next one: twice the speed at 4,096 x 4,096.
-    """
+def pass_through(net, tile, job, total):
+    """Forward pass and delta recursion, as the job needs them."""
     inlined()
-    n_parts = n_parts_of(tile.n_samples, max_part)
-    for k in range(n_parts):
-        start, stop = part_of(tile.n_samples, k, n_parts, lanes(tile.z))
-        part = samples_of(tile, start, stop) if n_parts > 1 else tile
-        forward(net, part)
-        if job.kind != FORWARD:
-            output_delta(net, part, total)
-        if job.kind not in (FORWARD, ERROR):
-            backward(net, part, 0 if job.kind == INPUT_DELTA else 1)
+    forward(net, tile)
+    if job.kind != FORWARD:
+        output_delta(net, tile, total)
+    if job.kind not in (FORWARD, ERROR):
+        backward(net, tile, 0 if job.kind == INPUT_DELTA else 1)
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):
@@ -230,7 +220,7 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
         tile = tile_of(space, dropout, part.slot, start + first, last - first)
         load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
-        pass_through(net, tile, job, space.max_part, total)
+        pass_through(net, tile, job, total)
         if job.kind in (FORWARD, DELTA, INPUT_DELTA):
             copy_out(net, job, tile, start + first)
         if wants_gradient:

@@ -23,7 +23,7 @@ from fastbp.kernels.compiling import address_of, entry, kernel
 from fastbp.kernels.gather import Dropout, Tile
 from fastbp.kernels.lanes import lanes, load, number, select, set_number, shift, store, view
 from fastbp.kernels.packed import Layer
-from fastbp.kernels.passes import multiply_slopes, rows_from, runs_of
+from fastbp.kernels.passes import multiply_slopes, rows_from
 from fastbp.kernels.randomness import nth_random
 
 
@@ -57,10 +57,8 @@ def drop(layer, tile, rate, first, n_units):
     j = layer.first_unit + first
     z, slopes = rows_from(tile, tile.z, j).data, rows_from(tile, tile.dropout.slopes, j).data
     m = rows_from(tile, tile.delta, j).data  # delta comes later
-    n_runs, length = runs_of(tile, n_units)
-    for r in range(n_runs):
-        for s in range(0, length, lanes(z)):
-            store(slopes, r * tile.stride + s, 1.0)
+    for s in range(0, n_units * tile.stride, lanes(z)):
+        store(slopes, s, 1.0)
     multiply_slopes(layer, rows_from(tile, tile.a, j).data, z, slopes, tile, n_units)
     for unit in range(n_units):
         row = unit * tile.stride

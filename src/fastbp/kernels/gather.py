@@ -28,7 +28,7 @@ from fastbp.kernels.lanes import (
     transpose,
 )  # fmt: skip
 from fastbp.kernels.packed import NONE, layer_of
-from fastbp.kernels.tile import Rows
+from fastbp.kernels.tile import PANELS, Rows, Terms, next_registers, rows_of_tile, terms_of
 
 FEW_COLUMNS = 4  # up to which numbers are copied one by one: half the time of a transposition
 
@@ -83,26 +83,13 @@ class Tile(NamedTuple):
     n_samples: int
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
-    is_part: bool  # of a larger tile: other samples follow in the rows
     dropout: Dropout
 
 
 @kernel
-def samples_of(tile, start, stop):
-    """The part of a tile with samples start .. stop - 1, start a whole number of registers; `by_sample` stays whole."""
-    step = lanes(tile.z)
-    width = (stop - start + step - 1) // step * step
-    return Tile(
-        shift(tile.a, start), shift(tile.z, start), shift(tile.delta, start), shift(tile.t, start),
-        shift(tile.weight, start), tile.by_sample, tile.columns, tile.zero, stop - start, width, tile.stride, True,
-        dropout_from(tile.dropout, start, start),
-    )  # fmt: skip
-
-
-@kernel
 def rows_of_layer(tile, layer):
-    """Where z of a layer is kept sample by sample: row s is that of sample s."""
-    return Rows(shift(tile.by_sample, layer.rows * tile.width), layer.row_stride)
+    """Where z of a layer is kept sample by sample: row s is that of sample s. In panels: one stream of memory."""
+    return Terms(shift(tile.by_sample, layer.rows * tile.width), PANELS, tile.width, 0)
 
 
 @kernel
@@ -127,21 +114,42 @@ def rows_to_lanes(source, data, width, out, copy, keep):
     The lanes behind the last sample get it once more: it is finite where the samples are, which 0 need
     not be, and counts with weight 0.
     """
-    values, n_columns = source.values, source.n_columns
-    step = lanes(values)
+    n_columns, step = source.n_columns, lanes(source.values)
     if n_columns <= FEW_COLUMNS:
-        for s in range(width):
-            row = row_of(data, min(source.start + s, source.last)) * n_columns
-            for i in range(n_columns):
-                set_number(out.data, i * out.stride + s, number(values, row + i))
-            if keep:
-                for i in range(0, n_columns, step):
-                    store(copy.data, s * copy.stride + i, load_first(values, row + i, min(step, n_columns - i)))
+        few_to_lanes(source, data, width, out, copy, keep)
         return
+    i = 0
+    while i < n_columns:
+        n = next_registers((n_columns - i + step - 1) // step)
+        panel_to_lanes(source, data, width, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
+        i += n * step
+
+
+@kernel
+def few_to_lanes(source, data, width, out, copy, keep):
+    """`rows_to_lanes` number by number."""
+    inlined()
+    values, n_columns, step = source.values, source.n_columns, lanes(source.values)
+    copy_s = rows_of_tile(copy, 0, (n_columns + step - 1) // step * step)
+    for s in range(width):
+        row = row_of(data, min(source.start + s, source.last)) * n_columns
+        for i in range(n_columns):
+            set_number(out.data, i * out.stride + s, number(values, row + i))
+        if keep:
+            for i in range(0, n_columns, step):
+                row_i = load_first(values, row + i, min(step, n_columns - i))
+                store(copy_s.data, s * copy_s.stride + i, row_i)
+
+
+@kernel
+def panel_to_lanes(source, data, width, first, stop, out, copy, keep):
+    """`rows_to_lanes` of columns first .. stop - 1, which are a panel of `copy`."""
+    inlined()
+    values, n_columns, step = source.values, source.n_columns, lanes(source.values)
     block = square_tile(values)
     for s in range(0, width, step):
-        for i in range(0, n_columns, step):
-            n_valid = min(step, n_columns - i)
+        for i in range(first, stop, step):
+            n_valid = min(step, stop - i)
             for r in range(step):
                 # Rows in random order come from far: the next ones are asked for while these are transposed.
                 next_row = row_of(data, min(source.start + s + step + r, source.last)) * n_columns
@@ -150,7 +158,7 @@ def rows_to_lanes(source, data, width, out, copy, keep):
                 row_r = load_first(values, row + i, n_valid)
                 put(block, r, row_r)
                 if keep:
-                    store(copy.data, (s + r) * copy.stride + i, row_r)
+                    store(copy.data, (s + r) * copy.stride + i - first, row_r)
             transpose(block)
             for r in range(n_valid):
                 store(out.data, (i + r) * out.stride + s, get(block, r))
@@ -193,18 +201,25 @@ def load_samples(net, data, start, tile, with_targets):
     inputs, last = layer_of(net, 0), start + tile.n_samples - 1
     z_i, t_k = Rows(tile.z, tile.stride), Rows(tile.t, tile.stride)
     keep = with_targets and inputs.rows != NONE
-    copy = rows_of_layer(tile, inputs) if keep else z_i
+    copy = rows_of_layer(tile, inputs) if keep else terms_of(z_i)
     rows_to_lanes(Source(data.x, data.n_inputs, start, last), data, tile.width, z_i, copy, keep)
     if with_targets:
-        rows_to_lanes(Source(data.t, data.n_outputs, start, last), data, tile.width, t_k, t_k, False)
+        rows_to_lanes(Source(data.t, data.n_outputs, start, last), data, tile.width, t_k, terms_of(t_k), False)
         load_weights(data, start, tile)
 
 
 @kernel
 def transpose_layers(net, tile):
     """Copies of z, sample by sample, of the hidden layers whose blocks take them."""
+    step = lanes(tile.z)
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
-        if layer.rows != NONE:
-            z_j = Rows(shift(tile.z, layer.first_unit * tile.stride), tile.stride)
-            lanes_to_rows(z_j, layer.n_units, tile.n_samples, rows_of_layer(tile, layer))
+        if layer.rows == NONE:
+            continue
+        j = 0
+        while j < layer.n_units:
+            n = next_registers((layer.n_units - j + step - 1) // step)
+            z_j = Rows(shift(tile.z, (layer.first_unit + j) * tile.stride), tile.stride)
+            panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
+            lanes_to_rows(z_j, min(n * step, layer.n_units - j), tile.n_samples, panel)
+            j += n * step

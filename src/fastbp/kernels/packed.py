@@ -27,15 +27,16 @@ from fastbp.kernels.lanes import Integers, Numbers, number, view
     OUT_START,
     OUT_END,
     ROWS,
-    ROW_STRIDE,
     H_ADDRESS,
     DH_ADDRESS,
     DELTAS_ADDRESS,
     LINKS_IN,
     LINKS_OUT,
     LINKS_GRADIENT,
-) = range(16)
-LAYER_COLUMNS = 16
+    WIDE_FORWARD,
+    WIDE_BACKWARD,
+) = range(17)
+LAYER_COLUMNS = 17
 
 # Columns of `Packed.blocks`
 SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS, COLUMNS = range(7)
@@ -46,6 +47,7 @@ UNIT, WEIGHT = range(2)
 LINK_COLUMNS = 2
 
 STRIPE = 24  # units that are worked off at a time: 20 KB of 200 samples
+WIDE_STRIPE = 192  # of a gradient whose rows are long: each part of them is read again for so many
 
 NONE = -1  # no biases; no copy sample by sample; no function
 
@@ -92,13 +94,14 @@ class Layer(NamedTuple):
     out_start: int  # the blocks that leave: outgoing[out_start .. out_end - 1]
     out_end: int
     rows: int  # where z is kept sample by sample: numbers of other layers before it, for each sample; or NONE
-    row_stride: int  # numbers from one sample to the next there
     h_address: int  # of its function, see activation.py; with softmax, see outputs.py
     dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
     deltas_address: int  # of the output layer: of what fills delta, see outputs.py
     links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without
     links_out: int  # of what leaves, backward
     links_gradient: int  # of what arrives, for their weights' gradient
+    wide_forward: int  # 1 if sums have so many terms that all its units are worked off together
+    wide_backward: int
 
 
 class Block(NamedTuple):
@@ -135,9 +138,10 @@ def layer_of(net, l):
         number(net.layers, row + FIRST_UNIT), number(net.layers, row + N_UNITS), number(net.layers, row + FUNCTION),
         number(net.layers, row + BIAS), number(net.layers, row + IN_START), number(net.layers, row + IN_END),
         number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + ROWS),
-        number(net.layers, row + ROW_STRIDE), number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
+        number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
         number(net.layers, row + DELTAS_ADDRESS), number(net.layers, row + LINKS_IN),
         number(net.layers, row + LINKS_OUT), number(net.layers, row + LINKS_GRADIENT),
+        number(net.layers, row + WIDE_FORWARD), number(net.layers, row + WIDE_BACKWARD),
     )  # fmt: skip
 
 

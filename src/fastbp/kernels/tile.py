@@ -1,6 +1,6 @@
 """Weighted sums in registers: the one kernel behind all the arithmetic of a network.
 
-A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] rows[k, :]` stays in vector registers from
+A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] terms[k, :]` stays in vector registers from
 the first term to the last. `passes.py` calls it three times: for the forward pass, the delta recursion
 and the weight gradient, which differ in what the rows and weights are and in their strides.
 
@@ -26,6 +26,7 @@ from fastbp.kernels.lanes import (
     maximum,
     number,
     outlined,
+    prefetch,
     put,
     select,
     shift,
@@ -36,7 +37,8 @@ from fastbp.kernels.lanes import (
 )  # fmt: skip
 from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
 
-PART_BYTES = 1 << 20  # of rows that are worked on together: half of a second cache
+# Rows that are read again for each 6 sums: terms, and bytes in all, half of a second cache.
+BLOCK_TERMS, BLOCK_BYTES = 512, 1 << 20
 
 
 class LateShape(NamedTuple):
@@ -67,27 +69,48 @@ class Rows(NamedTuple):
     stride: int
 
 
-class Weights(NamedTuple):
-    """The weight of term k in sum q is data[q * sum_stride + k * term_stride].
+class Terms(NamedTuple):
+    """The rows that are weighted and summed up: number s of row k is data[(first + k) * stride + s].
 
-    Packed: the sums are cut into blocks of `units_of_block`, one after the other; n_terms rows of a block's weights.
+    In panels: the numbers of a tile side by side, row after row, and then those of the next tile.
     """
 
     data: Numbers
-    sum_stride: int  # packed: n_terms
+    stride: int  # in panels: PANELS
+    n_rows: int  # of a panel; 1 without
+    first: int  # row that is the first term
+
+
+PANELS = 0
+
+
+@kernel
+def terms_of(rows):
+    """Rows, as terms of sums."""
+    return Terms(rows.data, rows.stride, 1, 0)
+
+
+@kernel
+def rows_of_tile(terms, s, length):
+    """Numbers s .. s + length - 1 of all terms."""
+    inlined()
+    stride = length if terms.stride == PANELS else terms.stride
+    return Rows(shift(terms.data, s * terms.n_rows + terms.first * stride), stride)
+
+
+class Weights(NamedTuple):
+    """The weight of term k in sum q is data[q * sum_stride + k * term_stride].
+
+    Packed: the terms are cut into parts (`terms_of_part`), one after the other, and each part's sums into blocks
+    (`units_of_block`): a row of the block's weights for each term of the part.
+    """
+
+    data: Numbers
+    sum_stride: int  # packed: n_sums
     term_stride: int  # packed: PACKED
 
 
 PACKED = 0
-
-
-@kernel
-def units_of_block(left):
-    """Units in the next block of sums, when so many are left."""
-    inlined()
-    if left >= 6:
-        return 6
-    return 4 if left >= 4 else min(left, 2)
 
 
 class Size(NamedTuple):
@@ -105,9 +128,7 @@ class Ends(NamedTuple):
     numbers: Numbers
     stride: int
     floor: float  # NO_FLOOR, or another number
-    masked: (
-        bool  # whether sums count as 0 where what stands in their place in `mask` is not positive: the slope of relu
-    )
+    masked: bool  # whether sums count as 0 where `mask` is not positive in their place: the slope of relu
     mask: Numbers
 
 
@@ -122,22 +143,31 @@ def ends_from(ends, n_sums, place):
 
 
 @kernel
-def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
-    """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
+def begin_sums(shape, sums, out, ends):
+    """What the sums begin with. What stands in `out` may have far to come: it is asked for, and added at the end."""
     inlined()
     n, step = shape.registers, lanes(out.data)
-    sums = tile(shape, out.data)
     for q in range(shape.units):
-        begin = number(ends.numbers, q * ends.stride)
+        begin = splat(out.data, number(ends.numbers, q * ends.stride))
         for r in range(n):
-            place, count = q * out.stride + r * step, step if r < n - 1 else last
-            put(sums, q * n + r, load_first(out.data, place, count) if ends.at_out else splat(out.data, begin))
-    for k in range(n_terms):
+            put(sums, q * n + r, begin)
+    if ends.at_out:
         for q in range(shape.units):
-            w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
             for r in range(n):
-                row_k = load(rows.data, k * rows.stride + r * step)
-                put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
+                prefetch(out.data, q * out.stride + r * step)
+                put(sums, q * n + r, splat(out.data, 0.0))
+
+
+@kernel
+def end_sums(shape, sums, out, ends, last):
+    """Store the sums; `last` lanes of their last registers count."""
+    inlined()
+    n, step = shape.registers, lanes(out.data)
+    if ends.at_out:
+        for q in range(shape.units):
+            for r in range(n):
+                count = step if r < n - 1 else last
+                put(sums, q * n + r, get(sums, q * n + r) + load_first(out.data, q * out.stride + r * step, count))
     if ends.masked:
         for q in range(shape.units):
             for r in range(n):
@@ -147,8 +177,24 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
         return
     for q in range(shape.units):
         for r in range(n):
-            place, count = q * out.stride + r * step, step if r < n - 1 else last
-            store_first(out.data, place, maximum(ends.floor, get(sums, q * n + r)), count)
+            count = step if r < n - 1 else last
+            store_first(out.data, q * out.stride + r * step, maximum(ends.floor, get(sums, q * n + r)), count)
+
+
+@kernel
+def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
+    """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
+    inlined()
+    n, step = shape.registers, lanes(out.data)
+    sums = tile(shape, out.data)
+    begin_sums(shape, sums, out, ends)
+    for k in range(n_terms):
+        for q in range(shape.units):
+            w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
+            for r in range(n):
+                row_k = load(rows.data, k * rows.stride + r * step)
+                put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
+    end_sums(shape, sums, out, ends, last)
 
 
 @kernel
@@ -161,7 +207,7 @@ def next_registers(left):
 
 
 @kernel
-def sums_of_units(shapes, out, weights, rows, ends, size):
+def sums_of_units(shapes, out, weights, terms, ends, size):
     """`weighted_sum` along the rows of one block of units."""
     inlined()
     step = lanes(out.data)
@@ -170,7 +216,7 @@ def sums_of_units(shapes, out, weights, rows, ends, size):
         left = size.row_length - s
         n = next_registers((left + step - 1) // step)
         last = min(left - (n - 1) * step, step)
-        out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
+        out_s, rows_s = Rows(shift(out.data, s), out.stride), rows_of_tile(terms, s, n * step)
         ends_s = ends_from(ends, 0, s)
         if n == 4:
             weighted_sum(shapes[3], out_s, weights, rows_s, ends_s, size.n_terms, last)
@@ -184,50 +230,99 @@ def sums_of_units(shapes, out, weights, rows, ends, size):
 
 
 @kernel
-def weighted_sums(out, weights, rows, ends, size):
-    """out[q, s] = begin[q] + sum_k weights[q, k] rows[k, s] for all q and s, some s at a time.
+def weighted_sums(out, weights, terms, ends, size):
+    """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s] for all q and s.
 
-    The rows are read again for each block of units. From the second cache they stream in at no cost that
-    could be measured, from further away they would hold up the sums: 3 times as long at 4,096 x 4,096.
+    The terms are read again for each 6 sums. From the second cache they stream in at no cost that could be
+    measured, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
-    step = lanes(out.data)
-    n_registers = (size.row_length + step - 1) // step
-    n_parts = (size.n_terms * n_registers * REGISTER_BYTES + PART_BYTES - 1) // PART_BYTES
-    if n_parts <= 1:  # the two divisions below take as long as a small network's sums
-        sums_of_part(out, weights, rows, ends, size)
-        return
-    n_parts = min(n_parts, (n_registers + TILE_REGISTERS - 1) // TILE_REGISTERS)
-    for part in range(n_parts):
-        s = part * n_registers // n_parts * step
-        stop = min((part + 1) * n_registers // n_parts * step, size.row_length)
-        out_s, rows_s = Rows(shift(out.data, s), out.stride), Rows(shift(rows.data, s), rows.stride)
-        sums_of_part(out_s, weights, rows_s, ends_from(ends, 0, s), Size(size.n_sums, stop - s, size.n_terms))
+    n_registers = (size.row_length + lanes(out.data) - 1) // lanes(out.data)
+    in_parts = weights.term_stride == PACKED and size.n_terms > BLOCK_TERMS
+    if not in_parts and size.n_terms * n_registers * REGISTER_BYTES <= BLOCK_BYTES:
+        sums_of_block(out, weights, terms, ends, size)
+    else:
+        sums_by_blocks(out, weights, terms, ends, size)
 
 
 @kernel
-def sums_of_part(out, weights, rows, ends, size):
-    """`weighted_sums` of one part. All of a block's rows before the next block: its weights stay in the first cache."""
+def units_of_block(left, single):
+    """Units in the next block of sums, when so many are left; `single`: their rows are one register."""
+    inlined()
+    if left >= 6:
+        return 12 if single and left >= 12 else 6
+    return 4 if left >= 4 else min(left, 2)
+
+
+@kernel
+def n_parts_of_terms(n_terms):
+    """Number of parts in which so many terms are added up."""
+    return (n_terms + BLOCK_TERMS - 1) // BLOCK_TERMS
+
+
+@kernel
+def terms_of_part(n_terms, part, n_parts):
+    """First term of a part, and the one behind its last."""
+    return part * n_terms // n_parts, (part + 1) * n_terms // n_parts
+
+
+@kernel
+def registers_of_column(left, most):
+    """Registers of s that are worked on together, of those that are left: about `most`, 32 or more; whole panels."""
+    n_columns = (left + most - 1) // most
+    n = (left + n_columns - 1) // n_columns
+    return n + (left - n) % TILE_REGISTERS  # what is left consists of whole tiles: `next_registers`
+
+
+@kernel
+def sums_by_blocks(out, weights, terms, ends, size):
+    """`weighted_sums` of some terms k and some registers of s at a time."""
     outlined()
-    q, single, packed = 0, size.row_length <= lanes(out.data), weights.term_stride == PACKED
+    step = lanes(out.data)
+    left = (size.row_length + step - 1) // step
+    n_parts, packed = n_parts_of_terms(size.n_terms), weights.term_stride == PACKED
+    most = BLOCK_BYTES // REGISTER_BYTES * n_parts // size.n_terms
+    s = 0
+    while left > 0:
+        n = registers_of_column(left, most)
+        length = min(n * step, size.row_length - s)
+        out_s, data_s = Rows(shift(out.data, s), out.stride), shift(terms.data, s * terms.n_rows)
+        for part in range(n_parts):
+            k, stop = terms_of_part(size.n_terms, part, n_parts)
+            first = k * (weights.sum_stride if packed else weights.term_stride)
+            weights_k = Weights(shift(weights.data, first), weights.sum_stride, weights.term_stride)
+            terms_k = Terms(data_s, terms.stride, terms.n_rows, terms.first + k)
+            is_last = stop == size.n_terms
+            floor, masked = ends.floor if is_last else NO_FLOOR, ends.masked and is_last
+            ends_k = Ends(ends.at_out or k > 0, ends.numbers, ends.stride, floor, masked, shift(ends.mask, s))
+            sums_of_block(out_s, weights_k, terms_k, ends_k, Size(size.n_sums, length, stop - k))
+        s, left = s + n * step, left - n
+
+
+@kernel
+def sums_of_block(out, weights, terms, ends, size):
+    """`weighted_sums`, all of 6 rows before the next 6: their weights stay in the first cache."""
+    outlined()
+    q, packed = 0, weights.term_stride == PACKED
+    single = size.row_length <= lanes(out.data) and not packed
     while q < size.n_sums:
-        left = size.n_sums - q
-        n_units = 12 if single and left >= 12 and not packed else units_of_block(left)
+        n_units = units_of_block(size.n_sums - q, single)
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
-        weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
         if packed:
-            weights_q = Weights(weights_q.data, 1, n_units)
+            weights_q = Weights(shift(weights.data, q * size.n_terms), 1, n_units)
+        else:
+            weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
         ends_q = ends_from(ends, q, q * out.stride)
         if n_units == 12:
-            sums_of_units(UNITS_12, out_q, weights_q, rows, ends_q, size)
+            sums_of_units(UNITS_12, out_q, weights_q, terms, ends_q, size)
         elif n_units == 6:
-            sums_of_units(UNITS_6, out_q, weights_q, rows, ends_q, size)
+            sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, size)
         elif n_units == 4:
-            sums_of_units(UNITS_4, out_q, weights_q, rows, ends_q, size)
+            sums_of_units(UNITS_4, out_q, weights_q, terms, ends_q, size)
         elif n_units == 2:
-            sums_of_units(UNITS_2, out_q, weights_q, rows, ends_q, size)
+            sums_of_units(UNITS_2, out_q, weights_q, terms, ends_q, size)
         else:
-            sums_of_units(UNITS_1, out_q, weights_q, rows, ends_q, size)
+            sums_of_units(UNITS_1, out_q, weights_q, terms, ends_q, size)
         q += n_units
 
 
