@@ -7,8 +7,8 @@ its Poisson loss is half the deviance, which is 0 where y = t.
 from functools import cache
 
 from fastbp.kernels import activation
-from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import address_of, kernel
+from fastbp.kernels.elementary import exp, log, smallest_normal
 from fastbp.kernels.lanes import Doubles, maximum, minimum, precision, select
 from fastbp.kernels.loss import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, POISSON, poisson_slope, squared_error_slope
 from fastbp.kernels.outputs import Outputs, canonical_deltas, deltas
@@ -24,7 +24,7 @@ def clipped(y):
 @kernel
 def log_loss(y, t, option):
     """-t ln y."""
-    return -t * fn.log(clipped(y))
+    return -t * log(clipped(y))
 
 
 @kernel
@@ -33,21 +33,21 @@ def binary_log_loss(a, y, t, log_sum):
 
     y = 1 / (1 + exp(-a)) is computed again, with one division: near 1 its last bit decides what 1 - y is.
     """
-    p = clipped(1.0 / (1.0 + fn.exp(-a)))
-    return -fn.log(select(t > 0.5, p, 1.0 - p))
+    p = clipped(1.0 / (1.0 + exp(-a)))
+    return -log(select(t > 0.5, p, 1.0 - p))
 
 
 @kernel
 def poisson_deviance(y, t, option):
     """t ln(t / y) - t + y; NaN where t is negative."""
-    positive = t * (fn.log(maximum(fn.smallest_normal(t), t)) - fn.log(maximum(fn.smallest_normal(y), y))) - t + y
+    positive = t * (log(maximum(smallest_normal(t), t)) - log(maximum(smallest_normal(y), y))) - t + y
     return select(t < 0.0, (t - t) / (t - t), positive)
 
 
 @kernel
 def canonical_poisson_deviance(a, y, t, log_sum):
     """The same with y = exp(a)."""
-    deviance = t * (fn.log(maximum(fn.smallest_normal(t), t)) - a) - t + y
+    deviance = t * (log(maximum(smallest_normal(t), t)) - a) - t + y
     return select(t < 0.0, (t - t) / (t - t), deviance)
 
 

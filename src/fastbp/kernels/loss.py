@@ -9,6 +9,7 @@ import numpy as np
 from fastbp.kernels import activation
 from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.elementary import log, smallest_normal
 from fastbp.kernels.lanes import (
     absolute,
     copysign,
@@ -38,7 +39,7 @@ def is_canonical(loss, function):
 @kernel
 def _normal(y):
     """y, at least the smallest normal number: what ln is taken of, and what divides."""
-    return maximum(fn.smallest_normal(y), y)
+    return maximum(smallest_normal(y), y)
 
 
 @kernel
@@ -68,7 +69,7 @@ def sse_slope(y, t, option):
 @kernel
 def cross_entropy(y, t, option):
     """-t ln y."""
-    return -t * fn.log(_normal(y))
+    return -t * log(_normal(y))
 
 
 @kernel
@@ -80,7 +81,7 @@ def cross_entropy_slope(y, t, option):
 @kernel
 def binary_cross_entropy(y, t, option):
     """-t ln y - (1 - t) ln(1 - y)."""
-    return -t * fn.log(_normal(y)) - (1.0 - t) * fn.log(_normal(1.0 - y))
+    return -t * log(_normal(y)) - (1.0 - t) * log(_normal(1.0 - y))
 
 
 @kernel
@@ -92,7 +93,7 @@ def binary_cross_entropy_slope(y, t, option):
 @kernel
 def poisson(y, t, option):
     """y - t ln y."""
-    return y - t * fn.log(_normal(y))
+    return y - t * log(_normal(y))
 
 
 @kernel

@@ -7,9 +7,9 @@ its address.
 from functools import cache
 from typing import NamedTuple
 
-from fastbp.kernels import functions as fn
 from fastbp.kernels.activation import SOFTMAX
 from fastbp.kernels.compiling import address_of, entry, kernel
+from fastbp.kernels.elementary import exp, log
 from fastbp.kernels.lanes import (
     Doubles,
     Numbers,
@@ -56,7 +56,7 @@ def softmax(a, y, n_units, stride, width):
         largest = largest_of(a, n_units, stride, s)
         total = splat(a, 0.0)
         for k in range(n_units):
-            power = fn.exp(load(a, k * stride + s) - largest)
+            power = exp(load(a, k * stride + s) - largest)
             store(y, k * stride + s, power)
             total = total + power
         for k in range(n_units):
@@ -69,8 +69,8 @@ def log_sum_exp(a, n_units, stride, s):
     largest = largest_of(a, n_units, stride, s)
     total = splat(a, 0.0)
     for k in range(n_units):
-        total = total + fn.exp(load(a, k * stride + s) - largest)
-    return largest, fn.log(total)
+        total = total + exp(load(a, k * stride + s) - largest)
+    return largest, log(total)
 
 
 @kernel

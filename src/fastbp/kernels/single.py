@@ -16,6 +16,7 @@ from typing import NamedTuple
 from fastbp.kernels import functions as fn
 from fastbp.kernels.activation import CUSTOM, IDENTITY, RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import kernel
+from fastbp.kernels.elementary import exp, log
 from fastbp.kernels.lanes import (
     Numbers,
     Shape,
@@ -182,7 +183,7 @@ def softmax(a, y, n_units):
     outlined()
     largest, total = largest_of(a, n_units), splat(a, 0.0)
     for k in range(0, n_units, lanes(a)):
-        y_k = keep_first(fn.exp(load(a, k) - largest), n_units - k)
+        y_k = keep_first(exp(load(a, k) - largest), n_units - k)
         store(y, k, y_k)
         total = total + y_k
     total = splat(a, sum_lanes(total))
@@ -204,8 +205,8 @@ def log_sum_exp(a, n_units):
     """(largest a, ln sum_k exp(a_k - largest a)), in each lane."""
     largest, total = largest_of(a, n_units), splat(a, 0.0)
     for k in range(0, n_units, lanes(a)):
-        total = total + keep_first(fn.exp(load(a, k) - largest), n_units - k)
-    return largest, fn.log(splat(a, sum_lanes(total)))
+        total = total + keep_first(exp(load(a, k) - largest), n_units - k)
+    return largest, log(splat(a, sum_lanes(total)))
 
 
 # ---------------------------------------------------------------------------- backward

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling import address_of, call_address, entry, kernel
-from fastbp.kernels.functions import reciprocal, smallest_normal, square_root
+from fastbp.kernels.elementary import reciprocal, smallest_normal, square_root
 from fastbp.kernels.lanes import (
     Doubles,
     Numbers,
