@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from subprocesses import run_python
 
+from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
@@ -17,8 +18,6 @@ from fastbp.kernels.tile import (
     Weights,
     next_registers,
     registers_of_column,
-    row_products,
-    row_sums,
     terms_of,
     weighted_sums,
 )

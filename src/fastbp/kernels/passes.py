@@ -13,6 +13,7 @@ A layer is worked off some units at a time, so that what was summed up is still 
 the activation function comes to it.
 """
 
+from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
@@ -29,8 +30,6 @@ from fastbp.kernels.tile import (
     Size,
     Weights,
     n_parts_of_terms,
-    row_products,
-    row_sums,
     terms_of,
     terms_of_part,
     units_of_block,
