@@ -52,6 +52,7 @@ LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES, INPUT
 
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
+KEPT_PARAMS = 3  # times the parameters: what a larger one may take, without its gradients, to be the only one kept
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
 MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
@@ -100,8 +101,9 @@ Size = tuple[int, int, bool]  # of a work space: samples, slots, whether it is f
 class Engine:
     """Makes the work space of one network, and runs jobs in it.
 
-    The work spaces of the last jobs are kept, if small, for the next ones of that size: to make one takes longer
-    than a small network's arithmetic. They are taken away while in use, so threads do not share them.
+    The work spaces of the last jobs are kept for the next ones of that size, of large networks without the gradient:
+    to make one takes longer than a small network's arithmetic, and the system takes 5 % of the gradient of a layer of
+    4,096 x 4,096 to clear it. They are taken away while in use, so threads do not share them.
     """
 
     def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
@@ -206,7 +208,6 @@ class Engine:
         n_registers = min(max_tile, -(-n_samples // step) * step) // step
         stride = (n_registers + 1) * step  # at least stride_of in batch.py
         parallel = parallel_address(dtype) if n_slots > 1 else 0
-        n_grads = (n_slots if n_chunks == 1 else n_slots + 1) if with_gradient else 0
 
         def rows(n: int) -> Array:
             return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)
@@ -221,10 +222,15 @@ class Engine:
             by_sample=rows(stride * self._n_by_sample),
             columns=aligned_zeros((topology.n_packed,), dtype),
             zero=np.zeros(1, dtype),
-            grads=aligned_zeros((n_grads, self._packed.params.size), dtype),
+            grads=self._gradients(n_chunks, n_slots if with_gradient else 0),
             errors=np.zeros(n_chunks),
             plan=np.array([max_tile, self._min_chunk, n_slots, worker_address(dtype), parallel], np.int64),
         )
+
+    def _gradients(self, n_chunks: int, n_slots: int) -> Array:
+        """A gradient for each slot, and one for their sum if there are several chunks."""
+        n_sums = 1 if n_slots and n_chunks > 1 else 0
+        return aligned_zeros((n_slots + n_sums, self._packed.params.size), self._dtype)
 
     def run(
         self,
@@ -268,7 +274,7 @@ class Engine:
             memory = self.take((n_samples, n_slots, with_gradient))
             error = run_job(packed, samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
-        if with_gradient and (_is_kept(memory) or len(memory.grads) > 1):
+        if with_gradient and (_is_small(memory) or len(memory.grads) > 1):
             gradient = gradient.copy()  # of a large network this would take a tenth of the time
         self.give_back((n_samples, n_slots, with_gradient), memory)
         return float(error), gradient
@@ -281,16 +287,32 @@ class Engine:
             except IndexError:  # another thread was sooner
                 break
             if kept[0] == size:
-                return kept[1]
+                return self._with_gradients(size, kept[1])
             self._kept.appendleft(kept)
         return self.memory(size[0], size[1], with_gradient=size[2])
 
+    def _with_gradients(self, size: Size, memory: Memory) -> Memory:
+        """A kept work space, with gradients again if it was kept without."""
+        n_samples, n_slots, with_gradient = size
+        if len(memory.grads) or not with_gradient:
+            return memory
+        return memory._replace(grads=self._gradients(self.n_chunks(n_samples), n_slots))
+
     def give_back(self, size: Size, memory: Memory) -> None:
-        """Keep a work space, if it is small, for who takes one of its size next."""
-        if _is_kept(memory):
+        """Keep a work space, if it is small beside the network, for who takes one of its size next."""
+        if _is_small(memory):
             self._kept.append((size, memory))
+        elif _n_bytes(memory) <= KEPT_PARAMS * self._packed.params.nbytes:
+            self._kept.clear()
+            self._kept.append((size, memory._replace(grads=memory.grads[:0].copy())))
 
 
-def _is_kept(memory: Memory) -> bool:
-    """Whether a work space is small enough to be kept; most of it are these two."""
+def _is_small(memory: Memory) -> bool:
+    """Whether a work space is kept as it is; most of it are these two."""
     return memory.z.nbytes + memory.grads.nbytes <= KEPT_BYTES
+
+
+def _n_bytes(memory: Memory) -> int:
+    """Bytes of a work space without its gradients."""
+    arrays = {id(array): array.nbytes for array in memory}  # a may be z
+    return sum(arrays.values()) - memory.grads.nbytes
