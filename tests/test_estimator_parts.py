@@ -196,3 +196,11 @@ def test_trainings_of_one_shape_in_threads():
         together = list(pool.map(lambda seed: fit_iris(seed, early_stopping=seed % 2 == 0).network_.params, range(6)))
     for found, expected in zip(together, alone, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_large_network_leaves_no_template_behind():
+    X, y = np.ones((4, 300)), np.arange(4.0)
+    for hidden, n_kept in ((500, 0), (400, 1)):
+        _template.cache_clear()
+        fastbp.MLPRegressor(hidden_layer_sizes=hidden, early_stopping=False).partial_fit(X, y)
+        assert _template.cache_info().currsize == n_kept

@@ -2,7 +2,7 @@
 
 import math
 from functools import lru_cache
-from operator import is_
+from operator import is_, mul
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from fastbp.network import Network
 from fastbp.topology import Skips, Topology, check_skip
 
 TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
+MOST_WEIGHTS = 1 << 17  # of a network that others are made from
 # fastbp's name of a loss, by scikit-learn's and by the output function
 NETWORK_LOSS = {("log_loss", "softmax"): "cross_entropy", ("log_loss", "logistic"): "binary_cross_entropy"}
 
@@ -69,7 +70,9 @@ def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
     hidden = activation if type(activation) is str else tuple(resolve_hidden(activation, len(sizes) - 2))
     output = given if isinstance(given, Activation) else estimator.out_activation_
     skips = tuple(_skips(estimator.skip, len(sizes)))
-    return _template(tuple(sizes), skips, hidden, output, estimator.loss, vars(estimator).get("quantile"), dtype).twin()
+    is_small = sum(map(mul, sizes, sizes[1:])) <= MOST_WEIGHTS
+    template = _template if is_small else _template.__wrapped__  # what a large one takes is free when it is done with
+    return template(tuple(sizes), skips, hidden, output, estimator.loss, vars(estimator).get("quantile"), dtype).twin()
 
 
 @lru_cache(maxsize=16)
