@@ -175,3 +175,23 @@ def test_what_numba_compiles_with_is_not_imported_for_kept_code(tmp_path):
     second = run_python(LOADED, NUMBA_CACHE_DIR=str(tmp_path)).split()
     assert "numba.typed.typeddict" not in second
     assert not any(name.startswith("scipy") for name in second)
+
+
+TWINS = """
+import sys
+import numpy as np
+from fastbp.kernels.single_outputs import address_of_single_deltas
+
+losses = [int(loss) for loss in sys.argv[1:]]
+first = [address_of_single_deltas(loss, 2, np.dtype(np.float64)) for loss in losses]
+again = [address_of_single_deltas(loss, 2, np.dtype(np.float64)) for loss in losses]
+print(first == again and len(set(again)) == len(losses))
+"""
+
+
+@pytest.mark.compiled_only
+def test_functions_of_one_source_from_several_processes_are_told_apart(tmp_path):
+    """Each process numbers its functions anew: but for their keys, the symbols in two files may be the same."""
+    for loss in ("0", "5", "6"):
+        run_python(TWINS, loss, NUMBA_CACHE_DIR=str(tmp_path))
+    assert run_python(TWINS, "0", "5", "6", NUMBA_CACHE_DIR=str(tmp_path)).strip() == "True"

@@ -6,6 +6,7 @@ cached: the machine code of an entry holds that of everything it calls.
 
 import contextlib
 import gc
+import re
 
 import numba
 import numpy as np
@@ -140,6 +141,8 @@ def entry(func=None, *, key="", **options):
         return lambda f: entry(f, key=key, **options)
     if JIT_DISABLED:
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
+    if key:  # in the symbol as well: what another process numbered and kept may else have the symbol of a twin of this
+        func.__qualname__ += "_" + re.sub(r"\W", "_", key)
     compiled = numba.njit(func, **(OPTIONS | CALLED | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
         compiled._cache = PackageCache(func, f"{key} {describe_options(OPTIONS | options)}")
