@@ -15,7 +15,6 @@ from fastbp.kernels.lanes import (
     load_first,
     number,
     set_number,
-    shift,
     store,
     store_first,
     view,
@@ -109,16 +108,16 @@ def address_of_dh(compiled, dtype):
 
 
 @kernel
-def activate(layer, a, z, start, count):
-    """z_j = h(a_j) for `count` numbers of the views a and z from `start` on: (5.49)."""
-    call_address(layer.h_address, shift(a, start), shift(z, start), count)
+def activate(layer, a, z, count):
+    """z_j = h(a_j) for the first `count` numbers of the views a and z: (5.49)."""
+    call_address(layer.h_address, a, z, count)
 
 
 @kernel
-def multiply_slope(layer, a, z, delta, start, count):
+def multiply_slope(layer, a, z, delta, count):
     """delta_j *= h'(a_j): the factor before the sum in (5.56)."""
     if layer.dh_address != NONE:
-        call_address(layer.dh_address, shift(a, start), shift(z, start), shift(delta, start), count)
+        call_address(layer.dh_address, a, z, delta, count)
 
 
 class Function(NamedTuple):
@@ -133,14 +132,14 @@ class Function(NamedTuple):
 def activate_units(layers, l, a, z):
     """z_j = h(a_j) for the units j of layer l, of one sample."""
     function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
-    activate(function, view(a), view(z), 0, a.size)
+    activate(function, view(a), view(z), a.size)
 
 
 @entry
 def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
     function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
-    multiply_slope(function, view(a), view(z), view(delta), 0, a.size)
+    multiply_slope(function, view(a), view(z), view(delta), a.size)
 
 
 @entry

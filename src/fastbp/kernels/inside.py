@@ -106,7 +106,7 @@ def gradient_sample(call):
     else:
         call_address(number(call.plan, DELTAS), outputs, error)
         if number(call.plan, SLOPES) == 1:  # delta_k = dE_n/dy_k h'(a_k)
-            multiply_slope(layer, a, y, delta, 0, layer.n_units)
+            multiply_slope(layer, a, y, delta, layer.n_units)
     for l in range(net.n_layers - 2, 0, -1):
         backward_layer(net, units, l)
     add_gradient(net, units, call)
@@ -158,7 +158,7 @@ def multiply_output_slope(layer, l, units):
     """delta_k = sum_m v_m dy_m/da_k."""
     a, y, delta = place(layer, l, units.a), place(layer, l, units.z), place(layer, l, units.delta)
     if layer.function != SOFTMAX:
-        multiply_slope(layer, a, y, delta, 0, layer.n_units)
+        multiply_slope(layer, a, y, delta, layer.n_units)
         return
     mean = splat(y, 0.0)
     for k in range(0, layer.n_units, lanes(y)):

@@ -40,10 +40,7 @@ def as_offset(context, builder, value, ty):
 
 
 def _size(size):
-    """The size of a view that only the checks ask for; without them each function would pass one with each view.
-
-    Left out, they saved SAVED.
-    """
+    """The size of a view that only the checks ask for; without them each call would hand one over with each view."""
     return size if config.BOUNDSCHECK else ir.Constant(size.type, ir.Undefined)
 
 

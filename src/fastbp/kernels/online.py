@@ -105,7 +105,7 @@ def error_of(online, t, weight):
         return squared_error_deltas(outputs)
     call_address(online.deltas_address, outputs, online.error)
     if online.slopes:  # delta_k = dE_n/dy_k h'(a_k)
-        multiply_slope(layer, a, y, delta, 0, layer.n_units)
+        multiply_slope(layer, a, y, delta, layer.n_units)
     return number(online.error, 0)
 
 

@@ -70,13 +70,6 @@ def ends_of_sums(net, tile, layer, first, c, out):
 
 
 @kernel
-def multiply_slopes(layer, a, z, delta, tile, n_units):
-    """delta_j *= h'(a_j) for some units of a layer."""
-    inlined()
-    multiply_slope(layer, a, z, delta, 0, n_units * tile.stride)
-
-
-@kernel
 def multiply_rows(values, factors, tile, n_units):
     """values[j] *= factors[j] for some units j."""
     for s in range(0, n_units * tile.stride, lanes(values)):
@@ -107,7 +100,7 @@ def forward(net, tile):
                 z_i = rows_from(tile, tile.z, 0)
                 call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
-                activate(layer, a_j.data, z_j.data, 0, n_units * tile.stride)
+                activate(layer, a_j.data, z_j.data, n_units * tile.stride)
             if tile.dropout.address != NONE and layer.first_unit < first_output:
                 call_address(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
         if layer.function == SOFTMAX:
@@ -141,7 +134,7 @@ def multiply_output_slope(net, tile):
     inlined()
     layer, outputs = outputs_of(net, tile)
     if layer.function != SOFTMAX:
-        multiply_slopes(layer, outputs.a, outputs.y, outputs.delta, tile, layer.n_units)
+        multiply_slope(layer, outputs.a, outputs.y, outputs.delta, layer.n_units * tile.stride)
     elif layer.dh_address != NONE:
         call_address(layer.dh_address, outputs.y, outputs.delta, layer.n_units, tile.stride, tile.width)
 
@@ -220,7 +213,7 @@ def backward(net, tile, lowest):
             if has_dropout:
                 multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
             elif not in_sums:
-                multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
+                multiply_slope(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, n_units * tile.stride)
 
 
 @kernel

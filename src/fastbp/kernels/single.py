@@ -117,9 +117,9 @@ def outputs_of(layer, a, z):
     last = whole(layer.n_units, lanes(z)) - lanes(z)
     if layer.function == CUSTOM:  # h(0) may be anything
         store(z, last, splat(z, 0.0))
-        activate(layer, a, z, 0, layer.n_units)
+        activate(layer, a, z, layer.n_units)
         return
-    activate(layer, a, z, 0, last + lanes(z))
+    activate(layer, a, z, last + lanes(z))
     store(z, last, keep_first(load(z, last), layer.n_units - last))
 
 
@@ -238,7 +238,7 @@ def multiply_slopes(layer, l, units):
         if layer.function != CUSTOM:  # h'(0) may be anything
             n_units = whole(n_units, lanes(units.delta))
         a, z, delta = place(layer, l, units.a), place(layer, l, units.z), place(layer, l, units.delta)
-        multiply_slope(layer, a, z, delta, 0, n_units)
+        multiply_slope(layer, a, z, delta, n_units)
 
 
 @kernel
