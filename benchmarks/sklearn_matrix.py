@@ -5,6 +5,9 @@
 Every fit of iris, breast_cancer, digits and diabetes, by solver, activation, schedule and early stopping, 25 epochs,
 on one core. Both are fitted in turn; times are medians over the rounds, of the processor time of this one thread,
 which other processes on the machine disturb least.
+
+asv imports every file of this folder, where scikit-learn may be missing: so it is imported, and the core chosen, only
+when this one is run.
 """
 
 import argparse
@@ -14,21 +17,15 @@ import statistics
 import time
 import warnings
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
 import numpy as np
-from sklearn import datasets, neural_network
-from sklearn.preprocessing import StandardScaler
 
 import fastbp
 
 DATA = {
-    "iris": ("MLPClassifier", datasets.load_iris),
-    "breast_cancer": ("MLPClassifier", datasets.load_breast_cancer),
-    "digits": ("MLPClassifier", datasets.load_digits),
-    "diabetes": ("MLPRegressor", datasets.load_diabetes),
+    "iris": "MLPClassifier",
+    "breast_cancer": "MLPClassifier",
+    "digits": "MLPClassifier",
+    "diabetes": "MLPRegressor",
 }
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 WAYS = [  # (solver, schedule, early stopping)
@@ -36,6 +33,16 @@ WAYS = [  # (solver, schedule, early stopping)
     *itertools.product(("sgd",), ("constant", "invscaling", "adaptive"), (False, True)),
     ("lbfgs", "constant", False),
 ]
+
+
+def data_set(name, args):
+    """X and y as the options want them."""
+    from sklearn import datasets
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    X = StandardScaler().fit_transform(X) if args.scaled else X
+    return X.astype("f4" if args.float32 else "f8"), y
 
 
 def fit(make, X, y, options):
@@ -63,12 +70,13 @@ def same_predictions(theirs, ours, X):
 
 def compare(name, options, X, y, rounds):
     """A row: (deviation, equal, ratio of the times, our time)."""
-    kind = DATA[name][0]
+    from sklearn import neural_network
+
     seconds = ([], [])
     for _ in range(rounds):
-        theirs, duration = fit(getattr(neural_network, kind), X, y, options)
+        theirs, duration = fit(getattr(neural_network, DATA[name]), X, y, options)
         seconds[0].append(duration)
-        ours, duration = fit(getattr(fastbp, kind), X, y, options)
+        ours, duration = fit(getattr(fastbp, DATA[name]), X, y, options)
         seconds[1].append(duration)
     their_time, our_time = map(statistics.median, seconds)
     if isinstance(theirs, str) or isinstance(ours, str):
@@ -78,6 +86,7 @@ def compare(name, options, X, y, rounds):
 
 
 def main():
+    """Print a row for each fit, and the geometric means."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scaled", action="store_true", help="standardise the columns first")
@@ -85,13 +94,13 @@ def main():
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
     args = parser.parse_args()
     warnings.simplefilter("ignore")
+    stay_on_one_core()
     print(f"{'data':14}{'solver':7}{'schedule':12}{'stop':6}{'activation':11}deviation  equal   ratio  ms")
     rows = []
     for name, (solver, schedule, stop), activation in itertools.product(args.data, WAYS, ACTIVATIONS):
-        X, y = DATA[name][1](return_X_y=True)
-        X = (StandardScaler().fit_transform(X) if args.scaled else X).astype("f4" if args.float32 else "f8")
+        X, y = data_set(name, args)
         options = {"solver": solver, "learning_rate": schedule, "early_stopping": stop, "activation": activation}
-        fit(getattr(fastbp, DATA[name][0]), X, y, options)  # compiles
+        fit(getattr(fastbp, DATA[name]), X, y, options)  # compiles
         row = compare(name, options, X, y, args.rounds)
         rows.append((name, solver, *row))
         labels = f"{name:14}{solver:7}{schedule:12}{stop!s:6}{activation:11}"
@@ -101,6 +110,15 @@ def main():
     for label in ("adam", "sgd", "lbfgs", *args.data):
         print_mean(label, [row[4] for row in rows if label in row[:2]])
     print_mean("all", [row[4] for row in rows])
+
+
+def stay_on_one_core():
+    """One core, and one thread of BLAS, of this process from now on."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def print_mean(label, ratios):
