@@ -9,6 +9,7 @@ import sklearn.datasets
 import sklearn.neural_network as sk
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastbp
 from fastbp import engine
@@ -204,3 +205,19 @@ def test_a_large_network_leaves_no_template_behind():
         _template.cache_clear()
         fastbp.MLPRegressor(hidden_layer_sizes=hidden, early_stopping=False).partial_fit(X, y)
         assert _template.cache_info().currsize == n_kept
+
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_lbfgs_keeps_blas_to_one_thread():
+    """SciPy's vectors are short: threads for them cost ten times what the gradients do."""
+    X, y = sklearn.datasets.load_iris(return_X_y=True)
+    seen = []
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        fastbp.MLPClassifier((5,), solver="lbfgs", max_iter=3, callback=lambda _: seen.append(blas_threads())).fit(X, y)
+        assert blas_threads() == before
+    assert len(seen) == 3
+    assert all(n == 1 for threads in seen for n in threads)
