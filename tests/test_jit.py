@@ -8,7 +8,6 @@ import numba
 import numpy as np
 import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
-from numba.core.errors import TypingError
 from oracle import central_difference
 from shapes import COVERING, SKIPS
 from subprocesses import run_python
@@ -341,6 +340,14 @@ def test_a_work_space_keeps_what_it_leads_to():
     assert np.allclose(y, expected)
 
 
+def test_work_spaces_are_apart():
+    spaces = fastbp.Network((2, 3, 1)).workspace(3)
+    assert spaces.ndim == 2
+    assert len(spaces) == 3
+    assert spaces.ctypes.data % 64 == 0
+    assert spaces.strides[0] % 64 == 0
+
+
 # ---------------------------------------------------------------------------- kept on disk
 
 KEPT = """
@@ -385,113 +392,3 @@ def test_a_function_compiled_with_another_version_is_refused():
     with pytest.raises(ValueError, match="from the version of fastbp that this function was compiled with"):
         jit.forward(net.packed, np.ones(2), y, work)
     assert y == 5.0
-
-
-# ---------------------------------------------------------------------------- what is refused
-
-
-def arguments_of(net):
-    n_in, n_out = net.sizes[0], net.sizes[-1]
-    ones = np.ones(max(n_in, n_out, net.n_params) + 1)
-    return {
-        "x": ones[:n_in], "y": ones[:n_out].copy(), "t": ones[:n_out], "v": ones[:n_out],
-        "grad": ones[: net.n_params].copy(), "dx": ones[:n_in].copy(), "work": net.workspace(),
-    }  # fmt: skip
-
-
-NAMES = {"forward": ("x", "y"), "gradient": ("x", "t", "grad"), "input_gradient": ("x", "v", "dx")}
-SIZES = [(function, name) for function, names in NAMES.items() for name in (*names, "work")]
-
-
-@pytest.mark.parametrize(("function", "name"), SIZES)
-@pytest.mark.parametrize("change", [1, -1])
-def test_another_size_is_refused(function, name, change):
-    net = fastbp.Network((2, 4, 3), seed=0)
-    arguments = arguments_of(net)
-    used = {key: arguments[key].copy() if key != "work" else arguments[key] for key in (*NAMES[function], "work")}
-    if name == "work":
-        used[name] = used[name][: 5 + change]
-    else:
-        used[name] = np.ones(used[name].size + change)
-    before = {key: value.copy() for key, value in used.items()}
-    with pytest.raises(ValueError, match=rf"\b{name} must"):
-        getattr(jit, function)(net.packed, **used)
-    assert all(np.array_equal(used[key], before[key]) for key in used)
-
-
-@pytest.mark.parametrize("function", NAMES)
-def test_a_work_space_of_another_network_is_refused(function):
-    net, other = (fastbp.Network((2, 4, 3), seed=0) for _ in range(2))
-    arguments = arguments_of(other)
-    with pytest.raises(ValueError, match="work must be the work space of the network in packed"):
-        getattr(jit, function)(net.packed, **{key: arguments[key] for key in (*NAMES[function], "work")})
-
-
-def test_too_few_parameters_are_refused():
-    net = fastbp.Network((2, 4, 3), seed=0)
-    packed = jit.with_params(net.packed, net.params[:-1].copy())
-    with pytest.raises(ValueError, match="params must be as many as the network has"):
-        jit.forward(packed, np.ones(2), np.ones(3), net.workspace())
-
-
-WRONG = {
-    "dtype": lambda array: array.astype(np.float32 if array.dtype == np.float64 else np.int32),
-    "two dimensions": lambda array: array.reshape(1, -1),
-    "strided": lambda array: np.repeat(array, 2)[::2],
-    "a list": lambda array: array.tolist(),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-@pytest.mark.parametrize(("function", "name"), SIZES)
-def test_arrays_of_another_kind_are_refused_from_python(function, name, kind):
-    net = fastbp.Network((2, 4, 3), seed=0)
-    arguments = arguments_of(net)
-    used = {key: arguments[key] for key in (*NAMES[function], "work")}
-    used[name] = WRONG[kind](used[name])
-    with pytest.raises(TypeError, match=f"{function}: {name} must be"):
-        getattr(jit, function)(net.packed, **used)
-
-
-@pytest.mark.compiled_only
-@pytest.mark.parametrize(("name", "kind"), [("y", "dtype"), ("x", "two dimensions"), ("work", "strided")])
-def test_arrays_of_another_kind_are_refused_when_a_function_is_compiled(name, kind):
-    net = fastbp.Network((2, 4, 3), seed=0)
-    used = {key: arguments_of(net)[key] for key in ("x", "y", "work")}
-    used[name] = WRONG[kind](used[name])
-
-    @numba.njit
-    def call(packed, x, y, work):
-        jit.forward(packed, x, y, work)
-
-    with pytest.raises(TypingError, match=f"forward: {name} must be"):
-        call(net.packed, used["x"], used["y"], used["work"])
-
-
-def test_what_is_no_network_is_refused():
-    with pytest.raises(TypeError, match=r"forward: packed must be net\.packed; got Network"):
-        jit.forward(fastbp.Network((2, 1)), np.ones(2), np.ones(1), np.ones(100, np.int64))
-
-
-def test_threshold_has_outputs_and_no_gradient():
-    net = fastbp.Network((2, 4, 3), activation="threshold", seed=0)
-    arguments = arguments_of(net)
-    jit.forward(net.packed, arguments["x"], arguments["y"], arguments["work"])
-    assert np.allclose(arguments["y"], net.forward(np.ones((1, 2))))
-    for function in ("gradient", "input_gradient"):
-        with pytest.raises(ValueError, match=f"{function} needs activation functions with a derivative"):
-            getattr(jit, function)(net.packed, **{key: arguments[key] for key in (*NAMES[function], "work")})
-
-
-@pytest.mark.parametrize("n", [0, -1, 1.5])
-def test_numbers_of_work_spaces_that_make_no_sense(n):
-    with pytest.raises((ValueError, TypeError), match="n must be"):
-        fastbp.Network((2, 1)).workspace(n)
-
-
-def test_work_spaces_are_apart():
-    spaces = fastbp.Network((2, 3, 1)).workspace(3)
-    assert spaces.ndim == 2
-    assert len(spaces) == 3
-    assert spaces.ctypes.data % 64 == 0
-    assert spaces.strides[0] % 64 == 0
