@@ -1,6 +1,6 @@
 """Bad input: each public argument of each public call takes what is right, in any form, and refuses all else.
 
-The table is in `bad_input.py`. What is refused is a ValueError or TypeError that names the argument, and
+The table is in `bad_input.py`, the forms in `array_forms.py`. What is refused is a ValueError or TypeError that names the argument, and
 not a bit of the network has changed.
 """
 
@@ -16,6 +16,7 @@ from functools import partial
 import bad_input as table
 import numpy as np
 import pytest
+from array_forms import FORMS, FORMS_OF_NUMBERS
 from cases import COMPILED
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +100,7 @@ def test_arrays_in_any_form(use):
     if use.call == "check_gradient" and not COMPILED:
         pytest.skip("two losses for each parameter and form: half a minute uncompiled")
     array = table.ARRAYS[use.argument]
-    for name, form in (table.FORMS | table.FORMS_OF_NUMBERS).items():
+    for name, form in (FORMS | FORMS_OF_NUMBERS).items():
         if use.argument == "a" and name in ("float16", "float32"):
             continue  # h keeps the dtype
         same_bits(use, form(array), array)
@@ -217,14 +218,14 @@ def test_drawn_arrays(data):
     place = tuple(data.draw(st.integers(0, n - 1)) for n in array.shape)
     defect = data.draw(st.sampled_from([None, *ALL_DEFECTS]))
     if defect is None or not is_wrong_for(defect, use.argument):
-        forms = table.FORMS | table.FORMS_OF_NUMBERS
+        forms = FORMS | FORMS_OF_NUMBERS
         name = data.draw(st.sampled_from(sorted(forms)))
         if use.argument != "a" or name not in ("float16", "float32"):
             same_bits(use, forms[name](array), array)
         return
     value = ALL_DEFECTS[defect](array, place)
     if type(value) is np.ndarray and value.ndim and not value.dtype.names:
-        value = table.FORMS[data.draw(st.sampled_from(sorted(table.FORMS)))](value)
+        value = FORMS[data.draw(st.sampled_from(sorted(FORMS)))](value)
     check_refused(use, value)
 
 
