@@ -1,7 +1,7 @@
 """Bad input: each public argument of each public call takes what is right, in any form, and refuses all else.
 
-The table is in `bad_input.py`, the forms in `array_forms.py`. What is refused is a ValueError or TypeError that names the argument, and
-not a bit of the network has changed.
+The table is in `bad_input.py`, the forms in `array_forms.py`. What is refused is a
+ValueError or TypeError that names the argument, and not a bit of the network has changed.
 """
 
 import datetime
