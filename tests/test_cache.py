@@ -1,6 +1,7 @@
 """Machine code kept on disk: never stale, never damaged, and never needed."""
 
 import os
+import runpy
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -276,6 +277,19 @@ def test_options_tell_twins_apart(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         twins.strict(0.0)
     assert os.path.commonpath([tmp_path, twins.strict._cache.cache_path]) == str(tmp_path)
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled, nothing kept")
+def test_an_edited_function_outside_of_the_kernels_is_compiled_anew(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(cache.config, "CACHE_DIR", str(tmp_path / "cache"))
+    results = []
+    for text in (TWINS, TWINS, TWINS.replace("1.0 / x", "3.0 / x")):
+        (tmp_path / "edited.py").write_text(text)
+        edited = runpy.run_path(str(tmp_path / "edited.py"))
+        results.append((edited["quiet"](2.0), sum(edited["quiet"].stats.cache_hits.values())))
+    assert results == [(0.5, 0), (0.5, 1), (1.5, 0)]
+    assert len(cached_files(tmp_path / "cache")) == 1
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled, nothing kept")

@@ -4,7 +4,7 @@ Numba stamps a cached function with the file it stands in alone: after an upgrad
 another file it would go on running the old machine code (numba issues 8851, 10659). It finds the code through
 an index, in which processes that write at once lose or swap entries, and it believes whatever it reads. Here
 each function, for each signature and processor, has one file; its name follows from them, and its checksum
-covers the stamp of all kernel sources.
+covers the stamp of all kernel sources, and that of the function's own file where it stands elsewhere.
 """
 
 import contextlib
@@ -37,6 +37,12 @@ def package_stamp():
     return digest.digest()
 
 
+def own_stamp(py_func):
+    """Hash of the file a function stands in, where that is none of the kernels' own: a test, a benchmark."""
+    path = Path(py_func.__code__.co_filename)
+    return b"" if path.parent == Path(__file__).parent else hashlib.sha256(path.read_bytes()).digest()
+
+
 def _locator(name):
     """Numba's class; up to 0.61 its name begins with an underscore."""
     return getattr(caching, name, None) or getattr(caching, "_" + name)
@@ -60,9 +66,9 @@ class _Places(caching.CompileResultCacheImpl):
 class CodeFiles(caching.IndexDataCacheFile):
     """The files of one function: a checksum, then a pickle of the key and the code."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, own=b""):
         super().__init__(folder, name, package_stamp())
-        self._name = name
+        self._name, self._own = name, own
 
     def path(self, key):
         """The file for one key: what the machine code depends on besides the sources."""
@@ -70,7 +76,7 @@ class CodeFiles(caching.IndexDataCacheFile):
         return os.path.join(self._cache_path, f"{self._name}.{digest[:16]}.nbc")
 
     def _checksum(self, content):
-        return hashlib.sha256(package_stamp() + content).digest()
+        return hashlib.sha256(package_stamp() + self._own + content).digest()
 
     def load(self, key):
         """The code, or None if there is none, or if it is damaged or of other sources: nothing of that is unpickled."""
@@ -104,7 +110,7 @@ class PackageCache(caching.FunctionCache):
     def __init__(self, py_func, key):
         super().__init__(py_func)
         self._key = key
-        self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base)
+        self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base, own_stamp(py_func))
 
     def load_overload(self, sig, target_context):
         """The compiled function, or None: then Numba compiles it.
