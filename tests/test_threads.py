@@ -46,7 +46,7 @@ def test_no_more_threads_than_the_process_or_its_container_may_run(monkeypatch):
     assert threads.available() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {5}, raising=False)
     assert threads.available() == 1
-    with threads.limit(None, n_chunks=16) as n_slots:
+    with threads.limit(None, most=16) as n_slots:
         assert n_slots == 1
 
 
@@ -74,18 +74,18 @@ def test_the_number_of_threads_is_put_back(monkeypatch):
     before, seen = numba.get_num_threads(), []
     monkeypatch.setattr(threads, "config", Namespace(NUMBA_NUM_THREADS=64))
     monkeypatch.setattr(numba, "set_num_threads", seen.append)
-    with pytest.raises(LookupError), threads.limit(5, n_chunks=16) as n_slots:
+    with pytest.raises(LookupError), threads.limit(5, most=16) as n_slots:
         assert (n_slots, seen) == (5, [5])
         raise LookupError
     assert seen == [5, before]
-    with threads.limit(5, n_chunks=16) as n_slots:
+    with threads.limit(5, most=16) as n_slots:
         assert n_slots == 5, "the failed one keeps the threads for itself"
 
 
 def test_only_one_caller_launches_threads(monkeypatch):
     monkeypatch.setattr(threads, "config", Namespace(NUMBA_NUM_THREADS=64))
     monkeypatch.setattr(numba, "set_num_threads", lambda n: None)
-    with threads.limit(4, n_chunks=16) as first, threads.limit(4, n_chunks=16) as second:
+    with threads.limit(4, most=16) as first, threads.limit(4, most=16) as second:
         assert (first, second) == (4, 1)
 
 

@@ -44,6 +44,7 @@ from fastbp.kernels.packed import (
     NONE,
     Packed,
 )
+from fastbp.kernels.shares import LOG_SHARE_PRODUCTS, share_addresses
 from fastbp.topology import Topology
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
@@ -64,7 +65,7 @@ LINKS_BYTES = 5 << 18
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
 # network of many parameters wants many samples in it.
 MIN_CHUNK_PRODUCTS = 1 << 20
-SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 17, 512
+SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 15, 512
 MIN_CHUNK_REGISTERS = 8
 
 # A compiled call cannot be interrupted: it does a part of the samples, of so many products, in some 0.05 s. What
@@ -95,7 +96,7 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
 
 
-Size = tuple[int, int, bool]  # of a work space: samples, slots, whether it is for gradients
+Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
 
 
 class Engine:
@@ -190,6 +191,12 @@ class Engine:
         """Chunks into which so many samples are cut."""
         return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
 
+    def most_threads(self, n_samples: int) -> int:
+        """Threads that find something to do in a gradient: a chunk each, or a share of the only one."""
+        n_chunks = self.n_chunks(n_samples)
+        shares = n_samples * self._packed.params.size >> LOG_SHARE_PRODUCTS
+        return n_chunks if n_chunks > 1 else max(1, min(MAX_CHUNKS, shares))
+
     def _max_tile(self) -> int:
         """Most samples in a tile."""
         step, n_units = int(lanes_of(self._dtype)), self._topology.n_units
@@ -200,14 +207,16 @@ class Engine:
         n_samples = TILE_BYTES // ((3 * n_units + self._n_by_sample) * self._dtype.itemsize)
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
-    def memory(self, n_samples: int, n_slots: int = 1, *, with_gradient: bool = True) -> Memory:
-        """Work space for batches of up to `n_samples` samples, `n_slots` chunks at a time."""
+    def memory(self, n_samples: int, n_threads: int = 1, *, with_gradient: bool = True) -> Memory:
+        """Work space for batches of up to `n_samples` samples, on `n_threads` threads."""
         topology, dtype = self._topology, self._dtype
         step, n_chunks = int(lanes_of(dtype)), self.n_chunks(n_samples)
+        n_slots = min(n_threads, n_chunks)
         max_tile = self._max_tile()
         n_registers = min(max_tile, -(-n_samples // step) * step) // step
         stride = (n_registers + 1) * step  # at least stride_of in batch.py
-        parallel = parallel_address(dtype) if n_slots > 1 else 0
+        parallel = parallel_address(dtype) if n_slots > 1 else NONE
+        by_shares = share_addresses(dtype) if n_threads > n_slots == 1 else (NONE, NONE, NONE)
 
         def rows(n: int) -> Array:
             return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)
@@ -224,7 +233,9 @@ class Engine:
             zero=np.zeros(1, dtype),
             grads=self._gradients(n_chunks, n_slots if with_gradient else 0),
             errors=np.zeros(n_chunks),
-            plan=np.array([max_tile, self._min_chunk, n_slots, worker_address(dtype), parallel], np.int64),
+            plan=np.array(
+                [max_tile, self._min_chunk, n_slots, n_threads, worker_address(dtype), parallel, *by_shares], np.int64
+            ),
         )
 
     def _gradients(self, n_chunks: int, n_slots: int) -> Array:
@@ -270,13 +281,14 @@ class Engine:
         """`run` in one compiled call."""
         n_samples, with_gradient = len(samples.x), kind == GRADIENT
         packed = self.for_inputs if kind == INPUT_DELTA else self._packed
-        with threads.limit(n_threads, self.n_chunks(n_samples)) as n_slots:
-            memory = self.take((n_samples, n_slots, with_gradient))
+        most = self.most_threads(n_samples) if with_gradient else self.n_chunks(n_samples)
+        with threads.limit(n_threads, most) as n_used:
+            memory = self.take((n_samples, n_used, with_gradient))
             error = run_job(packed, samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
         if with_gradient and (_is_small(memory) or len(memory.grads) > 1):
             gradient = gradient.copy()  # of a large network this would take a tenth of the time
-        self.give_back((n_samples, n_slots, with_gradient), memory)
+        self.give_back((n_samples, n_used, with_gradient), memory)
         return float(error), gradient
 
     def take(self, size: Size) -> Memory:
@@ -293,10 +305,11 @@ class Engine:
 
     def _with_gradients(self, size: Size, memory: Memory) -> Memory:
         """A kept work space, with gradients again if it was kept without."""
-        n_samples, n_slots, with_gradient = size
+        n_samples, n_threads, with_gradient = size
         if len(memory.grads) or not with_gradient:
             return memory
-        return memory._replace(grads=self._gradients(self.n_chunks(n_samples), n_slots))
+        n_chunks = self.n_chunks(n_samples)
+        return memory._replace(grads=self._gradients(n_chunks, min(n_threads, n_chunks)))
 
     def give_back(self, size: Size, memory: Memory) -> None:
         """Keep a work space, if it is small beside the network, for who takes one of its size next."""

@@ -83,10 +83,10 @@ def available() -> int:
 
 
 @contextmanager
-def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
-    """How many of `n_chunks` chunks to work on at a time, each on a thread: up to n_threads (None: `available()`)."""
+def limit(n_threads: int | None, most: int) -> Iterator[int]:
+    """How many threads to use for work that is enough for `most`: up to n_threads (None: `available()`)."""
     _launch_threads()
-    if n_chunks == 1:  # not worth 4 us to ask Numba
+    if most == 1:  # not worth 4 us to ask Numba
         yield 1
         return
     present = numba.get_num_threads()
@@ -96,7 +96,7 @@ def limit(n_threads: int | None, n_chunks: int) -> Iterator[int]:
         return
     try:
         numba.set_num_threads(wanted)
-        yield min(wanted, n_chunks)
+        yield min(wanted, most)
     finally:
         numba.set_num_threads(present)
         _parallel.release()

@@ -185,7 +185,7 @@ class Training:
             shuffle=self.shuffles,
             whole_epochs=self.watched,
         )
-        self.n_chunks = net.engine.n_chunks(min(size, self.run_state.part_size))
+        self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
         self.train = epochs.train_online if one_by_one else epochs.train
 
@@ -251,21 +251,21 @@ class Training:
         """One compiled call: to the end of the epoch if Python is to look at it, and not for long anyway."""
         epoch = int(self.run_state.position[0])
         begin = time.perf_counter()
-        with threads.limit(self.options.n_threads, self.n_chunks) as n_slots:
-            memory = self._memory(n_slots)
+        with threads.limit(self.options.n_threads, self.most_threads) as n_threads:
+            memory = self._memory(n_threads)
             finite = self.train(self.net.packed, self.samples, memory, self.solver, self.run_state, self.n_parts)
         seconds = time.perf_counter() - begin
         if seconds > RETURN_SECONDS or self.run_state.position[0] == epoch or not self.watched:
             self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
         return bool(finite)
 
-    def _memory(self, n_slots: int) -> batch.Memory | OnlineMemory:
+    def _memory(self, n_threads: int) -> batch.Memory | OnlineMemory:
         """Work space for the steps; made anew if another number of threads is free than the last time."""
         if isinstance(self.memory, OnlineMemory):
             return self.memory
-        if self.memory is None or self.memory.plan[batch.SLOTS] != n_slots:
+        if self.memory is None or self.memory.plan[batch.THREADS] != n_threads:
             run = self.run_state
-            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_slots)
+            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_threads)
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
 

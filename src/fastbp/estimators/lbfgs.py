@@ -38,7 +38,7 @@ class Objective:
         l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
         self.penalized = Penalized(total, share_of(estimator, net), l1, l2, n_weights)
         self.net, self.samples, self.params = net, samples, net.params
-        self.n_threads, self.n_chunks = n_threads_of(estimator.n_jobs), net.engine.n_chunks(len(samples.x))
+        self.n_threads, self.most_threads = n_threads_of(estimator.n_jobs), net.engine.most_threads(len(samples.x))
         self.is_one_call = len(samples.x) <= net.engine.most_samples(batch.GRADIENT)
         self.last, self._gradient = np.inf, np.empty(0)
 
@@ -46,8 +46,8 @@ class Objective:
         """The loss."""
         engine, packed, self._gradient = self.net.engine, self.net.packed, np.empty_like(self.params)
         if self.is_one_call:
-            with threads.limit(self.n_threads, self.n_chunks) as n_slots:
-                size = (len(self.samples.x), n_slots, True)
+            with threads.limit(self.n_threads, self.most_threads) as n_used:
+                size = (len(self.samples.x), n_used, True)
                 memory = engine.take(size)
                 self.last = loss_and_gradient(packed, self.samples, memory, self.penalized, params, self._gradient)
             engine.give_back(size, memory)

@@ -199,7 +199,7 @@ class StochasticTraining:
         self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
         self.watch = Watch(estimator, net, held_out, evaluated)
-        self.n_chunks = net.engine.n_chunks(self.batch_size)
+        self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
         n_scored = len(held_out.x) if self.watch.judge is not None and held_out is not None else 0
         self.scored = 0 < n_scored <= net.engine.part_size
@@ -274,8 +274,8 @@ class StochasticTraining:
         samples = self.samples._replace(order=orders.ravel()) if self.is_ordered else self.samples
         course = self._course(len(orders))
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
-            with threads.limit(self.watch.n_threads, self.n_chunks) as n_slots:
-                size = (self.most_samples, n_slots, True)
+            with threads.limit(self.watch.n_threads, self.most_threads) as n_threads:
+                size = (self.most_samples, n_threads, True)
                 memory = self.net.engine.take(size)
                 if self.dropout.address != NONE:
                     self.dropout = dropout.with_slots(self.dropout, memory.z)

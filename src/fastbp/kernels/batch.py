@@ -3,7 +3,8 @@
 The samples of a batch are cut into chunks, by their number and the network's size alone. Each chunk
 adds up a gradient of its own, a tile of samples at a time; the chunks' gradients are added in order. So
 the bits of the result do not depend on the number of threads. As many chunks as there are threads are
-worked on at a time, each in a *slot* of the work space.
+worked on at a time, each in a *slot* of the work space. A batch too small for two chunks may be worth several
+threads all the same: see `shares.py`.
 
 What is done with a chunk, `work_on_chunk`, is compiled once for each dtype, and called through its
 address by whatever loops over chunks: the engine is not compiled anew into each of them.
@@ -27,8 +28,8 @@ from fastbp.kernels.gather import (
     transpose_layers,
 )  # fmt: skip
 from fastbp.kernels.lanes import Doubles, Numbers, inlined, lanes, load, number, set_number, shift, store, view
-from fastbp.kernels.packed import Net, net_of
-from fastbp.kernels.passes import backward, forward, gradient, output_delta, pack_columns, rows_from
+from fastbp.kernels.packed import NONE, Net, net_of
+from fastbp.kernels.passes import Share, backward, forward, gradient, output_delta, pack_columns, rows_from
 from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
 
@@ -61,9 +62,10 @@ class Memory(NamedTuple):
     plan: np.ndarray  # see below
 
 
-# What `Memory.plan` holds: most samples in a tile; fewest in a chunk; chunks at a time; the addresses of
-# `work_on_chunk` and, if there are several chunks at a time, of `in_parallel`
-TILE, CHUNK, SLOTS, WORKER, PARALLEL = range(5)
+# What `Memory.plan` holds: most samples in a tile; fewest in a chunk; chunks at a time; threads; and addresses: of
+# `work_on_chunk`; for chunks on several threads, of `in_parallel`; for one chunk, of `work_by_shares` and of the two
+# functions that it calls; or NONE
+TILE, CHUNK, SLOTS, THREADS, WORKER, PARALLEL, SHARER, SHARE_WORKER, SHARES_PARALLEL = range(9)
 
 
 class Space(NamedTuple):
@@ -88,8 +90,12 @@ class Space(NamedTuple):
     max_tile: int
     min_chunk: int
     n_slots: int
+    n_threads: int
     worker: int
     parallel: int
+    sharer: int
+    share_worker: int
+    shares_parallel: int
 
 
 class Job(NamedTuple):
@@ -121,7 +127,8 @@ def space_of(memory):
         view(memory.by_sample), view(memory.columns), view(memory.zero), view(memory.grads), view(memory.errors),
         memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
         memory.grads.shape[1], memory.errors.size,
-        plan[TILE], plan[CHUNK], plan[SLOTS], plan[WORKER], plan[PARALLEL],
+        plan[TILE], plan[CHUNK], plan[SLOTS], plan[THREADS], plan[WORKER], plan[PARALLEL], plan[SHARER],
+        plan[SHARE_WORKER], plan[SHARES_PARALLEL],
     )  # fmt: skip
 
 
@@ -135,17 +142,26 @@ def stride_of(n_registers):
 
 
 @kernel
-def tile_of(space, dropout, slot, start, n_samples):
-    """A slot's memory, for the `n_samples` samples of a job from `start` on."""
+def part_of_tile(space, dropout, slot, start, n_samples, share):
+    """A share of the samples of a tile, in a slot's memory; the tile begins with sample `start` of a job."""
     inlined()
     z, step = slot * space.n_z, lanes(space.z)
     n_registers = (n_samples + step - 1) // step
+    first, last = part_of(n_samples, share.index, share.n_shares, step)
+    z_first, t_first, width = z + first, slot * space.n_t + first, (last - first + step - 1) // step * step
     return Tile(
-        shift(space.a, z), shift(space.z, z), shift(space.delta, z), shift(space.t, slot * space.n_t),
-        shift(space.weight, slot * space.n_weight), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.zero, n_samples, n_registers * step, stride_of(n_registers) * step,
-        dropout_from(dropout, start, z),
+        shift(space.a, z_first), shift(space.z, z_first), shift(space.delta, z_first), shift(space.t, t_first),
+        shift(space.weight, slot * space.n_weight + first), shift(space.by_sample, slot * space.n_by_sample),
+        space.columns, space.zero, last - first, width, stride_of(n_registers) * step,
+        dropout_from(dropout, start + first, z_first), first, n_registers * step,
     )  # fmt: skip
+
+
+@kernel
+def tile_of(space, dropout, slot, start, n_samples):
+    """A slot's memory, for the `n_samples` samples of a job from `start` on."""
+    inlined()
+    return part_of_tile(space, dropout, slot, start, n_samples, Share(0, 1))
 
 
 @kernel
@@ -226,7 +242,8 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         if wants_gradient:
             transpose_layers(net, tile)
             taken = step.taken and is_one_tile(space, job) and np.isfinite(number(total, 0))
-            gradient(net, tile, grad, k > 0, Step(taken, step.rule, step.learning_rate, step.scale))
+            along = Step(taken, step.rule, step.learning_rate, step.scale)
+            gradient(net, tile, grad, k > 0, along, Share(0, 1))
 
 
 work_on_chunk = entry(work_on_chunk)
@@ -257,8 +274,11 @@ def work(net, data, space, job, dropout, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     inlined()
     n_chunks = n_chunks_of(space, job.n_samples)
+    if space.sharer != NONE and n_chunks == 1 and job.kind in (GRADIENT, STEP):
+        call_address(space.sharer, net, data, space, job, dropout, step)
+        return number(space.errors, 0)
     if job.kind not in (FORWARD, ERROR):
-        pack_columns(net, space.columns)
+        pack_columns(net, space.columns, Share(0, 1))
     for first in range(0, n_chunks, space.n_slots):
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:

@@ -19,12 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.activation import multiply_slope
 from fastbp.kernels.compiling import address_of, entry, kernel
 from fastbp.kernels.gather import Dropout, Tile
 from fastbp.kernels.lanes import lanes, load, number, select, set_number, shift, store, view
 from fastbp.kernels.packed import Layer
-from fastbp.kernels.passes import rows_from
+from fastbp.kernels.passes import multiply_slopes, rows_from
 from fastbp.kernels.randomness import nth_random
 
 
@@ -58,9 +57,11 @@ def drop(layer, tile, rate, first, n_units):
     j = layer.first_unit + first
     z, slopes = rows_from(tile, tile.z, j).data, rows_from(tile, tile.dropout.slopes, j).data
     m = rows_from(tile, tile.delta, j).data  # delta comes later
-    for s in range(0, n_units * tile.stride, lanes(z)):
-        store(slopes, s, 1.0)
-    multiply_slope(layer, rows_from(tile, tile.a, j).data, z, slopes, n_units * tile.stride)
+    for unit in range(n_units):
+        row = unit * tile.stride
+        for s in range(row, row + tile.width, lanes(z)):
+            store(slopes, s, 1.0)
+    multiply_slopes(layer, rows_from(tile, tile.a, j).data, z, slopes, tile, n_units)
     for unit in range(n_units):
         row = unit * tile.stride
         draw_factors(shift(m, row), tile, rate, j + unit)

@@ -84,12 +84,14 @@ class Tile(NamedTuple):
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
     dropout: Dropout
+    first: int  # of a part of a tile: the sample of the whole one that it begins with; or 0
+    n_rows: int  # width of the whole tile
 
 
 @kernel
 def rows_of_layer(tile, layer):
     """Where z of a layer is kept sample by sample: row s is that of sample s. In panels: one stream of memory."""
-    return Terms(shift(tile.by_sample, layer.rows * tile.width), PANELS, tile.width, 0)
+    return Terms(shift(tile.by_sample, layer.rows * tile.n_rows), PANELS, tile.n_rows, tile.first)
 
 
 @kernel

@@ -13,11 +13,13 @@ A layer is worked off some units at a time, so that what was summed up is still 
 the activation function comes to it.
 """
 
+from typing import NamedTuple
+
 from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
-from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, shift, store, store_first
+from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
@@ -35,7 +37,7 @@ from fastbp.kernels.tile import (
     units_of_block,
     weighted_sums,
 )  # fmt: skip
-from fastbp.kernels.updates import Span
+from fastbp.kernels.updates import step_along
 
 PACKED_TOGETHER = 8  # rows of weights
 STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
@@ -69,11 +71,47 @@ def ends_of_sums(net, tile, layer, first, c, out):
     return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor, False, out)
 
 
+class Share(NamedTuple):
+    """What one of several threads does of the work on a tile."""
+
+    index: int
+    n_shares: int
+
+
+@kernel
+def is_ours(share, place, n_places):
+    """Whether the work at one of n_places places belongs to this share: an even part of them, one after the other."""
+    return share.n_shares == 1 or place * share.n_shares // n_places == share.index
+
+
+@kernel
+def activate_units(layer, a, z, tile, n_units):
+    """(5.49)  z_j = h(a_j) for some units j; one by one where the tile is a part, whose rows are not side by side."""
+    inlined()
+    if tile.width == tile.n_rows:
+        activate(layer, a, z, n_units * tile.stride)
+    else:
+        for row in range(0, n_units * tile.stride, tile.stride):
+            activate(layer, shift(a, row), shift(z, row), tile.width)
+
+
+@kernel
+def multiply_slopes(layer, a, z, delta, tile, n_units):
+    """delta_j *= h'(a_j) for some units j."""
+    inlined()
+    if tile.width == tile.n_rows:
+        multiply_slope(layer, a, z, delta, n_units * tile.stride)
+    else:
+        for row in range(0, n_units * tile.stride, tile.stride):
+            multiply_slope(layer, shift(a, row), shift(z, row), shift(delta, row), tile.width)
+
+
 @kernel
 def multiply_rows(values, factors, tile, n_units):
     """values[j] *= factors[j] for some units j."""
-    for s in range(0, n_units * tile.stride, lanes(values)):
-        store(values, s, load(values, s) * load(factors, s))
+    for unit in range(n_units):
+        for s in range(unit * tile.stride, unit * tile.stride + tile.width, lanes(values)):
+            store(values, s, load(values, s) * load(factors, s))
 
 
 @kernel
@@ -100,7 +138,7 @@ def forward(net, tile):
                 z_i = rows_from(tile, tile.z, 0)
                 call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
-                activate(layer, a_j.data, z_j.data, n_units * tile.stride)
+                activate_units(layer, a_j.data, z_j.data, tile, n_units)
             if tile.dropout.address != NONE and layer.first_unit < first_output:
                 call_address(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
         if layer.function == SOFTMAX:
@@ -134,18 +172,19 @@ def multiply_output_slope(net, tile):
     inlined()
     layer, outputs = outputs_of(net, tile)
     if layer.function != SOFTMAX:
-        multiply_slope(layer, outputs.a, outputs.y, outputs.delta, layer.n_units * tile.stride)
+        multiply_slopes(layer, outputs.a, outputs.y, outputs.delta, tile, layer.n_units)
     elif layer.dh_address != NONE:
         call_address(layer.dh_address, outputs.y, outputs.delta, layer.n_units, tile.stride, tile.width)
 
 
 @kernel
-def pack_columns(net, columns):
+def pack_columns(net, columns, share):
     """Copies of the weights as the delta recursion reads them: see `Weights`.
 
     Read where they stand, n_in numbers apart, the weights of one unit evict each other from the caches
     where n_in is a power of two: a third of the speed at 4,096 x 4,096.
     """
+    outlined()
     for c in range(net.n_blocks):
         block = block_of(net, c)
         if block.columns != NONE:
@@ -153,7 +192,8 @@ def pack_columns(net, columns):
             for part in range(n_parts):
                 first, stop = terms_of_part(block.n_out, part, n_parts)
                 for k in range(first, stop, PACKED_TOGETHER):
-                    pack_rows(net, columns, block, k, min(k + PACKED_TOGETHER, stop), first, stop)
+                    if is_ours(share, k, block.n_out):
+                        pack_rows(net, columns, block, k, min(k + PACKED_TOGETHER, stop), first, stop)
 
 
 @kernel
@@ -213,11 +253,18 @@ def backward(net, tile, lowest):
             if has_dropout:
                 multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
             elif not in_sums:
-                multiply_slope(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, n_units * tile.stride)
+                multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
 
 
 @kernel
-def gradient(net, tile, grad, accumulate, step):
+def n_block_weights(net):
+    """Number of weights of all blocks: they come first among the parameters."""
+    last = block_of(net, net.n_blocks - 1)
+    return last.weights + last.n_in * last.n_out
+
+
+@kernel
+def gradient(net, tile, grad, accumulate, step, share):
     """grad = dE/dparams of all samples of the tile; += if `accumulate`. Then the step, if one is to be taken.
 
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
@@ -227,11 +274,13 @@ def gradient(net, tile, grad, accumulate, step):
     for c in range(net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)
-        stripe = WIDE_STRIPE if block.n_in > BLOCK_TERMS else few
+        stripe = WIDE_STRIPE if block.n_in > BLOCK_TERMS and share.n_shares == 1 else few
         for first in range(0, block.n_out, stripe):
             n_units = min(stripe, block.n_out - first)
             delta_j = rows_from(tile, tile.delta, layer.first_unit + first)
             row = block.weights + first * block.n_in
+            if share.n_shares > 1 and not is_ours(share, row, n_block_weights(net)):
+                continue
             weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, n_units)
             if c == layer.in_start and layer.bias != NONE:  # dE/db_j = sum_s delta_j
                 row_sums(shift(grad, layer.bias + first), delta_j, ends, Size(n_units, tile.width, 0))
@@ -239,7 +288,7 @@ def gradient(net, tile, grad, accumulate, step):
                 done = step_up_to(net, grad, step, done, row + n_units * block.n_in)
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
-        if layer.links_gradient != NONE:
+        if layer.links_gradient != NONE and is_ours(share, l, net.n_layers):
             link_gradient(net, tile, layer, grad, ends)
     if step.taken:
         step_up_to(net, grad, step, done, step.rule.n_params)
@@ -259,7 +308,7 @@ def link_gradient(net, tile, layer, grad, ends):
 def step_up_to(net, grad, step, start, stop):
     """Take the step for the whole registers from `start` to before `stop`; returns where they end."""
     stop -= stop % lanes(grad)
-    call_address(step.rule.address, net.params, grad, step.rule, Span(start, stop, step.learning_rate, step.scale))
+    step_along(net.params, grad, step, start, stop)
     return stop
 
 

@@ -233,7 +233,9 @@ def weighted_sums(out, weights, terms, ends, size):
     measured, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
-    n_registers = (size.row_length + lanes(out.data) - 1) // lanes(out.data)
+    # By the whole tile, not by the part of it that a thread works on: else the order of its sums would differ
+    length = size.row_length if terms.stride == PANELS else terms.stride
+    n_registers = (length + lanes(out.data) - 1) // lanes(out.data)
     in_parts = weights.term_stride == PACKED and size.n_terms > BLOCK_TERMS
     if not in_parts and size.n_terms * n_registers * REGISTER_BYTES <= BLOCK_BYTES:
         sums_of_block(out, weights, terms, ends, size)

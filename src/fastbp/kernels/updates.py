@@ -268,7 +268,12 @@ def next_rate(rule, learning_rate):
 
 
 @kernel
+def step_along(w, g, step, start, stop):
+    """Update the parameters w from `start` to before `stop`, whole registers, along the summed gradient g."""
+    call_address(step.rule.address, w, g, step.rule, Span(start, stop, step.learning_rate, step.scale))
+
+
+@kernel
 def take_step(w, g, step):
-    """Update all parameters w along the summed gradient g."""
-    span = Span(0, step.rule.n_params, step.learning_rate, step.scale)
-    call_address(step.rule.address, w, g, step.rule, span)
+    """Update all parameters."""
+    step_along(w, g, step, 0, step.rule.n_params)

@@ -1,0 +1,111 @@
+"""A batch too small for two chunks, on several threads: each phase of the work on a tile is shared among them.
+
+In the forward pass and the delta recursion a thread takes a part of the samples, for the weights' gradient a part
+of the weights, in the step a part of the parameters. No number is summed up in another order for that: the bits are
+those of one thread, and chunks need not have gradients of their own, which for many parameters and few samples
+cost more than the rest.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from fastbp.kernels.batch import Job, Space, n_parts_of, part_of, part_of_tile
+from fastbp.kernels.compiling import address_of, call_address, entry, kernel
+from fastbp.kernels.gather import Data, Dropout, load_samples, transpose_layers
+from fastbp.kernels.lanes import inlined, lanes, number, set_number
+from fastbp.kernels.packed import Net
+from fastbp.kernels.passes import Share, backward, forward, gradient, output_delta, pack_columns
+from fastbp.kernels.updates import Rule, Span, Step, no_step, step_along
+
+# What is done with a tile, one after the other, when all threads are done with the one before. FORWARD, RECURSION:
+# a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMS: weights; ADVANCE:
+# parameters, once for all tiles
+PASS, OUTPUTS, RECURSION, SUMS, ADVANCE = range(5)
+
+# A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
+LOG_SHARE_PRODUCTS = 20
+
+
+class Part(NamedTuple):
+    """A thread's share of a phase."""
+
+    phase: int
+    tile: int  # its number
+    index: int  # of the share
+    n_shares: int
+
+
+@entry
+def work_on_share(net, data, space, job, dropout, step, part):
+    """Do a thread's share of a phase."""
+    grad, share = space.grads, Share(part.index, part.n_shares)
+    if part.phase == ADVANCE:
+        start, stop = part_of(step.rule.n_params, part.index, part.n_shares, lanes(grad))
+        step_along(net.params, grad, step, start, stop)
+        return
+    if part.phase == PASS and part.tile == 0:
+        pack_columns(net, space.columns, share)
+    first, last = part_of(job.n_samples, part.tile, n_parts_of(job.n_samples, space.max_tile), lanes(grad))
+    of_samples = share if part.phase in (PASS, RECURSION) else Share(0, 1)
+    tile = part_of_tile(space, dropout, 0, first, last - first, of_samples)
+    if part.phase == PASS:
+        load_samples(net, data, job.start + first + tile.first, tile, True)
+        forward(net, tile)
+    elif part.phase == OUTPUTS:
+        output_delta(net, tile, space.errors)
+    elif part.phase == RECURSION:
+        backward(net, tile, 1)
+        transpose_layers(net, tile)
+    else:
+        gradient(net, tile, grad, part.tile > 0, no_step(grad, space.errors), share)
+
+
+@entry(parallel=True)
+def in_parallel(net, data, space, job, dropout, rule, span, phase, tile, n_shares):
+    """All shares of a phase, each on a thread."""
+    for index in prange(n_shares):  # Numba hands no tuple in a tuple to its threads: a `Step` is put together here
+        step = Step(True, rule, span.learning_rate, span.scale)
+        call_address(space.share_worker, net, data, space, job, dropout, step, Part(phase, tile, index, n_shares))
+
+
+@kernel
+def n_shares_of(space, job):
+    """Number of threads that share the work on each tile of a job: each has a register of samples or more."""
+    n_registers = min(job.n_samples, space.max_tile) // lanes(space.z)
+    return max(1, min(space.n_threads, n_registers, (space.n_params * job.n_samples) >> LOG_SHARE_PRODUCTS))
+
+
+@kernel
+def do_phase(net, data, space, job, dropout, step, phase, tile):
+    """A phase of the work on a tile, on one thread or on all."""
+    inlined()
+    n_shares, span = n_shares_of(space, job), Span(0, 0, step.learning_rate, step.scale)
+    if phase == OUTPUTS or n_shares == 1:
+        call_address(space.share_worker, net, data, space, job, dropout, step, Part(phase, tile, 0, 1))
+    else:
+        call_address(space.shares_parallel, net, data, space, job, dropout, step.rule, span, phase, tile, n_shares)
+
+
+@entry
+def work_by_shares(net, data, space, job, dropout, step):
+    """Gradient of a batch of one chunk, to grads[0], and the step, if one is to be taken; the error to errors[0]."""
+    set_number(space.errors, 0, 0.0)
+    for tile in range(n_parts_of(job.n_samples, space.max_tile)):
+        for phase in range(PASS, ADVANCE):
+            do_phase(net, data, space, job, dropout, step, phase, tile)
+    if step.taken and np.isfinite(number(space.errors, 0)):
+        do_phase(net, data, space, job, dropout, step, ADVANCE, 0)
+
+
+@cache
+def share_addresses(dtype):
+    """Addresses of `work_by_shares` for numbers of `dtype`, and of the two functions that it calls."""
+    work = (Net, Data, Space, Job, Dropout)
+    return (
+        address_of(work_by_shares, dtype, (*work, Step)),
+        address_of(work_on_share, dtype, (*work, Step, Part)),
+        address_of(in_parallel, dtype, (*work, Rule, Span, int, int, int)),
+    )
