@@ -10,7 +10,7 @@ import numpy as np
 from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, deviance, dropout, outputs, plan, scores, single_outputs, updates
+from fastbp.kernels import batch, deviance, dropout, outputs, plan, scores, shares, single_outputs, updates
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
@@ -66,6 +66,7 @@ def _compile_functions(dtype: np.dtype) -> None:
         updates.address_of_step(kind, dtype)
     dropout.address_of_drop(dtype)
     batch.parallel_address(dtype)
+    shares.share_addresses(dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
         address_of(kernel, dtype, (plan.Call,))
 
