@@ -16,7 +16,7 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp import threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.kernels.activation import CUSTOM, IDENTITY, NEEDS_A, SOFTMAX
+from fastbp.kernels.activation import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
 from fastbp.kernels.batch import (
     DELTA,
     ERROR,
@@ -145,10 +145,9 @@ class Engine:
         dtype, layers, output = self._dtype, self._packed.layers, int(self._packed.layers[-1, FUNCTION])
         softmax, canonical = output == SOFTMAX, (self._packed.loss, output) in CANONICAL
         for row, function in zip(layers[1:], self._functions, strict=False):
-            if function.code != SOFTMAX:
+            if function.code not in (SOFTMAX, *IN_KERNELS):
                 row[H_ADDRESS] = function.address(dtype)
-                row[DH_ADDRESS] = NONE
-                if level == SLOPES and function.code != IDENTITY:
+                if level == SLOPES:
                     row[DH_ADDRESS] = function.address(dtype, slope=True)
         self._link_links(level)
         if softmax:
@@ -183,7 +182,7 @@ class Engine:
         layers[-1, DELTAS_ADDRESS] = address_of_deltas(LINEAR, output, dtype)
         if output == SOFTMAX:
             layers[-1, DH_ADDRESS] = address_of_softmax_slope(dtype)
-        elif output != IDENTITY:
+        elif output not in IN_KERNELS:
             layers[-1, DH_ADDRESS] = self._functions[-1].address(dtype, slope=True)
         return self._packed._replace(layers=layers, loss=LINEAR)
 

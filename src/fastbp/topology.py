@@ -22,6 +22,7 @@ from fastbp.kernels.packed import (
     DH_ADDRESS,
     FIRST_UNIT,
     FUNCTION,
+    H_ADDRESS,
     IN_END,
     IN_START,
     LAYER_COLUMNS,
@@ -241,7 +242,7 @@ class Topology:
         blocks, outgoing = self.block_table(dtype), self.outgoing()
         table = np.zeros((self.n_layers + (not self.ends_in_outputs), LAYER_COLUMNS), np.int64)
         by_sample, first_units, bias_offsets = 0, self.first_units, self.bias_offsets
-        table[:, [ROWS, LINKS_IN, LINKS_OUT, LINKS_GRADIENT]] = NONE
+        table[:, [ROWS, H_ADDRESS, DH_ADDRESS, LINKS_IN, LINKS_OUT, LINKS_GRADIENT]] = NONE
         for layer, row in enumerate(table[: self.n_layers]):
             row[[FIRST_UNIT, N_UNITS, BIAS]] = first_units[layer], self.sizes[layer], bias_offsets[layer]
             row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
@@ -256,7 +257,7 @@ class Topology:
         if not self.ends_in_outputs:
             table[-1, [FIRST_UNIT, N_UNITS, BIAS]] = self.first_output, self.n_outputs, NONE
             table[-1, [IN_START, IN_END, OUT_START, OUT_END]] = len(blocks)
-            table[-1, [FUNCTION, DH_ADDRESS]] = IDENTITY, NONE
+            table[-1, FUNCTION] = IDENTITY
         return table
 
     def n_by_sample(self, dtype: np.dtype) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastbp.activations import Activation
 from fastbp.engine import ALIGNMENT, filled_up
 from fastbp.kernels import inside, inside_loops, plan
-from fastbp.kernels.activation import IDENTITY, SOFTMAX, THRESHOLD
+from fastbp.kernels.activation import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.kernels.machine import lanes_of
@@ -100,6 +100,6 @@ def _without_loss(packed: Packed, functions: Sequence[Activation], topology: Top
     """The table of layers in which delta of the outputs is multiplied by h', whatever the loss is."""
     layers, output = packed.layers.copy(), functions[-1]
     layers[[0, -1], DH_ADDRESS] = NONE
-    if topology.ends_in_outputs and output.code not in (SOFTMAX, IDENTITY) and _differentiable(functions):
+    if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS) and _differentiable(functions):
         layers[-1, DH_ADDRESS] = output.address(packed.params.dtype, slope=True)
     return layers

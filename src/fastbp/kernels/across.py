@@ -7,7 +7,7 @@ once: see `sum_tile`.
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import Shape, fma, get, inlined, lanes, load, outlined, put, shift, splat, sum_tile, tile
 from fastbp.kernels.machine import TILE_REGISTERS
-from fastbp.kernels.tile import Rows, shapes_of
+from fastbp.kernels.tile import LateShape, Rows, shapes_of
 
 # Written out for each shape: Numba must know these when it compiles.
 ACROSS_6, ACROSS_2, ACROSS_1 = (shapes_of(Shape, units) for units in (6, 2, 1))
@@ -17,8 +17,17 @@ ACROSS_6, ACROSS_2, ACROSS_1 = (shapes_of(Shape, units) for units in (6, 2, 1))
 def row_product(shape, out, left, right, ends, n_numbers):
     """out[q, p] = begin + sum_s left[q, s] right[p, s] for a tile of sums, over whole registers of s."""
     inlined()
+    late = LateShape(shape.units, shape.registers)
+    sums = tile(late, left.data)
+    products_in_lanes(late, sums, left, right, n_numbers)
+    sum_tile(shape, sums, out.data, out.stride, ends.at_out)
+
+
+@kernel
+def products_in_lanes(shape, sums, left, right, n_numbers):
+    """`row_product` before the lanes are added up; Numba compiles it once."""
+    inlined()
     n, step = shape.registers, lanes(left.data)
-    sums = tile(shape, left.data)
     for m in range(shape.units * n):
         put(sums, m, splat(left.data, 0.0))
     for s in range(0, n_numbers, step):
@@ -27,7 +36,6 @@ def row_product(shape, out, left, right, ends, n_numbers):
             for p in range(n):
                 right_p = load(right.data, p * right.stride + s)
                 put(sums, q * n + p, fma(left_q, right_p, get(sums, q * n + p)))
-    sum_tile(shape, sums, out.data, out.stride, ends.at_out)
 
 
 @kernel
@@ -71,15 +79,22 @@ def row_products(out, left, right, ends, size):
 def sums_of_rows(shape, out, rows, ends, n_numbers):
     """out[m] = begin + sum_s rows[m, s] for as many rows m as the tile has registers."""
     inlined()
-    n, step = shape.units * shape.registers, lanes(rows.data)
-    sums = tile(shape, rows.data)
-    for m in range(n):
-        put(sums, m, splat(rows.data, 0.0))
-    for s in range(0, n_numbers, step):
-        for m in range(n):
-            put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
+    n = shape.units * shape.registers
+    sums = tile(LateShape(n, 1), rows.data)
+    sums_in_lanes(n, sums, rows, n_numbers)
     sum_tile(shape, sums, out, shape.registers, ends.at_out)
     return n
+
+
+@kernel
+def sums_in_lanes(n, sums, rows, n_numbers):
+    """`sums_of_rows` of n rows before the lanes are added up; Numba compiles it once."""
+    inlined()
+    for m in range(n):
+        put(sums, m, splat(rows.data, 0.0))
+    for s in range(0, n_numbers, lanes(rows.data)):
+        for m in range(n):
+            put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
 
 
 @kernel

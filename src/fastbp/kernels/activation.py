@@ -30,6 +30,9 @@ from fastbp.kernels.packed import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
 # Functions whose derivative is computed from a: the others' a need not be kept beside z.
 NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM})
 
+# Functions that the kernels call by name: nothing is compiled for them.
+IN_KERNELS = (IDENTITY, RELU)
+
 # code -> (h(a), h'(a, z)) of Vecs, see functions.py
 FUNCTIONS = {
     IDENTITY: (fn.identity, fn.identity_slope),
@@ -115,9 +118,22 @@ def activate(layer, a, z, count):
 
 @kernel
 def multiply_slope(layer, a, z, delta, count):
-    """delta_j *= h'(a_j): the factor before the sum in (5.56)."""
-    if layer.dh_address != NONE:
+    """delta_j *= h'(a_j): the factor before the sum in (5.56). Relu's is here: it is rarely left to be multiplied."""
+    if layer.function == RELU:
+        multiply_relu_slope(z, delta, count)
+    elif layer.dh_address != NONE:
         call_address(layer.dh_address, a, z, delta, count)
+
+
+@kernel
+def multiply_relu_slope(z, delta, count):
+    """`multiply_slope` of relu."""
+    full = count - count % lanes(z)
+    for k in range(0, full, lanes(z)):
+        z_k = load(z, k)
+        store(delta, k, load(delta, k) * fn.relu_slope(z_k, z_k))
+    for k in range(full, count):
+        set_number(delta, k, number(delta, k) * (1.0 if number(z, k) > 0.0 else 0.0))
 
 
 class Function(NamedTuple):
@@ -132,7 +148,11 @@ class Function(NamedTuple):
 def activate_units(layers, l, a, z):
     """z_j = h(a_j) for the units j of layer l, of one sample."""
     function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
-    activate(function, view(a), view(z), a.size)
+    if function.function in IN_KERNELS:
+        for j in range(a.size):
+            z[j] = 0.0 if function.function == RELU and a[j] < 0.0 else a[j]
+    else:
+        activate(function, view(a), view(z), a.size)
 
 
 @entry

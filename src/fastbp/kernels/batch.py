@@ -34,7 +34,7 @@ from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
 
 # What to do with the samples of a chunk
-FORWARD, DELTA, ERROR, GRADIENT, STEP, INPUT_DELTA = range(6)
+FORWARD, ERROR, DELTA, INPUT_DELTA, GRADIENT, STEP = range(6)  # from DELTA on with the delta recursion
 
 
 class Samples(NamedTuple):
@@ -215,7 +215,7 @@ def pass_through(net, tile, job, total):
     forward(net, tile)
     if job.kind != FORWARD:
         output_delta(net, tile, total)
-    if job.kind not in (FORWARD, ERROR):
+    if job.kind >= DELTA:
         backward(net, tile, 0 if job.kind == INPUT_DELTA else 1)
 
 
@@ -226,7 +226,7 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
     chunks. Where one tile holds all samples, the step along its gradient is taken at once.
     """
     start, stop = part_of(job.n_samples, part.chunk, part.n_chunks, lanes(space.z))
-    wants_gradient = job.kind in (GRADIENT, STEP)
+    wants_gradient = job.kind >= GRADIENT
     row = part.slot if part.n_chunks == 1 else part.slot + 1
     grad = shift(space.grads, row * space.n_params if wants_gradient else 0)
     total = shift(space.errors, part.chunk)
@@ -237,7 +237,7 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         tile = tile_of(space, dropout, part.slot, start + first, last - first)
         load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
         pass_through(net, tile, job, total)
-        if job.kind in (FORWARD, DELTA, INPUT_DELTA):
+        if not wants_gradient and job.kind != ERROR:
             copy_out(net, job, tile, start + first)
         if wants_gradient:
             transpose_layers(net, tile)
@@ -255,7 +255,7 @@ def worker_address(dtype):
     return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Dropout, Step, Part))
 
 
-@entry(parallel=True)
+@entry(parallel=True, _nrt=True)
 def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):
@@ -274,10 +274,10 @@ def work(net, data, space, job, dropout, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     inlined()
     n_chunks = n_chunks_of(space, job.n_samples)
-    if space.sharer != NONE and n_chunks == 1 and job.kind in (GRADIENT, STEP):
+    if space.sharer != NONE and n_chunks == 1 and job.kind >= GRADIENT:
         call_address(space.sharer, net, data, space, job, dropout, step)
         return number(space.errors, 0)
-    if job.kind not in (FORWARD, ERROR):
+    if job.kind >= DELTA:
         pack_columns(net, space.columns, Share(0, 1))
     for first in range(0, n_chunks, space.n_slots):
         n_slots = min(space.n_slots, n_chunks - first)
@@ -285,7 +285,7 @@ def work(net, data, space, job, dropout, step):
             call_address(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
         else:
             call_address(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
-        if job.kind in (GRADIENT, STEP) and n_chunks > 1:
+        if job.kind >= GRADIENT and n_chunks > 1:
             add_slots(space, n_slots, first == 0)
     error = 0.0
     for chunk in range(n_chunks):

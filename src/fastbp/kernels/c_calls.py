@@ -10,9 +10,9 @@ import numba
 import numpy as np
 from numba import carray, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from fastbp.kernels.compiling import OPTIONS, call_address, kernel
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes import address, inlined, number, set_number, view, view_at
 from fastbp.kernels.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, PLAN_SIZE, Call
 

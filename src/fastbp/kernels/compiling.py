@@ -12,14 +12,12 @@ import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils, config
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler import CompilerBase
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
-from numba.core.compiler_machinery import LoweringPass, register_pass
-from numba.core.typed_passes import IRLegalization, NativeLowering
-from numba.extending import intrinsic
 
 from fastbp.kernels.cache import PackageCache
-from fastbp.kernels.libraries import EntryLibrary, KernelLibrary
+from fastbp.kernels.intrinsics import intrinsic
+from fastbp.kernels.lowering import passes_over_entry, passes_over_kernels
 from fastbp.kernels.vectors import ViewType
 
 JIT_DISABLED = bool(config.DISABLE_JIT)
@@ -32,46 +30,6 @@ OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
 SUM_FLAGS = {"contract", "reassoc", "nsz"}
 
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _LowerOnly(NativeLowering):
-    """Numba's lowering to LLVM, without the optimisation and machine code of the single function."""
-
-    _name = "fastbp_lower_only"
-
-    def run_pass(self, state):
-        state.flags.no_compile = True
-        state.library = KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        super().run_pass(state)
-        state.library.finalize()
-        key = [].index  # a name within Numba: built in, one of its kind, and an error if Python calls it
-        state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
-        state.cr = state.cr._replace(cfunc=key)
-        return True
-
-
-@register_pass(mutates_CFG=False, analysis_only=False)
-class _MakeLibrary(LoweringPass):
-    """Where an entry's LLVM is put; the pass that lowers it would take a library of Numba's."""
-
-    _name = "fastbp_make_library"
-
-    def __init__(self):
-        super().__init__()
-
-    def run_pass(self, state):
-        state.library = EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return True
-
-
-# Passes for array expressions, closures, literally(), errors with text made up on the way, and for diagnostics: no
-# kernel has any. A fifth of the time to compile.
-UNUSED_PASSES = {"NativeLowering", "NopythonRewrites", "InlineOverloads", "InlineInlinables", "InlineClosureLikes",
-                 "LiteralUnroll", "FindLiterallyCalls", "LiteralPropagationSubPipelinePass", "WithLifting",
-                 "MakeFunctionToJitFunction", "RewriteDynamicRaises", "NoPythonSupportedFeatureValidation",
-                 "DumpParforDiagnostics"}  # fmt: skip
-
-
 class _KernelCompiler(CompilerBase):
     """Numba's compiler for functions that only kernels call.
 
@@ -80,11 +38,7 @@ class _KernelCompiler(CompilerBase):
     """
 
     def define_pipelines(self):
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_LowerOnly, NativeLowering)
-        pipeline.passes = [item for item in pipeline.passes if item[0].__name__ not in UNUSED_PASSES]
-        pipeline.finalize()
-        return [pipeline]
+        return [passes_over_kernels(self.state)]
 
 
 class _EntryCompiler(CompilerBase):
@@ -103,10 +57,7 @@ class _EntryCompiler(CompilerBase):
                 gc.enable()
 
     def define_pipelines(self):
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_MakeLibrary, IRLegalization)
-        pipeline.finalize()
-        return [pipeline]
+        return [passes_over_entry(self.state)]
 
 
 def has_views(ty):
@@ -114,10 +65,10 @@ def has_views(ty):
     return isinstance(ty, ViewType) or any(has_views(part) for part in getattr(ty, "types", ()))
 
 
-# What only compiled code calls needs no way in from Python, and counts no references: its caller holds them. A kernel
-# that returns an array, or calls what does, wants `_nrt=True`: Numba refuses it otherwise.
+# What only compiled code calls needs no way in from Python. References are not counted: the caller holds them. What
+# returns an array, or calls what does, wants `_nrt=True`: Numba refuses it otherwise.
 INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler, "_nrt": False}
-CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler}
+CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": False}
 
 
 def kernel(func=None, **options):
@@ -155,8 +106,8 @@ def describe_options(options):
 
 
 def unkept(func):
-    """Compile `func` as an entry that is not kept on disk."""
-    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **(OPTIONS | CALLED))
+    """Compile `func`, which may be a user's, as an entry that is not kept on disk."""
+    return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **(OPTIONS | CALLED | {"_nrt": True}))
 
 
 # With the JIT switched off: functions that have been given an "address", their place in this list.

@@ -52,7 +52,7 @@ def values_at(call, which, n_units):
     return array_of(view_at(call.memory, address(start), n_units))
 
 
-@entry
+@entry(_nrt=True)
 def forward_loops(call):
     """out = y."""
     packed = packed_at(call, LAYERS)
@@ -64,7 +64,7 @@ def forward_loops(call):
         y[k] = z[n_units - y.size + k]
 
 
-@entry
+@entry(_nrt=True)
 def gradient_loops(call):
     """out += dE_n/dparams, and E_n into memory."""
     packed, grad = packed_at(call, LAYERS), array_of(call.out)
@@ -76,7 +76,7 @@ def gradient_loops(call):
     sample.add_gradient(packed, z, delta, 1.0, grad)
 
 
-@entry
+@entry(_nrt=True)
 def input_gradient_loops(call):
     """out = v^T dy/dx."""
     packed, dx = packed_at(call, INPUT_LAYERS), array_of(call.out)

@@ -2,8 +2,8 @@
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.machine import HAS_AVX512, HAS_FMA
 from fastbp.kernels.vectors import ELEMENTS, INT32, VecType, as_vec, declare, suffix, vec_among, vec_of
 from fastbp.kernels.vectors import splat as llvm_splat

@@ -3,8 +3,8 @@
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic
 
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.vectors import INT32, ViewType, as_vec, declare, suffix, vec_of
 from fastbp.kernels.vectors import splat as llvm_splat
 

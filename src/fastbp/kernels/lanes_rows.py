@@ -6,8 +6,8 @@ And where a function's code goes: into its callers, or not.
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes_memory import _first_lanes, as_offset
 from fastbp.kernels.lanes_tiles import _merge
 from fastbp.kernels.vectors import ShapeType, ViewType, vec_of

@@ -1,10 +1,12 @@
 """Blocks of registers: the part of `lanes.py` for tiles, as LLVM instructions."""
 
+from functools import cache
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes_arithmetic import run_of_lanes
 from fastbp.kernels.lanes_memory import as_offset, pointer_to
 from fastbp.kernels.vectors import INT32, ShapeType, TileType, as_vec, vec_of
@@ -79,12 +81,16 @@ def transpose(typingctx, block):
     return types.void(block), lower
 
 
+@cache
+def _neighbours(count):
+    """Numbers of the even lanes of two registers, and of the odd ones."""
+    index = ir.VectorType(INT32, count)
+    return tuple(ir.Constant(index, list(range(start, 2 * count, 2))) for start in (0, 1))
+
+
 def _merge(builder, x, y):
     """Half as many lanes for each of two groups of sums: neighbours are added, x's groups first."""
-    count = x.type.count
-    index = ir.VectorType(INT32, count)
-    even = builder.shuffle_vector(x, y, ir.Constant(index, list(range(0, 2 * count, 2))))
-    odd = builder.shuffle_vector(x, y, ir.Constant(index, list(range(1, 2 * count, 2))))
+    even, odd = (builder.shuffle_vector(x, y, lanes) for lanes in _neighbours(x.type.count))
     return builder.fadd(even, odd)
 
 

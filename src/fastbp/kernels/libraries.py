@@ -5,8 +5,16 @@ callers': the same kernels are copied at each level, from the innermost loop up 
 """
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
+
+
+def raises(function):
+    """Whether a function that is being made into LLVM returns anything but the code for success, 0."""
+    ends = (block.terminator for block in function.blocks)
+    codes = [end.operands[0] for end in ends if isinstance(end, ir.Ret)]
+    return any(not isinstance(code, ir.Constant) or code.constant != 0 for code in codes)
 
 
 class KernelLibrary(JITCodeLibrary):
@@ -15,6 +23,7 @@ class KernelLibrary(JITCodeLibrary):
     def __init__(self, codegen, name):
         super().__init__(codegen, name)
         self.texts, self.functions = [], []
+        self.may_raise = False
 
     @property
     def callees(self):
@@ -24,7 +33,9 @@ class KernelLibrary(JITCodeLibrary):
     def add_ir_module(self, ir_module):
         """Keep a module."""
         self.texts.append(cgutils.normalize_ir_text(str(ir_module)))
-        self.functions += [function.name for function in ir_module.functions if not function.is_declaration]
+        defined = [function for function in ir_module.functions if not function.is_declaration]
+        self.functions += [function.name for function in defined]
+        self.may_raise |= any(raises(function) for function in defined)
 
     def finalize(self):
         """Nothing is added any more."""

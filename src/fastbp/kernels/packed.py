@@ -94,7 +94,7 @@ class Layer(NamedTuple):
     out_start: int  # the blocks that leave: outgoing[out_start .. out_end - 1]
     out_end: int
     rows: int  # where z is kept sample by sample: numbers of other layers before it, for each sample; or NONE
-    h_address: int  # of its function, see activation.py; with softmax, see outputs.py
+    h_address: int  # of its function, see activation.py; NONE: of relu and identity; with softmax, see outputs.py
     dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
     deltas_address: int  # of the output layer: of what fills delta, see outputs.py
     links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without

@@ -16,7 +16,7 @@ the activation function comes to it.
 from typing import NamedTuple
 
 from fastbp.kernels.across import row_products, row_sums
-from fastbp.kernels.activation import IDENTITY, RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
 from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, shift, store, store_first
@@ -121,7 +121,7 @@ def forward(net, tile):
     first_output, few = layer_of(net, net.n_layers - 1).first_unit, stripe_of(tile)
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
-        in_place, stripe = layer.function in (RELU, IDENTITY), layer.n_units if layer.wide_forward else few
+        in_place, stripe = layer.h_address == NONE, layer.n_units if layer.wide_forward else few
         for first in range(0, layer.n_units, stripe):
             n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
             z_j = rows_from(tile, tile.z, j)

@@ -32,7 +32,7 @@ from fastbp.kernels.packed import (
 )  # fmt: skip
 
 
-@entry(fastmath=SUM_FLAGS)
+@entry(fastmath=SUM_FLAGS, _nrt=True)
 def forward(net, x, a, z):
     """Forward pass: a and z of every unit; the last of z are the outputs y."""
     params, layers = net.params, net.layers
@@ -60,14 +60,14 @@ def forward(net, x, a, z):
             activate_units(layers, l, a_j, units_of(net, l, z))  # (5.49)  z_j = h(a_j)
 
 
-@entry
+@entry(_nrt=True)
 def units_of(net, l, values):
     """The numbers of `values` (a, z or delta) that belong to the units of layer l."""
     first = net.layers[l, FIRST_UNIT]
     return values[first : first + net.layers[l, N_UNITS]]
 
 
-@entry
+@entry(_nrt=True)
 def arriving_at(net, c, j, params):
     """Row j of block c in `params`, or in anything of that layout: the weights of what arrives at its unit j."""
     n_in = net.blocks[c, N_IN]
@@ -75,7 +75,7 @@ def arriving_at(net, c, j, params):
     return params[start : start + n_in]
 
 
-@entry
+@entry(_nrt=True)
 def softmax(a, y):
     """y_k = exp(a_k) / sum_k exp(a_k); the largest a is subtracted from all, which changes nothing."""
     largest, total = a.max(), 0.0
@@ -86,7 +86,7 @@ def softmax(a, y):
         y[k] /= total
 
 
-@entry
+@entry(_nrt=True)
 def log_sum_exp(a):
     """(largest a, ln sum_k exp(a_k - largest a))."""
     largest, total = a.max(), 0.0
@@ -95,7 +95,7 @@ def log_sum_exp(a):
     return largest, math.log(total)
 
 
-@entry
+@entry(_nrt=True)
 def output_delta(net, t, a, z, delta):
     """Fill delta of the outputs, delta_k = dE_n/da_k; return E_n."""
     last = len(net.layers) - 1
@@ -123,7 +123,7 @@ def output_delta(net, t, a, z, delta):
     return error
 
 
-@entry(fastmath=SUM_FLAGS)
+@entry(fastmath=SUM_FLAGS, _nrt=True)
 def backward(net, a, z, delta):
     """Delta recursion: from the outputs' delta to that of every hidden unit."""
     layers, outgoing = net.layers, net.outgoing
@@ -145,7 +145,7 @@ def backward(net, a, z, delta):
         multiply_slope_of_units(layers, l, units_of(net, l, a), units_of(net, l, z), delta_j)
 
 
-@entry(fastmath=SUM_FLAGS)
+@entry(fastmath=SUM_FLAGS, _nrt=True)
 def input_gradient(net, v, a, z, delta):
     """Fill delta of every unit with sum_k v_k dy_k/da_j; that of the inputs, with sum_k v_k J_ki (5.70).
 
@@ -176,7 +176,7 @@ def input_gradient(net, v, a, z, delta):
                 delta_i[i] += w_j[i] * delta_j[j]  # (5.73)  J_ki = sum_j w_ji dy_k/da_j
 
 
-@entry(fastmath=SUM_FLAGS)
+@entry(fastmath=SUM_FLAGS, _nrt=True)
 def add_gradient(net, z, delta, factor, grad):
     """grad += factor * dE_n/dparams. With factor = -learning_rate and grad = params: on-line learning."""
     for c in range(len(net.blocks)):

@@ -5,9 +5,9 @@ import ctypes
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from fastbp.kernels.compiling import JIT_DISABLED, entry, kernel
+from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes import number, set_number, shift, view
 
 _C_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
