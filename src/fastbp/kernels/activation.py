@@ -10,10 +10,12 @@ from fastbp.kernels import functions as fn
 from fastbp.kernels.compiling import address_of, call_address, entry, kernel, unkept
 from fastbp.kernels.lanes import (
     Numbers,
+    inlined,
     lanes,
     load,
     load_first,
     number,
+    outlined,
     set_number,
     store,
     store_first,
@@ -119,6 +121,7 @@ def activate(layer, a, z, count):
 @kernel
 def multiply_slope(layer, a, z, delta, count):
     """delta_j *= h'(a_j): the factor before the sum in (5.56). Relu's is here: it is rarely left to be multiplied."""
+    inlined()
     if layer.function == RELU:
         multiply_relu_slope(z, delta, count)
     elif layer.dh_address != NONE:
@@ -128,6 +131,7 @@ def multiply_slope(layer, a, z, delta, count):
 @kernel
 def multiply_relu_slope(z, delta, count):
     """`multiply_slope` of relu."""
+    outlined()
     full = count - count % lanes(z)
     for k in range(0, full, lanes(z)):
         z_k = load(z, k)

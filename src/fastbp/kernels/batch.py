@@ -190,6 +190,7 @@ def part_of(n, k, n_parts, step):
 @kernel
 def copy_out(net, job, tile, row):
     """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of the tile."""
+    inlined()
     values = rows_from(tile, tile.z if job.kind == FORWARD else tile.delta, job.first_unit)
     lanes_to_rows(values, job.n_columns, tile.n_samples, Rows(shift(job.out, row * job.n_columns), job.n_columns))
 
@@ -205,6 +206,7 @@ class Part(NamedTuple):
 @kernel
 def is_one_tile(space, job):
     """Whether a job's samples all fit into one tile, and need not be cut."""
+    inlined()
     return n_chunks_of(space, job.n_samples) == 1 and job.n_samples <= space.max_tile
 
 

@@ -213,6 +213,7 @@ def load_samples(net, data, start, tile, with_targets):
 @kernel
 def transpose_layers(net, tile):
     """Copies of z, sample by sample, of the hidden layers whose blocks take them."""
+    inlined()
     step = lanes(tile.z)
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)

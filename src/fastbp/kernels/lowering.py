@@ -170,6 +170,7 @@ class _MakeLibrary(LoweringPass):
     def run_pass(self, state):
         state.library = EntryLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
+        state.library.counts_references = state.flags.nrt
         return True
 
 

@@ -307,6 +307,7 @@ def link_gradient(net, tile, layer, grad, ends):
 @kernel
 def step_up_to(net, grad, step, start, stop):
     """Take the step for the whole registers from `start` to before `stop`; returns where they end."""
+    inlined()
     stop -= stop % lanes(grad)
     step_along(net.params, grad, step, start, stop)
     return stop
