@@ -1,7 +1,9 @@
 """Coefficients of the polynomials in functions.py, from the constant one on, and constants cut into parts.
 
-Fits to half an ulp of each format: minimax, but for log1p, which is interpolated at Chebyshev's nodes.
+Fits to half an ulp of each format: minimax, but for log1p and what goes with tables, interpolated at Chebyshev's nodes.
 """
+
+import math
 
 # ln 2 and pi in parts: n * the first part is exact for the whole numbers n that occur.
 LN2_HIGH_32, LN2_LOW_32 = 0.693359375, -2.12194440054690583e-4
@@ -42,6 +44,15 @@ LOG1P_64 = (
     -0.060245718496051139021, 0.045718328874219642063, -0.030006248922024148903, 0.016177448292083773856,
     -0.0067614194988498021973, 0.0020308462484097632037, -0.0003870111108580303872, 0.000034964999995177527894,
 )  # fmt: skip
+
+# The same by tables of 16 numbers, looked up in registers: 2**(k / 16); expm1(r) = r + r**2 P(r), |r| <= ln(2) / 32;
+# about 1 / (1 + k / 15), with minus its logarithm; log1p(r) = r + r**2 L(r), |r| <= 1 / 30
+POWERS_64 = tuple(2.0 ** (k / 16) for k in range(16))
+EXPM1_TABLE_64 = (0.5, 0.1666666666530169, 0.04166666666496045, 0.008333449701253456, 0.0013889034348599464)
+INVERSES_64 = tuple(1.0 / (1.0 + k / 15) for k in range(16))
+LOGS_64 = tuple(-math.log(inverse) for inverse in INVERSES_64)
+LOG1P_TABLE_64 = (-0.49999999999999883, 0.33333333333333226, -0.25000000003435613, 0.20000000003123375,
+                  -0.16666651208815636, 0.1428570023276194, -0.12522250546281202, 0.11131339276925563)  # fmt: skip
 
 # sin(r) = r + r**3 S(r**2), |r| <= pi / 2
 SIN_32 = (-0.16666666631921513561, 0.0083333313301800506955, -0.00019840894860659917972, 2.7526653490538391424e-6,

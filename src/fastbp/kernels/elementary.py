@@ -16,13 +16,18 @@ from fastbp.kernels.coefficients import (
     ERFCX_64,
     EXPM1_32,
     EXPM1_64,
+    EXPM1_TABLE_64,
+    INVERSES_64,
     LN2_HIGH_32,
     LN2_HIGH_64,
     LN2_LOW_32,
     LN2_LOW_64,
+    LOG1P_TABLE_64,
     LOG2_E,
+    LOGS_64,
     PI_32,
     PI_64,
+    POWERS_64,
     SIN_32,
     SIN_64,
     TANH_32,
@@ -37,6 +42,7 @@ from fastbp.kernels.lanes import (
     exp2i,
     exponent,
     fma,
+    lookup,
     mantissa,
     maximum,
     minimum,
@@ -127,6 +133,31 @@ def exp_not_above(x):
     """e**x of x up to where it overflows."""
     n, q = _reduce_exp(maximum(-104.0 if precision(x) == 32 else -746.0, x))
     return scale(1.0 + q, n)
+
+
+@kernel
+def exp_by_table(x):
+    """`exp_not_above` with fewer terms, where numbers can be looked up: 2**n 2**(k/16) (1 + q), n whole, k < 16."""
+    x = maximum(-746.0, x)
+    shifted = fma(x, 16.0 * LOG2_E, whole(x))
+    sixteenths = shifted - whole(x)
+    r = fma(sixteenths, -LN2_LOW_64 / 16.0, fma(sixteenths, -LN2_HIGH_64 / 16.0, x))
+    square = r * r
+    series = fma(r, polynomial(square, EXPM1_TABLE_64[1::2]), polynomial(square, EXPM1_TABLE_64[::2]))
+    q = fma(square, series, r)
+    power = lookup(shifted, POWERS_64)
+    return scale(fma(power, q, power), sixteenths * 0.0625)
+
+
+@kernel
+def log1p_by_table(u):
+    """ln(1 + u), 0 <= u <= 1, within 2 ulp: that of 1 + k / 15, and that of what is left as a factor."""
+    place = fma(u, 15.0, whole(u))
+    inverse = lookup(place, INVERSES_64)
+    r = fma(u, inverse, inverse - 1.0)
+    square = r * r
+    series = fma(r, polynomial(square, LOG1P_TABLE_64[1::2]), polynomial(square, LOG1P_TABLE_64[::2]))
+    return lookup(place, LOGS_64) + fma(square, series, r)
 
 
 @kernel

@@ -177,6 +177,52 @@ def polynomial(typingctx, x, coefficients):
     return x(x, coefficients), lower
 
 
+TABLE_SIZE = 16
+
+
+def _has_lookup(vec):
+    return HAS_AVX512 and vec.element is types.float64 and vec.lanes * vec.element.bitwidth == 512
+
+
+@intrinsic
+def has_lookup(typingctx, x):
+    """Whether `lookup` is an instruction for such a register: a constant."""
+    return types.boolean(x), lambda context, builder, sig, args: context.get_constant(types.boolean, _has_lookup(x))
+
+
+@intrinsic
+def lookup(typingctx, shifted, table):
+    """table[n % 16], a tuple of 16 numbers, of 1.5 * 2**23 + n, in float64 1.5 * 2**52 + n, for whole numbers n."""
+    if not isinstance(table, types.UniTuple) or table.count != TABLE_SIZE:
+        return None
+
+    def lower(context, builder, sig, args):
+        numbers = [context.cast(builder, builder.extract_value(args[1], k), table.dtype, shifted.element)
+                   for k in range(TABLE_SIZE)]  # fmt: skip
+        places = builder.bitcast(args[0], _integers(shifted))
+        if _has_lookup(shifted):
+            low, high = (_vector(builder, shifted.llvm, numbers[half : half + 8]) for half in (0, 8))
+            function_type = ir.FunctionType(shifted.llvm, (shifted.llvm, places.type, shifted.llvm))
+            return builder.call(
+                declare(builder, "llvm.x86.avx512.vpermi2var.pd.512", function_type), (low, places, high)
+            )
+        places = builder.and_(places, _integer(shifted, TABLE_SIZE - 1))
+        all_numbers = _vector(builder, ir.VectorType(ELEMENTS[shifted.element], TABLE_SIZE), numbers)
+        found = [builder.extract_element(all_numbers, builder.extract_element(places, INT32(k)))
+                 for k in range(shifted.lanes)]  # fmt: skip
+        return _vector(builder, shifted.llvm, found)
+
+    return shifted(shifted, table), lower
+
+
+def _vector(builder, ty, values):
+    """An LLVM vector of numbers."""
+    vector = ir.Constant(ty, ir.Undefined)
+    for k, value in enumerate(values):
+        vector = builder.insert_element(vector, value, INT32(k))
+    return vector
+
+
 # Sign, exponent and mantissa of the two formats: bits of the mantissa, bias of the exponent.
 _FORMAT = {types.float32: (23, 127), types.float64: (52, 1023)}
 
@@ -218,7 +264,7 @@ def _scale(builder, vec, x, n):
 
 @intrinsic
 def scale(typingctx, x, n):
-    """x 2**n for x in [1/2, 2] and whole numbers n; rounded once where the result is subnormal."""
+    """x 2**n for x in [1/2, 2] and whole numbers n, or n rounded down where `has_lookup`; rounded once if subnormal."""
     return _operation((x, n), _scale)
 
 
