@@ -1,6 +1,7 @@
 """How kernels are compiled: once, into entries and users' functions; and what Numba need not do for it."""
 
 import gc
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -9,7 +10,21 @@ from numba.core import event
 from subprocesses import run_python
 
 from fastbp.kernels.compiling import address_of, call_address, kernel, unkept
-from fastbp.kernels.lanes import Numbers, Shape, fma, get, lanes, load, number, put, set_number, store, tile, view
+from fastbp.kernels.lanes import (
+    Numbers,
+    Shape,
+    fma,
+    get,
+    lanes,
+    load,
+    number,
+    outlined,
+    put,
+    set_number,
+    store,
+    tile,
+    view,
+)  # fmt: skip
 from fastbp.kernels.tile import LateShape
 
 
@@ -33,6 +48,81 @@ EXPECTED = 0.5 * 3.0 + 1.0 + 3.0 - 1.0 + 0.5 * 3.0
 
 def both(x):
     return left(x) + right(x)
+
+
+class Inner(NamedTuple):
+    is_used: bool
+    numbers: Numbers
+
+
+class Outer(NamedTuple):
+    count: int
+    inner: Inner
+    factor: float
+
+
+@kernel
+def doubled(outer):
+    """Not part of its caller: the tuple is handed over, and another one back."""
+    outlined()
+    return Outer(2 * outer.count, outer.inner, 2.0 * outer.factor)
+
+
+@kernel
+def sum_of(outer):
+    outlined()
+    if outer.count not in (2, 4, 6):
+        raise ValueError("count must be 2, 4 or 6")
+    total = 0.0
+    for k in range(outer.count):
+        total += number(outer.inner.numbers, k)
+    return outer.factor * total if outer.inner.is_used else 0.0
+
+
+@kernel
+def safe_sum(outer):
+    """It raises what it calls raises."""
+    return sum_of(doubled(outer)) + 1.0
+
+
+@unkept
+def sum_of_numbers(numbers, count, is_used):
+    return safe_sum(Outer(count, Inner(is_used, view(numbers)), 0.5))
+
+
+NUMBERS = np.arange(8.0)
+
+
+@pytest.mark.parametrize(("count", "is_used", "expected"), [(1, True, 2.0), (3, True, 16.0), (3, False, 1.0)])
+def test_tuples_between_kernels(count, is_used, expected):
+    assert sum_of_numbers(NUMBERS, count, is_used) == expected
+
+
+def test_an_error_passes_through_kernels():
+    with pytest.raises(ValueError, match="2, 4 or 6"):
+        sum_of_numbers(NUMBERS, 4, True)
+
+
+@pytest.mark.compiled_only
+def test_an_error_in_a_kernel_is_caught_in_a_users_function():
+    @numba.njit
+    def caught(numbers, count):
+        try:
+            return safe_sum(Outer(count, Inner(True, view(numbers)), 0.5))
+        except Exception:
+            return -1.0
+
+    assert [caught(NUMBERS, count) for count in (1, 4, 3)] == [2.0, -1.0, 16.0]
+
+
+@pytest.mark.compiled_only
+def test_what_cannot_fail_is_not_tested_for_errors():
+    sum_of_numbers(NUMBERS, 1, True)
+    can_fail = {}
+    for function in (doubled, sum_of, safe_sum):
+        (compiled,) = function.overloads.values()
+        can_fail[function.py_func.__name__] = compiled.library.may_raise
+    assert can_fail == {"doubled": False, "sum_of": True, "safe_sum": True}
 
 
 class Compiled(event.Listener):

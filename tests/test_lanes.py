@@ -7,7 +7,7 @@ from subprocesses import run_python
 from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import get as get_register
-from fastbp.kernels.lanes import lanes, load, load_first, put, square_tile, store, store_first, transpose, view
+from fastbp.kernels.lanes import lanes, load, load_first, lookup, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.tile import (
     BLOCK_TERMS,
@@ -51,6 +51,15 @@ def masked_sums(out, weights, rows, at_out, mask):
 def sums_of_rows(out, rows, at_out):
     ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
     row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
+
+
+TABLE = tuple(float(k * k) for k in range(16))
+
+
+@entry
+def looked_up(shifted, out):
+    for k in range(0, out.size, lanes(view(out))):
+        store(view(out), k, lookup(load(view(shifted), k), TABLE))
 
 
 @entry
@@ -223,3 +232,12 @@ except IndexError as error:
 """
     path_code = f"exec(compile({code!r}, '<test>', 'exec'))"
     assert "IndexError: a register reaches past the end" in run_python(path_code, NUMBA_BOUNDSCHECK="1")
+
+
+@DTYPES
+def test_numbers_are_looked_up_by_their_last_bits(dtype):
+    n = np.arange(-64, 64)
+    shifted = (n + 1.5 * 2.0 ** (23 if dtype == "float32" else 52)).astype(dtype)
+    out = np.zeros_like(shifted)
+    looked_up(shifted, out)
+    np.testing.assert_array_equal(out, np.array(TABLE)[n % 16])
