@@ -5,7 +5,21 @@ once: see `sum_tile`.
 """
 
 from fastbp.kernels.compiling import kernel
-from fastbp.kernels.lanes import Shape, fma, get, inlined, lanes, load, outlined, put, shift, splat, sum_tile, tile
+from fastbp.kernels.lanes import (
+    Shape,
+    fma,
+    get,
+    inlined,
+    lanes,
+    load,
+    not_unrolled,
+    outlined,
+    put,
+    shift,
+    splat,
+    sum_tile,
+    tile,
+)
 from fastbp.kernels.machine import TILE_REGISTERS
 from fastbp.kernels.tile import LateShape, Rows, shapes_of
 
@@ -31,6 +45,7 @@ def products_in_lanes(shape, sums, left, right, n_numbers):
     for m in range(shape.units * n):
         put(sums, m, splat(left.data, 0.0))
     for s in range(0, n_numbers, step):
+        not_unrolled()
         for q in range(shape.units):
             left_q = load(left.data, q * left.stride + s)
             for p in range(n):
@@ -93,6 +108,7 @@ def sums_in_lanes(n, sums, rows, n_numbers):
     for m in range(n):
         put(sums, m, splat(rows.data, 0.0))
     for s in range(0, n_numbers, lanes(rows.data)):
+        not_unrolled()
         for m in range(n):
             put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
 

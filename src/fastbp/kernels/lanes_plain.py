@@ -184,6 +184,10 @@ def inlined():
     pass
 
 
+def not_unrolled():
+    pass
+
+
 def outlined():
     pass
 

@@ -116,6 +116,18 @@ def _attribute(name):
 
 
 @intrinsic
+def not_unrolled(typingctx):
+    """Keep LLVM from unrolling the loop around this where the number of its rounds is not known."""
+
+    def lower(context, builder, sig, args):
+        nothing = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "", side_effect=True)
+        builder.call(nothing, [], attrs=("convergent", "nounwind"))
+        return context.get_dummy_value()
+
+    return types.void(), lower
+
+
+@intrinsic
 def inlined(typingctx):
     """Make the function that calls this part of its callers: a call with its arguments takes 5 ns."""
     return _attribute("alwaysinline")

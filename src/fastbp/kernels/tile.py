@@ -23,6 +23,7 @@ from fastbp.kernels.lanes import (
     load,
     load_first,
     maximum,
+    not_unrolled,
     number,
     outlined,
     prefetch,
@@ -185,6 +186,7 @@ def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
     sums = tile(shape, out.data)
     begin_sums(shape, sums, out, ends)
     for k in range(n_terms):
+        not_unrolled()
         for q in range(shape.units):
             w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
             for r in range(n):
