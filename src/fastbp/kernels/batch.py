@@ -257,7 +257,7 @@ def worker_address(dtype):
     return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Dropout, Step, Part))
 
 
-@entry(parallel=True, _nrt=True)
+@entry(parallel=True)
 def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):

@@ -94,7 +94,8 @@ def entry(func=None, *, key="", **options):
         return np.errstate(all="ignore")(func)  # compiled code does not warn of inf and NaN either
     if key:  # in the symbol as well: what another process numbered and kept may else have the symbol of a twin of this
         func.__qualname__ += "_" + re.sub(r"\W", "_", key)
-    compiled = numba.njit(func, **(OPTIONS | CALLED | options))
+    counts_references = {"_nrt": True} if options.get("parallel") else {}  # the threads' arrays of Numba's own
+    compiled = numba.njit(func, **(OPTIONS | CALLED | counts_references | options))
     with contextlib.suppress(OSError, RuntimeError):  # no writable place: compile anew in each process
         compiled._cache = PackageCache(func, f"{key} {describe_options(OPTIONS | options)}")
     return compiled
