@@ -62,4 +62,8 @@ LARGE = [
     Case((3, 40, 1100, 1), "relu", n_samples=33, skip="all"),  # packed weights in parts
     Case((9, 30, 520, 26, 2), "elu", n_samples=514),  # z by sample: several columns, the last of half a tile
     Case((5, 900, 30, 1), "tanh", "logistic", skip="all", n_samples=270, weighted=True),
+    # The gradient along with the delta recursion, narrow blocks from either layer
+    Case((10, 100, 3), "relu", "softmax", "cross_entropy", n_samples=200, weighted=True),
+    Case((26, 60, 41, 2), "tanh", skip="all", n_samples=700),
+    Case((4, 50, 2, 30, 1), "relu", skip=((1, 3), (1, 4)), n_samples=150),
 ]

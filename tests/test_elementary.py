@@ -7,6 +7,7 @@ from numba import njit
 from ulps import exact, ulps_off, whole_range
 
 from fastbp.kernels import elementary, functions
+from fastbp.kernels import lanes as lanes_module
 from fastbp.kernels.lanes import lanes, load_first, store_first, view
 
 
@@ -31,6 +32,7 @@ def on_arrays(function):
 exp, expm1, log, normal_cdf, reciprocal, square_root = (
     on_arrays(getattr(elementary, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal", "square_root")
 )
+normal_or_zero = on_arrays(lanes_module.normal_or_zero)
 tanh, logistic = on_arrays(functions.tanh), on_arrays(functions.logistic)
 
 pytestmark = pytest.mark.compiled_only
@@ -76,7 +78,17 @@ def test_square_root(dtype):
     points = whole_range(dtype)
     points = points[(points >= np.finfo(dtype).tiny) & (points < np.inf)]
     assert ulps_off(square_root(points), *exact(mpmath.sqrt, points)).max() <= 2
-    assert np.isclose(square_root(np.zeros(1, dtype)), np.sqrt(np.finfo(dtype).tiny), rtol=1e-6)
+
+
+@both_formats
+def test_numbers_that_are_no_normal_ones_become_zero(dtype):
+    info = np.finfo(dtype)
+    small = np.array([info.smallest_subnormal, np.nextafter(info.tiny, info.tiny * 0), 0.0], dtype)
+    others = np.array([info.tiny, 1.0, info.max, np.inf], dtype)
+    for sign in (1, -1):
+        assert np.array_equal(normal_or_zero(sign * small), np.zeros(3, dtype))
+        assert np.array_equal(normal_or_zero(sign * others), sign * others)
+    assert np.isnan(normal_or_zero(np.full(1, np.nan, dtype)))
 
 
 @both_formats

@@ -48,9 +48,9 @@ def masked_sums(out, weights, rows, at_out, mask):
 
 
 @entry
-def sums_of_rows(out, rows, at_out):
+def sums_of_rows(out, rows, factors, stride, at_out):
     ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
-    row_sums(view(out), Rows(view(rows), rows.shape[1]), ends, size)
+    row_sums(view(out), Rows(view(rows), rows.shape[1]), Rows(view(factors), stride), ends, size)
 
 
 TABLE = tuple(float(k * k) for k in range(16))
@@ -181,17 +181,22 @@ def test_a_sum_that_is_not_a_number_stays_so_above_a_floor(dtype):
 
 
 @DTYPES
-@pytest.mark.parametrize(("n_left", "n_right"), [(1, 1), (6, 4), (7, 5), (13, 9), (2, 3), (30, 1)])
+@pytest.mark.parametrize(("n_left", "n_right"), [(1, 1), (6, 4), (7, 5), (13, 9), (2, 3), (47, 1)])
 @pytest.mark.parametrize("n_registers", [1, 5])
 def test_row_products_and_sums(dtype, n_left, n_right, n_registers):
     n_samples = n_registers * lanes_of(np.dtype(dtype))
     left, right = draw((n_left, n_samples), dtype), draw((n_right, n_samples), dtype, 1)
     for at_out, first in ((False, 0), (True, 7)):
-        out, totals = np.full((n_left, n_right), 7, dtype), np.full(n_left, 7, dtype)
+        out, totals, weighted = (
+            np.full((n_left, n_right), 7, dtype),
+            np.full(n_left, 7, dtype),
+            np.full(n_left, 7, dtype),
+        )
         products(out, left, right, at_out)
-        sums_of_rows(totals, left, at_out)
-        assert np.allclose(out, first + left @ right.T, rtol=0, atol=300 * np.finfo(dtype).eps)
-        assert np.allclose(totals, first + left.sum(axis=1), rtol=0, atol=300 * np.finfo(dtype).eps)
+        sums_of_rows(totals, left, np.ones(n_samples // n_registers, dtype), 0, at_out)
+        sums_of_rows(weighted, left, right[0].copy(), 1, at_out)
+        for result, expected in ((out, left @ right.T), (totals, left.sum(axis=1)), (weighted, left @ right[0])):
+            assert np.allclose(result, first + expected, rtol=0, atol=300 * np.finfo(dtype).eps)
 
 
 @DTYPES

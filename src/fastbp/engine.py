@@ -229,7 +229,7 @@ class Engine:
             weight=rows(stride),
             by_sample=rows(stride * self._n_by_sample),
             columns=aligned_zeros((topology.n_packed,), dtype),
-            zero=np.zeros(1, dtype),
+            constants=np.repeat(np.arange(2, dtype=dtype), step),
             grads=self._gradients(n_chunks, n_slots if with_gradient else 0),
             errors=np.zeros(n_chunks),
             plan=np.array(

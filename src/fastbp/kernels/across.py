@@ -25,6 +25,7 @@ from fastbp.kernels.tile import LateShape, Rows, shapes_of
 
 # Written out for each shape: Numba must know these when it compiles.
 ACROSS_6, ACROSS_2, ACROSS_1 = (shapes_of(Shape, units) for units in (6, 2, 1))
+ACROSS_3 = Shape(3, TILE_REGISTERS)
 
 
 @kernel
@@ -91,41 +92,47 @@ def row_products(out, left, right, ends, size):
 
 
 @kernel
-def sums_of_rows(shape, out, rows, ends, n_numbers):
-    """out[m] = begin + sum_s rows[m, s] for as many rows m as the tile has registers."""
+def sums_of_rows(shape, out, rows, factors, ends, n_numbers):
+    """out[m] = begin + sum_s factors[s] rows[m, s] for as many rows m as the tile has registers."""
     inlined()
     n = shape.units * shape.registers
     sums = tile(LateShape(n, 1), rows.data)
-    sums_in_lanes(n, sums, rows, n_numbers)
+    sums_in_lanes(n, sums, rows, factors, n_numbers)
     sum_tile(shape, sums, out, shape.registers, ends.at_out)
     return n
 
 
 @kernel
-def sums_in_lanes(n, sums, rows, n_numbers):
+def sums_in_lanes(n, sums, rows, factors, n_numbers):
     """`sums_of_rows` of n rows before the lanes are added up; Numba compiles it once."""
     inlined()
     for m in range(n):
         put(sums, m, splat(rows.data, 0.0))
     for s in range(0, n_numbers, lanes(rows.data)):
         not_unrolled()
+        factor = load(factors.data, s * factors.stride)
         for m in range(n):
-            put(sums, m, get(sums, m) + load(rows.data, m * rows.stride + s))
+            put(sums, m, fma(factor, load(rows.data, m * rows.stride + s), get(sums, m)))
 
 
 @kernel
-def row_sums(out, rows, ends, size):
-    """out[q] = begin + sum_s rows[q, s] for all q; the row_length numbers s are whole registers."""
+def row_sums(out, rows, factors, ends, size):
+    """out[q] = begin + sum_s factors[s] rows[q, s] for all q; the row_length numbers s are whole registers.
+
+    `factors`: numbers that stand side by side, stride 1, or the same register for all s, stride 0.
+    """
     outlined()
     q = 0
     while q < size.n_sums:
         left, out_q = size.n_sums - q, shift(out, q)
         rows_q = Rows(shift(rows.data, q * rows.stride), rows.stride)
         if left >= 6 * TILE_REGISTERS:
-            q += sums_of_rows(ACROSS_6[3], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_6[3], out_q, rows_q, factors, ends, size.row_length)
+        elif left >= 3 * TILE_REGISTERS:
+            q += sums_of_rows(ACROSS_3, out_q, rows_q, factors, ends, size.row_length)
         elif left >= TILE_REGISTERS:
-            q += sums_of_rows(ACROSS_1[3], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[3], out_q, rows_q, factors, ends, size.row_length)
         elif left >= 2:
-            q += sums_of_rows(ACROSS_1[1], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[1], out_q, rows_q, factors, ends, size.row_length)
         else:
-            q += sums_of_rows(ACROSS_1[0], out_q, rows_q, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[0], out_q, rows_q, factors, ends, size.row_length)

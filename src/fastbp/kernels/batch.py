@@ -29,9 +29,15 @@ from fastbp.kernels.gather import (
 )  # fmt: skip
 from fastbp.kernels.lanes import Doubles, Numbers, inlined, lanes, load, number, set_number, shift, store, view
 from fastbp.kernels.packed import NONE, Net, net_of
-from fastbp.kernels.passes import Share, backward, forward, gradient, output_delta, pack_columns, rows_from
+from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns, rows_from
 from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
+
+# The gradient is worked out along with the delta recursion where z and delta leave the first cache otherwise, but those
+# of a stripe do not, and the parameters, which are all stepped along at the end, are few enough to stay in the second.
+FEWEST_AT_ONCE = 128  # registers of z
+WIDEST_AT_ONCE = 32  # registers of samples
+MOST_AT_ONCE = 1 << 14  # parameters
 
 # What to do with the samples of a chunk
 FORWARD, ERROR, DELTA, INPUT_DELTA, GRADIENT, STEP = range(6)  # from DELTA on with the delta recursion
@@ -56,7 +62,7 @@ class Memory(NamedTuple):
     weight: np.ndarray
     by_sample: np.ndarray
     columns: np.ndarray  # (n,), shared
-    zero: np.ndarray  # (1,), shared
+    constants: np.ndarray  # (2 registers,), shared: see `Tile`
     grads: np.ndarray  # (n_slots, one more if there are several chunks; n_params filled up)
     errors: np.ndarray  # (n_chunks_max,) float64
     plan: np.ndarray  # see below
@@ -78,7 +84,7 @@ class Space(NamedTuple):
     weight: Numbers
     by_sample: Numbers
     columns: Numbers
-    zero: Numbers
+    constants: Numbers
     grads: Numbers
     errors: Doubles
     n_z: int
@@ -124,7 +130,7 @@ def space_of(memory):
     plan = memory.plan
     return Space(
         view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.by_sample), view(memory.columns), view(memory.zero), view(memory.grads), view(memory.errors),
+        view(memory.by_sample), view(memory.columns), view(memory.constants), view(memory.grads), view(memory.errors),
         memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
         memory.grads.shape[1], memory.errors.size,
         plan[TILE], plan[CHUNK], plan[SLOTS], plan[THREADS], plan[WORKER], plan[PARALLEL], plan[SHARER],
@@ -152,7 +158,7 @@ def part_of_tile(space, dropout, slot, start, n_samples, share):
     return Tile(
         shift(space.a, z_first), shift(space.z, z_first), shift(space.delta, z_first), shift(space.t, t_first),
         shift(space.weight, slot * space.n_weight + first), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.zero, last - first, width, stride_of(n_registers) * step,
+        space.columns, space.constants, last - first, width, stride_of(n_registers) * step,
         dropout_from(dropout, start + first, z_first), first, n_registers * step,
     )  # fmt: skip
 
@@ -211,14 +217,24 @@ def is_one_tile(space, job):
 
 
 @kernel
-def pass_through(net, tile, job, total):
-    """Forward pass and delta recursion, as the job needs them."""
+def pass_through(net, tile, job, total, sink):
+    """Forward pass and delta recursion, as the job needs them; where the gradient is wanted, the copies it needs."""
     inlined()
     forward(net, tile)
     if job.kind != FORWARD:
         output_delta(net, tile, total)
+    if job.kind == GRADIENT or job.kind == STEP:
+        transpose_layers(net, tile)
     if job.kind >= DELTA:
-        backward(net, tile, 0 if job.kind == INPUT_DELTA else 1)
+        backward(net, tile, 0 if job.kind == INPUT_DELTA else 1, sink)
+
+
+@kernel
+def is_at_once(net, space, tile):
+    """Whether the gradient goes along with the delta recursion."""
+    step = lanes(space.z)
+    leaves_cache = net.n_units * tile.stride >= FEWEST_AT_ONCE * step and tile.width <= WIDEST_AT_ONCE * step
+    return leaves_cache and space.n_params <= MOST_AT_ONCE
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):
@@ -238,14 +254,14 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
         tile = tile_of(space, dropout, part.slot, start + first, last - first)
         load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
-        pass_through(net, tile, job, total)
+        sink = Sink(wants_gradient and is_at_once(net, space, tile), grad, k > 0)
+        pass_through(net, tile, job, total, sink)
         if not wants_gradient and job.kind != ERROR:
             copy_out(net, job, tile, start + first)
         if wants_gradient:
-            transpose_layers(net, tile)
             taken = step.taken and is_one_tile(space, job) and np.isfinite(number(total, 0))
             along = Step(taken, step.rule, step.learning_rate, step.scale)
-            gradient(net, tile, grad, k > 0, along, Share(0, 1))
+            gradient(net, tile, sink, along, Share(0, 1))
 
 
 work_on_chunk = entry(work_on_chunk)

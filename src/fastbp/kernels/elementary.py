@@ -84,16 +84,16 @@ def smallest_normal(x):
 
 @kernel
 def square_root(x):
-    """sqrt(x) within 2 ulp, for normal x; for smaller ones that of the smallest normal number.
+    """sqrt(x) within 2 ulp, for normal x: Goldschmidt's iteration.
 
-    Newton's iteration for y = 1 / sqrt(x), y <- y + y (1 - x y**2) / 2, with r = x y carried along instead of y.
+    s approaches sqrt(x) and h 1 / (2 sqrt(x)): both times 1 + (1/2 - s h) have twice the right bits.
     """
-    x = maximum(smallest_normal(x), x)
     y = rsqrt_estimate(x)
+    s, h = x * y, 0.5 * y
     if precision(x) == 64:
-        y = fma(0.5 * y, fma(-x * y, y, 1.0), y)
-    r = x * y
-    return fma(r, fma(-r, 0.5 * y, 0.5), r)
+        rest = fma(-s, h, 0.5)
+        s, h = fma(s, rest, s), fma(h, rest, h)
+    return fma(s, fma(-s, h, 0.5), s)
 
 
 @kernel

@@ -13,10 +13,12 @@ from fastbp.kernels.lanes import (
     Numbers,
     get,
     inlined,
+    keep_first,
     lanes,
     load,
     load_first,
     number,
+    outlined,
     prefetch,
     put,
     set_number,
@@ -30,7 +32,8 @@ from fastbp.kernels.lanes import (
 from fastbp.kernels.packed import NONE, layer_of
 from fastbp.kernels.tile import PANELS, Rows, Terms, next_registers, rows_of_tile, terms_of
 
-FEW_COLUMNS = 4  # up to which numbers are copied one by one: half the time of a transposition
+TWO_COLUMNS = 2  # up to which numbers are copied one by one
+FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time
 
 
 class Data(NamedTuple):
@@ -79,7 +82,7 @@ class Tile(NamedTuple):
     weight: Numbers  # weights of the samples, 0 in lanes without one
     by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
     columns: Numbers  # columns of a weight matrix, packed: see passes.py
-    zero: Numbers  # a 0, for sums that begin with it
+    constants: Numbers  # a register of 0, for sums that begin with it, and one of 1
     n_samples: int
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
@@ -117,7 +120,10 @@ def rows_to_lanes(source, data, width, out, copy, keep):
     not be, and counts with weight 0.
     """
     n_columns, step = source.n_columns, lanes(source.values)
-    if n_columns <= FEW_COLUMNS:
+    if n_columns <= TWO_COLUMNS:
+        numbers_to_lanes(source, data, width, out, copy, keep)
+        return
+    if n_columns <= min(FEW_COLUMNS, step):
         few_to_lanes(source, data, width, out, copy, keep)
         return
     i = 0
@@ -128,19 +134,37 @@ def rows_to_lanes(source, data, width, out, copy, keep):
 
 
 @kernel
-def few_to_lanes(source, data, width, out, copy, keep):
-    """`rows_to_lanes` number by number."""
+def numbers_to_lanes(source, data, width, out, copy, keep):
+    """`rows_to_lanes` of one or two columns, number by number."""
     inlined()
-    values, n_columns, step = source.values, source.n_columns, lanes(source.values)
-    copy_s = rows_of_tile(copy, 0, (n_columns + step - 1) // step * step)
+    values, n_columns = source.values, source.n_columns
+    copy_s = rows_of_tile(copy, 0, lanes(values))
     for s in range(width):
         row = row_of(data, min(source.start + s, source.last)) * n_columns
-        for i in range(n_columns):
-            set_number(out.data, i * out.stride + s, number(values, row + i))
+        set_number(out.data, s, number(values, row))
+        if n_columns > 1:
+            set_number(out.data, out.stride + s, number(values, row + 1))
         if keep:
-            for i in range(0, n_columns, step):
-                row_i = load_first(values, row + i, min(step, n_columns - i))
-                store(copy_s.data, s * copy_s.stride + i, row_i)
+            store(copy_s.data, s * copy_s.stride, load_first(values, row, n_columns))
+
+
+@kernel
+def few_to_lanes(source, data, width, out, copy, keep):
+    """`rows_to_lanes` of so few columns that most of a transposition is left out."""
+    outlined()
+    values, n_columns, step = source.values, source.n_columns, lanes(source.values)
+    block, copy_s = square_tile(values), rows_of_tile(copy, 0, step)
+    for s in range(0, width, step):
+        for r in range(step):
+            row = row_of(data, min(source.start + s + r, source.last)) * n_columns
+            row_r = load_first(values, row, n_columns)
+            put(block, r, row_r)
+            if keep:
+                store(copy_s.data, (s + r) * copy_s.stride, row_r)
+        transpose(block)
+        for i in range(FEW_COLUMNS):
+            if i < n_columns:
+                store(out.data, i * out.stride + s, get(block, i))
 
 
 @kernel
@@ -172,8 +196,7 @@ def load_weights(data, start, tile):
     inlined()
     step = lanes(tile.weight)
     for s in range(0, tile.width, step):
-        store(tile.weight, s, 0.0)
-        store_first(tile.weight, s, splat(tile.weight, 1.0), min(step, tile.n_samples - s))
+        store(tile.weight, s, keep_first(splat(tile.weight, 1.0), min(step, tile.n_samples - s)))
     if data.has_weight:
         for s in range(tile.n_samples):
             set_number(tile.weight, s, number(data.weight, row_of(data, start + s)))
@@ -192,8 +215,9 @@ def lanes_to_rows(source, n_units, n_rows, out):
                 else:
                     put(block, r, splat(source.data, 0.0))
             transpose(block)
-            for r in range(min(step, n_rows - s)):
-                store_first(out.data, (s + r) * out.stride + j, get(block, r), min(step, n_units - j))
+            for r in range(step):  # so many, not as many as are left: then the tile stays in registers
+                if r < n_rows - s:
+                    store_first(out.data, (s + r) * out.stride + j, get(block, r), min(step, n_units - j))
 
 
 @kernel

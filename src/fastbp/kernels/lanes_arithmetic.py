@@ -235,6 +235,19 @@ def _integer(vec, value):
     return ir.Constant(_integers(vec), [value] * vec.lanes)
 
 
+def _normal_or_zero(builder, vec, x):
+    bits, bias = _FORMAT[vec.element]
+    exponents = builder.and_(builder.bitcast(x, _integers(vec)), _integer(vec, (2 * bias + 1) << bits))
+    is_normal = builder.icmp_unsigned("!=", exponents, _integer(vec, 0))
+    return builder.select(is_normal, x, ir.Constant(vec.llvm, [0.0] * vec.lanes))
+
+
+@intrinsic
+def normal_or_zero(typingctx, x):
+    """x, or 0 if it is smaller than the smallest normal number: two instructions."""
+    return _operation((x,), _normal_or_zero)
+
+
 def _exp2i(builder, vec, shifted):
     # 1.5 * 2**bits + n has the whole number n in its low bits: a conversion of NaN would be undefined.
     bits, bias = _FORMAT[vec.element]

@@ -127,6 +127,10 @@ def select(mask, x, y):
     return np.where(mask, x, y)
 
 
+def normal_or_zero(x):
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
+
+
 def any_lane(mask):
     return bool(np.any(mask))
 

@@ -23,7 +23,7 @@ from fastbp.kernels.lanes import (
     store,
     sum_lanes,
 )  # fmt: skip
-from fastbp.kernels.loss import CANONICAL, LOSSES
+from fastbp.kernels.loss import CANONICAL, LOSSES, squared_error_slope
 
 
 class Outputs(NamedTuple):
@@ -84,8 +84,11 @@ def weigh(outputs, s, error_s):
     return sum_lanes(select(missing, 0.0, error_s * weight))
 
 
-def canonical_deltas(error_of, is_softmax, key):
-    """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0]."""
+def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope):
+    """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0].
+
+    `delta_of`: y - t of y, t and the loss's option.
+    """
 
     def fill(outputs, total):
         for s in range(0, outputs.width, lanes(outputs.y)):
@@ -99,7 +102,7 @@ def canonical_deltas(error_of, is_softmax, key):
             for k in range(outputs.n_units):
                 place = k * outputs.stride + s
                 a, y, t = load(outputs.a, place), load(outputs.y, place), load(outputs.t, place)
-                store(outputs.delta, place, y * t_sum - t)  # (5.54)  delta_k = y_k - t_k
+                store(outputs.delta, place, delta_of(y * t_sum, t, 0.0))  # (5.54)  delta_k = y_k - t_k
                 error_s = error_s + error_of(a - largest, y, t, log_sum)
             set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
 

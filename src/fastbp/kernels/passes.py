@@ -19,7 +19,7 @@ from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
-from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, shift, store, store_first
+from fastbp.kernels.lanes import Numbers, inlined, lanes, load, load_first, number, outlined, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
@@ -40,6 +40,7 @@ from fastbp.kernels.tile import (
 from fastbp.kernels.updates import step_along
 
 PACKED_TOGETHER = 8  # rows of weights
+NARROW = 3  # units, fed by many
 STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
 
 
@@ -47,6 +48,12 @@ STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
 def rows_from(tile, values, j):
     """The rows of `values` (a, z or delta) from unit j on."""
     return Rows(shift(values, j * tile.stride), tile.stride)
+
+
+@kernel
+def ones_of(tile):
+    """A register of ones, as the factors of `row_sums`."""
+    return Rows(shift(tile.constants, lanes(tile.constants)), 0)
 
 
 @kernel
@@ -67,7 +74,7 @@ def ends_of_sums(net, tile, layer, first, c, out):
     last = layer.in_end - 1 if layer.links_in == NONE else layer.in_end
     floor = 0.0 if layer.function == RELU and c == last else NO_FLOOR
     if layer.bias == NONE:
-        return Ends(c > layer.in_start, tile.zero, 0, floor, False, out)
+        return Ends(c > layer.in_start, tile.constants, 0, floor, False, out)
     return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor, False, out)
 
 
@@ -220,40 +227,88 @@ def columns_of(net, tile, block, first):
     return Weights(shift(tile.columns, block.columns + first * block.n_out), block.n_in, PACKED)
 
 
+class Sink(NamedTuple):
+    """Where the delta recursion adds the gradient as it goes, each layer's while its z and delta are in a cache."""
+
+    wanted: bool
+    grad: Numbers
+    accumulate: bool
+
+
 @kernel
-def backward(net, tile, lowest):
+def backward(net, tile, lowest, sink):
     """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
     inlined()
     multiply_output_slope(net, tile)
-    first_output, few = layer_of(net, net.n_layers - 1).first_unit, stripe_of(tile)
-    for l in range(net.n_layers - 2, lowest - 1, -1):
+    last, few = net.n_layers - 1, stripe_of(tile)
+    for l in range(last if sink.wanted else last - 1, lowest - 1, -1):
         layer = layer_of(net, l)
-        stripe = layer.n_units if layer.wide_backward else few
-        is_output = layer.first_unit >= first_output  # dE/dy_k is there already
-        has_dropout = tile.dropout.address != NONE and not is_output
-        in_sums = (  # whether the last sums multiply by h': relu's costs 10-100-1 a tenth by itself
-            layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not has_dropout
-        )
+        stripe = layer.n_units if layer.wide_backward or l == last else few
+        # Nothing asks for delta of the lowest layer once its gradient is there: it stays in the first cache.
+        is_output = layer.first_unit >= layer_of(net, last).first_unit
+        in_place = sink.wanted and l == lowest and not is_output and layer.links_gradient == NONE
         for first in range(0, layer.n_units, stripe):
             n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
-            delta_j, z_j = rows_from(tile, tile.delta, j), rows_from(tile, tile.z, j)
-            for o in range(layer.out_start, layer.out_end):
-                block = block_of(net, number(net.outgoing, o))
-                w_kj = columns_of(net, tile, block, first)
-                delta_k = terms_of(rows_from(tile, tile.delta, block.target_unit))
-                masked = in_sums and o == layer.out_end - 1
-                ends = Ends(is_output or o > layer.out_start, tile.zero, 0, NO_FLOOR, masked, z_j.data)
-                # (5.56)  delta_j = h'(a_j) sum_k w_kj delta_k
-                weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
-            if layer.links_out != NONE:
-                begun = is_output or layer.out_end > layer.out_start
-                ends = Ends(begun, tile.zero, 0, NO_FLOOR, False, z_j.data)
-                delta_k = rows_from(tile, tile.delta, 0)
-                call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
-            if has_dropout:
-                multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
-            elif not in_sums:
-                multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
+            delta_j, z_j = rows_from(tile, tile.delta, layer.first_unit if in_place else j), rows_from(tile, tile.z, j)
+            if l < last:
+                delta_of_units(net, tile, layer, delta_j, first, n_units)
+            if sink.wanted:
+                gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units)
+
+
+@kernel
+def delta_of_units(net, tile, layer, delta_j, first, n_units):
+    """(5.56)  delta_j = h'(a_j) sum_k w_kj delta_k, for some units j of a layer from its unit `first` on."""
+    inlined()
+    j = layer.first_unit + first
+    z_j = rows_from(tile, tile.z, j)
+    is_output = layer.first_unit >= layer_of(net, net.n_layers - 1).first_unit  # dE/dy_k is there already
+    has_dropout = tile.dropout.address != NONE and not is_output
+    in_sums = (  # whether the last sums multiply by h': relu's costs 10-100-1 a tenth by itself
+        layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not has_dropout
+    )
+    for o in range(layer.out_start, layer.out_end):
+        block = block_of(net, number(net.outgoing, o))
+        w_kj = columns_of(net, tile, block, first)
+        delta_k = terms_of(rows_from(tile, tile.delta, block.target_unit))
+        masked = in_sums and o == layer.out_end - 1
+        ends = Ends(is_output or o > layer.out_start, tile.constants, 0, NO_FLOOR, masked, z_j.data)
+        weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
+    if layer.links_out != NONE:
+        begun = is_output or layer.out_end > layer.out_start
+        ends = Ends(begun, tile.constants, 0, NO_FLOOR, False, z_j.data)
+        delta_k = rows_from(tile, tile.delta, 0)
+        call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
+    if has_dropout:
+        multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
+    elif not in_sums:
+        multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
+
+
+@kernel
+def is_narrow(block):
+    """Whether a block's gradient is summed up where it leaves, while z is in a cache: few units, many inputs."""
+    return block.n_out <= NARROW and block.n_in >= STRIPE and block.source > 0
+
+
+@kernel
+def gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units):
+    """The gradient of what arrives at some units j of a layer, from unit `first` on; by narrow blocks, what leaves."""
+    inlined()
+    ends = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, sink.grad)
+    for o in range(layer.out_start, layer.out_end):
+        block = block_of(net, number(net.outgoing, o))
+        for k in range(block.n_out if is_narrow(block) else 0):
+            delta_k = Rows(rows_from(tile, tile.delta, block.target_unit + k).data, 1)
+            row = shift(sink.grad, block.weights + k * block.n_in + first)
+            row_sums(row, z_j, delta_k, ends, Size(n_units, tile.width, 0))
+    for c in range(layer.in_start, layer.in_end):
+        block = block_of(net, c)
+        if not is_narrow(block):
+            dw = Rows(shift(sink.grad, block.weights + first * block.n_in), block.n_in)
+            weight_gradient(net, tile, block, dw, delta_j, ends, n_units)
+    if layer.in_start < layer.in_end and layer.bias != NONE:  # dE/db_j = sum_s delta_j
+        row_sums(shift(sink.grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
 
 
 @kernel
@@ -264,14 +319,15 @@ def n_block_weights(net):
 
 
 @kernel
-def gradient(net, tile, grad, accumulate, step, share):
-    """grad = dE/dparams of all samples of the tile; += if `accumulate`. Then the step, if one is to be taken.
+def gradient(net, tile, sink, step, share):
+    """grad = dE/dparams of all samples of the tile, or the rest of it; then the step, if one is to be taken.
 
     The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
     """
     inlined()
-    ends, few, done = Ends(accumulate, tile.zero, 0, NO_FLOOR, False, grad), stripe_of(tile), 0
-    for c in range(net.n_blocks):
+    grad = sink.grad
+    ends, few, done = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, grad), stripe_of(tile), 0
+    for c in range(0 if sink.wanted else net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)
         stripe = WIDE_STRIPE if block.n_in > BLOCK_TERMS and share.n_shares == 1 else few
@@ -283,7 +339,7 @@ def gradient(net, tile, grad, accumulate, step, share):
                 continue
             weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, n_units)
             if c == layer.in_start and layer.bias != NONE:  # dE/db_j = sum_s delta_j
-                row_sums(shift(grad, layer.bias + first), delta_j, ends, Size(n_units, tile.width, 0))
+                row_sums(shift(grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
             if step.taken and row + n_units * block.n_in - done >= STEP_NUMBERS:
                 done = step_up_to(net, grad, step, done, row + n_units * block.n_in)
     for l in range(1, net.n_layers):
@@ -301,7 +357,7 @@ def link_gradient(net, tile, layer, grad, ends):
     run = Run(layer.first_unit, layer.n_units, tile.width)
     call_address(layer.links_gradient, net, grad, delta_j, z_i, ends.at_out, run)
     if layer.in_start == layer.in_end and layer.bias != NONE:
-        row_sums(shift(grad, layer.bias), delta_j, ends, Size(layer.n_units, tile.width, 0))
+        row_sums(shift(grad, layer.bias), delta_j, ones_of(tile), ends, Size(layer.n_units, tile.width, 0))
 
 
 @kernel

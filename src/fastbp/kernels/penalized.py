@@ -20,12 +20,14 @@ from fastbp.kernels.lanes import (
     number,
     splat,
     store,
+    store_first,
     sum_lanes,
     view,
 )
 from fastbp.kernels.packed import NONE, net_of
 from fastbp.kernels.scores import NOTHING, Judge, score_network
-from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, take_step, with_penalties_divided
+from fastbp.kernels.updates import Step, next_rate, no_step, rule_of, sign_of, take_step, with_penalties_divided
+from fastbp.kernels.wide import copy_row
 
 
 class Course(NamedTuple):
@@ -143,8 +145,7 @@ class Penalized(NamedTuple):
 def loss_and_gradient(packed, samples, memory, penalized, params, gradient):
     """Set the network's parameters, put the gradient of the loss into `gradient`, and return the loss."""
     net, data, space = net_of(packed), data_of(samples), space_of(memory)
-    for p in range(params.size):
-        packed.params[p] = params[p]
+    copy_row(view(params), net.params, params.size)
     job = Job(GRADIENT, 0, len(samples.x), 0, 0, data.x)
     dropout = no_dropout(space.z, space.errors, data.order)
     error = work(net, data, space, job, dropout, no_step(space.grads, space.errors))
@@ -160,11 +161,13 @@ def finish_gradient(packed, summed, penalized, error, gradient):
 @kernel
 def finish(w, summed, penalized, error, gradient):
     """gradient = (summed + l2 w + l1 sign(w)) / total; returns the loss, with the penalties."""
-    l1, l2, total = penalized.l1, penalized.l2, penalized.total
-    for p in range(gradient.size):
-        g = number(summed, p)
-        if p < penalized.n_weights:
-            w_p = number(w, p)
-            g += l2 * w_p + l1 * np.sign(w_p)
-        gradient[p] = g / total
+    l1, l2, total, n_weights = penalized.l1, penalized.l2, penalized.total, penalized.n_weights
+    out, step = view(gradient), lanes(w)
+    for p in range(0, gradient.size, step):
+        count = min(step, gradient.size - p)
+        g = load_first(summed, p, count)
+        if p < n_weights:
+            w_p = load_first(w, p, min(count, n_weights - p))
+            g = g + (l2 * w_p + l1 * sign_of(w_p))
+        store_first(out, p, g / total, count)
     return (penalized.share * error + penalty_of(w, l1, l2, penalized.n_weights)) / total

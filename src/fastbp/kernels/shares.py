@@ -17,7 +17,7 @@ from fastbp.kernels.compiling import address_of, call_address, entry, kernel
 from fastbp.kernels.gather import Data, Dropout, load_samples, transpose_layers
 from fastbp.kernels.lanes import inlined, lanes, number, set_number
 from fastbp.kernels.packed import Net
-from fastbp.kernels.passes import Share, backward, forward, gradient, output_delta, pack_columns
+from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns
 from fastbp.kernels.updates import Rule, Span, Step, no_step, step_along
 
 # What is done with a tile, one after the other, when all threads are done with the one before. FORWARD, RECURSION:
@@ -49,6 +49,7 @@ def work_on_share(net, data, space, job, dropout, step, part):
     if part.phase == PASS and part.tile == 0:
         pack_columns(net, space.columns, share)
     first, last = part_of(job.n_samples, part.tile, n_parts_of(job.n_samples, space.max_tile), lanes(grad))
+    nowhere = Sink(False, grad, part.tile > 0)  # the gradient is a phase of its own
     of_samples = share if part.phase in (PASS, RECURSION) else Share(0, 1)
     tile = part_of_tile(space, dropout, 0, first, last - first, of_samples)
     if part.phase == PASS:
@@ -57,10 +58,10 @@ def work_on_share(net, data, space, job, dropout, step, part):
     elif part.phase == OUTPUTS:
         output_delta(net, tile, space.errors)
     elif part.phase == RECURSION:
-        backward(net, tile, 1)
+        backward(net, tile, 1, nowhere)
         transpose_layers(net, tile)
     else:
-        gradient(net, tile, grad, part.tile > 0, no_step(grad, space.errors), share)
+        gradient(net, tile, nowhere, no_step(grad, space.errors), share)
 
 
 @entry(parallel=True)

@@ -16,13 +16,13 @@ from fastbp.kernels.elementary import reciprocal, smallest_normal, square_root
 from fastbp.kernels.lanes import (
     Doubles,
     Numbers,
-    absolute,
     copysign,
     lanes,
     like,
     load,
     maximum,
     minimum,
+    normal_or_zero,
     number,
     select,
     set_number,
@@ -108,15 +108,9 @@ def no_step(numbers, doubles):
 
 
 @kernel
-def flush(x):
-    """x, or 0 if it is smaller than the smallest normal number."""
-    return select(absolute(x) < smallest_normal(x), like(x, 0.0), x)
-
-
-@kernel
-def flush_positive(x):
-    """`flush` of x that is not negative."""
-    return select(x < smallest_normal(x), like(x, 0.0), x)
+def above_nothing(v):
+    """v that is not negative; next to nothing if it is less: what times 1/16 or more is no subnormal number yet."""
+    return maximum(16.0 * smallest_normal(v), v)
 
 
 class Span(NamedTuple):
@@ -134,7 +128,7 @@ def sgd(w, g, rule, span):
     add_penalties(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
-        v_p = flush(momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p)))
+        v_p = normal_or_zero(momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p)))
         store(v, p, v_p)
         store(w, p, load(w, p) + v_p)
 
@@ -146,7 +140,7 @@ def nesterov(w, g, rule, span):
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
         step_p = span.learning_rate * (span.scale * load(g, p))
-        v_p = flush(momentum * load(v, p) - step_p)
+        v_p = normal_or_zero(momentum * load(v, p) - step_p)
         store(v, p, v_p)
         store(w, p, load(w, p) + (momentum * v_p - step_p))
 
@@ -166,8 +160,8 @@ def adam(w, g, rule, span):
     share_1, share_2 = (1.0 - beta_1) * span.scale, (1.0 - beta_2) * span.scale * span.scale
     for p in range(span.start, span.stop, lanes(w)):
         g_p = load(g, p)
-        m_p = flush(beta_1 * load(m, p) + share_1 * g_p)
-        v_p = flush_positive(beta_2 * load(v, p) + share_2 * (g_p * g_p))
+        m_p = normal_or_zero(beta_1 * load(m, p) + share_1 * g_p)
+        v_p = above_nothing(beta_2 * load(v, p) + share_2 * (g_p * g_p))
         store(m, p, m_p)
         store(v, p, v_p)
         store(w, p, load(w, p) - span.learning_rate * m_p * reciprocal(square_root(v_p) + epsilon))
@@ -180,7 +174,7 @@ def rmsprop(w, g, rule, span):
     v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
     for p in range(span.start, span.stop, lanes(w)):
         g_p = span.scale * load(g, p)
-        v_p = flush_positive(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
+        v_p = above_nothing(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
         store(v, p, v_p)
         store(w, p, load(w, p) - span.learning_rate * g_p * reciprocal(square_root(v_p) + epsilon))
 
