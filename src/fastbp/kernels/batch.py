@@ -223,7 +223,7 @@ def pass_through(net, tile, job, total, sink):
     forward(net, tile)
     if job.kind != FORWARD:
         output_delta(net, tile, total)
-    if job.kind == GRADIENT or job.kind == STEP:
+    if job.kind >= GRADIENT:
         transpose_layers(net, tile)
     if job.kind >= DELTA:
         backward(net, tile, 0 if job.kind == INPUT_DELTA else 1, sink)

@@ -44,8 +44,8 @@ if JIT_DISABLED:
         mantissa,
         maximum,
         minimum,
-        not_unrolled,
         normal_or_zero,
+        not_unrolled,
         number,
         outlined,
         polynomial,
@@ -133,9 +133,9 @@ else:
 __all__ = [
     "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
     "exponent", "first", "fma", "get", "has_lookup", "inlined", "keep_first", "lanes", "library_cos", "library_sin",
-    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "normal_or_zero", "not_unrolled", "number",
-    "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate",
-    "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store", "store_first",
+    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "normal_or_zero", "not_unrolled",
+    "number", "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
+    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store", "store_first",
     "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at",
 ]  # fmt: skip
 
