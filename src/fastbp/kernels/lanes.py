@@ -135,8 +135,8 @@ __all__ = [
     "exponent", "first", "fma", "get", "has_lookup", "inlined", "keep_first", "lanes", "library_cos", "library_sin",
     "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "normal_or_zero", "not_unrolled",
     "number", "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
-    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store", "store_first",
-    "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at",
+    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store",
+    "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at",
 ]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are
