@@ -71,7 +71,8 @@ def test_small_networks_shared_all_the_same(n_samples, monkeypatch):
     """Uncompiled, where larger ones would take too long: shares begin at the first product."""
     monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
     monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
-    monkeypatch.setattr("fastbp.engine.MIN_CHUNK_REGISTERS", 8)
+    monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
+    monkeypatch.setattr("fastbp.kernels.batch.MOST_AT_ONCE", 0)
     runs = [
         result(fastbp.Network((4, 6, 5, 2), activation="tanh", dtype="float32", seed=0), n_samples, n_threads)
         for n_threads in (1, 2)
@@ -95,3 +96,5 @@ def test_how_many_threads_find_something_to_do():
     assert net.engine.most_threads(200) == 200 * net.n_params >> 20
     assert net.engine.most_threads(1 << 20) == 16
     assert fastbp.Network((2, 3, 1)).engine.most_threads(200) == 1
+    # Its gradient goes along with the delta recursion, on one thread.
+    assert fastbp.Network((60, 150, 40, 3), dtype="float32").engine.most_threads(255) == 1

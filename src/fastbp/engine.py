@@ -23,6 +23,7 @@ from fastbp.kernels.batch import (
     FORWARD,
     GRADIENT,
     INPUT_DELTA,
+    MOST_AT_ONCE,
     Memory,
     Samples,
     parallel_address,
@@ -191,10 +192,14 @@ class Engine:
         return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
 
     def most_threads(self, n_samples: int) -> int:
-        """Threads that find something to do in a gradient: a chunk each, or a share of the only one."""
-        n_chunks = self.n_chunks(n_samples)
-        shares = n_samples * self._packed.params.size >> LOG_SHARE_PRODUCTS
-        return n_chunks if n_chunks > 1 else max(1, min(MAX_CHUNKS, shares))
+        """Threads that find something to do in a gradient: a chunk each, or a share of the only one.
+
+        Where one thread may form the gradient at once, shares would add it up in another order.
+        """
+        n_chunks, n_params = self.n_chunks(n_samples), self._packed.params.size
+        if n_chunks > 1 or n_params <= MOST_AT_ONCE:
+            return n_chunks
+        return max(1, min(MAX_CHUNKS, n_samples * n_params >> LOG_SHARE_PRODUCTS))
 
     def _max_tile(self) -> int:
         """Most samples in a tile."""
