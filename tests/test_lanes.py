@@ -127,13 +127,12 @@ BLOCKS = [
     (6, 2 * BLOCK_TERMS + 3, 1, 0),
     (3, 700, 50, 3),
     (2, 1100, 67, 2),
-    # the first cache: FAR_BYTES are 512 registers of rows
-    (6, 128, 4, 0),
-    (6, 129, 4, 3),
-    (7, 171, 3, 0),
-    (17, 110, 5, 2),
-    (13, 90, 6, 1),
-    (12, 520, 1, 3),
+    # FAR_BYTES are 6,144 registers of rows, on machines with registers of 64 bytes
+    (6, 512, 12, 0),
+    (6, 512, 13, 3),
+    (7, 473, 13, 0),
+    (17, 400, 17, 2),
+    (13, 350, 18, 1),
 ]
 
 
@@ -160,8 +159,8 @@ def test_weighted_sums_in_blocks(dtype, n_sums, n_terms, n_registers, rest):
 @pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 10**4), (5, 77), (10**6, 10**7)])
 def test_what_is_asked_for_changes_no_sum(dtype, start, stop):
     """Numbers are only asked for, even those past the end of their array."""
-    length = 9 * lanes_of(np.dtype(dtype)) - 1
-    weights, numbers, rows = draw((14, 150), dtype), draw(14, dtype, 3), draw((150, length + 1), dtype, 2)
+    length = 13 * lanes_of(np.dtype(dtype)) - 1
+    weights, numbers, rows = draw((14, 490), dtype), draw(14, dtype, 3), draw((490, length + 1), dtype, 2)
     expected, out = np.empty((2, 14, length), dtype)
     sums(expected, weights, rows, False, numbers, NO_FLOOR)
     sums_that_ask(out, weights, rows, numbers, start, stop)
