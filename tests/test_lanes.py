@@ -5,19 +5,20 @@ import pytest
 from subprocesses import run_python
 
 from fastbp.kernels.across import row_products, row_sums
+from fastbp.kernels.ahead import Ahead
 from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, lookup, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
+from fastbp.kernels.parts import BLOCK_TERMS, registers_of_column
 from fastbp.kernels.tile import (
-    BLOCK_TERMS,
     NO_FLOOR,
     Ends,
     Rows,
     Size,
     Weights,
     next_registers,
-    registers_of_column,
+    sums_with_ahead,
     terms_of,
     weighted_sums,
 )
@@ -31,6 +32,15 @@ def sums(out, weights, rows, at_out, numbers, floor):
     ends, size = Ends(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
     weighted_sums(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+
+
+@entry
+def sums_that_ask(out, weights, rows, numbers, start, stop):
+    n_sums, length = out.shape
+    ends, size = Ends(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(n_sums, length, weights.shape[1])
+    ahead = Ahead(view(weights), view(rows), view(numbers), start, stop, False)
+    w = Weights(view(weights), weights.shape[1], 1)
+    sums_with_ahead(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), ends, ahead, size)
 
 
 @entry
@@ -117,6 +127,12 @@ BLOCKS = [
     (6, 2 * BLOCK_TERMS + 3, 1, 0),
     (3, 700, 50, 3),
     (2, 1100, 67, 2),
+    # FAR_BYTES are 6,144 registers of rows, on machines with registers of 64 bytes
+    (6, 512, 12, 0),
+    (6, 512, 13, 3),
+    (7, 473, 13, 0),
+    (17, 400, 17, 2),
+    (13, 350, 18, 1),
 ]
 
 
@@ -136,6 +152,19 @@ def test_weighted_sums_in_blocks(dtype, n_sums, n_terms, n_registers, rest):
             sums(out, weights, rows, at_out, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=50 * np.sqrt(n_terms) * np.finfo(dtype).eps)
+
+
+@pytest.mark.compiled_only
+@DTYPES
+@pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 10**4), (5, 77), (10**6, 10**7)])
+def test_what_is_asked_for_changes_no_sum(dtype, start, stop):
+    """Numbers are only asked for, even those past the end of their array."""
+    length = 13 * lanes_of(np.dtype(dtype)) - 1
+    weights, numbers, rows = draw((14, 490), dtype), draw(14, dtype, 3), draw((490, length + 1), dtype, 2)
+    expected, out = np.empty((2, 14, length), dtype)
+    sums(expected, weights, rows, False, numbers, NO_FLOOR)
+    sums_that_ask(out, weights, rows, numbers, start, stop)
+    assert np.array_equal(out, expected)
 
 
 @pytest.mark.parametrize("most", [32, 37, 100])

@@ -45,7 +45,7 @@ from fastbp.kernels.packed import (
     WIDE_BACKWARD,
     WIDE_FORWARD,
 )  # fmt: skip
-from fastbp.kernels.tile import BLOCK_TERMS
+from fastbp.kernels.parts import BLOCK_TERMS
 
 Int64Array = NDArray[np.int64]
 Skips = str | Iterable[tuple[int, int]]

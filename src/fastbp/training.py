@@ -176,7 +176,7 @@ class Training:
             rates=np.empty(0),
             losses=np.empty(0),
             safe=packed.params.copy(),
-            partial=np.zeros_like(packed.params),
+            partial=np.zeros(packed.params.shape, net.dtype),  # zeros_like would touch all of it
             dropout=dropout.memory(options.dropout, draw, min(size, net.engine.part_size), net.dtype),
             first_epoch=0,
             position=np.zeros(3, np.int64),

@@ -185,11 +185,11 @@ def store_first(typingctx, array, offset, value, count):
 
 @intrinsic
 def prefetch(typingctx, array, offset):
-    """Ask for the cache line with array[offset], which will be loaded soon."""
+    """Ask for the cache line with array[offset], which will be loaded soon. It may lie past the end of the array."""
 
     def lower(context, builder, sig, args):
         offset = as_offset(context, builder, args[1], sig.args[1])
-        pointer = pointer_to(context, builder, sig.args[0], args[0], offset, context.get_constant(types.intp, 1))
+        pointer = builder.gep(_view(context, builder, sig.args[0], args[0]).data, [offset])
         function_type = ir.FunctionType(ir.VoidType(), (pointer.type, INT32, INT32, INT32))
         function = declare(builder, "llvm.prefetch.p0", function_type)
         builder.call(function, (pointer, INT32(0), INT32(3), INT32(1)))

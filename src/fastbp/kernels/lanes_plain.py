@@ -219,7 +219,7 @@ def transpose(block):
 
 
 def prefetch(array, offset):
-    _check(array, offset, 1)
+    pass
 
 
 def sum_tile(shape, block, out, stride, accumulate):

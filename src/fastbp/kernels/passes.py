@@ -17,23 +17,24 @@ from typing import NamedTuple
 
 from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.ahead import Ahead, nothing_ahead
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
 from fastbp.kernels.lanes import Numbers, inlined, lanes, load, load_first, number, outlined, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
+from fastbp.kernels.parts import BLOCK_BYTES, n_parts_of_terms, terms_of_part
 from fastbp.kernels.tile import (
-    BLOCK_TERMS,
     NO_FLOOR,
     PACKED,
     Ends,
     Rows,
     Size,
     Weights,
-    n_parts_of_terms,
+    bytes_of_rows,
+    sums_with_ahead,
     terms_of,
-    terms_of_part,
     units_of_block,
     weighted_sums,
 )  # fmt: skip
@@ -330,14 +331,16 @@ def gradient(net, tile, sink, step, share):
     for c in range(0 if sink.wanted else net.n_blocks):
         block = block_of(net, c)
         layer = layer_of(net, block.target)
-        stripe = WIDE_STRIPE if block.n_in > BLOCK_TERMS and share.n_shares == 1 else few
+        is_cut = bytes_of_rows(grad, tile.n_samples, block.n_in) > BLOCK_BYTES
+        stripe = WIDE_STRIPE if is_cut and share.n_shares == 1 else few
         for first in range(0, block.n_out, stripe):
             n_units = min(stripe, block.n_out - first)
             delta_j = rows_from(tile, tile.delta, layer.first_unit + first)
             row = block.weights + first * block.n_in
             if share.n_shares > 1 and not is_ours(share, row, n_block_weights(net)):
                 continue
-            weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, n_units)
+            ahead = ahead_of_step(net, grad, step, row, n_units * block.n_in)
+            weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, ahead, n_units)
             if c == layer.in_start and layer.bias != NONE:  # dE/db_j = sum_s delta_j
                 row_sums(shift(grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
             if step.taken and row + n_units * block.n_in - done >= STEP_NUMBERS:
@@ -361,6 +364,14 @@ def link_gradient(net, tile, layer, grad, ends):
 
 
 @kernel
+def ahead_of_step(net, grad, step, start, count):
+    """What a step along `count` numbers of the gradient reads besides them."""
+    if not step.taken:
+        return nothing_ahead(grad, False)
+    return Ahead(net.params, step.rule.first, step.rule.second, start, start + count, False)
+
+
+@kernel
 def step_up_to(net, grad, step, start, stop):
     """Take the step for the whole registers from `start` to before `stop`; returns where they end."""
     inlined()
@@ -370,13 +381,13 @@ def step_up_to(net, grad, step, start, stop):
 
 
 @kernel
-def weight_gradient(net, tile, block, dw, delta_j, ends, n_units):
+def weight_gradient(net, tile, block, dw, delta_j, ends, ahead, n_units):
     """(5.57)  dE/dw_ji = sum_s delta_j z_i, for some units j of a block."""
     inlined()
     if block.by_inputs:  # the inputs i in the lanes, not the samples s: no sum across lanes at the end
         z_s = rows_of_layer(tile, layer_of(net, block.source))
         d_js = Weights(delta_j.data, delta_j.stride, 1)
-        weighted_sums(dw, d_js, z_s, ends, Size(n_units, block.n_in, tile.n_samples))
+        sums_with_ahead(dw, d_js, z_s, ends, ahead, Size(n_units, block.n_in, tile.n_samples))
     else:
         z_i = rows_from(tile, tile.z, block.source_unit)
         row_products(dw, delta_j, z_i, ends, Size(n_units, block.n_in, tile.width))

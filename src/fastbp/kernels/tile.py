@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.ahead import Ahead, ahead_from, ask_for, nothing_ahead
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import (
     Numbers,
@@ -35,9 +36,11 @@ from fastbp.kernels.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
+from fastbp.kernels.parts import BLOCK_BYTES, BLOCK_TERMS, n_parts_of_terms, registers_of_column, terms_of_part
 
-# Rows that are read again for each 6 sums: terms, and bytes in all, half of a second cache.
-BLOCK_TERMS, BLOCK_BYTES = 512, 1 << 20
+# Rows of more bytes fill much of the second cache. They are asked for so many terms before they are added; after each
+# so many terms numbers that are needed later are asked for, see `Ahead`. Of fewer bytes: 1 to 2 % slower.
+FAR_BYTES, TERMS_AHEAD, ASK_TERMS = 3 << 17, 8, 8
 
 
 class LateShape(NamedTuple):
@@ -179,19 +182,44 @@ def end_sums(shape, sums, out, ends, last):
 
 
 @kernel
-def weighted_sum(shape, out, weights, rows, ends, n_terms, last):
+def add_term(shape, sums, weights, rows, k):
+    """sums[q, :] += weights[q, k] rows[k, :]."""
+    inlined()
+    n, step = shape.registers, lanes(rows.data)
+    for q in range(shape.units):
+        w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
+        for r in range(n):
+            row_k = load(rows.data, k * rows.stride + r * step)
+            put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
+
+
+@kernel
+def add_far_terms(shape, sums, weights, rows, ahead, n_terms):
+    """Add up terms whose rows come from the second cache: they are asked for in time, and so is what is ahead."""
+    inlined()
+    step, place = lanes(rows.data), ahead.start
+    for start in range(0, n_terms, ASK_TERMS):
+        for k in range(start, min(start + ASK_TERMS, n_terms)):
+            not_unrolled()
+            for r in range(shape.registers):
+                prefetch(rows.data, (k + TERMS_AHEAD) * rows.stride + r * step)
+            add_term(shape, sums, weights, rows, k)
+        ask_for(ahead, place)
+        place += step
+
+
+@kernel
+def weighted_sum(shape, out, weights, rows, ends, ahead, n_terms, last):
     """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
     inlined()
-    n, step = shape.registers, lanes(out.data)
     sums = tile(shape, out.data)
     begin_sums(shape, sums, out, ends)
-    for k in range(n_terms):
-        not_unrolled()
-        for q in range(shape.units):
-            w = number(weights.data, q * weights.sum_stride + k * weights.term_stride)
-            for r in range(n):
-                row_k = load(rows.data, k * rows.stride + r * step)
-                put(sums, q * n + r, fma(row_k, w, get(sums, q * n + r)))
+    if ahead.far and shape.registers > 2:
+        add_far_terms(shape, sums, weights, rows, ahead, n_terms)
+    else:
+        for k in range(n_terms):
+            not_unrolled()
+            add_term(shape, sums, weights, rows, k)
     end_sums(shape, sums, out, ends, last)
 
 
@@ -205,7 +233,7 @@ def next_registers(left):
 
 
 @kernel
-def sums_of_units(shapes, out, weights, terms, ends, size):
+def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
     """`weighted_sum` along the rows of one block of units."""
     inlined()
     step = lanes(out.data)
@@ -215,32 +243,60 @@ def sums_of_units(shapes, out, weights, terms, ends, size):
         n = next_registers((left + step - 1) // step)
         last = min(left - (n - 1) * step, step)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), rows_of_tile(terms, s, n * step)
-        ends_s = ends_from(ends, 0, s)
+        ends_s, n_units = ends_from(ends, 0, s), shapes[0].units
+        ahead_s = ahead_from(ahead, s * n_units, n * step * n_units)
         if n == 4:
-            weighted_sum(shapes[3], out_s, weights, rows_s, ends_s, size.n_terms, last)
+            weighted_sum(shapes[3], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
         elif n == 3:
-            weighted_sum(shapes[2], out_s, weights, rows_s, ends_s, size.n_terms, last)
+            weighted_sum(shapes[2], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
         elif n == 2:
-            weighted_sum(shapes[1], out_s, weights, rows_s, ends_s, size.n_terms, last)
+            weighted_sum(shapes[1], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
         else:
-            weighted_sum(shapes[0], out_s, weights, rows_s, ends_s, size.n_terms, last)
+            weighted_sum(shapes[0], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
         s += n * step
 
 
 @kernel
-def weighted_sums(out, weights, terms, ends, size):
-    """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s] for all q and s.
+def bytes_of_rows(numbers, n_rows, row_length):
+    """Bytes of so many rows, in whole registers."""
+    return n_rows * ((row_length + lanes(numbers) - 1) // lanes(numbers)) * REGISTER_BYTES
 
-    The terms are read again for each 6 sums. From the second cache they stream in at no cost that could be
-    measured, from further away they would hold up the sums: so large ones are cut into blocks.
+
+@kernel
+def bytes_of_terms(numbers, terms, size):
+    """Bytes of the rows of a whole tile. By those of a thread's part of it, the order of its sums would differ."""
+    length = size.row_length if terms.stride == PANELS else terms.stride
+    return bytes_of_rows(numbers, size.n_terms, length)
+
+
+@kernel
+def weighted_sums(out, weights, terms, ends, size):
+    """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s] for all q and s."""
+    inlined()
+    sums_with_ahead(out, weights, terms, ends, nothing_ahead(out.data, False), size)
+
+
+@kernel
+def sums_with_ahead(out, weights, terms, ends, ahead, size):
+    """`weighted_sums`, and what is needed next is asked for if the terms take some time.
+
+    The terms are read again for each 6 sums. From the second cache they stream in at little cost if they are asked
+    for in time, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
-    # By the whole tile, not by the part of it that a thread works on: else the order of its sums would differ
-    length = size.row_length if terms.stride == PANELS else terms.stride
-    n_registers = (length + lanes(out.data) - 1) // lanes(out.data)
-    in_parts = weights.term_stride == PACKED and size.n_terms > BLOCK_TERMS
-    if not in_parts and size.n_terms * n_registers * REGISTER_BYTES <= BLOCK_BYTES:
+    if bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
         sums_of_block(out, weights, terms, ends, size)
+    else:
+        large_sums(out, weights, terms, ends, ahead, size)
+
+
+@kernel
+def large_sums(out, weights, terms, ends, ahead, size):
+    """`weighted_sums` of rows that fill much of the second cache."""
+    outlined()
+    in_parts = weights.term_stride == PACKED and size.n_terms > BLOCK_TERMS
+    if bytes_of_terms(out.data, terms, size) <= BLOCK_BYTES and not in_parts:
+        far_sums_of_block(out, weights, terms, ends, ahead, size)
     else:
         sums_by_blocks(out, weights, terms, ends, size)
 
@@ -252,26 +308,6 @@ def units_of_block(left, single):
     if left >= 6:
         return 12 if single and left >= 12 else 6
     return 4 if left >= 4 else min(left, 2)
-
-
-@kernel
-def n_parts_of_terms(n_terms):
-    """Number of parts in which so many terms are added up."""
-    return (n_terms + BLOCK_TERMS - 1) // BLOCK_TERMS
-
-
-@kernel
-def terms_of_part(n_terms, part, n_parts):
-    """First term of a part, and the one behind its last."""
-    return part * n_terms // n_parts, (part + 1) * n_terms // n_parts
-
-
-@kernel
-def registers_of_column(left, most):
-    """Registers of s that are worked on together, of those that are left: about `most`, 32 or more; whole panels."""
-    n_columns = (left + most - 1) // most
-    n = (left + n_columns - 1) // n_columns
-    return n + (left - n) % TILE_REGISTERS  # what is left consists of whole tiles: `next_registers`
 
 
 @kernel
@@ -295,7 +331,9 @@ def sums_by_blocks(out, weights, terms, ends, size):
             is_last = stop == size.n_terms
             floor, masked = ends.floor if is_last else NO_FLOOR, ends.masked and is_last
             ends_k = Ends(ends.at_out or k > 0, ends.numbers, ends.stride, floor, masked, shift(ends.mask, s))
-            sums_of_block(out_s, weights_k, terms_k, ends_k, Size(size.n_sums, length, stop - k))
+            far_sums_of_block(
+                out_s, weights_k, terms_k, ends_k, nothing_ahead(out.data, True), Size(size.n_sums, length, stop - k)
+            )
         s, left = s + n * step, left - n
 
 
@@ -305,6 +343,7 @@ def sums_of_block(out, weights, terms, ends, size):
     outlined()
     q, packed = 0, weights.term_stride == PACKED
     single = size.row_length <= lanes(out.data) and not packed
+    ahead = nothing_ahead(out.data, False)
     while q < size.n_sums:
         n_units = units_of_block(size.n_sums - q, single)
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
@@ -314,13 +353,43 @@ def sums_of_block(out, weights, terms, ends, size):
             weights_q = Weights(shift(weights.data, q * weights.sum_stride), weights.sum_stride, weights.term_stride)
         ends_q = ends_from(ends, q, q * out.stride)
         if n_units == 12:
-            sums_of_units(UNITS_12, out_q, weights_q, terms, ends_q, size)
+            sums_of_units(UNITS_12, out_q, weights_q, terms, ends_q, ahead, size)
         elif n_units == 6:
-            sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, size)
+            sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, ahead, size)
         elif n_units == 4:
-            sums_of_units(UNITS_4, out_q, weights_q, terms, ends_q, size)
+            sums_of_units(UNITS_4, out_q, weights_q, terms, ends_q, ahead, size)
         elif n_units == 2:
-            sums_of_units(UNITS_2, out_q, weights_q, terms, ends_q, size)
+            sums_of_units(UNITS_2, out_q, weights_q, terms, ends_q, ahead, size)
         else:
-            sums_of_units(UNITS_1, out_q, weights_q, terms, ends_q, size)
+            sums_of_units(UNITS_1, out_q, weights_q, terms, ends_q, ahead, size)
         q += n_units
+
+
+@kernel
+def weights_from(weights, q, size):
+    """The weights of sums q and those behind it."""
+    stride = size.n_terms if weights.term_stride == PACKED else weights.sum_stride
+    return Weights(shift(weights.data, q * stride), weights.sum_stride, weights.term_stride)
+
+
+@kernel
+def far_sums_of_block(out, weights, terms, ends, ahead, size):
+    """`sums_of_block` of rows that fill much of the second cache."""
+    outlined()
+    ahead = Ahead(ahead.first, ahead.second, ahead.third, ahead.start, ahead.stop, True)
+    q, packed = 0, weights.term_stride == PACKED
+    while size.n_sums - q >= 6:
+        weights_q = weights_from(weights, q, size)
+        if packed:
+            weights_q = Weights(weights_q.data, 1, 6)
+        out_q = Rows(shift(out.data, q * out.stride), out.stride)
+        ends_q = ends_from(ends, q, q * out.stride)
+        ahead_q = ahead_from(ahead, q * size.row_length, 6 * size.row_length)
+        sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, ahead_q, size)
+        q += 6
+    if q < size.n_sums:
+        out_q, rest = (
+            Rows(shift(out.data, q * out.stride), out.stride),
+            Size(size.n_sums - q, size.row_length, size.n_terms),
+        )
+        sums_of_block(out_q, weights_from(weights, q, size), terms, ends_from(ends, q, q * out.stride), rest)

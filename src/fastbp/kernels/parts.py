@@ -1,0 +1,27 @@
+"""How large sums are cut: into parts of their terms, and into columns of their rows."""
+
+from fastbp.kernels.compiling import kernel
+from fastbp.kernels.machine import TILE_REGISTERS
+
+# Rows that are read again for each 6 sums: terms, and bytes in all, half of a second cache.
+BLOCK_TERMS, BLOCK_BYTES = 512, 1 << 20
+
+
+@kernel
+def n_parts_of_terms(n_terms):
+    """Number of parts in which so many terms are added up."""
+    return (n_terms + BLOCK_TERMS - 1) // BLOCK_TERMS
+
+
+@kernel
+def terms_of_part(n_terms, part, n_parts):
+    """First term of a part, and the one behind its last."""
+    return part * n_terms // n_parts, (part + 1) * n_terms // n_parts
+
+
+@kernel
+def registers_of_column(left, most):
+    """Registers of s that are worked on together, of those that are left: about `most`, 32 or more; whole panels."""
+    n_columns = (left + most - 1) // most
+    n = (left + n_columns - 1) // n_columns
+    return n + (left - n) % TILE_REGISTERS  # what is left consists of whole tiles: `next_registers`
