@@ -307,7 +307,7 @@ def gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units):
         block = block_of(net, c)
         if not is_narrow(block):
             dw = Rows(shift(sink.grad, block.weights + first * block.n_in), block.n_in)
-            weight_gradient(net, tile, block, dw, delta_j, ends, n_units)
+            weight_gradient(net, tile, block, dw, delta_j, ends, nothing_ahead(sink.grad, False), n_units)
     if layer.in_start < layer.in_end and layer.bias != NONE:  # dE/db_j = sum_s delta_j
         row_sums(shift(sink.grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
 
