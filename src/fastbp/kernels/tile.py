@@ -284,7 +284,8 @@ def sums_with_ahead(out, weights, terms, ends, ahead, size):
     for in time, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
-    if bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
+    # Packed weights of more terms stand in parts, which `sums_of_block` knows nothing of
+    if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
         sums_of_block(out, weights, terms, ends, size)
     else:
         large_sums(out, weights, terms, ends, ahead, size)
