@@ -35,6 +35,7 @@ NETWORKS = {
     ),
     "more than 512 terms": lambda dtype: fastbp.Network((1100, 40, 600, 2), dtype=dtype, seed=3),
     "links": sparse,
+    "biases": lambda dtype: fastbp.Network((1, 20001, 1), dtype=dtype, seed=4),
 }  # fmt: skip
 
 
@@ -66,18 +67,19 @@ def test_the_same_bits_on_one_to_eight_threads(layer):
 
 
 @pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
-@pytest.mark.parametrize("n_samples", [6, 17, 40])
-def test_small_networks_shared_all_the_same(n_samples, monkeypatch):
+@pytest.mark.parametrize("sizes", [(4, 6, 5, 2), (1, 21, 1)])  # the latter has nearly as many biases as weights
+@pytest.mark.parametrize("n_samples", [33, 70])
+def test_small_networks_shared_all_the_same(n_samples, sizes, monkeypatch):
     """Uncompiled, where larger ones would take too long: shares begin at the first product."""
     monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
     monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
     monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
     monkeypatch.setattr("fastbp.kernels.batch.MOST_AT_ONCE", 0)
     runs = [
-        result(fastbp.Network((4, 6, 5, 2), activation="tanh", dtype="float32", seed=0), n_samples, n_threads)
-        for n_threads in (1, 2)
+        result(fastbp.Network(sizes, activation="tanh", dtype="float64", seed=0), n_samples, n_threads)
+        for n_threads in (1, 2, 4)
     ]
-    assert runs[0] == runs[1]
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_a_step_that_is_not_finite_is_not_taken():
@@ -93,6 +95,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
 def test_how_many_threads_find_something_to_do():
     net = NETWORKS["relu"]("float32")
     assert net.engine.most_threads(1) == 1
+    assert fastbp.Network((2000, 1200, 2), dtype="float32").engine.most_threads(1) == 1  # no register each
     assert net.engine.most_threads(200) == 200 * net.n_params >> 20
     assert net.engine.most_threads(1 << 20) == 16
     assert fastbp.Network((2, 3, 1)).engine.most_threads(200) == 1

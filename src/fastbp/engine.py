@@ -119,6 +119,8 @@ class Engine:
         self._n_by_sample = topology.n_by_sample(self._dtype)
         self._links_in, self._links_out = topology.has_links()
         self._min_chunk, self._n_params = min_chunk(topology, self._dtype), topology.n_params
+        # Where one thread may form the gradient at once, shares would add it up in another order.
+        self._is_shared = packed.params.size > MOST_AT_ONCE
         products = topology.n_weights + UNIT_PRODUCTS * topology.n_units + SAMPLE_PRODUCTS
         self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
@@ -194,12 +196,13 @@ class Engine:
     def most_threads(self, n_samples: int) -> int:
         """Threads that find something to do in a gradient: a chunk each, or a share of the only one.
 
-        Where one thread may form the gradient at once, shares would add it up in another order.
+        A share has a register of samples or more.
         """
         n_chunks, n_params = self.n_chunks(n_samples), self._packed.params.size
-        if n_chunks > 1 or n_params <= MOST_AT_ONCE:
+        if n_chunks > 1 or not self._is_shared:
             return n_chunks
-        return max(1, min(MAX_CHUNKS, n_samples * n_params >> LOG_SHARE_PRODUCTS))
+        n_registers = n_samples // int(lanes_of(self._dtype))
+        return max(1, min(MAX_CHUNKS, n_registers, n_samples * n_params >> LOG_SHARE_PRODUCTS))
 
     def _max_tile(self) -> int:
         """Most samples in a tile."""
@@ -220,7 +223,7 @@ class Engine:
         n_registers = min(max_tile, -(-n_samples // step) * step) // step
         stride = (n_registers + 1) * step  # at least stride_of in batch.py
         parallel = parallel_address(dtype) if n_slots > 1 else NONE
-        by_shares = share_addresses(dtype) if n_threads > n_slots == 1 else (NONE, NONE, NONE)
+        by_shares = share_addresses(dtype) if n_threads > 1 and self._is_shared else (NONE, NONE, NONE)
 
         def rows(n: int) -> Array:
             return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)

@@ -38,7 +38,10 @@ def package_stamp():
 
 
 def own_stamp(py_func):
-    """Hash of the file a function stands in, where that is none of the kernels' own: a test, a benchmark."""
+    """Hash of the file a function stands in, where that is none of the kernels' own: a test, a benchmark.
+
+    What it calls in further files outside of the kernels is not covered.
+    """
     path = Path(py_func.__code__.co_filename)
     return b"" if path.parent == Path(__file__).parent else hashlib.sha256(path.read_bytes()).digest()
 

@@ -13,7 +13,7 @@ from numba.core.codegen import JITCodeLibrary
 def raises(function):
     """Whether a function that is being made into LLVM returns anything but the code for success, 0."""
     ends = (block.terminator for block in function.blocks)
-    codes = [end.operands[0] for end in ends if isinstance(end, ir.Ret)]
+    codes = [code for end in ends if isinstance(end, ir.Ret) for code in end.operands]
     return any(not isinstance(code, ir.Constant) or code.constant != 0 for code in codes)
 
 

@@ -20,7 +20,7 @@ from fastbp.kernels.packed import Net
 from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns
 from fastbp.kernels.updates import Rule, Span, Step, no_step, step_along
 
-# What is done with a tile, one after the other, when all threads are done with the one before. FORWARD, RECURSION:
+# What is done with a tile, one after the other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMS: weights; ADVANCE:
 # parameters, once for all tiles
 PASS, OUTPUTS, RECURSION, SUMS, ADVANCE = range(5)

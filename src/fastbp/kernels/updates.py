@@ -2,8 +2,8 @@
 
 w, g and the moments have the same length and order, filled up to whole registers.
 `scale` turns the summed gradient into the one that is stepped along (1, or 1 / samples in the batch).
-Numbers below the smallest normal one are set to zero: moments that fade away, such as those of a unit
-that has died, would otherwise slow the loop 10 to 50 times.
+Numbers below the smallest normal one are set to zero, or squares held just above it: moments that fade away, such as
+those of a unit that has died, would otherwise slow the loop 10 to 50 times.
 """
 
 from functools import cache
@@ -150,8 +150,8 @@ def adam(w, g, rule, span):
     """m <- beta_1 m + (1 - beta_1) g;  v <- beta_2 v + (1 - beta_2) g**2;  w <- w - eta m / (sqrt(v) + epsilon).
 
     Kingma and Ba (2015), algorithm 1 in the form at the end of its section 2: eta holds the two
-    corrections for the start from zero. The root and the division by Newton's iteration: a quarter
-    of the time less than with the machine's own.
+    corrections for the start from zero. The root by Goldschmidt's iteration, the division by Newton's: a
+    quarter of the time less than with the machine's own.
     """
     add_penalties(w, g, rule, span)
     m, v = rule.first, rule.second
@@ -214,7 +214,7 @@ def add_penalties(w, g, rule, span):
     """
     if rule.l1 == 0.0 and rule.l2 == 0.0:
         return
-    stop = min(span.stop, rule.n_weights)
+    stop = max(span.start, min(span.stop, rule.n_weights))  # a thread's share may hold biases only
     whole = stop - (stop - span.start) % lanes(w)
     l1, l2 = rule.l1 / span.scale, rule.l2 / span.scale
     for p in range(span.start, whole, lanes(w)):
