@@ -238,6 +238,7 @@ class Engine:
             by_sample=rows(stride * self._n_by_sample),
             columns=aligned_zeros((topology.n_packed,), dtype),
             constants=np.repeat(np.arange(2, dtype=dtype), step),
+            order=np.zeros((n_slots, filled_up(stride, dtype)), np.int64),
             grads=self._gradients(n_chunks, n_slots if with_gradient else 0),
             errors=np.zeros(n_chunks),
             plan=np.array(

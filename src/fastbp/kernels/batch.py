@@ -27,7 +27,19 @@ from fastbp.kernels.gather import (
     no_dropout,
     transpose_layers,
 )  # fmt: skip
-from fastbp.kernels.lanes import Doubles, Numbers, inlined, lanes, load, number, set_number, shift, store, view
+from fastbp.kernels.lanes import (
+    Doubles,
+    Integers,
+    Numbers,
+    inlined,
+    lanes,
+    load,
+    number,
+    set_number,
+    shift,
+    store,
+    view,
+)
 from fastbp.kernels.packed import NONE, Net, net_of
 from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns, rows_from
 from fastbp.kernels.tile import Rows
@@ -63,6 +75,7 @@ class Memory(NamedTuple):
     by_sample: np.ndarray
     columns: np.ndarray  # (n,), shared
     constants: np.ndarray  # (2 registers,), shared: see `Tile`
+    order: np.ndarray  # int64, as many numbers as `weight`
     grads: np.ndarray  # (n_slots, one more if there are several chunks; n_params filled up)
     errors: np.ndarray  # (n_chunks_max,) float64
     plan: np.ndarray  # see below
@@ -85,6 +98,7 @@ class Space(NamedTuple):
     by_sample: Numbers
     columns: Numbers
     constants: Numbers
+    order: Integers
     grads: Numbers
     errors: Doubles
     n_z: int
@@ -130,7 +144,8 @@ def space_of(memory):
     plan = memory.plan
     return Space(
         view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.by_sample), view(memory.columns), view(memory.constants), view(memory.grads), view(memory.errors),
+        view(memory.by_sample), view(memory.columns), view(memory.constants), view(memory.order), view(memory.grads),
+        view(memory.errors),
         memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
         memory.grads.shape[1], memory.errors.size,
         plan[TILE], plan[CHUNK], plan[SLOTS], plan[THREADS], plan[WORKER], plan[PARALLEL], plan[SHARER],
@@ -158,8 +173,8 @@ def part_of_tile(space, dropout, slot, start, n_samples, share):
     return Tile(
         shift(space.a, z_first), shift(space.z, z_first), shift(space.delta, z_first), shift(space.t, t_first),
         shift(space.weight, slot * space.n_weight + first), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.constants, last - first, width, stride_of(n_registers) * step,
-        dropout_from(dropout, start + first, z_first), first, n_registers * step,
+        space.columns, space.constants, shift(space.order, slot * space.n_weight + first), last - first, width,
+        stride_of(n_registers) * step, dropout_from(dropout, start + first, z_first), first, n_registers * step,
     )  # fmt: skip
 
 

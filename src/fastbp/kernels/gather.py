@@ -19,7 +19,6 @@ from fastbp.kernels.lanes import (
     load_first,
     number,
     outlined,
-    prefetch,
     put,
     set_number,
     shift,
@@ -83,6 +82,7 @@ class Tile(NamedTuple):
     by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
     columns: Numbers  # columns of a weight matrix, packed: see passes.py
     constants: Numbers  # a register of 0, for sums that begin with it, and one of 1
+    order: Integers  # room for that of the samples, see `order_of_tile`
     n_samples: int
     width: int  # n_samples, filled up to whole registers
     stride: int  # from one unit to the next
@@ -98,49 +98,56 @@ def rows_of_layer(tile, layer):
 
 
 @kernel
-def row_of(data, n):
-    """Row in which sample n stands."""
-    return number(data.order, n) if data.has_order else n
-
-
-class Source(NamedTuple):
-    """Rows of a user's array, from sample `start` to `last`."""
-
-    values: Numbers
-    n_columns: int
-    start: int
-    last: int
-
-
-@kernel
-def rows_to_lanes(source, data, width, out, copy, keep):
-    """out[i, s] = values[row of sample start + s, i], for s < width; the rows themselves to `copy` if `keep`.
+def order_of_tile(data, start, tile):
+    """The rows in which the samples of a tile stand, the first of them sample `start`; one for each lane.
 
     The lanes behind the last sample get it once more: it is finite where the samples are, which 0 need
     not be, and counts with weight 0.
     """
+    inlined()
+    if data.has_order and tile.n_samples == tile.width:
+        return shift(data.order, start)
+    for s in range(tile.n_samples):
+        set_number(tile.order, s, number(data.order, start + s) if data.has_order else start + s)
+    for s in range(tile.n_samples, tile.width):
+        set_number(tile.order, s, number(tile.order, tile.n_samples - 1))
+    return tile.order
+
+
+class Source(NamedTuple):
+    """Rows order[0] .. order[n_rows - 1] of a user's array."""
+
+    values: Numbers
+    n_columns: int
+    order: Integers
+    n_rows: int
+
+
+@kernel
+def rows_to_lanes(source, out, copy, keep):
+    """out[i, s] = values[order[s], i]; the rows themselves to `copy` if `keep`."""
     n_columns, step = source.n_columns, lanes(source.values)
     if n_columns <= TWO_COLUMNS:
-        numbers_to_lanes(source, data, width, out, copy, keep)
+        numbers_to_lanes(source, out, copy, keep)
         return
     if n_columns <= min(FEW_COLUMNS, step):
-        few_to_lanes(source, data, width, out, copy, keep)
+        few_to_lanes(source, out, copy, keep)
         return
     i = 0
     while i < n_columns:
         n = next_registers((n_columns - i + step - 1) // step)
-        panel_to_lanes(source, data, width, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
+        panel_to_lanes(source, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
         i += n * step
 
 
 @kernel
-def numbers_to_lanes(source, data, width, out, copy, keep):
+def numbers_to_lanes(source, out, copy, keep):
     """`rows_to_lanes` of one or two columns, number by number."""
     inlined()
     values, n_columns = source.values, source.n_columns
     copy_s = rows_of_tile(copy, 0, lanes(values))
-    for s in range(width):
-        row = row_of(data, min(source.start + s, source.last)) * n_columns
+    for s in range(source.n_rows):
+        row = number(source.order, s) * n_columns
         set_number(out.data, s, number(values, row))
         if n_columns > 1:
             set_number(out.data, out.stride + s, number(values, row + 1))
@@ -149,15 +156,14 @@ def numbers_to_lanes(source, data, width, out, copy, keep):
 
 
 @kernel
-def few_to_lanes(source, data, width, out, copy, keep):
+def few_to_lanes(source, out, copy, keep):
     """`rows_to_lanes` of so few columns that most of a transposition is left out."""
     outlined()
     values, n_columns, step = source.values, source.n_columns, lanes(source.values)
     block, copy_s = square_tile(values), rows_of_tile(copy, 0, step)
-    for s in range(0, width, step):
+    for s in range(0, source.n_rows, step):
         for r in range(step):
-            row = row_of(data, min(source.start + s + r, source.last)) * n_columns
-            row_r = load_first(values, row, n_columns)
+            row_r = load_first(values, number(source.order, s + r) * n_columns, n_columns)
             put(block, r, row_r)
             if keep:
                 store(copy_s.data, (s + r) * copy_s.stride, row_r)
@@ -168,30 +174,27 @@ def few_to_lanes(source, data, width, out, copy, keep):
 
 
 @kernel
-def panel_to_lanes(source, data, width, first, stop, out, copy, keep):
+def panel_to_lanes(source, first, stop, out, copy, keep):
     """`rows_to_lanes` of columns first .. stop - 1, which are a panel of `copy`."""
     inlined()
     values, n_columns, step = source.values, source.n_columns, lanes(source.values)
     block = square_tile(values)
-    for s in range(0, width, step):
+    for s in range(0, source.n_rows, step):
         for i in range(first, stop, step):
             n_valid = min(step, stop - i)
             for r in range(step):
-                # Rows in random order come from far: the next ones are asked for while these are transposed.
-                next_row = row_of(data, min(source.start + s + step + r, source.last)) * n_columns
-                prefetch(values, next_row + i)
-                row = row_of(data, min(source.start + s + r, source.last)) * n_columns
-                row_r = load_first(values, row + i, n_valid)
-                put(block, r, row_r)
-                if keep:
-                    store(copy.data, (s + r) * copy.stride + i - first, row_r)
+                put(block, r, load_first(values, number(source.order, s + r) * n_columns + i, n_valid))
+            if keep:
+                for r in range(step):
+                    store(copy.data, (s + r) * copy.stride + i - first, get(block, r))
             transpose(block)
-            for r in range(n_valid):
-                store(out.data, (i + r) * out.stride + s, get(block, r))
+            for r in range(step):  # so many, not as many as count: then the tile stays in registers
+                if r < n_valid:
+                    store(out.data, (i + r) * out.stride + s, get(block, r))
 
 
 @kernel
-def load_weights(data, start, tile):
+def load_weights(data, order, tile):
     """Weights of the tile's samples; 0 in the lanes without one."""
     inlined()
     step = lanes(tile.weight)
@@ -199,7 +202,7 @@ def load_weights(data, start, tile):
         store(tile.weight, s, keep_first(splat(tile.weight, 1.0), min(step, tile.n_samples - s)))
     if data.has_weight:
         for s in range(tile.n_samples):
-            set_number(tile.weight, s, number(data.weight, row_of(data, start + s)))
+            set_number(tile.weight, s, number(data.weight, number(order, s)))
 
 
 @kernel
@@ -224,14 +227,14 @@ def lanes_to_rows(source, n_units, n_rows, out):
 def load_samples(net, data, start, tile, with_targets):
     """Fill a tile with samples start .. start + tile.n_samples - 1."""
     inlined()
-    inputs, last = layer_of(net, 0), start + tile.n_samples - 1
+    inputs, order = layer_of(net, 0), order_of_tile(data, start, tile)
     z_i, t_k = Rows(tile.z, tile.stride), Rows(tile.t, tile.stride)
     keep = with_targets and inputs.rows != NONE
     copy = rows_of_layer(tile, inputs) if keep else terms_of(z_i)
-    rows_to_lanes(Source(data.x, data.n_inputs, start, last), data, tile.width, z_i, copy, keep)
+    rows_to_lanes(Source(data.x, data.n_inputs, order, tile.width), z_i, copy, keep)
     if with_targets:
-        rows_to_lanes(Source(data.t, data.n_outputs, start, last), data, tile.width, t_k, terms_of(t_k), False)
-        load_weights(data, start, tile)
+        rows_to_lanes(Source(data.t, data.n_outputs, order, tile.width), t_k, terms_of(t_k), False)
+        load_weights(data, order, tile)
 
 
 @kernel
