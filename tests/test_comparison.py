@@ -12,7 +12,7 @@ if not BENCHMARKS.exists():
     pytest.skip("an installed package has no benchmarks beside its tests", allow_module_level=True)
 sys.path.insert(0, str(BENCHMARKS))
 
-from comparison import irregular_networks, plot, tables, timing, workloads  # noqa: E402 - found by the line before
+from comparison import irregular_networks, plot, products, tables, timing, workloads  # noqa: E402 - found by the line before
 from comparison.measure import Row  # noqa: E402
 from comparison.peers import PEERS  # noqa: E402
 from comparison.peers.irregular import IRREGULAR  # noqa: E402
@@ -45,6 +45,17 @@ def test_bytes_are_those_of_steps_and_samples():
     assert workloads.bytes_per_epoch(SMALL, "float32") == 4 * (read_and_written + 10 * 3)
     plain = SMALL._replace(solver="sgd", batch_size=10)
     assert workloads.bytes_per_epoch(plain, "float64") == 8 * (2 * n_params + 10 * 3)
+
+
+def test_products_are_those_of_the_loops():
+    done = products.Products(3, [(2, 4), (4, 1)], "float64")
+    done()
+    np.testing.assert_allclose(done.a[0], np.einsum("ni,ji->nj", done.z[0], done.w[0]))
+    np.testing.assert_allclose(done.grad[1], np.einsum("nj,ni->ji", done.delta[1], done.z[1]))
+    back = done.back[1]
+    np.testing.assert_allclose(back, np.einsum("nj,ji->ni", done.delta[1], done.w[1]))
+    n_multiplied = 3 * (2 * sum(w.size for w in done.w) + done.w[1].size)
+    assert 2 * n_multiplied == workloads.flops_per_epoch(workloads.Workload("", (2, 4, 1), 3, 3, "relu"))
 
 
 class TooFast(PEERS["numpy"]):

@@ -9,6 +9,7 @@ import numpy as np
 
 from .ceilings import FmaPeak
 from .peers import PEERS
+from .products import products_timer
 from .timing import MAX_EPOCHS, epoch_timer, in_turns, make_peers, validate
 from .workloads import flops_per_epoch
 
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     absent: Mapping[str, str] = NONE  # peer -> why it has no time
     flops: int = 0  # of the work that the times are of
     peak: np.ndarray | None = None  # GFLOP/s that the cores can do, for each round
+    products: np.ndarray | None = None  # seconds of BLAS for the matrix products alone, for each round
     details: Mapping[str, Any] = NONE  # further figures of a section's own
 
     def gflops(self, column="fastbp"):
@@ -65,9 +67,10 @@ class Task(NamedTuple):
     timer: Callable  # (peer, workload, dtype) -> a function of a number of repetitions
     flops: Callable  # (workload) -> of one repetition
     most: int = MAX_EPOCHS  # repetitions in one turn
+    products: Callable | None = None  # (workload, dtype) -> a function of a number of repetitions
 
 
-EPOCH = Task(validate, epoch_timer, flops_per_epoch)
+EPOCH = Task(validate, epoch_timer, flops_per_epoch, products=products_timer)
 
 
 def measure(setup, task, workload, *, dtypes=None, peers=None):
@@ -96,11 +99,15 @@ def _quick(peers):
 def _timed(setup, task, workload, made, dtype):
     fma_peak = FmaPeak(dtype, setup.n_threads)
     timers = {name: task.timer(peer, workload, dtype) for name, peer in made.items()}
-    seconds = in_turns(timers | {"peak": fma_peak.seconds}, setup.repeats, task.most)
+    bounds = {"peak": fma_peak.seconds}
+    if task.products:
+        bounds["products"] = task.products(workload, dtype)
+    seconds = in_turns(timers | bounds, setup.repeats, task.most)
     return Row(
         title=workload.title,
         dtype=dtype,
         peak=fma_peak.flops / seconds.pop("peak") / 1e9,
+        products=seconds.pop("products", None),
         seconds=seconds,
         absent={name: problem for name, problem in setup.problems.items() if PEERS[name].takes(workload)},
         flops=task.flops(workload),

@@ -6,29 +6,13 @@ from ..ceilings import FmaPeak
 from ..machine import blas
 from ..measure import Row, say
 from ..peers import PEERS
+from ..products import Products
 from ..tables import Outcome, Table, digits, gflops_cell, peak_cell
 from ..timing import call_timer, in_turns, make_peers, validate_call
-from ..workloads import LARGE_LAYER, flops_per_epoch, start_parameters
+from ..workloads import LARGE_LAYER, flops_per_epoch
 
 WIDTH = LARGE_LAYER.sizes[1]
 PRODUCT_FLOPS = 3 * 2 * LARGE_LAYER.n_samples * WIDTH**2
-
-
-class Products:
-    """z W^T, delta W, delta^T z: forward, delta recursion and weight gradient of the layer."""
-
-    def __init__(self, dtype):
-        rng = np.random.default_rng(0)
-        n_samples = LARGE_LAYER.n_samples
-        self.z, self.delta = rng.standard_normal((2, n_samples, WIDTH)).astype(dtype)
-        self.w = start_parameters(LARGE_LAYER, dtype).weights[1]
-        self.a, self.back = np.empty((2, n_samples, WIDTH), dtype)
-        self.grad = np.empty_like(self.w)
-
-    def __call__(self):
-        np.dot(self.z, self.w.T, out=self.a)
-        np.dot(self.delta, self.w, out=self.back)
-        np.dot(self.delta.T, self.z, out=self.grad)
 
 
 def run(setup, done):
@@ -45,7 +29,8 @@ def _row(setup, dtype):
     made = make_peers({name: PEERS[name] for name in ("fastbp", "numpy")}, LARGE_LAYER, dtype)
     deviations = validate_call(made, lambda peer: peer.gradient_parameters().flat(), LARGE_LAYER, dtype)
     fma_peak = FmaPeak(dtype, setup.n_threads)
-    timers = {"fastbp": call_timer(made["fastbp"].gradient), "BLAS": call_timer(Products(dtype))}
+    products = Products(LARGE_LAYER.n_samples, [(WIDTH, WIDTH)], dtype, backs_into_first=True)
+    timers = {"fastbp": call_timer(made["fastbp"].gradient), "BLAS": call_timer(products)}
     seconds = in_turns(timers | {"peak": fma_peak.seconds}, setup.repeats)
     return Row(
         title=LARGE_LAYER.shape,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..machine import blas
 from ..measure import EPOCH, measure
 from ..naive_loops import epoch_seconds
 from ..tables import ARITHMETIC, Outcome, Table, compared, digits, gflops_cell, peak_cell, percent
@@ -49,6 +50,7 @@ def roofline(setup, done):
     by_title = {w.title: w for w in WORKLOADS.values()}
     rows = [_with_roof(row, by_title[row.title], setup) for row in timed]
     columns = ["", "dtype", "GFLOP/s", "of the peak", "MB to move", "flop/byte", "roof, GFLOP/s", "of the roof"]
+    columns += ["fastbp, ms", f"products alone, {blas()}, ms", "their time / fastbp"]
     return Outcome("roofline", rows, [Table("Roofline of one epoch", columns, [_cells(row) for row in rows])])
 
 
@@ -71,4 +73,7 @@ def _cells(row):
         digits(row.details["intensity"]),
         digits(np.median(roof)),
         percent(np.median(row.gflops() / roof)),
+        digits(1e3 * np.median(row.seconds["fastbp"])),
+        digits(1e3 * np.median(row.products)),
+        digits(np.median(row.products / row.seconds["fastbp"])),
     ]
