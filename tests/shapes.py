@@ -59,7 +59,8 @@ LARGE = [
     Case((784, 300, 10), "relu", "softmax", "cross_entropy", n_samples=513),
     Case((1, 1, 1), "silu", n_samples=30_000),
     Case((5, 1500, 20, 3), "gelu", "tanh", n_samples=150),  # sums of several parts, both ways
-    Case((3, 40, 1100, 1), "relu", n_samples=33, skip="all"),  # packed weights in parts
+    Case((3, 40, 1100, 1), "relu", n_samples=33, skip="all"),  # weights in parts, read where they stand
+    Case((3, 120, 1100, 1), "relu", n_samples=33),  # packed in parts
     Case((9, 30, 520, 26, 2), "elu", n_samples=514),  # z by sample: several columns, the last of half a tile
     Case((5, 900, 30, 1), "tanh", "logistic", skip="all", n_samples=270, weighted=True),
     # The gradient along with the delta recursion, narrow blocks from either layer

@@ -33,7 +33,7 @@ NETWORKS = {
         (60, 150, 140, 5), activation="gelu", output="softmax", loss="cross_entropy", skip="all",
         dtype=dtype, seed=1,
     ),
-    "more than 512 terms": lambda dtype: fastbp.Network((1100, 40, 600, 2), dtype=dtype, seed=3),
+    "more than 512 terms, packed": lambda dtype: fastbp.Network((1100, 220, 600, 2), dtype=dtype, seed=3),
     "links": sparse,
     "biases": lambda dtype: fastbp.Network((1, 20001, 1), dtype=dtype, seed=4),
 }  # fmt: skip

@@ -56,8 +56,9 @@ MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
 # And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
 MIN_FILLED = 0.75
 
-# Fewest weights of a block of which columns are packed: smaller ones stay in the first cache.
-MIN_PACKED = 8192
+# Fewest weights of a block of which columns are packed: of smaller ones, packing takes longer than it saves (1 to 4 % of
+# an epoch at 128 x 128 to 300 x 300). Rows of LONG_ROW inputs evict each other sooner (1 to 4 % at 100 x 1,024).
+MIN_PACKED, LONG_ROW, MIN_PACKED_OF_LONG_ROWS = 1 << 17, 1024, 8192
 
 
 NO_LINKS = np.empty((0, 2), np.int64)
@@ -186,7 +187,10 @@ class Topology:
     def packed_blocks(self) -> list[bool]:
         """Which blocks' columns are packed: large ones that the delta recursion reads, so not from the inputs."""
         shapes = zip(self.pairs, self.block_shapes, strict=True)
-        return [source > 0 and n_out * n_in >= MIN_PACKED for (source, _target), (n_out, n_in) in shapes]
+        return [
+            source > 0 and n_out * n_in >= (MIN_PACKED_OF_LONG_ROWS if n_in >= LONG_ROW else MIN_PACKED)
+            for (source, _target), (n_out, n_in) in shapes
+        ]
 
     @property
     def n_packed(self) -> int:
