@@ -4,7 +4,7 @@ from typing import Any
 
 from fastbp import checks
 from fastbp.kernels import c_calls, plan
-from fastbp.kernels.compiling import JIT_DISABLED
+from fastbp.kernels.machine import JIT_DISABLED
 from fastbp.kernels.packed import NONE
 from fastbp.work_spaces import WORD, UserCalls
 

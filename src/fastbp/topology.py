@@ -56,8 +56,8 @@ MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
 # And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
 MIN_FILLED = 0.75
 
-# Fewest weights of a block of which columns are packed: of smaller ones, packing takes longer than it saves (1 to 4 % of
-# an epoch at 128 x 128 to 300 x 300). Rows of LONG_ROW inputs evict each other sooner (1 to 4 % at 100 x 1,024).
+# Fewest weights of a block of which columns are packed. With fewer, that takes longer than it saves (1 to 4 % of an
+# epoch at 128 x 128 to 300 x 300). Rows of LONG_ROW inputs evict each other sooner (1 to 4 % at 100 x 1,024).
 MIN_PACKED, LONG_ROW, MIN_PACKED_OF_LONG_ROWS = 1 << 17, 1024, 8192
 
 

@@ -11,8 +11,8 @@ from numba.np.ufunc import parallel
 
 from fastbp import threads
 from fastbp.kernels import machine
-from fastbp.kernels.compiling import JIT_DISABLED
 from fastbp.kernels.few import forward_few
+from fastbp.kernels.machine import JIT_DISABLED
 
 CORE = ("fastbp", "numpy", "numba", "llvmlite")
 EXTRAS = ("scikit-learn", "joblib", "click", "rich", "polars", "pandas", "matplotlib")

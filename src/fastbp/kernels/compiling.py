@@ -11,16 +11,16 @@ import re
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.core.compiler import CompilerBase
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
 from fastbp.kernels.cache import PackageCache
 from fastbp.kernels.intrinsics import intrinsic
+from fastbp.kernels.lanes import Doubles, Integers, Numbers
 from fastbp.kernels.lowering import passes_over_entry, passes_over_kernels
+from fastbp.kernels.machine import JIT_DISABLED
 from fastbp.kernels.vectors import ViewType
-
-JIT_DISABLED = bool(config.DISABLE_JIT)
 
 # Division by zero gives inf, as in NumPy: a test for it would end vectorisation.
 # No fastmath: products and sums are fused where `lanes.fma` or "contract" says so, NaN and inf survive.
@@ -157,8 +157,6 @@ call_address = _call_plain if JIT_DISABLED else _call_compiled
 
 
 def _numba_type(field, dtype):
-    from fastbp.kernels.lanes import Doubles, Integers, Numbers
-
     simple = {
         int: types.intp,
         bool: types.boolean,

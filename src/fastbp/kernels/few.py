@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types
 
-from fastbp.kernels.compiling import JIT_DISABLED, entry, kernel
+from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.lanes import (
     fma,
     keep_first,
@@ -26,6 +26,7 @@ from fastbp.kernels.lanes import (
     view,
     view_at,
 )
+from fastbp.kernels.machine import JIT_DISABLED
 from fastbp.kernels.packed import BLOCK_COLUMNS, LAYER_COLUMNS, Net, layer_of
 from fastbp.kernels.single import Units, forward, place, set_inputs
 

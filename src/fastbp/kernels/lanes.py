@@ -16,7 +16,7 @@ Offsets count numbers, not bytes. With NUMBA_BOUNDSCHECK=1 each load and store i
 NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of the LLVM instructions.
 """
 
-from fastbp.kernels.compiling import JIT_DISABLED
+from fastbp.kernels.machine import JIT_DISABLED
 
 if JIT_DISABLED:
     from fastbp.kernels.lanes_plain import (

@@ -1,4 +1,4 @@
-"""What the machine offers: lanes in a register, registers in a tile."""
+"""What the machine offers: lanes in a register, registers in a tile; and whether code is made for it at all."""
 
 from llvmlite import binding
 from numba.core import config
@@ -12,6 +12,9 @@ def cpu_features():
         return set()
     return {name for name, present in binding.get_host_cpu_features().items() if present}
 
+
+# Whether everything runs as plain Python: NUMBA_DISABLE_JIT
+JIT_DISABLED = bool(config.DISABLE_JIT)
 
 _FEATURES = cpu_features()
 

@@ -65,11 +65,12 @@ def work_on_share(net, data, space, job, dropout, step, part):
 
 
 @entry(parallel=True)
-def in_parallel(net, data, space, job, dropout, rule, span, phase, tile, n_shares):
-    """All shares of a phase, each on a thread."""
-    for index in prange(n_shares):  # Numba hands no tuple in a tuple to its threads: a `Step` is put together here
+def in_parallel(net, data, space, job, dropout, rule, span, part):
+    """All shares of a phase, each on a thread; `part` is the first."""
+    for index in prange(part.n_shares):  # Numba hands no tuple in a tuple to its threads: a `Step` is put together here
         step = Step(True, rule, span.learning_rate, span.scale)
-        call_address(space.share_worker, net, data, space, job, dropout, step, Part(phase, tile, index, n_shares))
+        own = Part(part.phase, part.tile, index, part.n_shares)
+        call_address(space.share_worker, net, data, space, job, dropout, step, own)
 
 
 @kernel
@@ -83,11 +84,12 @@ def n_shares_of(space, job):
 def do_phase(net, data, space, job, dropout, step, phase, tile):
     """A phase of the work on a tile, on one thread or on all."""
     inlined()
-    n_shares, span = n_shares_of(space, job), Span(0, 0, step.learning_rate, step.scale)
-    if phase == OUTPUTS or n_shares == 1:
-        call_address(space.share_worker, net, data, space, job, dropout, step, Part(phase, tile, 0, 1))
+    part = Part(phase, tile, 0, 1 if phase == OUTPUTS else n_shares_of(space, job))
+    if part.n_shares == 1:
+        call_address(space.share_worker, net, data, space, job, dropout, step, part)
     else:
-        call_address(space.shares_parallel, net, data, space, job, dropout, step.rule, span, phase, tile, n_shares)
+        span = Span(0, 0, step.learning_rate, step.scale)
+        call_address(space.shares_parallel, net, data, space, job, dropout, step.rule, span, part)
 
 
 @entry
@@ -108,5 +110,5 @@ def share_addresses(dtype):
     return (
         address_of(work_by_shares, dtype, (*work, Step)),
         address_of(work_on_share, dtype, (*work, Step, Part)),
-        address_of(in_parallel, dtype, (*work, Rule, Span, int, int, int)),
+        address_of(in_parallel, dtype, (*work, Rule, Span, Part)),
     )

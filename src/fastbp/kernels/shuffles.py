@@ -6,9 +6,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from fastbp.kernels.compiling import JIT_DISABLED, entry, kernel
+from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes import number, set_number, shift, view
+from fastbp.kernels.machine import JIT_DISABLED
 
 _C_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
 

@@ -12,8 +12,9 @@ from numba.core.errors import TypingError
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import lower_builtin, type_callable
 
-from fastbp.kernels.compiling import JIT_DISABLED, entry
+from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import view
+from fastbp.kernels.machine import JIT_DISABLED
 from fastbp.kernels.packed import Packed
 from fastbp.kernels.plan import Passed
 from fastbp.kernels.vectors import ViewType
