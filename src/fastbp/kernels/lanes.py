@@ -44,7 +44,6 @@ if JIT_DISABLED:
         mantissa,
         maximum,
         minimum,
-        normal_or_zero,
         not_unrolled,
         number,
         outlined,
@@ -73,6 +72,7 @@ if JIT_DISABLED:
         transpose,
         view,
         view_at,
+        where_normal,
     )  # fmt: skip
 else:
     from fastbp.kernels.lanes_arithmetic import (
@@ -91,7 +91,6 @@ else:
         mantissa,
         maximum,
         minimum,
-        normal_or_zero,
         polynomial,
         precision,
         reciprocal_estimate,
@@ -102,6 +101,7 @@ else:
         single,
         splat,
         sum_lanes,
+        where_normal,
     )  # fmt: skip
     from fastbp.kernels.lanes_memory import (
         lanes,
@@ -133,10 +133,10 @@ else:
 __all__ = [
     "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
     "exponent", "first", "fma", "get", "has_lookup", "inlined", "keep_first", "lanes", "library_cos", "library_sin",
-    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "normal_or_zero", "not_unrolled",
+    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled",
     "number", "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
     "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store",
-    "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at",
+    "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at", "where_normal",
 ]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are

@@ -235,17 +235,17 @@ def _integer(vec, value):
     return ir.Constant(_integers(vec), [value] * vec.lanes)
 
 
-def _normal_or_zero(builder, vec, x):
+def _where_normal(builder, vec, x, value):
     bits, bias = _FORMAT[vec.element]
     exponents = builder.and_(builder.bitcast(x, _integers(vec)), _integer(vec, (2 * bias + 1) << bits))
     is_normal = builder.icmp_unsigned("!=", exponents, _integer(vec, 0))
-    return builder.select(is_normal, x, ir.Constant(vec.llvm, [0.0] * vec.lanes))
+    return builder.select(is_normal, value, ir.Constant(vec.llvm, [0.0] * vec.lanes))
 
 
 @intrinsic
-def normal_or_zero(typingctx, x):
-    """x, or 0 if it is smaller than the smallest normal number: two instructions."""
-    return _operation((x,), _normal_or_zero)
+def where_normal(typingctx, x, value):
+    """value, or 0 where x is smaller than the smallest normal number: two instructions."""
+    return _operation((x, value), _where_normal)
 
 
 def _exp2i(builder, vec, shifted):

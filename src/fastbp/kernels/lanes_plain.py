@@ -127,8 +127,8 @@ def select(mask, x, y):
     return np.where(mask, x, y)
 
 
-def normal_or_zero(x):
-    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), x)
+def where_normal(x, value):
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, x.dtype.type(0), value)
 
 
 def any_lane(mask):

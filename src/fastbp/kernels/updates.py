@@ -12,17 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling import address_of, call_address, entry, kernel
-from fastbp.kernels.elementary import reciprocal, smallest_normal, square_root
+from fastbp.kernels.elementary import quotient_by_root, smallest_normal
 from fastbp.kernels.lanes import (
     Doubles,
     Numbers,
     copysign,
+    fma,
     lanes,
     like,
     load,
     maximum,
     minimum,
-    normal_or_zero,
     number,
     select,
     set_number,
@@ -30,6 +30,7 @@ from fastbp.kernels.lanes import (
     store,
     store_first,
     view,
+    where_normal,
 )  # fmt: skip
 
 SGD, NESTEROV, ADAM, RMSPROP, RPROP = range(5)
@@ -108,9 +109,9 @@ def no_step(numbers, doubles):
 
 
 @kernel
-def above_nothing(v):
-    """v that is not negative; next to nothing if it is less: what times 1/16 or more is no subnormal number yet."""
-    return maximum(16.0 * smallest_normal(v), v)
+def mean_of_squares(rate, v, share, g):
+    """rate v + share g**2, and next to nothing, so that it is never a subnormal number."""
+    return fma(rate, v, fma(share, g * g, smallest_normal(g)))
 
 
 class Span(NamedTuple):
@@ -128,7 +129,8 @@ def sgd(w, g, rule, span):
     add_penalties(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
-        v_p = normal_or_zero(momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p)))
+        v_p = momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p))
+        v_p = where_normal(v_p, v_p)
         store(v, p, v_p)
         store(w, p, load(w, p) + v_p)
 
@@ -140,7 +142,8 @@ def nesterov(w, g, rule, span):
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
         step_p = span.learning_rate * (span.scale * load(g, p))
-        v_p = normal_or_zero(momentum * load(v, p) - step_p)
+        v_p = momentum * load(v, p) - step_p
+        v_p = where_normal(v_p, v_p)
         store(v, p, v_p)
         store(w, p, load(w, p) + (momentum * v_p - step_p))
 
@@ -160,11 +163,12 @@ def adam(w, g, rule, span):
     share_1, share_2 = (1.0 - beta_1) * span.scale, (1.0 - beta_2) * span.scale * span.scale
     for p in range(span.start, span.stop, lanes(w)):
         g_p = load(g, p)
-        m_p = normal_or_zero(beta_1 * load(m, p) + share_1 * g_p)
-        v_p = above_nothing(beta_2 * load(v, p) + share_2 * (g_p * g_p))
+        old_p = load(m, p)
+        m_p = fma(share_1, g_p, where_normal(old_p, beta_1 * old_p))
+        v_p = mean_of_squares(beta_2, load(v, p), share_2, g_p)
         store(m, p, m_p)
         store(v, p, v_p)
-        store(w, p, load(w, p) - span.learning_rate * m_p * reciprocal(square_root(v_p) + epsilon))
+        store(w, p, load(w, p) - quotient_by_root(span.learning_rate * m_p, v_p, epsilon))
 
 
 @entry
@@ -174,9 +178,9 @@ def rmsprop(w, g, rule, span):
     v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
     for p in range(span.start, span.stop, lanes(w)):
         g_p = span.scale * load(g, p)
-        v_p = above_nothing(rho * load(v, p) + (1.0 - rho) * (g_p * g_p))
+        v_p = mean_of_squares(rho, load(v, p), 1.0 - rho, g_p)
         store(v, p, v_p)
-        store(w, p, load(w, p) - span.learning_rate * g_p * reciprocal(square_root(v_p) + epsilon))
+        store(w, p, load(w, p) - quotient_by_root(span.learning_rate * g_p, v_p, epsilon))
 
 
 @entry
