@@ -7,8 +7,8 @@ from numba import njit
 from ulps import exact, ulps_off, whole_range
 
 from fastbp.kernels import elementary, functions
-from fastbp.kernels import lanes as lanes_module
-from fastbp.kernels.lanes import lanes, load_first, store_first, view
+from fastbp.kernels.compiling import kernel
+from fastbp.kernels.lanes import lanes, like, load_first, store_first, view, where_normal
 
 
 def on_arrays(function):
@@ -29,11 +29,22 @@ def on_arrays(function):
     return apply
 
 
-exp, expm1, log, normal_cdf, reciprocal, square_root = (
-    on_arrays(getattr(elementary, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal", "square_root")
+exp, expm1, log, normal_cdf, reciprocal = (
+    on_arrays(getattr(elementary, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal")
 )
-normal_or_zero = on_arrays(lanes_module.normal_or_zero)
 tanh, logistic = on_arrays(functions.tanh), on_arrays(functions.logistic)
+
+
+@on_arrays
+@kernel
+def normal_or_zero(x):
+    return where_normal(x, x)
+
+
+def third_by_root(epsilon):
+    """Return the function 1/3 / (sqrt(x) + epsilon) of arrays."""
+    return on_arrays(kernel(lambda x: elementary.quotient_by_root(like(x, 1 / 3), x, epsilon)))
+
 
 pytestmark = pytest.mark.compiled_only
 both_formats = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -74,10 +85,13 @@ def test_reciprocal(dtype):
 
 
 @both_formats
-def test_square_root(dtype):
+@pytest.mark.parametrize("epsilon", [0.0, 1e-8, 0.25])
+def test_quotient_by_root(dtype, epsilon):
     points = whole_range(dtype)
     points = points[(points >= np.finfo(dtype).tiny) & (points < np.inf)]
-    assert ulps_off(square_root(points), *exact(mpmath.sqrt, points)).max() <= 2
+    third, epsilon = float(points.dtype.type(1 / 3)), float(points.dtype.type(epsilon))
+    expected = exact(lambda x: third / (mpmath.sqrt(x) + epsilon), points)
+    assert ulps_off(third_by_root(epsilon)(points), *expected).max() <= 4
 
 
 @both_formats

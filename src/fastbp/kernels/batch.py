@@ -27,6 +27,7 @@ from fastbp.kernels.gather import (
     no_dropout,
     transpose_layers,
 )  # fmt: skip
+from fastbp.kernels.gradients import Sink, gradient
 from fastbp.kernels.lanes import (
     Doubles,
     Integers,
@@ -41,7 +42,8 @@ from fastbp.kernels.lanes import (
     view,
 )
 from fastbp.kernels.packed import NONE, Net, net_of
-from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns, rows_from
+from fastbp.kernels.passes import backward, forward, output_delta, pack_columns
+from fastbp.kernels.stripes import Share, n_parts_of, rows_from
 from fastbp.kernels.tile import Rows
 from fastbp.kernels.updates import Step, no_step, take_step
 
@@ -134,7 +136,7 @@ def data_of(samples):
     """The views of the samples."""
     return Data(
         view(samples.x), view(samples.t), view(samples.weight), view(samples.order),
-        samples.x.shape[1], samples.t.shape[1], samples.weight.size > 0, samples.order.size > 0,
+        samples.x.shape[1], samples.t.shape[1], samples.weight.size > 0, samples.order.size,
     )  # fmt: skip
 
 
@@ -191,12 +193,6 @@ def n_chunks_of(space, n_samples):
     if n_samples < 2 * space.min_chunk:
         return 1
     return min(space.n_chunks_max, n_samples // space.min_chunk)
-
-
-@kernel
-def n_parts_of(n, most):
-    """Number of parts of at most `most` samples. One, mostly: a division takes as long as a small layer."""
-    return 1 if n <= most else (n + most - 1) // most
 
 
 @kernel
@@ -312,7 +308,8 @@ def work(net, data, space, job, dropout, step):
         return number(space.errors, 0)
     if job.kind >= DELTA:
         pack_columns(net, space.columns, Share(0, 1))
-    for first in range(0, n_chunks, space.n_slots):
+    for k in range(n_parts_of(n_chunks, space.n_slots)):
+        first = k * space.n_slots
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:
             call_address(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))

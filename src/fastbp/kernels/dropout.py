@@ -23,8 +23,9 @@ from fastbp.kernels.compiling import address_of, entry, kernel
 from fastbp.kernels.gather import Dropout, Tile
 from fastbp.kernels.lanes import lanes, load, number, select, set_number, shift, store, view
 from fastbp.kernels.packed import Layer
-from fastbp.kernels.passes import multiply_slopes, rows_from
+from fastbp.kernels.passes import multiply_slopes
 from fastbp.kernels.randomness import nth_random
+from fastbp.kernels.stripes import rows_from
 
 
 class DropoutMemory(NamedTuple):

@@ -1,7 +1,7 @@
 """Samples into a tile: the rows of the user's arrays, in any order, transposed into lanes.
 
 A shuffled row is read once. It lands in the tile of units by samples and, where the weight gradient
-needs it sample by sample as well (see `passes.py`), in a copy as it is.
+needs it sample by sample as well (see `gradients.py`), in a copy as it is.
 """
 
 from typing import NamedTuple
@@ -41,11 +41,11 @@ class Data(NamedTuple):
     x: Numbers
     t: Numbers
     weight: Numbers  # (n_samples,) if has_weight
-    order: Integers  # (n_samples,) if has_order: the n-th sample is row order[n]
+    order: Integers  # (n_ordered,): the n-th sample is row order[n]; without an order n_ordered is 0
     n_inputs: int
     n_outputs: int
     has_weight: bool
-    has_order: bool
+    n_ordered: int
 
 
 class Dropout(NamedTuple):
@@ -101,14 +101,14 @@ def rows_of_layer(tile, layer):
 def order_of_tile(data, start, tile):
     """The rows in which the samples of a tile stand, the first of them sample `start`; one for each lane.
 
-    The lanes behind the last sample get it once more: it is finite where the samples are, which 0 need
-    not be, and counts with weight 0.
+    The lanes behind the last sample get the samples that follow, or else that one once more: they are finite where
+    the samples are, which 0 need not be, and count with weight 0.
     """
     inlined()
-    if data.has_order and tile.n_samples == tile.width:
+    if start + tile.width <= data.n_ordered:
         return shift(data.order, start)
     for s in range(tile.n_samples):
-        set_number(tile.order, s, number(data.order, start + s) if data.has_order else start + s)
+        set_number(tile.order, s, number(data.order, start + s) if data.n_ordered > 0 else start + s)
     for s in range(tile.n_samples, tile.width):
         set_number(tile.order, s, number(tile.order, tile.n_samples - 1))
     return tile.order
@@ -126,14 +126,20 @@ class Source(NamedTuple):
 @kernel
 def rows_to_lanes(source, out, copy, keep):
     """out[i, s] = values[order[s], i]; the rows themselves to `copy` if `keep`."""
-    n_columns, step = source.n_columns, lanes(source.values)
-    if n_columns <= TWO_COLUMNS:
+    inlined()
+    if source.n_columns <= TWO_COLUMNS:
         numbers_to_lanes(source, out, copy, keep)
-        return
-    if n_columns <= min(FEW_COLUMNS, step):
+    elif source.n_columns <= min(FEW_COLUMNS, lanes(source.values)):
         few_to_lanes(source, out, copy, keep)
-        return
-    i = 0
+    else:
+        many_to_lanes(source, out, copy, keep)
+
+
+@kernel
+def many_to_lanes(source, out, copy, keep):
+    """`rows_to_lanes`, a panel of columns at a time."""
+    outlined()
+    n_columns, step, i = source.n_columns, lanes(source.values), 0
     while i < n_columns:
         n = next_registers((n_columns - i + step - 1) // step)
         panel_to_lanes(source, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
@@ -143,7 +149,7 @@ def rows_to_lanes(source, out, copy, keep):
 @kernel
 def numbers_to_lanes(source, out, copy, keep):
     """`rows_to_lanes` of one or two columns, number by number."""
-    inlined()
+    outlined()
     values, n_columns = source.values, source.n_columns
     copy_s = rows_of_tile(copy, 0, lanes(values))
     for s in range(source.n_rows):

@@ -63,6 +63,7 @@ if JIT_DISABLED:
         size_of,
         splat,
         square_tile,
+        stays_here,
         store,
         store_first,
         sum_lanes,
@@ -124,6 +125,7 @@ else:
         outlined,
         rows_shape,
         size_of,
+        stays_here,
         sums_of,
         view_at,
     )
@@ -133,9 +135,9 @@ else:
 __all__ = [
     "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
     "exponent", "first", "fma", "get", "has_lookup", "inlined", "keep_first", "lanes", "library_cos", "library_sin",
-    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled",
-    "number", "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
-    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "store",
+    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled", "number", "outlined",
+    "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate",
+    "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "stays_here", "store",
     "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at", "where_normal",
 ]  # fmt: skip
 

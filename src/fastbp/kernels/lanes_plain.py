@@ -196,6 +196,10 @@ def outlined():
     pass
 
 
+def stays_here(x):
+    return x
+
+
 def rows_shape(array, n_rows):
     return Shape(min(n_rows, lanes(array)), 1)
 

@@ -128,6 +128,17 @@ def not_unrolled(typingctx):
 
 
 @intrinsic
+def stays_here(typingctx, x):
+    """The whole number x, of which LLVM knows nothing then: what is worked out with it is not moved out of a loop."""
+
+    def lower(context, builder, sig, args):
+        copy = ir.InlineAsm(ir.FunctionType(args[0].type, [args[0].type]), "", "=r,0", side_effect=True)
+        return builder.call(copy, [args[0]])
+
+    return x(x), lower
+
+
+@intrinsic
 def inlined(typingctx):
     """Make the function that calls this part of its callers: a call with its arguments takes 5 ns."""
     return _attribute("alwaysinline")

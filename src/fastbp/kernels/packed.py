@@ -114,7 +114,7 @@ class Block(NamedTuple):
     weights: int  # offset in params of the matrix (n_out, n_in)
     n_in: int
     n_out: int
-    by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see passes.py
+    by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see gradients.py
     columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
 
 

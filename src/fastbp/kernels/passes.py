@@ -13,56 +13,18 @@ A layer is worked off some units at a time, so that what was summed up is still 
 the activation function comes to it.
 """
 
-from typing import NamedTuple
-
-from fastbp.kernels.across import row_products, row_sums
 from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
-from fastbp.kernels.ahead import Ahead, nothing_ahead
 from fastbp.kernels.compiling import call_address, kernel
-from fastbp.kernels.gather import rows_of_layer
-from fastbp.kernels.lanes import Numbers, inlined, lanes, load, load_first, number, outlined, shift, store, store_first
+from fastbp.kernels.gradients import gradient_of_units, narrow_gradients
+from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
-from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
-from fastbp.kernels.parts import BLOCK_BYTES, n_parts_of_terms, terms_of_part
-from fastbp.kernels.tile import (
-    NO_FLOOR,
-    PACKED,
-    Ends,
-    Rows,
-    Size,
-    Weights,
-    bytes_of_rows,
-    sums_with_ahead,
-    terms_of,
-    units_of_block,
-    weighted_sums,
-)  # fmt: skip
-from fastbp.kernels.updates import step_along
+from fastbp.kernels.packed import NONE, block_of, layer_of
+from fastbp.kernels.parts import n_parts_of_terms, terms_of_part
+from fastbp.kernels.stripes import is_ours, n_parts_of, rows_from, stripe_of
+from fastbp.kernels.tile import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, units_of_block, weighted_sums
 
 PACKED_TOGETHER = 8  # rows of weights
-NARROW = 3  # units, fed by many
-STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
-
-
-@kernel
-def rows_from(tile, values, j):
-    """The rows of `values` (a, z or delta) from unit j on."""
-    return Rows(shift(values, j * tile.stride), tile.stride)
-
-
-@kernel
-def ones_of(tile):
-    """A register of ones, as the factors of `row_sums`."""
-    return Rows(shift(tile.constants, lanes(tile.constants)), 0)
-
-
-@kernel
-def stripe_of(tile):
-    """Units that are worked off at a time: few samples leave room for more, and each stripe costs some 50 ns."""
-    if tile.width <= 4 * lanes(tile.z):
-        return 4 * STRIPE
-    return STRIPE if tile.width <= 16 * lanes(tile.z) else STRIPE // 2
 
 
 @kernel
@@ -77,19 +39,6 @@ def ends_of_sums(net, tile, layer, first, c, out):
     if layer.bias == NONE:
         return Ends(c > layer.in_start, tile.constants, 0, floor, False, out)
     return Ends(c > layer.in_start, shift(net.params, layer.bias + first), 1, floor, False, out)
-
-
-class Share(NamedTuple):
-    """What one of several threads does of the work on a tile."""
-
-    index: int
-    n_shares: int
-
-
-@kernel
-def is_ours(share, place, n_places):
-    """Whether the work at one of n_places places belongs to this share: an even part of them, one after the other."""
-    return share.n_shares == 1 or place * share.n_shares // n_places == share.index
 
 
 @kernel
@@ -130,7 +79,8 @@ def forward(net, tile):
     for l in range(1, net.n_layers):
         layer = layer_of(net, l)
         in_place, stripe = layer.h_address == NONE, layer.n_units if layer.wide_forward else few
-        for first in range(0, layer.n_units, stripe):
+        for k in range(n_parts_of(layer.n_units, stripe)):
+            first = k * stripe
             n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
             z_j = rows_from(tile, tile.z, j)
             a_j = z_j if in_place else rows_from(tile, tile.a, j)
@@ -228,14 +178,6 @@ def columns_of(net, tile, block, first):
     return Weights(shift(tile.columns, block.columns + first * block.n_out), block.n_in, PACKED)
 
 
-class Sink(NamedTuple):
-    """Where the delta recursion adds the gradient as it goes, each layer's while its z and delta are in a cache."""
-
-    wanted: bool
-    grad: Numbers
-    accumulate: bool
-
-
 @kernel
 def backward(net, tile, lowest, sink):
     """Delta recursion: from the outputs' delta to that of every unit down to layer `lowest`: 1, or 0 for dE_n/dx."""
@@ -248,13 +190,36 @@ def backward(net, tile, lowest, sink):
         # Nothing asks for delta of the lowest layer once its gradient is there: it stays in the first cache.
         is_output = layer.first_unit >= layer_of(net, last).first_unit
         in_place = sink.wanted and l == lowest and not is_output and layer.links_gradient == NONE
-        for first in range(0, layer.n_units, stripe):
+        over_z = in_place and layer.n_units <= few and is_over_z(tile, layer)
+        for k in range(n_parts_of(layer.n_units, stripe)):
+            first = k * stripe
             n_units, j = min(stripe, layer.n_units - first), layer.first_unit + first
             delta_j, z_j = rows_from(tile, tile.delta, layer.first_unit if in_place else j), rows_from(tile, tile.z, j)
+            if over_z:
+                delta_j = z_j
+            if sink.wanted:
+                narrow_gradients(net, tile, layer, z_j, sink, first, n_units)
             if l < last:
                 delta_of_units(net, tile, layer, delta_j, first, n_units)
             if sink.wanted:
                 gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units)
+
+
+@kernel
+def is_slope_in_sums(layer):
+    """Whether the last sums of the delta recursion multiply by h': relu's costs 10-100-1 a tenth by itself."""
+    return layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start
+
+
+@kernel
+def is_over_z(tile, layer):
+    """Whether delta of the lowest layer takes the place of its z, which nobody asks for afterwards.
+
+    Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose numbers
+    fill the first cache. The sums must be complete when they are stored: by then z is needed for their slope.
+    """
+    is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward
+    return is_one_sum and is_slope_in_sums(layer) and tile.dropout.address == NONE
 
 
 @kernel
@@ -265,9 +230,7 @@ def delta_of_units(net, tile, layer, delta_j, first, n_units):
     z_j = rows_from(tile, tile.z, j)
     is_output = layer.first_unit >= layer_of(net, net.n_layers - 1).first_unit  # dE/dy_k is there already
     has_dropout = tile.dropout.address != NONE and not is_output
-    in_sums = (  # whether the last sums multiply by h': relu's costs 10-100-1 a tenth by itself
-        layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not has_dropout
-    )
+    in_sums = is_slope_in_sums(layer) and not has_dropout
     for o in range(layer.out_start, layer.out_end):
         block = block_of(net, number(net.outgoing, o))
         w_kj = columns_of(net, tile, block, first)
@@ -284,110 +247,3 @@ def delta_of_units(net, tile, layer, delta_j, first, n_units):
         multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
     elif not in_sums:
         multiply_slopes(layer, rows_from(tile, tile.a, j).data, z_j.data, delta_j.data, tile, n_units)
-
-
-@kernel
-def is_narrow(block):
-    """Whether a block's gradient is summed up where it leaves, while z is in a cache: few units, many inputs."""
-    return block.n_out <= NARROW and block.n_in >= STRIPE and block.source > 0
-
-
-@kernel
-def gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units):
-    """The gradient of what arrives at some units j of a layer, from unit `first` on; by narrow blocks, what leaves."""
-    inlined()
-    ends = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, sink.grad)
-    for o in range(layer.out_start, layer.out_end):
-        block = block_of(net, number(net.outgoing, o))
-        for k in range(block.n_out if is_narrow(block) else 0):
-            delta_k = Rows(rows_from(tile, tile.delta, block.target_unit + k).data, 1)
-            row = shift(sink.grad, block.weights + k * block.n_in + first)
-            row_sums(row, z_j, delta_k, ends, Size(n_units, tile.width, 0))
-    for c in range(layer.in_start, layer.in_end):
-        block = block_of(net, c)
-        if not is_narrow(block):
-            dw = Rows(shift(sink.grad, block.weights + first * block.n_in), block.n_in)
-            weight_gradient(net, tile, block, dw, delta_j, ends, nothing_ahead(sink.grad, False), n_units)
-    if layer.in_start < layer.in_end and layer.bias != NONE:  # dE/db_j = sum_s delta_j
-        row_sums(shift(sink.grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
-
-
-@kernel
-def n_block_weights(net):
-    """Number of weights of all blocks: they come first among the parameters."""
-    last = block_of(net, net.n_blocks - 1)
-    return last.weights + last.n_in * last.n_out
-
-
-@kernel
-def gradient(net, tile, sink, step, share):
-    """grad = dE/dparams of all samples of the tile, or the rest of it; then the step, if one is to be taken.
-
-    The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
-    """
-    inlined()
-    grad = sink.grad
-    ends, few, done = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, grad), stripe_of(tile), 0
-    for c in range(0 if sink.wanted else net.n_blocks):
-        block = block_of(net, c)
-        layer = layer_of(net, block.target)
-        is_cut = bytes_of_rows(grad, tile.n_samples, block.n_in) > BLOCK_BYTES
-        stripe = WIDE_STRIPE if is_cut and share.n_shares == 1 else few
-        for first in range(0, block.n_out, stripe):
-            n_units = min(stripe, block.n_out - first)
-            delta_j = rows_from(tile, tile.delta, layer.first_unit + first)
-            row = block.weights + first * block.n_in
-            if share.n_shares > 1 and not is_ours(share, row, n_block_weights(net)):
-                continue
-            ahead = ahead_of_step(net, grad, step, row, n_units * block.n_in)
-            weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, ahead, n_units)
-            if c == layer.in_start and layer.bias != NONE:  # dE/db_j = sum_s delta_j
-                row_sums(shift(grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
-            if step.taken and row + n_units * block.n_in - done >= STEP_NUMBERS:
-                done = step_up_to(net, grad, step, done, row + n_units * block.n_in)
-    for l in range(1, net.n_layers):
-        layer = layer_of(net, l)
-        if layer.links_gradient != NONE and is_ours(share, l, net.n_layers):
-            link_gradient(net, tile, layer, grad, ends)
-    if step.taken:
-        step_up_to(net, grad, step, done, step.rule.n_params)
-
-
-@kernel
-def link_gradient(net, tile, layer, grad, ends):
-    """The gradient of the weights of all links that arrive at a layer; of its biases, if it has no blocks."""
-    z_i, delta_j = rows_from(tile, tile.z, 0), rows_from(tile, tile.delta, layer.first_unit)
-    run = Run(layer.first_unit, layer.n_units, tile.width)
-    call_address(layer.links_gradient, net, grad, delta_j, z_i, ends.at_out, run)
-    if layer.in_start == layer.in_end and layer.bias != NONE:
-        row_sums(shift(grad, layer.bias), delta_j, ones_of(tile), ends, Size(layer.n_units, tile.width, 0))
-
-
-@kernel
-def ahead_of_step(net, grad, step, start, count):
-    """What a step along `count` numbers of the gradient reads besides them."""
-    if not step.taken:
-        return nothing_ahead(grad, False)
-    return Ahead(net.params, step.rule.first, step.rule.second, start, start + count, False)
-
-
-@kernel
-def step_up_to(net, grad, step, start, stop):
-    """Take the step for the whole registers from `start` to before `stop`; returns where they end."""
-    inlined()
-    stop -= stop % lanes(grad)
-    step_along(net.params, grad, step, start, stop)
-    return stop
-
-
-@kernel
-def weight_gradient(net, tile, block, dw, delta_j, ends, ahead, n_units):
-    """(5.57)  dE/dw_ji = sum_s delta_j z_i, for some units j of a block."""
-    inlined()
-    if block.by_inputs:  # the inputs i in the lanes, not the samples s: no sum across lanes at the end
-        z_s = rows_of_layer(tile, layer_of(net, block.source))
-        d_js = Weights(delta_j.data, delta_j.stride, 1)
-        sums_with_ahead(dw, d_js, z_s, ends, ahead, Size(n_units, block.n_in, tile.n_samples))
-    else:
-        z_i = rows_from(tile, tile.z, block.source_unit)
-        row_products(dw, delta_j, z_i, ends, Size(n_units, block.n_in, tile.width))

@@ -61,7 +61,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         if epoch == course.losses.size or (epoch > 0 and start == 0 and course.best[1] > course.patience):
             return
         n_samples = min(course.batch_size, course.n_samples - start)
-        first = epoch * course.n_samples + start if data.has_order else start
+        first = epoch * course.n_samples + start if data.n_ordered > 0 else start
         total = weight_of(data, first, n_samples)
         divided = with_penalties_divided(rule, total)
         penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
@@ -114,7 +114,7 @@ def weight_of(data, start, n_samples):
         return np.float64(n_samples)
     total = 0.0
     for s in range(start, start + n_samples):
-        total += number(data.weight, number(data.order, s) if data.has_order else s)
+        total += number(data.weight, number(data.order, s) if data.n_ordered > 0 else s)
     return total
 
 

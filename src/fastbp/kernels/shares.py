@@ -12,12 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.batch import Job, Space, n_parts_of, part_of, part_of_tile
+from fastbp.kernels.batch import Job, Space, part_of, part_of_tile
 from fastbp.kernels.compiling import address_of, call_address, entry, kernel
 from fastbp.kernels.gather import Data, Dropout, load_samples, transpose_layers
+from fastbp.kernels.gradients import Sink, gradient
 from fastbp.kernels.lanes import inlined, lanes, number, set_number
 from fastbp.kernels.packed import Net
-from fastbp.kernels.passes import Share, Sink, backward, forward, gradient, output_delta, pack_columns
+from fastbp.kernels.passes import backward, forward, output_delta, pack_columns
+from fastbp.kernels.stripes import Share, n_parts_of
 from fastbp.kernels.updates import Rule, Span, Step, no_step, step_along
 
 # What is done with a tile, one after the other, when all threads are done with the one before. PASS, RECURSION:
