@@ -16,7 +16,7 @@ the activation function comes to it.
 from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gradients import gradient_of_units, narrow_gradients
-from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, shift, store, store_first
+from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, prefetch, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
 from fastbp.kernels.packed import NONE, block_of, layer_of
@@ -24,7 +24,7 @@ from fastbp.kernels.parts import n_parts_of_terms, terms_of_part
 from fastbp.kernels.stripes import is_ours, n_parts_of, rows_from, stripe_of
 from fastbp.kernels.tile import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, units_of_block, weighted_sums
 
-PACKED_TOGETHER = 8  # rows of weights
+PACKED_TOGETHER = 16  # rows of weights
 
 
 @kernel
@@ -158,12 +158,15 @@ def pack_columns(net, columns, share):
 def pack_rows(net, columns, block, k_start, k_stop, first, stop):
     """Copy the weights w_kj of some units k to where they stand among the packed ones of units first .. stop - 1.
 
-    A few rows at a time: each is read from its beginning to its end, as the memory likes it.
+    A few rows at a time: each is read from its beginning to its end, as the memory likes it. Where they are copied to
+    is asked for two blocks ahead: a quarter less time, a third in float32.
     """
     j = 0
     while j < block.n_in:
         n_units = units_of_block(block.n_in - j, False)
         w_kj = shift(columns, block.columns + first * block.n_in + (stop - first) * j)
+        for place in range((k_start - first) * n_units, (k_stop - first) * n_units, lanes(columns)):
+            prefetch(w_kj, 2 * n_units * (stop - first) + place)
         for k in range(k_start, k_stop):
             row = load_first(net.params, block.weights + k * block.n_in + j, n_units)
             store_first(w_kj, (k - first) * n_units, row, n_units)
