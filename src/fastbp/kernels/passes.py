@@ -42,7 +42,7 @@ def ends_of_sums(net, tile, layer, first, c, out):
 
 
 @kernel
-def activate_units(layer, a, z, tile, n_units):
+def activate_rows(layer, a, z, tile, n_units):
     """(5.49)  z_j = h(a_j) for some units j; one by one where the tile is a part, whose rows are not side by side."""
     inlined()
     if tile.width == tile.n_rows:
@@ -96,7 +96,7 @@ def forward(net, tile):
                 z_i = rows_from(tile, tile.z, 0)
                 call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
-                activate_units(layer, a_j.data, z_j.data, tile, n_units)
+                activate_rows(layer, a_j.data, z_j.data, tile, n_units)
             if tile.dropout.address != NONE and layer.first_unit < first_output:
                 call_address(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
         if layer.function == SOFTMAX:
