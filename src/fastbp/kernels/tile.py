@@ -287,7 +287,7 @@ def sums_with_ahead(out, weights, terms, ends, ahead, size):
     inlined()
     # Packed weights of more terms stand in parts, which `sums_of_block` knows nothing of
     if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
-        sums_of_block(out, weights, terms, ends, size, 0)
+        sums_of_block(out, weights, terms, ends, size)
     else:
         large_sums(out, weights, terms, ends, ahead, size)
 
@@ -333,9 +333,8 @@ def sums_by_blocks(out, weights, terms, ends, size):
             is_last = stop == size.n_terms
             floor, masked = ends.floor if is_last else NO_FLOOR, ends.masked and is_last
             ends_k = Ends(ends.at_out or k > 0, ends.numbers, ends.stride, floor, masked, shift(ends.mask, s))
-            far_sums_of_block(
-                out_s, weights_k, terms_k, ends_k, nothing_ahead(out.data, True), Size(size.n_sums, length, stop - k)
-            )
+            size_k = Size(size.n_sums, length, stop - k)
+            far_sums_of_block(out_s, weights_k, terms_k, ends_k, nothing_ahead(out.data, True), size_k)
         s, left = s + n * step, left - n
 
 
@@ -353,10 +352,10 @@ def of_units(out, weights, ends, q, n_units, size):
 
 
 @kernel
-def sums_of_block(out, weights, terms, ends, size, q):
-    """`weighted_sums` from sum q on, all of 6 rows before the next 6: their weights stay in the first cache."""
+def sums_of_block(out, weights, terms, ends, size):
+    """`weighted_sums`, all of 6 rows before the next 6: their weights stay in the first cache."""
     outlined()
-    single = size.row_length <= lanes(out.data) and weights.term_stride != PACKED
+    q, single = 0, size.row_length <= lanes(out.data) and weights.term_stride != PACKED
     ahead = nothing_ahead(out.data, False)
     while q < size.n_sums:
         n_units = units_of_block(size.n_sums - q, single)
@@ -395,4 +394,6 @@ def far_sums_of_block(out, weights, terms, ends, ahead, size):
         sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, ahead_q, size)
         q += 6
     if q < size.n_sums:
-        sums_of_block(out, weights, terms, ends, size, q)
+        out_q, weights_q, ends_q = of_units(out, weights, ends, q, 6, size)
+        weights_q = Weights(weights_q.data, weights.sum_stride, weights.term_stride)
+        sums_of_block(out_q, weights_q, terms, ends_q, Size(size.n_sums - q, size.row_length, size.n_terms))
