@@ -308,3 +308,12 @@ def test_weights_of_zero_train_nothing(dtype):
                           batch_size=batch_size, epochs=2)  # fmt: skip
         assert history.loss == [0.0, 0.0]
         assert net.params.tobytes() == before
+
+
+def test_numbers_whose_sum_overflows_are_no_warning():
+    net = fastbp.Network((3, 1), output="identity", seed=0)
+    net.params[:] = 0
+    _, gradient = net.gradient(np.full((1, 3), 1e154), np.full((1, 1), -1.1e154))
+    with np.errstate(over="ignore"):
+        assert np.isfinite(gradient).all()
+        assert np.isinf(gradient.sum())

@@ -157,13 +157,19 @@ def rows(values: object, argument: str, shape: tuple[int, int], dtype: np.dtype,
 
 def warn_unless_finite(values: Array, what: str) -> None:
     """Warn the caller of a method's caller of results that are infinite or not a number, as NumPy does."""
-    if not np.isfinite(values).all():
+    if not _are_finite(values):
         warnings.warn(
             f"{what} are not finite everywhere: {values.dtype.name} cannot hold what these weights, inputs and "
             f"targets make. Inputs and targets of about 1 may help, or float64",
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def _are_finite(values: Array) -> bool:
+    """Whether all numbers are. Their sum tells in half the time, unless it overflows: 1 % of a gradient of 128 MB."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype) -> Array:
