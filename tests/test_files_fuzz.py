@@ -157,8 +157,9 @@ def test_crafted_headers(file, traced):
     assert n_refused > 0.9 * N_CASES[read]
 
 
+@pytest.mark.filterwarnings("ignore:The loss is no longer finite")
 def test_crafted_bytes(file, traced):
-    """The checksum is right, of bytes that are anything."""
+    """The checksum is right, of bytes that are anything: weights of 1e300, too."""
     path, content, read = file
     start, draws, n_refused = content.index(b"\n") + 66, random.Random(2), 0
     for _ in range(N_CASES[read]):
@@ -225,6 +226,24 @@ def test_an_order_that_is_none_is_refused(tmp_path):
         path.write_bytes(sign(content[: -4 * len(X)] + order.tobytes()))
         with pytest.raises(ValueError, match="permutation"):
             net.fit(X, T, checkpoint=path, resume=True, seed=1, batch_size=5, epochs=4)
+
+
+@pytest.mark.parametrize(("place", "value", "name"), [(-1, -1.0, "moments"), (0, 1.5, "decay"), (1, -0.5, "decay")])
+def test_a_state_that_no_solver_leaves_is_refused(tmp_path, place, value, name):
+    """A mean of squares below 0 has no root; a power of 0.9 lies between 0 and 1."""
+    path = tmp_path / "run.ckpt"
+    net, X, T, _ = draw(CASE)
+    options = {"checkpoint": path, "solver": "adam", "seed": 1, "batch_size": 5}
+    net.fit(X, T, epochs=2, **options)
+    content = bytearray(path.read_bytes())
+    behind = 8 * (1 + 1 + 1 + 2) + 4 * len(X)  # random, best_loss, time, two losses; the order of the samples
+    decay = np.frombuffer(content, "<f8", 2, len(content) - behind - 16)
+    np.testing.assert_allclose(decay, np.array([0.9, 0.999]) ** 6)  # after two epochs of three steps
+    start = len(content) - behind - 16 + 8 * place  # the squares stand before the decay
+    content[start : start + 8] = np.array([value], "<f8").tobytes()
+    path.write_bytes(sign(bytes(content)))
+    with pytest.raises(ValueError, match=name):
+        net.fit(X, T, epochs=4, resume=True, **options)
 
 
 AUDIT = """

@@ -134,7 +134,7 @@ class Checkpoint:
         if n_epochs > wanted:
             raise files.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
         arrays = {name: contents.read(*kind) for name, kind in layout.items()}
-        _check_numbers(arrays)
+        _check_numbers(arrays, training.options.solver.kind.never_negative)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)
 
     def epoch_ended(self) -> None:
@@ -232,11 +232,16 @@ def _losses(training: "Training", n_epochs: int) -> dict[str, Array]:
     return {name: np.array(values[:n_epochs], FLOAT) for name, values in losses.items()}
 
 
-def _check_numbers(arrays: dict[str, Array]) -> None:
+def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) -> None:
     """Refuse numbers that training cannot go on from: with those of the order it reads rows of the user's arrays."""
     for name in ("params", "moments", "decay", "best", "time"):
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} must be finite")
+    for row in never_negative:
+        if (arrays["moments"][row] < 0).any():
+            raise ValueError(f"moments[{row}] must not be negative; got {arrays['moments'][row].min()}")
+    if ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
+        raise ValueError(f"decay must lie between 0 and 1; got {arrays['decay']}")
     if "order" in arrays:
         rows = np.sort(arrays["order"])
         if (rows != np.arange(rows.size, dtype=ROW)).any():

@@ -48,6 +48,7 @@ class Kind:
     learning_rate: float
     options: dict[str, Option]  # in the order of Solver.options
     n_moments: int
+    never_negative: tuple[int, ...] = ()  # which of the moments: means of squares, step sizes
 
 
 _EPSILON = Option(1e-8, low_open=True)
@@ -58,9 +59,12 @@ SOLVERS = {
         0.001,
         {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON},
         2,
+        (1,),
     ),
     # The place of beta_2 stays empty, so that epsilon stands where adam has it.
-    "rmsprop": Kind(updates.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1),
+    "rmsprop": Kind(
+        updates.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1, (0,)
+    ),
     "rprop": Kind(
         updates.RPROP,
         0.1,
@@ -71,6 +75,7 @@ SOLVERS = {
             "step_max": Option(50.0, low_open=True),
         },
         2,
+        (1,),
     ),
 }
 SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {

@@ -153,8 +153,7 @@ def adam(w, g, rule, span):
     """m <- beta_1 m + (1 - beta_1) g;  v <- beta_2 v + (1 - beta_2) g**2;  w <- w - eta m / (sqrt(v) + epsilon).
 
     Kingma and Ba (2015), algorithm 1 in the form at the end of its section 2: eta holds the two
-    corrections for the start from zero. The root by Goldschmidt's iteration, the division by Newton's: a
-    quarter of the time less than with the machine's own.
+    corrections for the start from zero.
     """
     add_penalties(w, g, rule, span)
     m, v = rule.first, rule.second
