@@ -67,4 +67,8 @@ LARGE = [
     Case((10, 100, 3), "relu", "softmax", "cross_entropy", n_samples=200, weighted=True),
     Case((26, 60, 41, 2), "tanh", skip="all", n_samples=700),
     Case((4, 50, 2, 30, 1), "relu", skip=((1, 3), (1, 4)), n_samples=150),
+    # Units that feed one unit alone: those of tiles of 8, 2 and 1; in two tiles; with and without biases; in the middle
+    Case((13, 51, 1), "relu", n_samples=1000, weighted=True),
+    Case((13, 51, 1), "relu", n_samples=200, bias=False),
+    Case((6, 26, 1, 29, 1), "relu", "logistic", "binary_cross_entropy", n_samples=170),
 ]

@@ -173,7 +173,7 @@ def test_every_small_width(width):
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("case", [*COVERING, *SKIPS], ids=str)
+@pytest.mark.parametrize("case", [*COVERING, *SKIPS, *LARGE], ids=str)
 def test_float32_is_close_to_float64(case):
     net, X, T, weight = draw(case, dtype="float32")
     E, grad = net.gradient(X, T, sample_weight=weight)

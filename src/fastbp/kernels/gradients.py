@@ -52,8 +52,8 @@ def narrow_gradients(net, tile, layer, z_j, sink, first, n_units):
 
 
 @kernel
-def gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units):
-    """The gradient of what arrives at some units j of a layer, from unit `first` on."""
+def gradient_of_units(net, tile, layer, delta_j, sink, first, n_units, wants_biases):
+    """The gradient of what arrives at some units j of a layer, from unit `first` on; of their biases, if wanted."""
     inlined()
     ends = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, sink.grad)
     for c in range(layer.in_start, layer.in_end):
@@ -61,7 +61,7 @@ def gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units):
         if not is_narrow(block):
             dw = Rows(shift(sink.grad, block.weights + first * block.n_in), block.n_in)
             weight_gradient(net, tile, block, dw, delta_j, ends, nothing_ahead(sink.grad, False), n_units)
-    if layer.in_start < layer.in_end and layer.bias != NONE:  # dE/db_j = sum_s delta_j
+    if wants_biases and layer.in_start < layer.in_end and layer.bias != NONE:  # dE/db_j = sum_s delta_j
         row_sums(shift(sink.grad, layer.bias + first), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
 
 

@@ -15,7 +15,8 @@ the activation function comes to it.
 
 from fastbp.kernels.activation import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling import call_address, kernel
-from fastbp.kernels.gradients import gradient_of_units, narrow_gradients
+from fastbp.kernels.feeders import Feeders, delta_of_feeders
+from fastbp.kernels.gradients import gradient_of_units, is_narrow, narrow_gradients
 from fastbp.kernels.lanes import inlined, lanes, load, load_first, number, outlined, prefetch, shift, store, store_first
 from fastbp.kernels.links import Run
 from fastbp.kernels.outputs import Outputs
@@ -193,6 +194,7 @@ def backward(net, tile, lowest, sink):
         # Nothing asks for delta of the lowest layer once its gradient is there: it stays in the first cache.
         is_output = layer.first_unit >= layer_of(net, last).first_unit
         in_place = sink.wanted and l == lowest and not is_output and layer.links_gradient == NONE
+        feeds_one = sink.wanted and has_feeders(net, tile, layer)
         over_z = in_place and layer.n_units <= few and is_over_z(tile, layer)
         for k in range(n_parts_of(layer.n_units, stripe)):
             first = k * stripe
@@ -200,12 +202,36 @@ def backward(net, tile, lowest, sink):
             delta_j, z_j = rows_from(tile, tile.delta, layer.first_unit if in_place else j), rows_from(tile, tile.z, j)
             if over_z:
                 delta_j = z_j
-            if sink.wanted:
+            if feeds_one:
+                feeders, delta_k = feeders_of(net, tile, layer, z_j, delta_j, sink, first)
+                delta_of_feeders(feeders, delta_k, sink.accumulate, n_units, tile.width)
+            elif sink.wanted:
                 narrow_gradients(net, tile, layer, z_j, sink, first, n_units)
-            if l < last:
+            if l < last and not feeds_one:
                 delta_of_units(net, tile, layer, delta_j, first, n_units)
             if sink.wanted:
-                gradient_of_units(net, tile, layer, z_j, delta_j, sink, first, n_units)
+                gradient_of_units(net, tile, layer, delta_j, sink, first, n_units, not feeds_one)
+
+
+@kernel
+def has_feeders(net, tile, layer):
+    """Whether a layer of relu feeds one unit and nothing else: then `delta_of_feeders` is for it."""
+    outlined()
+    is_output = layer.first_unit >= layer_of(net, net.n_layers - 1).first_unit
+    if is_output or not is_slope_in_sums(layer) or layer.out_end > layer.out_start + 1 or layer.bias == NONE:
+        return False
+    block = block_of(net, number(net.outgoing, layer.out_start))
+    return is_narrow(block) and block.n_out == 1 and layer.in_start < layer.in_end and tile.dropout.address == NONE
+
+
+@kernel
+def feeders_of(net, tile, layer, z_j, delta_j, sink, first):
+    """Some units of a layer with feeders, from its unit `first` on, and delta of the unit that they feed."""
+    inlined()
+    block = block_of(net, number(net.outgoing, layer.out_start))
+    w_kj, b_j = block.weights + first, layer.bias + first
+    feeders = Feeders(z_j, delta_j, shift(net.params, w_kj), shift(sink.grad, w_kj), shift(sink.grad, b_j))
+    return feeders, rows_from(tile, tile.delta, block.target_unit).data
 
 
 @kernel
