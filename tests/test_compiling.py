@@ -120,9 +120,27 @@ def test_what_cannot_fail_is_not_tested_for_errors():
     sum_of_numbers(NUMBERS, 1, True)
     can_fail = {}
     for function in (doubled, sum_of, safe_sum):
-        (compiled,) = function.overloads.values()
+        (compiled,) = function.dispatcher.overloads.values()
         can_fail[function.py_func.__name__] = compiled.library.may_raise
     assert can_fail == {"doubled": False, "sum_of": True, "safe_sum": True}
+
+
+@pytest.mark.compiled_only
+def test_kernels_are_unknown_to_numba_until_one_is_compiled():
+    """An import, and what comes from the cache, pay for no kernel; one that Python calls says what it is."""
+
+    @kernel
+    def tripled(x):
+        return 3.0 * x
+
+    def tripled_of(x):
+        return tripled(x)
+
+    assert "dispatcher" not in vars(tripled)
+    with pytest.raises(TypeError, match="tripled is for kernels"):
+        tripled(1.0)
+    assert unkept(tripled_of)(2.0) == 6.0
+    assert "dispatcher" in vars(tripled)
 
 
 class Compiled(event.Listener):

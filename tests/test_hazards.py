@@ -15,7 +15,7 @@ from subprocesses import run_python
 from fastbp import engine, kernels
 from fastbp.kernels.batch import GRADIENT, run_job
 from fastbp.kernels.cache import PackageCache
-from fastbp.kernels.compiling import entry, kernel
+from fastbp.kernels.compiling import Kernel, entry, kernel
 from fastbp.kernels.lanes import lanes, load, number, store, view
 
 SOURCES = sorted(Path(kernels.__file__).parent.glob("*.py"))
@@ -31,8 +31,8 @@ def jitted():
     found = {}
     for info in pkgutil.iter_modules(kernels.__path__, "fastbp.kernels."):
         for name, value in vars(importlib.import_module(info.name)).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == info.name:
-                found[f"{info.name}.{name}"] = value
+            if isinstance(value, Dispatcher | Kernel) and value.py_func.__module__ == info.name:
+                found[f"{info.name}.{name}"] = value.dispatcher if isinstance(value, Kernel) else value
     return found
 
 
