@@ -15,7 +15,7 @@ from fastbp.kernels.lanes import Numbers, inlined, lanes, number, shift
 from fastbp.kernels.links import Run
 from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
 from fastbp.kernels.parts import BLOCK_BYTES
-from fastbp.kernels.stripes import is_ours, n_parts_of, ones_of, rows_from, stripe_of
+from fastbp.kernels.stripes import Share, is_ours, n_parts_of, ones_of, rows_from, stripe_of
 from fastbp.kernels.tile import NO_FLOOR, Ends, Rows, Size, Weights, bytes_of_rows, sums_with_ahead
 from fastbp.kernels.updates import step_along
 
@@ -68,6 +68,8 @@ def gradient_of_units(net, tile, layer, delta_j, sink, first, n_units, wants_bia
 @kernel
 def n_block_weights(net):
     """Number of weights of all blocks: they come first among the parameters."""
+    if net.n_blocks == 0:
+        return 0
     last = block_of(net, net.n_blocks - 1)
     return last.weights + last.n_in * last.n_out
 
@@ -91,7 +93,8 @@ def gradient(net, tile, sink, step, share):
     """
     inlined()
     grad = sink.grad
-    ends, few, done = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, grad), stripe_of(tile), 0
+    ends, few = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, grad), stripe_of(tile)
+    done, stop = weights_of(net, few, share, lanes(grad))
     together = not sink.wanted and share.n_shares == 1 and biases_together(net, tile)
     for c in range(0 if sink.wanted else net.n_blocks):
         block = block_of(net, c)
@@ -120,7 +123,43 @@ def gradient(net, tile, sink, step, share):
         delta_j, n_units = rows_from(tile, tile.delta, layer.first_unit), net.n_units - layer.first_unit
         row_sums(shift(grad, layer.bias), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
     if step.taken:
-        step_up_to(net, grad, step, done, step.rule.n_params)
+        step_up_to(net, grad, step, done, stop if share.n_shares > 1 else step.rule.n_params)
+
+
+@kernel
+def first_weight_of(net, stripe, share):
+    """Offset of the first weights of a share or of a later one: where a stripe of units begins."""
+    n_weights = n_block_weights(net)
+    for c in range(net.n_blocks):
+        block = block_of(net, c)
+        for first in range(0, block.n_out, stripe):
+            row = block.weights + first * block.n_in
+            if row * share.n_shares // n_weights >= share.index:
+                return row
+    return n_weights
+
+
+@kernel
+def weights_of(net, stripe, share, n_lanes):
+    """Start and stop of the whole registers of weights whose gradient belongs to a share."""
+    if share.n_shares == 1:  # and biases, and what goes along links
+        return 0, 0
+    start = first_weight_of(net, stripe, share)
+    return start + -start % n_lanes, first_weight_of(net, stripe, Share(share.index + 1, share.n_shares))
+
+
+@kernel
+def step_along_rest(net, grad, step, stripe, n_shares):
+    """The step for what no share has taken along: registers with weights of two shares, links and biases."""
+    n_lanes, done = lanes(grad), -1
+    rest = n_block_weights(net) // n_lanes * n_lanes
+    for index in range(1, n_shares):
+        weight = first_weight_of(net, stripe, Share(index, n_shares))
+        start = weight // n_lanes * n_lanes
+        if done < start < weight and start < rest:
+            step_along(net.params, grad, step, start, start + n_lanes)
+            done = start
+    step_along(net.params, grad, step, rest, step.rule.n_params)
 
 
 @kernel
@@ -143,11 +182,12 @@ def ahead_of_step(net, grad, step, start, count):
 
 @kernel
 def step_up_to(net, grad, step, start, stop):
-    """Take the step for the whole registers from `start` to before `stop`; returns where they end."""
+    """Take the step for the whole registers from `start` to before `stop`, if any; returns where they end."""
     inlined()
     stop -= stop % lanes(grad)
-    step_along(net.params, grad, step, start, stop)
-    return stop
+    if start < stop:
+        step_along(net.params, grad, step, start, stop)
+    return max(start, stop)
 
 
 @kernel
