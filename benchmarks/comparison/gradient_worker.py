@@ -25,8 +25,7 @@ def _answers(n_threads, dtype, names):
     yield {"deviations": deviations, "digest": hashlib.sha256(bits).hexdigest()}
     fma_peak = FmaPeak(dtype, n_threads)
     timers = {name: call_timer(peer.gradient) for name, peer in made.items()}
-    # The peak right after fastbp: threads of other libraries go on spinning for a while after their turn.
-    turns = Turns({"fastbp": timers.pop("fastbp"), "peak": fma_peak.seconds} | timers)
+    turns = Turns(timers | {"peak": fma_peak.seconds})
     while True:
         seconds = turns.round()
         yield {"peak": fma_peak.flops / seconds.pop("peak") / 1e9, "seconds": seconds}

@@ -100,7 +100,7 @@ def _timed(setup, task, workload, made, dtype):
     fma_peak = FmaPeak(dtype, setup.n_threads)
     timers = {name: task.timer(peer, workload, dtype) for name, peer in made.items()}
     bounds = {"peak": fma_peak.seconds}
-    if task.products and setup.n_threads == 1:  # a second thread of BLAS would look for work in the next one's turn
+    if task.products:
         bounds["products"] = task.products(workload, dtype)
     seconds = in_turns(timers | bounds, setup.repeats, task.most)
     return Row(

@@ -1,10 +1,11 @@
 """First the same numbers from every peer, then their times, taken in turns."""
 
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 
 from .peers.base import Orders
+from .threads import allowed_cores
 from .workloads import random_data, start_parameters
 
 # What one epoch may differ by, as a share of the way that it goes. float64 is the sharp test. In float32
@@ -15,6 +16,7 @@ TOLERANCE = {"float32": 0.1, "float64": 1e-6}
 DIRECT_TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 TURN_SECONDS = 0.08
 MAX_EPOCHS = 200  # in one turn
+REST_SECONDS = 0.25  # in which threads that look for work go to sleep: OpenMP's do within 0.2 s
 
 
 def make_peers(peers, workload, dtype):
@@ -107,7 +109,12 @@ class Turns:
 
     def round(self):
         """Seconds an epoch (or a call) of each timer."""
-        return {name: seconds(self.counts[name]) / self.counts[name] for name, seconds in self.timers.items()}
+        return {name: self._turn(seconds, self.counts[name]) for name, seconds in self.timers.items()}
+
+    def _turn(self, seconds, count):
+        if len(allowed_cores()) > 1:  # the threads of the library before may still be on one of them
+            sleep(REST_SECONDS)
+        return seconds(count) / count
 
 
 def in_turns(timers, repeats, most=MAX_EPOCHS):

@@ -22,6 +22,7 @@ from fastbp.kernels.updates import step_along
 NARROW = 3  # units, fed by many
 FEW_REGISTERS = 128  # of delta
 STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
+ALL = 1 << 62  # weights
 
 
 class Sink(NamedTuple):
@@ -94,7 +95,8 @@ def gradient(net, tile, sink, step, share):
     inlined()
     grad = sink.grad
     ends, few = Ends(sink.accumulate, tile.constants, 0, NO_FLOOR, False, grad), stripe_of(tile)
-    done, stop = weights_of(net, few, share, lanes(grad))
+    start, stop = weights_of(net, few, share)
+    done = start + -start % lanes(grad)
     together = not sink.wanted and share.n_shares == 1 and biases_together(net, tile)
     for c in range(0 if sink.wanted else net.n_blocks):
         block = block_of(net, c)
@@ -106,7 +108,7 @@ def gradient(net, tile, sink, step, share):
             n_units = min(stripe, block.n_out - first)
             delta_j = rows_from(tile, tile.delta, layer.first_unit + first)
             row = block.weights + first * block.n_in
-            if share.n_shares > 1 and not is_ours(share, row, n_block_weights(net)):
+            if not start <= row < stop:
                 continue
             ahead = ahead_of_step(net, grad, step, row, n_units * block.n_in)
             weight_gradient(net, tile, block, Rows(shift(grad, row), block.n_in), delta_j, ends, ahead, n_units)
@@ -128,24 +130,27 @@ def gradient(net, tile, sink, step, share):
 
 @kernel
 def first_weight_of(net, stripe, share):
-    """Offset of the first weights of a share or of a later one: where a stripe of units begins."""
+    """Offset of the first weights of a share or of a later one: where a stripe of units begins.
+
+    A stripe belongs where its middle is: of 64-256-256-10 one of two threads had 56 % of the weights before.
+    """
     n_weights = n_block_weights(net)
     for c in range(net.n_blocks):
         block = block_of(net, c)
         for first in range(0, block.n_out, stripe):
-            row = block.weights + first * block.n_in
-            if row * share.n_shares // n_weights >= share.index:
+            row, n_units = block.weights + first * block.n_in, min(stripe, block.n_out - first)
+            if (2 * row + n_units * block.n_in) * share.n_shares // (2 * n_weights) >= share.index:
                 return row
     return n_weights
 
 
 @kernel
-def weights_of(net, stripe, share, n_lanes):
-    """Start and stop of the whole registers of weights whose gradient belongs to a share."""
-    if share.n_shares == 1:  # and biases, and what goes along links
-        return 0, 0
-    start = first_weight_of(net, stripe, share)
-    return start + -start % n_lanes, first_weight_of(net, stripe, Share(share.index + 1, share.n_shares))
+def weights_of(net, stripe, share):
+    """Start and stop of the weights of blocks whose gradient belongs to a share."""
+    if share.n_shares == 1:
+        return 0, ALL
+    next_share = Share(share.index + 1, share.n_shares)
+    return first_weight_of(net, stripe, share), first_weight_of(net, stripe, next_share)
 
 
 @kernel
