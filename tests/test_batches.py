@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from cases import Case, draw
+from cases import COMPILED, Case, draw
 from solver_formulas import CASE, set_part_size
 
 from fastbp import engine
+from fastbp.kernels.compiling import entry
+from fastbp.kernels.epochs import shuffle
+from fastbp.kernels.lanes import view
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it():
@@ -34,6 +37,29 @@ def test_shuffling_takes_every_sample_once(batch_size):
         X, T, sample_weight=weight, solver="sgd", learning_rate=1e-30, batch_size=batch_size, epochs=4, seed=3
     )
     assert np.allclose(history.loss, mean, rtol=1e-12)
+
+
+@entry
+def orders_of(order, state, codes):
+    """One random order after the other, its digits as those of a number."""
+    for row in range(codes.size):
+        for i in range(order.size):
+            order[i] = i
+        shuffle(view(order), order.size, view(state))
+        for i in range(order.size):
+            codes[row] = codes[row] * order.size + order[i]
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 5])
+def test_all_orders_are_equally_likely(n_samples):
+    """The chi-squared statistic of as many orders as there may be stays within 5 of its standard deviations."""
+    n_orders = math.factorial(n_samples)
+    codes = np.zeros((4000 if COMPILED else 20) * n_orders, np.int64)
+    orders_of(np.zeros(n_samples, np.int64), np.array([7], np.uint64), codes)
+    counts = np.unique(codes, return_counts=True)[1]
+    expected = len(codes) / n_orders
+    assert len(counts) == n_orders
+    assert np.sum((counts - expected) ** 2) / expected <= n_orders - 1 + 5 * math.sqrt(2 * (n_orders - 1))
 
 
 def test_shuffling_changes_the_order_in_each_epoch():

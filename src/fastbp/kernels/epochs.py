@@ -11,7 +11,7 @@ import numpy as np
 from fastbp.kernels.batch import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling import entry, kernel
 from fastbp.kernels.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.lanes import number, set_number, view
+from fastbp.kernels.lanes import inlined, number, set_number, view
 from fastbp.kernels.online import learn, online_of
 from fastbp.kernels.packed import NONE, net_of
 from fastbp.kernels.randomness import nth_random, state_after
@@ -38,16 +38,27 @@ class Run(NamedTuple):
 
 
 @kernel
+def exchange(order, i, bits):
+    """Exchange order[i] with one of the first i + 1, chosen by 32 random bits: Lemire's multiplication (2019)."""
+    inlined()
+    j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+    moved = number(order, i)
+    set_number(order, i, number(order, j))
+    set_number(order, j, moved)
+
+
+@kernel
 def shuffle(order, n, state):
-    """A random order: Fisher and Yates; numbers below n by Lemire's multiplication (2019), for n < 2**32."""
-    key = number(state, 0)
-    for i in range(n - 1, 0, -1):
-        bits = nth_random(key, n - 1 - i) >> np.uint64(32)
-        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
-        moved = number(order, i)
-        set_number(order, i, number(order, j))
-        set_number(order, j, moved)
-    set_number(state, 0, state_after(key, max(n - 1, 0)))
+    """A random order: Fisher and Yates, from the last place down; for n < 2**32.
+
+    A random number of 64 bits serves two places: what takes time are multiplications. 1 to 2 % of 4-10-3 and 13-50-1.
+    """
+    key, n_pairs = number(state, 0), n // 2
+    for k in range(n_pairs):
+        bits, i = nth_random(key, k), n - 1 - 2 * k
+        exchange(order, i, bits >> np.uint64(32))
+        exchange(order, i - 1, bits & np.uint64(0xFFFFFFFF))
+    set_number(state, 0, state_after(key, n_pairs))
 
 
 @kernel
