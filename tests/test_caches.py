@@ -1,0 +1,72 @@
+"""Sums cut for the caches, packed columns, lines asked for: run as plain Python, as if caches held next to nothing.
+
+Compiled, machine code keeps the constants that it was compiled with, and `test_gradient.py` has networks large enough.
+"""
+
+import math
+from functools import cache
+
+import oracle
+import pytest
+from cases import COMPILED, Case, assert_gradients_equal, describe, draw, flatten
+
+from fastbp.kernels import gradients, parts, tile
+
+pytestmark = pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
+
+CASES = [
+    Case((9, 14, 13, 2), "relu", n_samples=37, weighted=True),
+    Case((3, 7, 26, 11, 1), "relu", skip="all", n_samples=70),
+    Case((12, 31, 5), "tanh", "softmax", "cross_entropy", bias=False, n_samples=65),
+]
+
+
+@cache
+def exact_gradient(number):
+    """By automatic differentiation, number by number: it takes seconds."""
+    net, X, T, weight = draw(CASES[number])
+    return oracle.gradient(describe(net), X.tolist(), T.tolist(), None if weight is None else weight.tolist())
+
+
+@pytest.fixture
+def small_caches(monkeypatch):
+    """Return a function that sets how many terms and bytes a block of sums has, and what is packed."""
+
+    def set_sizes(block_terms, block_bytes, far_bytes, min_packed):
+        for module in (parts, tile):
+            monkeypatch.setattr(module, "BLOCK_TERMS", block_terms)
+        for module in (tile, gradients):
+            monkeypatch.setattr(module, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(tile, "FAR_BYTES", far_bytes)
+        monkeypatch.setattr("fastbp.topology.BLOCK_TERMS", block_terms)
+        monkeypatch.setattr("fastbp.topology.MIN_PACKED", min_packed)
+
+    return set_sizes
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("min_packed", [0, 1 << 30], ids=["packed", "as it stands"])
+@pytest.mark.parametrize(
+    ("block_terms", "block_bytes", "far_bytes"),
+    [(512, 1 << 20, 0), (5, 1 << 20, 1 << 19), (5, 1 << 10, 0), (512, 1 << 12, 1 << 11)],
+    ids=["far", "parts of terms", "parts of terms and samples", "parts of samples"],
+)
+def test_gradient(small_caches, block_terms, block_bytes, far_bytes, min_packed, case):
+    small_caches(block_terms, block_bytes, far_bytes, min_packed)
+    net, X, T, weight = draw(case)
+    E, grad = net.gradient(X, T, sample_weight=weight)
+    exact_E, d_weights, d_biases = exact_gradient(CASES.index(case))
+    assert math.isclose(E, exact_E, rel_tol=1e-12)
+    assert_gradients_equal(net, grad, flatten(net, d_weights, d_biases), rtol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_whose_numbers_were_asked_for(small_caches, dtype):
+    """What is asked for early changes no bit of what is computed; nor does the width of a stripe."""
+    trained = []
+    for far_bytes in (0, 1 << 20):
+        small_caches(512, 1 << 20, far_bytes, 1 << 30)
+        net, X, T, _ = draw(CASES[0], dtype)
+        net.fit(X, T, epochs=2, batch_size=20, seed=0)
+        trained.append(net.params.tobytes())
+    assert trained[0] == trained[1]
