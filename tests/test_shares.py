@@ -82,6 +82,7 @@ def test_small_networks_shared_all_the_same(n_samples, sizes, monkeypatch):
     assert runs[0] == runs[1] == runs[2]
 
 
+@pytest.mark.compiled_only  # plain Python takes 13 s for it
 def test_a_step_that_is_not_finite_is_not_taken():
     net = NETWORKS["relu"]("float32")
     X, T = data_for(net, 200)
