@@ -67,8 +67,10 @@ LARGE = [
     Case((10, 100, 3), "relu", "softmax", "cross_entropy", n_samples=200, weighted=True),
     Case((26, 60, 41, 2), "tanh", skip="all", n_samples=700),
     Case((4, 50, 2, 30, 1), "relu", skip=((1, 3), (1, 4)), n_samples=150),
-    # Units that feed one unit alone: those of tiles of 8, 2 and 1; in two tiles; with and without biases; in the middle
+    # Units that feed one unit alone, 8, 2 and 1 at a time: in two tiles (of float32); with delta over z; in the middle
     Case((13, 51, 1), "relu", n_samples=1000, weighted=True),
-    Case((13, 51, 1), "relu", n_samples=200, bias=False),
+    Case((13, 51, 1), "relu", n_samples=32, weighted=True),
+    Case((13, 50, 1), "relu", n_samples=16),
     Case((6, 26, 1, 29, 1), "relu", "logistic", "binary_cross_entropy", n_samples=170),
+    Case((13, 51, 1), "relu", n_samples=200, bias=False),  # not without biases
 ]

@@ -186,7 +186,7 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
 
 @pytest.mark.parametrize("batch_size", [1, 50])
 def test_control_goes_back_to_python_often(batch_size, monkeypatch):
-    options = {"batch_size": batch_size, "epochs": 4 if COMPILED else 1}
+    options = {"batch_size": batch_size, "epochs": 4 if COMPILED else 2}
     whole = train(0.3, **options)
     monkeypatch.setattr(training, "WINDOW", 1)
     monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)

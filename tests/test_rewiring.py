@@ -157,13 +157,14 @@ def test_pruned_twice():
 @pytest.mark.skipif(not COMPILED, reason="needs compiled kernels")
 def test_a_pruned_network_trains_to_the_same_error():
     x = np.linspace(-2, 2, 100).reshape(-1, 1)
+    options = {"epochs": 300, "learning_rate": 0.02, "patience": 300, "seed": 0}  # the best weights: the last jitter
     net = fastbp.Network((1, 30, 1), seed=1)
-    net.fit(x, np.sin(2 * x), epochs=300, learning_rate=0.02, seed=0)
+    net.fit(x, np.sin(2 * x), **options)
     before = net.loss(x, np.sin(2 * x))
     sparse = net.prune(np.quantile(np.abs(net.edge_weights), 0.4))
-    assert sparse.loss(x, np.sin(2 * x)) > 2 * before
-    sparse.fit(x, np.sin(2 * x), epochs=300, learning_rate=0.02, seed=0)
-    assert sparse.loss(x, np.sin(2 * x)) < 1.5 * before
+    assert sparse.loss(x, np.sin(2 * x)) > 100 * before  # 770 to 2,300 times with 12 seeds, and then 0.6 to 1.9 times
+    sparse.fit(x, np.sin(2 * x), **options)
+    assert sparse.loss(x, np.sin(2 * x)) < 4 * before
 
 
 def test_wrong_masks():

@@ -22,9 +22,9 @@ print(numba.threading_layer())
 """
 
 
-def sparse(dtype):
-    """A network with links beside its blocks."""
-    return fastbp.Network((120, 200, 180, 3), activation="tanh", dtype=dtype, seed=2).prune(0.03)
+def pruned(dtype, threshold):
+    """A network of links; pruned of nothing, with blocks between the large layers, and links to the outputs."""
+    return fastbp.Network((120, 200, 180, 3), activation="tanh", dtype=dtype, seed=2).prune(threshold)
 
 
 NETWORKS = {
@@ -34,7 +34,8 @@ NETWORKS = {
         dtype=dtype, seed=1,
     ),
     "more than 512 terms, packed": lambda dtype: fastbp.Network((1100, 220, 600, 2), dtype=dtype, seed=3),
-    "links": sparse,
+    "links": lambda dtype: pruned(dtype, 0.03),
+    "blocks and links": lambda dtype: pruned(dtype, 0.0),
     "biases": lambda dtype: fastbp.Network((1, 20001, 1), dtype=dtype, seed=4),
 }  # fmt: skip
 
@@ -66,15 +67,25 @@ def test_the_same_bits_on_one_to_eight_threads(layer):
     assert len(lines) == len(NETWORKS) * 2 * 3
 
 
+@pytest.fixture
+def share_all(monkeypatch):
+    """Return a function after which, uncompiled, shares begin at the first product."""
+
+    def begin():
+        monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
+        monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
+        monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
+        monkeypatch.setattr("fastbp.kernels.batch.MOST_AT_ONCE", 0)
+
+    return begin
+
+
 @pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
 @pytest.mark.parametrize("sizes", [(4, 6, 5, 2), (1, 21, 1)])  # the latter has nearly as many biases as weights
 @pytest.mark.parametrize("n_samples", [33, 70])
-def test_small_networks_shared_all_the_same(n_samples, sizes, monkeypatch):
-    """Uncompiled, where larger ones would take too long: shares begin at the first product."""
-    monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
-    monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
-    monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
-    monkeypatch.setattr("fastbp.kernels.batch.MOST_AT_ONCE", 0)
+def test_small_networks_shared_all_the_same(n_samples, sizes, share_all):
+    """Uncompiled, where larger ones would take too long."""
+    share_all()
     runs = [
         result(fastbp.Network(sizes, activation="tanh", dtype="float64", seed=0), n_samples, n_threads)
         for n_threads in (1, 2, 4)
@@ -82,9 +93,12 @@ def test_small_networks_shared_all_the_same(n_samples, sizes, monkeypatch):
     assert runs[0] == runs[1] == runs[2]
 
 
-@pytest.mark.compiled_only  # plain Python takes 13 s for it
-def test_a_step_that_is_not_finite_is_not_taken():
-    net = NETWORKS["relu"]("float32")
+def test_a_step_that_is_not_finite_is_not_taken(share_all):
+    if COMPILED:
+        net = NETWORKS["relu"]("float32")
+    else:
+        share_all()
+        net = fastbp.Network((4, 6, 5, 2), dtype="float32", seed=0)
     X, T = data_for(net, 200)
     T[150] = np.finfo("float32").max
     before = net.params.copy()

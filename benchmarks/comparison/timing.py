@@ -94,7 +94,8 @@ def call_timer(function, *args):
 class Turns:
     """One turn of each timer in a round, so that a machine that slows down or speeds up does it to all.
 
-    Each turn is as many epochs (or calls) as fit into `TURN_SECONDS`, at least one and `most` at most.
+    Each turn is as many epochs (or calls) as fit into `TURN_SECONDS`, at least one and `most` at most; on several cores
+    there is a rest before each.
     """
 
     def __init__(self, timers, most=MAX_EPOCHS):

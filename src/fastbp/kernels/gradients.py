@@ -90,7 +90,8 @@ def biases_together(net, tile):
 def gradient(net, tile, sink, step, share):
     """grad = dE/dparams of all samples of the tile, or the rest of it; then the step, if one is to be taken.
 
-    The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache.
+    The weights' gradients follow each other in `grad`, and are stepped along while they are in a cache. One of several
+    shares takes the step for whole registers of its own weights, `step_along_rest` that for all else.
     """
     inlined()
     grad = sink.grad
@@ -124,13 +125,13 @@ def gradient(net, tile, sink, step, share):
         layer = layer_of(net, 1)
         delta_j, n_units = rows_from(tile, tile.delta, layer.first_unit), net.n_units - layer.first_unit
         row_sums(shift(grad, layer.bias), delta_j, ones_of(tile), ends, Size(n_units, tile.width, 0))
-    if step.taken:
+    if step.taken:  # of a share within one register `done` is behind `stop`: for no number
         step_up_to(net, grad, step, done, stop if share.n_shares > 1 else step.rule.n_params)
 
 
 @kernel
 def first_weight_of(net, stripe, share):
-    """Offset of the first weights of a share or of a later one: where a stripe of units begins.
+    """Offset of the first weights of a share, or of the next that has some: where a stripe of units begins.
 
     A stripe belongs where its middle is: of 64-256-256-10 one of two threads had 56 % of the weights before.
     """

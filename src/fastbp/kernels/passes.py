@@ -215,7 +215,10 @@ def backward(net, tile, lowest, sink):
 
 @kernel
 def has_feeders(net, tile, layer):
-    """Whether a layer of relu feeds one unit and nothing else: then `delta_of_feeders` is for it."""
+    """Whether a layer feeds one unit, by one narrow block, and nothing else: then `delta_of_feeders` is for it.
+
+    A layer of relu with biases, that other blocks feed, and without dropout.
+    """
     outlined()
     is_output = layer.first_unit >= layer_of(net, net.n_layers - 1).first_unit
     if is_output or not is_slope_in_sums(layer) or layer.out_end > layer.out_start + 1 or layer.bias == NONE:

@@ -1,9 +1,9 @@
 """A batch too small for two chunks, on several threads: each phase of the work on a tile is shared among them.
 
 In the forward pass and the delta recursion a thread takes a part of the samples, for the weights' gradient a part
-of the weights, in the step a part of the parameters. No number is summed up in another order for that: the bits are
-those of one thread, and chunks need not have gradients of their own, which for many parameters and few samples
-cost more than the rest.
+of the weights, for which it takes the step as well if the batch is one tile; else in the step a part of the
+parameters. No number is summed up in another order for that: the bits are those of one thread, and chunks need not
+have gradients of their own, which for many parameters and few samples cost more than the rest.
 """
 
 from functools import cache
@@ -103,7 +103,7 @@ def is_step_along_sums(net, space, job, step):
     """Whether weights are stepped along with their sums: those of a single tile are complete.
 
     Of 784-512-512-10 in float32 a gradient and what a step reads take 10 MB: by itself it took an eighth of an epoch on
-    two threads.
+    two threads. What is left, links and biases, is stepped along by one thread: it must not be much.
     """
     in_blocks = 2 * n_block_weights(net) >= step.rule.n_params
     return in_blocks and n_shares_of(space, job) > 1 and n_parts_of(job.n_samples, space.max_tile) == 1
