@@ -74,12 +74,6 @@ def _cells(row):
         digits(np.median(roof)),
         percent(np.median(row.gflops() / roof)),
         digits(1e3 * np.median(row.seconds["fastbp"])),
-        *_products(row),
+        digits(1e3 * np.median(row.products)),
+        digits(np.median(row.products / row.seconds["fastbp"])),
     ]
-
-
-def _products(row):
-    """What BLAS takes for the products alone, and the same as multiples of fastbp's epoch."""
-    if row.products is None:
-        return ["-", "-"]
-    return [digits(1e3 * np.median(row.products)), digits(np.median(row.products / row.seconds["fastbp"]))]
