@@ -18,7 +18,7 @@ CORE = ("fastbp", "numpy", "numba", "llvmlite")
 EXTRAS = ("scikit-learn", "joblib", "click", "rich", "polars", "pandas", "matplotlib")
 # Settings of Numba and of OpenMP, which change what is compiled and how it runs. Nothing else of the environment
 # is shown: it may hold secrets.
-SETTINGS = ("NUMBA_", "OMP_", "GOMP_", "KMP_")
+SETTINGS = ("NUMBA_", "OMP_", "GOMP_", "KMP_", "FASTBP_")
 
 
 def versions() -> dict[str, dict[str, str]]:

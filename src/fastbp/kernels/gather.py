@@ -29,7 +29,8 @@ from fastbp.kernels.lanes import (
     transpose,
 )  # fmt: skip
 from fastbp.kernels.packed import NONE, layer_of
-from fastbp.kernels.tile import PANELS, Rows, Terms, next_registers, rows_of_tile, terms_of
+from fastbp.kernels.parts import next_registers
+from fastbp.kernels.tile import PANELS, Rows, Terms, rows_of_tile, terms_of
 
 TWO_COLUMNS = 2  # up to which numbers are copied one by one
 FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time

@@ -94,13 +94,27 @@ def _merge(builder, x, y):
     return builder.fadd(even, odd)
 
 
+def runs_of_sums(shape, n_lanes):
+    """Sums (q, p), (q, p + 1) ... of a tile that stand side by side in `out` and in one register: (q, p, how many).
+
+    A row of a tile may have more sums than a register has lanes: NEON's 4 registers of 2 numbers of float64.
+    """
+    runs = []
+    for q in range(shape.units):
+        p = 0
+        while p < shape.registers:
+            count = min(shape.registers - p, n_lanes - (q * shape.registers + p) % n_lanes)
+            runs.append((q, p, count))
+            p += count
+    return runs
+
+
 @intrinsic
 def sum_tile(typingctx, shape, block, out, stride, accumulate):
     """out[q * stride + p] = the sum of the lanes of register (q, p), for the whole tile; += if `accumulate`.
 
-    shape.registers must divide the number of lanes. A sum of one register takes log2(lanes) shuffles and
-    additions. Two registers merge into one with both their half sums, and so on: about three instructions
-    for each sum.
+    A sum of one register takes log2(lanes) shuffles and additions. Two registers merge into one with both their
+    half sums, and so on: about three instructions for each sum.
     """
     vec = block.vec
 
@@ -113,17 +127,16 @@ def sum_tile(typingctx, shape, block, out, stride, accumulate):
         for _stage in range(vec.lanes.bit_length() - 1):
             sums += [zero] * (len(sums) % 2)
             sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
-        count = context.get_constant(types.intp, shape.registers)
-        for q in range(shape.units):
-            row = builder.mul(stride, ir.IntType(64)(q))
-            lane = q * shape.registers
-            row_sums = run_of_lanes(builder, sums[lane // vec.lanes], lane % vec.lanes, shape.registers)
-            pointer = pointer_to(context, builder, sig.args[2], args[2], row, count)
-            pointer = builder.bitcast(pointer, row_sums.type.as_pointer())
+        for q, p, count in runs_of_sums(shape, vec.lanes):
+            place = builder.add(builder.mul(stride, ir.IntType(64)(q)), ir.IntType(64)(p))
+            register, lane = divmod(q * shape.registers + p, vec.lanes)
+            run = run_of_lanes(builder, sums[register], lane, count)
+            pointer = pointer_to(context, builder, sig.args[2], args[2], place, context.get_constant(types.intp, count))
+            pointer = builder.bitcast(pointer, run.type.as_pointer())
             old = builder.load(pointer)
             old.align = vec.element.bitwidth // 8
-            old = builder.select(accumulates, old, ir.Constant(old.type, [0.0] * shape.registers))
-            builder.store(builder.fadd(old, row_sums), pointer).align = vec.element.bitwidth // 8
+            old = builder.select(accumulates, old, ir.Constant(old.type, [0.0] * count))
+            builder.store(builder.fadd(old, run), pointer).align = vec.element.bitwidth // 8
         return context.get_dummy_value()
 
     return types.void(shape, block, out, stride, accumulate), lower

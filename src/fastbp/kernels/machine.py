@@ -1,5 +1,8 @@
 """What the machine offers: lanes in a register, registers in a tile; and whether code is made for it at all."""
 
+import os
+import platform
+
 from llvmlite import binding
 from numba.core import config
 
@@ -18,6 +21,24 @@ JIT_DISABLED = bool(config.DISABLE_JIT)
 
 _FEATURES = cpu_features()
 
+# NEON belongs to each 64-bit Arm processor; on macOS LLVM names no features at all
+HAS_NEON = platform.machine().lower() in ("arm64", "aarch64") or "neon" in _FEATURES
+
+
+def asked_for():
+    """The shape of registers that FASTBP_REGISTERS asks for, or None: "16x4" for NEON's 16 bytes, in tiles of 4.
+
+    For tests: a machine computes as one with other registers would, but slowly, and with its own instructions.
+    """
+    text = os.environ.get("FASTBP_REGISTERS", "")
+    if not text:
+        return None
+    register_bytes, _, registers = text.partition("x")
+    if register_bytes not in ("16", "32", "64") or registers not in ("2", "4"):
+        raise ValueError(f"FASTBP_REGISTERS must be 16, 32 or 64 bytes, x, 2 or 4 registers, as 16x4; got {text!r}")
+    return int(register_bytes), int(registers)
+
+
 # Bytes in a vector register, and the tile of accumulators: units x registers of samples. 24 of 32
 # registers, or 12 of 16; the rest hold weights and samples. A tile that spills runs at a tenth of the
 # speed, and LLVM leaves a loop over more than 24 rolled up, which is the same.
@@ -25,13 +46,16 @@ if "avx512f" in _FEATURES:
     INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "AVX-512", 64, 4
 elif "avx2" in _FEATURES and "fma" in _FEATURES:
     INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "AVX2", 32, 2
-elif "neon" in _FEATURES:
+elif HAS_NEON:
     INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "NEON", 16, 4
 else:
     INSTRUCTIONS, REGISTER_BYTES, TILE_REGISTERS = "128-bit", 16, 2
 
+if asked_for() is not None:
+    INSTRUCTIONS, (REGISTER_BYTES, TILE_REGISTERS) = "FASTBP_REGISTERS", asked_for()
+
 # Without the instruction, fma(x, y, z) would call a slow library function.
-HAS_FMA = "fma" in _FEATURES or "neon" in _FEATURES
+HAS_FMA = "fma" in _FEATURES or HAS_NEON
 
 # Instructions for 14 bits of 1 / x and 1 / sqrt(x), in a tenth of the time of a division, and for x 2**n
 HAS_AVX512 = "avx512f" in _FEATURES

@@ -1,6 +1,7 @@
 """How large sums are cut: into parts of their terms, and into columns of their rows."""
 
 from fastbp.kernels.compiling import kernel
+from fastbp.kernels.lanes import inlined
 from fastbp.kernels.machine import TILE_REGISTERS
 
 # Rows that are read again for each 6 sums: terms, and bytes in all, half of a second cache.
@@ -20,8 +21,19 @@ def terms_of_part(n_terms, part, n_parts):
 
 
 @kernel
+def next_registers(left):
+    """Registers of the next tile of a row: 4, or 3 so that none of the last ones is alone and waits for its sums."""
+    inlined()
+    if TILE_REGISTERS == 4 and left > 4:
+        return 4 - min(left % 4, 1)
+    return min(left, TILE_REGISTERS)
+
+
+@kernel
 def registers_of_column(left, most):
     """Registers of s that are worked on together, of those that are left: about `most`, 32 or more; whole panels."""
     n_columns = (left + most - 1) // most
-    n = (left + n_columns - 1) // n_columns
-    return n + (left - n) % TILE_REGISTERS  # what is left consists of whole tiles: `next_registers`
+    wanted, n = (left + n_columns - 1) // n_columns, 0
+    while n < wanted:  # the very tiles that the whole row is cut into: panels of terms stand in their order
+        n += next_registers(left - n)
+    return n

@@ -169,9 +169,17 @@ def pack_rows(net, columns, block, k_start, k_stop, first, stop):
         for place in range((k_start - first) * n_units, (k_stop - first) * n_units, lanes(columns)):
             prefetch(w_kj, 2 * n_units * (stop - first) + place)
         for k in range(k_start, k_stop):
-            row = load_first(net.params, block.weights + k * block.n_in + j, n_units)
-            store_first(w_kj, (k - first) * n_units, row, n_units)
+            copy_numbers(w_kj, (k - first) * n_units, net.params, block.weights + k * block.n_in + j, n_units)
         j += n_units
+
+
+@kernel
+def copy_numbers(out, place, numbers, start, n):
+    """out[place : place + n] = numbers[start : start + n]; a register may hold fewer than n."""
+    inlined()
+    for q in range(0, n, lanes(out)):
+        count = min(n - q, lanes(out))
+        store_first(out, place + q, load_first(numbers, start + q, count), count)
 
 
 @kernel

@@ -37,7 +37,14 @@ from fastbp.kernels.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
-from fastbp.kernels.parts import BLOCK_BYTES, BLOCK_TERMS, n_parts_of_terms, registers_of_column, terms_of_part
+from fastbp.kernels.parts import (
+    BLOCK_BYTES,
+    BLOCK_TERMS,
+    n_parts_of_terms,
+    next_registers,
+    registers_of_column,
+    terms_of_part,
+)  # fmt: skip
 
 # Rows of more bytes fill much of the second cache. They are asked for so many terms before they are added; after each
 # so many terms numbers that are needed later are asked for, see `Ahead`. Of fewer bytes: 1 to 2 % slower.
@@ -222,15 +229,6 @@ def weighted_sum(shape, out, weights, rows, ends, ahead, n_terms, last):
             not_unrolled()
             add_term(shape, sums, weights, rows, k)
     end_sums(shape, sums, out, ends, last)
-
-
-@kernel
-def next_registers(left):
-    """Registers of the next tile of a row: 4, or 3 so that none of the last ones is alone and waits for its sums."""
-    inlined()
-    if TILE_REGISTERS == 4 and left > 4:
-        return 4 - min(left % 4, 1)
-    return min(left, TILE_REGISTERS)
 
 
 @kernel
