@@ -10,14 +10,13 @@ from fastbp.kernels.compiling import entry
 from fastbp.kernels.lanes import get as get_register
 from fastbp.kernels.lanes import lanes, load, load_first, lookup, put, square_tile, store, store_first, transpose, view
 from fastbp.kernels.machine import lanes_of
-from fastbp.kernels.parts import BLOCK_TERMS, registers_of_column
+from fastbp.kernels.parts import BLOCK_TERMS, next_registers, registers_of_column
 from fastbp.kernels.tile import (
     NO_FLOOR,
     Ends,
     Rows,
     Size,
     Weights,
-    next_registers,
     sums_with_ahead,
     terms_of,
     weighted_sums,

@@ -23,13 +23,14 @@ from fastbp.kernels.batch import (
     FORWARD,
     GRADIENT,
     INPUT_DELTA,
-    MOST_AT_ONCE,
     Memory,
     Samples,
     parallel_address,
     run_job,
+    stride_of,
     worker_address,
 )
+from fastbp.kernels.compiling import in_python
 from fastbp.kernels.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
 from fastbp.kernels.machine import lanes_of
@@ -46,6 +47,7 @@ from fastbp.kernels.packed import (
     Packed,
 )
 from fastbp.kernels.shares import LOG_SHARE_PRODUCTS, share_addresses
+from fastbp.kernels.tuning import MOST_AT_ONCE
 from fastbp.topology import Topology
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
@@ -221,7 +223,7 @@ class Engine:
         n_slots = min(n_threads, n_chunks)
         max_tile = self._max_tile()
         n_registers = min(max_tile, -(-n_samples // step) * step) // step
-        stride = (n_registers + 1) * step  # at least stride_of in batch.py
+        stride = in_python(stride_of)(n_registers) * step
         parallel = parallel_address(dtype) if n_slots > 1 else NONE
         by_shares = share_addresses(dtype) if n_threads > 1 and self._is_shared else (NONE, NONE, NONE)
 

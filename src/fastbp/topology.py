@@ -45,7 +45,7 @@ from fastbp.kernels.packed import (
     WIDE_BACKWARD,
     WIDE_FORWARD,
 )  # fmt: skip
-from fastbp.kernels.parts import BLOCK_TERMS
+from fastbp.kernels.tuning import BLOCK_TERMS, LONG_ROW, MIN_PACKED, MIN_PACKED_OF_LONG_ROWS
 
 Int64Array = NDArray[np.int64]
 Skips = str | Iterable[tuple[int, int]]
@@ -55,11 +55,6 @@ Skips = str | Iterable[tuple[int, int]]
 MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
 # And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
 MIN_FILLED = 0.75
-
-# Fewest weights of a block of which columns are packed. With fewer, that takes longer than it saves (1 to 4 % of an
-# epoch at 128 x 128 to 300 x 300). Rows of LONG_ROW inputs evict each other sooner (1 to 4 % at 100 x 1,024).
-MIN_PACKED, LONG_ROW, MIN_PACKED_OF_LONG_ROWS = 1 << 17, 1024, 8192
-
 
 NO_LINKS = np.empty((0, 2), np.int64)
 

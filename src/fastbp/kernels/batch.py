@@ -43,15 +43,10 @@ from fastbp.kernels.lanes import (
 )
 from fastbp.kernels.packed import NONE, Net, net_of
 from fastbp.kernels.passes import backward, forward, output_delta, pack_columns
-from fastbp.kernels.stripes import Share, n_parts_of, rows_from
-from fastbp.kernels.tile import Rows
+from fastbp.kernels.stripes import Share, bytes_of_row, n_parts_of, rows_from
+from fastbp.kernels.tile import Rows, bytes_of_rows
+from fastbp.kernels.tuning import FEWEST_AT_ONCE, MOST_AT_ONCE, REGISTERS_OF_LINE, WIDEST_AT_ONCE
 from fastbp.kernels.updates import Step, no_step, take_step
-
-# The gradient is worked out along with the delta recursion where z and delta leave the first cache otherwise, but those
-# of a stripe do not, and the parameters, which are all stepped along at the end, are few enough to stay in the second.
-FEWEST_AT_ONCE = 128  # registers of z
-WIDEST_AT_ONCE = 32  # registers of samples
-MOST_AT_ONCE = 1 << 14  # parameters
 
 # What to do with the samples of a chunk
 FORWARD, ERROR, DELTA, INPUT_DELTA, GRADIENT, STEP = range(6)  # from DELTA on with the delta recursion
@@ -157,11 +152,15 @@ def space_of(memory):
 
 @kernel
 def stride_of(n_registers):
-    """Registers from one unit's samples to the next one's.
+    """Registers from one unit's samples to the next one's: whole cache lines, or less than 8 registers.
 
-    Rows a multiple of 256 bytes apart would fall on the same few lines of the first cache.
+    Rows a multiple of 256 bytes apart would fall on the same few lines of the L1 cache; rows half a line apart would
+    cut every other tile's lines in two.
     """
-    return n_registers + 1 if n_registers >= 8 and n_registers % 4 == 0 else n_registers
+    if n_registers < 8:
+        return n_registers
+    n_lines = (n_registers + REGISTERS_OF_LINE - 1) // REGISTERS_OF_LINE
+    return (n_lines + 1 if n_lines % 4 == 0 else n_lines) * REGISTERS_OF_LINE
 
 
 @kernel
@@ -243,9 +242,8 @@ def pass_through(net, tile, job, total, sink):
 @kernel
 def is_at_once(net, space, tile):
     """Whether the gradient goes along with the delta recursion."""
-    step = lanes(space.z)
-    leaves_cache = net.n_units * tile.stride >= FEWEST_AT_ONCE * step and tile.width <= WIDEST_AT_ONCE * step
-    return leaves_cache and space.n_params <= MOST_AT_ONCE
+    leaves_cache = bytes_of_rows(tile.z, net.n_units, tile.stride) >= FEWEST_AT_ONCE
+    return leaves_cache and bytes_of_row(tile) <= WIDEST_AT_ONCE and space.n_params <= MOST_AT_ONCE
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):

@@ -20,7 +20,7 @@ import numba
 from numba.core import caching, config
 from numba.core.runtime import rtsys
 
-from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
+from fastbp.kernels.machine import L2_BYTES, REGISTER_BYTES, TILE_REGISTERS
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
@@ -32,7 +32,7 @@ def package_stamp():
     if not sources:
         raise RuntimeError("no kernel sources to tell old machine code by")
     versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
-    versions += f", registers {REGISTER_BYTES} x {TILE_REGISTERS}"
+    versions += f", registers {REGISTER_BYTES} x {TILE_REGISTERS}, L2 cache {L2_BYTES}"
     digest = hashlib.sha256(versions.encode())
     for path in sources:
         source = path.read_bytes()

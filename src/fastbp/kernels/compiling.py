@@ -109,6 +109,11 @@ def kernel(func=None, **options):
     return func if JIT_DISABLED else Kernel(func, options)
 
 
+def in_python(function):
+    """A kernel as the Python function that it was made from: for what both sides work out, such as sizes."""
+    return function if JIT_DISABLED else function.py_func
+
+
 def entry(func=None, *, key="", **options):
     """Compile `func` when Python first calls it, and keep the machine code on disk where that works.
 

@@ -42,6 +42,7 @@ from fastbp.kernels.lanes import (
     exp2i,
     exponent,
     fma,
+    has_estimates,
     lookup,
     mantissa,
     maximum,
@@ -53,12 +54,15 @@ from fastbp.kernels.lanes import (
     rsqrt_estimate,
     scale,
     select,
+    square_root,
 )  # fmt: skip
 
 
 @kernel
 def reciprocal(x):
     """1 / x within 2 ulp, for normal x: Newton's iteration y <- y + y (1 - x y) doubles the right bits."""
+    if not has_estimates(x):
+        return 1.0 / x
     y = reciprocal_estimate(x)
     y = fma(fma(-x, y, 1.0), y, y)
     if precision(x) == 64:
@@ -69,6 +73,8 @@ def reciprocal(x):
 @kernel
 def quotient(x, y):
     """x / y within 1 ulp, for normal y: Newton's iteration, its last round on the quotient itself; -0 stays -0."""
+    if not has_estimates(y):
+        return x / y
     r = reciprocal_estimate(y)
     if precision(y) == 64:
         r = fma(fma(-y, r, 1.0), r, r)
@@ -89,7 +95,11 @@ def quotient_by_root(x, square, epsilon):
     With y about 1 / sqrt(v) and e = 1 - v y**2, sqrt(v) is v y (1 + e / 2 + 3/8 e**2 + 5/16 e**3 + ...); with r about
     1 / d and e = 1 - d r, 1 / d is r (1 + e) (1 + e**2) (1 + e**4) ... And the estimate of 1 / d does not wait for the
     root: two rounds of Newton's iteration for each take as many instructions, but one after the other.
+
+    Without estimates a root and a division are two instructions: a third less time on AVX2.
     """
+    if not has_estimates(x):
+        return x / (square_root(square) + epsilon)
     y = rsqrt_estimate(square)
     root = square * y
     rest, near = fma(-root, y, 1.0), root + epsilon

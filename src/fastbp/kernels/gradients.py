@@ -13,15 +13,13 @@ from fastbp.kernels.compiling import call_address, kernel
 from fastbp.kernels.gather import rows_of_layer
 from fastbp.kernels.lanes import Numbers, inlined, lanes, number, outlined, shift
 from fastbp.kernels.links import Run
-from fastbp.kernels.packed import NONE, STRIPE, WIDE_STRIPE, block_of, layer_of
-from fastbp.kernels.parts import BLOCK_BYTES
+from fastbp.kernels.packed import NONE, block_of, layer_of
 from fastbp.kernels.stripes import Share, is_ours, n_parts_of, ones_of, rows_from, stripe_of
 from fastbp.kernels.tile import NO_FLOOR, Ends, Rows, Size, Weights, bytes_of_rows, sums_with_ahead
+from fastbp.kernels.tuning import BLOCK_BYTES, FEW_DELTAS, STEP_NUMBERS, STRIPE, WIDE_STRIPE
 from fastbp.kernels.updates import step_along
 
 NARROW = 3  # units, fed by many
-FEW_REGISTERS = 128  # of delta
-STEP_NUMBERS = 2048  # of the gradient, from which on a step is worth a call
 ALL = 1 << 62  # weights
 
 
@@ -83,7 +81,7 @@ def biases_together(net, tile):
     """
     first, last = layer_of(net, 1), layer_of(net, net.n_layers - 1)
     in_order = first.bias != NONE and last.bias - first.bias == last.first_unit - first.first_unit
-    return in_order and net.n_units * tile.stride <= FEW_REGISTERS * lanes(tile.z)
+    return in_order and bytes_of_rows(tile.z, net.n_units, tile.stride) <= FEW_DELTAS
 
 
 @kernel

@@ -31,6 +31,7 @@ if JIT_DISABLED:
         first,
         fma,
         get,
+        has_estimates,
         has_lookup,
         inlined,
         keep_first,
@@ -62,6 +63,7 @@ if JIT_DISABLED:
         single,
         size_of,
         splat,
+        square_root,
         square_tile,
         stays_here,
         store,
@@ -84,6 +86,7 @@ else:
         exponent,
         first,
         fma,
+        has_estimates,
         has_lookup,
         library_cos,
         library_sin,
@@ -101,6 +104,7 @@ else:
         select,
         single,
         splat,
+        square_root,
         sum_lanes,
         where_normal,
     )  # fmt: skip
@@ -134,11 +138,12 @@ else:
 
 __all__ = [
     "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
-    "exponent", "first", "fma", "get", "has_lookup", "inlined", "keep_first", "lanes", "library_cos", "library_sin",
-    "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled", "number", "outlined",
-    "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape", "rsqrt_estimate",
-    "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_tile", "stays_here", "store",
-    "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose", "view", "view_at", "where_normal",
+    "exponent", "first", "fma", "get", "has_estimates", "has_lookup", "inlined", "keep_first", "lanes", "library_cos",
+    "library_sin", "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled", "number",
+    "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
+    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_root",
+    "square_tile", "stays_here", "store", "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose",
+    "view", "view_at", "where_normal",
 ]  # fmt: skip
 
 # What the fields of the kernels' NamedTuples are

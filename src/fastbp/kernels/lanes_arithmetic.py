@@ -65,10 +65,18 @@ def copysign(typingctx, x, y):
     return _operation((x, y), lambda b, vec, x, y: _call(b, "copysign", vec, x, y))
 
 
-def _estimate(builder, name, exact, vec, x):
-    """AVX-512's estimate of a function, right to 14 bits, or else the `exact` value."""
-    if not HAS_AVX512 or vec.lanes * vec.element.bitwidth != 512:
-        return exact(x)
+def _has_estimates(vec):
+    return HAS_AVX512 and vec.lanes * vec.element.bitwidth == 512
+
+
+@intrinsic
+def has_estimates(typingctx, x):
+    """Whether 1 / x and 1 / sqrt(x) are estimated sooner than a division is done: a constant."""
+    return types.boolean(x), lambda context, builder, sig, args: context.get_constant(types.boolean, _has_estimates(x))
+
+
+def _estimate(builder, name, vec, x):
+    """AVX-512's estimate of a function, right to 14 bits."""
     mask = ir.IntType(max(8, vec.lanes))
     kind = "ps" if vec.element.bitwidth == 32 else "pd"
     function_type = ir.FunctionType(vec.llvm, (vec.llvm, vec.llvm, mask))
@@ -76,22 +84,22 @@ def _estimate(builder, name, exact, vec, x):
     return builder.call(function, (x, ir.Constant(vec.llvm, ir.Undefined), ir.Constant(mask, -1)))
 
 
-def _one(vec):
-    return ir.Constant(vec.llvm, [1.0] * vec.lanes)
-
-
 @intrinsic
 def reciprocal_estimate(typingctx, x):
-    """About 1 / x: right to 14 bits or better."""
-    return _operation((x,), lambda b, vec, x: _estimate(b, "rcp", lambda x: b.fdiv(_one(vec), x), vec, x))
+    """About 1 / x: right to 14 bits, where `has_estimates`."""
+    return _operation((x,), lambda b, vec, x: _estimate(b, "rcp", vec, x) if _has_estimates(vec) else x)
 
 
 @intrinsic
 def rsqrt_estimate(typingctx, x):
-    """About 1 / sqrt(x): right to 14 bits or better."""
-    return _operation(
-        (x,), lambda b, vec, x: _estimate(b, "rsqrt", lambda x: b.fdiv(_one(vec), _call(b, "sqrt", vec, x)), vec, x)
-    )
+    """About 1 / sqrt(x): right to 14 bits, where `has_estimates`."""
+    return _operation((x,), lambda b, vec, x: _estimate(b, "rsqrt", vec, x) if _has_estimates(vec) else x)
+
+
+@intrinsic
+def square_root(typingctx, x):
+    """The square root, rounded once."""
+    return _operation((x,), lambda b, vec, x: _call(b, "sqrt", vec, x))
 
 
 @intrinsic

@@ -111,7 +111,7 @@ def maximum(x, y):
     return np.where(x > y, x, y)
 
 
-absolute, copysign, rint = np.abs, np.copysign, np.rint
+absolute, copysign, rint, square_root = np.abs, np.copysign, np.rint, np.sqrt
 library_sin, library_cos, like = np.sin, np.cos, np.full_like
 
 
@@ -161,6 +161,10 @@ def polynomial(x, coefficients):
     for c in coefficients[-2::-1]:
         value = fma(value, x, x.dtype.type(c))
     return value
+
+
+def has_estimates(_x):
+    return True
 
 
 def has_lookup(_x):

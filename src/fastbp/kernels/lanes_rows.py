@@ -9,7 +9,7 @@ from numba.core import cgutils
 
 from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes_memory import _first_lanes, as_offset
-from fastbp.kernels.lanes_tiles import _merge
+from fastbp.kernels.lanes_tiles import sums_across
 from fastbp.kernels.vectors import ShapeType, ViewType, vec_of
 
 
@@ -32,12 +32,8 @@ def sums_of(typingctx, block):
     vec, count = block.vec, block.shape.units * block.shape.registers
 
     def lower(context, builder, sig, args):
-        sums = [builder.load(builder.gep(args[0], [ir.IntType(64)(k)])) for k in range(count)]
-        zero = ir.Constant(vec.llvm, [0.0] * vec.lanes)
-        for _stage in range(vec.lanes.bit_length() - 1):
-            sums += [zero] * (len(sums) % 2)
-            sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
-        return sums[0]
+        rows = [builder.load(builder.gep(args[0], [ir.IntType(64)(k)])) for k in range(count)]
+        return sums_across(builder, vec, rows)[0]
 
     return vec(block), lower
 

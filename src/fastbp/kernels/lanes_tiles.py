@@ -60,38 +60,79 @@ def put(typingctx, block, k, value):
     return types.void(block, k, value), lower
 
 
+def _interleaved(count, n_groups, size, start):
+    """Lanes of x and y in turns, `size` together, within each of n_groups equal parts; from the part's `start` on."""
+    part = count // n_groups
+    lanes = []
+    for first in range(0, count, part):
+        for k in range(first + start, first + start + part // 2, size):
+            lanes += [*range(k, k + size), *range(count + k, count + k + size)]
+    return ir.Constant(ir.VectorType(INT32, count), lanes)
+
+
+def _transposed(builder, rows, size):
+    """The rows of a square transposed, of which `size` lanes are a number: perfect shuffles of pairs of rows.
+
+    Each row holds as many such squares, side by side, as it has room for; all of them are transposed.
+    """
+    count, n_rows = rows[0].type.count, len(rows)
+    n_squares = count // (n_rows * size)
+    part, half = count // n_squares, n_rows // 2
+    low, high = (_interleaved(count, n_squares, size, start) for start in (0, part // 2)) if half else (None, None)
+    for _stage in range(n_rows.bit_length() - 1):
+        rows = [builder.shuffle_vector(rows[k // 2], rows[k // 2 + half], (low, high)[k % 2]) for k in range(n_rows)]
+    return rows
+
+
 @intrinsic
 def transpose(typingctx, block):
-    """Transpose a tile of `lanes` registers in place: log2(lanes) perfect shuffles of its rows."""
-    count = block.vec.lanes
-    pair = ir.VectorType(INT32, count)
-    low = ir.Constant(pair, [k // 2 + count * (k % 2) for k in range(count)])
-    high = ir.Constant(pair, [count // 2 + k // 2 + count * (k % 2) for k in range(count)])
+    """Transpose a tile of `lanes` registers in place.
+
+    First the squares of 128 bits, whose shuffles take a cycle, then the places of the squares.
+    """
+    count, per_square = block.vec.lanes, 128 // block.vec.element.bitwidth
 
     def lower(context, builder, sig, args):
         places = [builder.gep(args[0], [ir.IntType(64)(k)]) for k in range(count)]
         rows = [builder.load(place) for place in places]
-        for _stage in range(count.bit_length() - 1):
-            half = count // 2
-            rows = [builder.shuffle_vector(rows[k // 2], rows[k // 2 + half], (low, high)[k % 2]) for k in range(count)]
-        for place, row in zip(places, rows, strict=True):
-            builder.store(row, place)
+        squares = [_transposed(builder, rows[k : k + per_square], 1) for k in range(0, count, per_square)]
+        for q in range(per_square):  # row q of each square: its parts of 128 bits change places with the squares
+            for k, row in enumerate(_transposed(builder, [square[q] for square in squares], per_square)):
+                builder.store(row, places[k * per_square + q])
         return context.get_dummy_value()
 
     return types.void(block), lower
 
 
 @cache
-def _neighbours(count):
-    """Numbers of the even lanes of two registers, and of the odd ones."""
-    index = ir.VectorType(INT32, count)
-    return tuple(ir.Constant(index, list(range(start, 2 * count, 2))) for start in (0, 1))
+def _partners(count, distance):
+    """Lanes of x and y that are added in `_merge`: the numbers on the left of each sum, and those on the right."""
+    is_x = [k & distance == 0 for k in range(count)]
+    left = [k if is_x[k] else count + k for k in range(count)]
+    right = [k + distance if is_x[k] else count + k - distance for k in range(count)]
+    return tuple(ir.Constant(ir.VectorType(INT32, count), lanes) for lanes in (left, right))
 
 
-def _merge(builder, x, y):
-    """Half as many lanes for each of two groups of sums: neighbours are added, x's groups first."""
-    even, odd = (builder.shuffle_vector(x, y, lanes) for lanes in _neighbours(x.type.count))
-    return builder.fadd(even, odd)
+def _merge(builder, x, y, distance):
+    """Sums of lanes that are `distance` apart, x's where that bit of the lane's number is 0 and y's where it is 1.
+
+    Most of it stays within 128 bits, where shuffles are cheap: on AVX2 half of those that sums of neighbours take.
+    """
+    left, right = (builder.shuffle_vector(x, y, lanes) for lanes in _partners(x.type.count, distance))
+    return builder.fadd(left, right)
+
+
+def sums_across(builder, vec, rows):
+    """Registers in whose lanes stand the sums of the lanes of `rows`, one after the other; 0 behind the last.
+
+    In each round two registers merge into one with both their half sums: after all, lane q is the sum of row q.
+    """
+    zero, distance = ir.Constant(vec.llvm, [0.0] * vec.lanes), 1
+    while distance < vec.lanes:
+        rows = [*rows, zero] if len(rows) % 2 else rows
+        rows = [_merge(builder, x, y, distance) for x, y in zip(rows[::2], rows[1::2], strict=True)]
+        distance *= 2
+    return rows
 
 
 def runs_of_sums(shape, n_lanes):
@@ -122,11 +163,8 @@ def sum_tile(typingctx, shape, block, out, stride, accumulate):
         size = shape.units * shape.registers
         stride = as_offset(context, builder, args[3], sig.args[3])
         accumulates = context.cast(builder, args[4], sig.args[4], types.boolean)
-        sums = [builder.load(builder.gep(args[1], [ir.IntType(64)(k)])) for k in range(size)]
-        zero = ir.Constant(vec.llvm, [0.0] * vec.lanes)
-        for _stage in range(vec.lanes.bit_length() - 1):
-            sums += [zero] * (len(sums) % 2)
-            sums = [_merge(builder, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
+        rows = [builder.load(builder.gep(args[1], [ir.IntType(64)(k)])) for k in range(size)]
+        sums = sums_across(builder, vec, rows)
         for q, p, count in runs_of_sums(shape, vec.lanes):
             place = builder.add(builder.mul(stride, ir.IntType(64)(q)), ir.IntType(64)(p))
             register, lane = divmod(q * shape.registers + p, vec.lanes)

@@ -1,7 +1,11 @@
 """What the machine offers: lanes in a register, registers in a tile; and whether code is made for it at all."""
 
+import contextlib
+import ctypes
 import os
 import platform
+import sys
+from pathlib import Path
 
 from llvmlite import binding
 from numba.core import config
@@ -57,8 +61,38 @@ if asked_for() is not None:
 # Without the instruction, fma(x, y, z) would call a slow library function.
 HAS_FMA = "fma" in _FEATURES or HAS_NEON
 
+# Whether a store of a register's first lanes costs no more than one of all: AVX-512's masks
+HAS_CHEAP_MASKS = "avx512f" in _FEATURES and REGISTER_BYTES == 64
+
 # Instructions for 14 bits of 1 / x and 1 / sqrt(x), in a tenth of the time of a division, and for x 2**n
 HAS_AVX512 = "avx512f" in _FEATURES
+
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")  # Linux
+USUAL_L2, SMALLEST_L2 = 1 << 19, 1 << 18  # bytes; smaller ones are no core's own, or not what they say they are
+
+
+def l2_bytes():
+    """Bytes of a core's L2 cache, as the system names them, or a usual number."""
+    found = 0
+    with contextlib.suppress(OSError, ValueError):
+        levels = {int((path / "level").read_text()): (path / "size").read_text() for path in CACHES.glob("index*")}
+        found = int(levels.get(2, "0K").strip().removesuffix("K")) << 10
+    if sys.platform == "darwin":
+        found = _of_macos("hw.perflevel0.l2cachesize") or _of_macos("hw.l2cachesize")
+    return max(SMALLEST_L2, found or USUAL_L2)
+
+
+def _of_macos(name):
+    """A number that macOS knows of the machine, or 0."""
+    value, size = ctypes.c_uint64(0), ctypes.c_size_t(8)
+    with contextlib.suppress(OSError, AttributeError):
+        if ctypes.CDLL(None).sysctlbyname(name.encode(), ctypes.byref(value), ctypes.byref(size), None, 0) == 0:
+            return value.value
+    return 0
+
+
+L2_BYTES = l2_bytes()
 
 
 def lanes_of(dtype):

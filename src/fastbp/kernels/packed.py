@@ -46,8 +46,6 @@ BLOCK_COLUMNS = 7
 UNIT, WEIGHT = range(2)
 LINK_COLUMNS = 2
 
-STRIPE = 24  # units that are worked off at a time: 20 KB of 200 samples
-WIDE_STRIPE = 192  # of a gradient whose rows are long: each part of them is read again for so many
 
 NONE = -1  # no biases; no copy sample by sample; no function
 

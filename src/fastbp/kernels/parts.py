@@ -3,9 +3,7 @@
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import inlined
 from fastbp.kernels.machine import TILE_REGISTERS
-
-# Rows that are read again for each 6 sums: terms, and bytes in all, half of a second cache.
-BLOCK_TERMS, BLOCK_BYTES = 512, 1 << 20
+from fastbp.kernels.tuning import BLOCK_TERMS
 
 
 @kernel
@@ -24,14 +22,21 @@ def terms_of_part(n_terms, part, n_parts):
 def next_registers(left):
     """Registers of the next tile of a row: 4, or 3 so that none of the last ones is alone and waits for its sums."""
     inlined()
-    if TILE_REGISTERS == 4 and left > 4:
+    return registers_of_tile(left, TILE_REGISTERS)
+
+
+@kernel
+def registers_of_tile(left, most):
+    """`next_registers`, of tiles with at most 2 or 4."""
+    inlined()
+    if most == 4 and left > 4:
         return 4 - min(left % 4, 1)
-    return min(left, TILE_REGISTERS)
+    return min(left, most)
 
 
 @kernel
 def registers_of_column(left, most):
-    """Registers of s that are worked on together, of those that are left: about `most`, 32 or more; whole panels."""
+    """Registers of s that are worked on together, of those that are left: about `most`; whole panels."""
     n_columns = (left + most - 1) // most
     wanted, n = (left + n_columns - 1) // n_columns, 0
     while n < wanted:  # the very tiles that the whole row is cut into: panels of terms stand in their order

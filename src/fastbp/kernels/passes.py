@@ -24,6 +24,7 @@ from fastbp.kernels.packed import NONE, block_of, layer_of
 from fastbp.kernels.parts import n_parts_of_terms, terms_of_part
 from fastbp.kernels.stripes import is_ours, n_parts_of, rows_from, stripe_of
 from fastbp.kernels.tile import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, units_of_block, weighted_sums
+from fastbp.kernels.tuning import REGISTERS_OF_LINE
 
 PACKED_TOGETHER = 16  # rows of weights
 
@@ -166,7 +167,8 @@ def pack_rows(net, columns, block, k_start, k_stop, first, stop):
     while j < block.n_in:
         n_units = units_of_block(block.n_in - j, False)
         w_kj = shift(columns, block.columns + first * block.n_in + (stop - first) * j)
-        for place in range((k_start - first) * n_units, (k_stop - first) * n_units, lanes(columns)):
+        line = lanes(columns) * REGISTERS_OF_LINE
+        for place in range((k_start - first) * n_units, (k_stop - first) * n_units, line):
             prefetch(w_kj, 2 * n_units * (stop - first) + place)
         for k in range(k_start, k_stop):
             copy_numbers(w_kj, (k - first) * n_units, net.params, block.weights + k * block.n_in + j, n_units)

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from fastbp.kernels.compiling import kernel
 from fastbp.kernels.lanes import lanes, shift
-from fastbp.kernels.packed import STRIPE
+from fastbp.kernels.machine import REGISTER_BYTES
 from fastbp.kernels.tile import Rows
+from fastbp.kernels.tuning import NARROW_ROW, STRIPE, WIDE_ROW
 
 
 @kernel
@@ -27,11 +28,18 @@ def n_parts_of(n, most):
 
 
 @kernel
+def bytes_of_row(tile):
+    """Bytes of a unit's samples."""
+    return tile.width // lanes(tile.z) * REGISTER_BYTES
+
+
+@kernel
 def stripe_of(tile):
-    """Units that are worked off at a time: few samples leave room for more, and each stripe costs some 50 ns."""
-    if tile.width <= 4 * lanes(tile.z):
+    """Units that are processed at a time."""
+    n_bytes = bytes_of_row(tile)
+    if n_bytes <= NARROW_ROW:
         return 4 * STRIPE
-    return STRIPE if tile.width <= 16 * lanes(tile.z) else STRIPE // 2
+    return STRIPE if n_bytes <= WIDE_ROW else STRIPE // 2
 
 
 class Share(NamedTuple):

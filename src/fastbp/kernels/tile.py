@@ -36,19 +36,9 @@ from fastbp.kernels.lanes import (
     store_first,
     tile,
 )  # fmt: skip
-from fastbp.kernels.machine import REGISTER_BYTES, TILE_REGISTERS
-from fastbp.kernels.parts import (
-    BLOCK_BYTES,
-    BLOCK_TERMS,
-    n_parts_of_terms,
-    next_registers,
-    registers_of_column,
-    terms_of_part,
-)  # fmt: skip
-
-# Rows of more bytes fill much of the second cache. They are asked for so many terms before they are added; after each
-# so many terms numbers that are needed later are asked for, see `Ahead`. Of fewer bytes: 1 to 2 % slower.
-FAR_BYTES, TERMS_AHEAD, ASK_TERMS = 3 << 17, 8, 8
+from fastbp.kernels.machine import HAS_CHEAP_MASKS, REGISTER_BYTES, TILE_REGISTERS
+from fastbp.kernels.parts import n_parts_of_terms, registers_of_column, registers_of_tile, terms_of_part
+from fastbp.kernels.tuning import ASK_TERMS, BLOCK_BYTES, BLOCK_TERMS, FAR_BYTES, REGISTERS_OF_LINE, TERMS_AHEAD
 
 
 class LateShape(NamedTuple):
@@ -61,12 +51,13 @@ class LateShape(NamedTuple):
     registers: int
 
 
-def shapes_of(kind, units):
-    """Tiles of so many units, by the number of registers less 1; none has more than the machine's."""
-    return tuple(kind(units, min(registers, TILE_REGISTERS)) for registers in (1, 2, 3, 4))
+def shapes_of(kind, units, most=TILE_REGISTERS):
+    """Tiles of so many units, by the number of registers less 1; none has more than the machine's, or `most`."""
+    return tuple(kind(units, min(registers, most)) for registers in (1, 2, 3, 4))
 
 
-UNITS_6, UNITS_4, UNITS_2, UNITS_1 = (shapes_of(LateShape, units) for units in (6, 4, 2, 1))
+UNITS_6, UNITS_4 = (shapes_of(LateShape, units) for units in (6, 4))
+UNITS_2, UNITS_1 = (shapes_of(LateShape, units, 4) for units in (2, 1))  # of 2 registers, the sums wait for each other
 UNITS_12 = (LateShape(12, 1),) * 4  # for rows of one register: 6 sums would wait for each other
 
 
@@ -162,13 +153,28 @@ def begin_sums(shape, sums, out, ends):
     if ends.at_out:
         for q in range(shape.units):
             for r in range(n):
-                prefetch(out.data, q * out.stride + r * step)
+                if r % REGISTERS_OF_LINE == 0:
+                    prefetch(out.data, q * out.stride + r * step)
                 put(sums, q * n + r, splat(out.data, 0.0))
 
 
 @kernel
 def end_sums(shape, sums, out, ends, last):
-    """Store the sums; `last` lanes of their last registers count."""
+    """Store the sums; `last` lanes of their last registers count: asked once for the tile, where masks are dear."""
+    inlined()
+    if HAS_CHEAP_MASKS or last < lanes(out.data):
+        store_sums(shape, sums, out, ends, last)
+    else:
+        store_sums(shape, sums, out, ends, lanes(out.data))
+
+
+@kernel
+def store_sums(shape, sums, out, ends, last):
+    """`end_sums`, whose stores are plain ones where `last` is known to be a whole register.
+
+    One thing after the other, not all of it for each register: LLVM unrolls short loops only, and a loop that it leaves
+    rolled up keeps the sums in memory.
+    """
     inlined()
     n, step = shape.registers, lanes(out.data)
     if ends.at_out:
@@ -181,8 +187,7 @@ def end_sums(shape, sums, out, ends, last):
             for r in range(n):
                 place, count = q * out.stride + r * step, step if r < n - 1 else last
                 positive = load_first(ends.mask, place, count) > 0.0
-                store_first(out.data, place, select(positive, get(sums, q * n + r), 0.0), count)
-        return
+                put(sums, q * n + r, select(positive, get(sums, q * n + r), 0.0))
     for q in range(shape.units):
         for r in range(n):
             count = step if r < n - 1 else last
@@ -209,11 +214,11 @@ def add_far_terms(shape, sums, weights, rows, ahead, n_terms):
     for start in range(0, n_terms, ASK_TERMS):
         for k in range(start, min(start + ASK_TERMS, n_terms)):
             not_unrolled()
-            for r in range(shape.registers):
+            for r in range(0, shape.registers, REGISTERS_OF_LINE):
                 prefetch(rows.data, (k + TERMS_AHEAD) * rows.stride + r * step)
             add_term(shape, sums, weights, rows, k)
         ask_for(ahead, place)
-        place += step
+        place += step * REGISTERS_OF_LINE
 
 
 @kernel
@@ -222,7 +227,7 @@ def weighted_sum(shape, out, weights, rows, ends, ahead, n_terms, last):
     inlined()
     sums = tile(shape, out.data)
     begin_sums(shape, sums, out, ends)
-    if ahead.far and shape.registers > 2:
+    if ahead.far and shape.registers > TILE_REGISTERS // 2:
         add_far_terms(shape, sums, weights, rows, ahead, n_terms)
     else:
         for k in range(n_terms):
@@ -233,13 +238,13 @@ def weighted_sum(shape, out, weights, rows, ends, ahead, n_terms, last):
 
 @kernel
 def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
-    """`weighted_sum` along the rows of one block of units."""
+    """`weighted_sum` along the rows of one block of units. Panels have a tile's registers, and no more."""
     inlined()
-    step = lanes(out.data)
+    step, most = lanes(out.data), TILE_REGISTERS if terms.stride == PANELS else shapes[3].registers
     s = 0
     while s < size.row_length:
         left = size.row_length - s
-        n = next_registers((left + step - 1) // step)
+        n = registers_of_tile((left + step - 1) // step, most)
         last = min(left - (n - 1) * step, step)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), rows_of_tile(terms, s, n * step)
         ends_s, n_units = ends_from(ends, 0, s), shapes[0].units
