@@ -1,11 +1,14 @@
 """The comparison with other libraries: its arithmetic, its tables, its refusal of a wrong peer. Nothing is timed."""
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from subprocesses import PACKAGE, run_python
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 if not BENCHMARKS.exists():
@@ -190,3 +193,23 @@ def test_flops_of_irregular_networks():
     assert network.gradient_flops == 5 * (6 * (3 * 4 + 4 * 5 + 5 * 2) - 2 * 3 * 4)
     sizes = irregular_networks.sparse_layers()
     assert (len(sizes.edges), sizes.n_units) == (256 * 8 + 256 * 16 + 10 * 64, 64 + 256 + 256 + 10)
+
+
+CPU = Path("/proc/cpuinfo")
+
+
+@pytest.mark.skipif(
+    not CPU.exists() or "cpuid_fault" not in CPU.read_text() or shutil.which("cc") is None,
+    reason="needs a processor that can hide what it has, and a C compiler",
+)
+def test_a_process_that_finds_no_avx512():
+    lines = [
+        "from comparison.instructions import play",
+        "play('avx2')",
+        "from llvmlite import binding",
+        "features = binding.get_host_cpu_features()",
+        "assert not any(features[name] for name in features if name.startswith(('avx512', 'amx')))",
+        "print('AVX2' if features['avx2'] else 'none')",
+    ]
+    code = "\n".join(lines)
+    assert run_python(code, PYTHONPATH=os.pathsep.join([str(PACKAGE), str(BENCHMARKS)])).strip() == "AVX2"

@@ -2,15 +2,17 @@
 
 import argparse
 
+from .instructions import KNOWN, play
 from .threads import allowed_cores, pin
 
 
 def main(arguments=None):
     """Pin the process first, import the libraries then, measure, and report."""
-    first = _threads_parser()
-    n_threads = first.parse_known_args(arguments)[0].threads
+    first = _early_parser()
+    early = first.parse_known_args(arguments)[0]
+    play(early.instructions)
     allowed = allowed_cores()
-    cores = pin(n_threads, allowed)
+    cores = pin(early.threads, allowed)
 
     from .ceilings import FmaPeak, copy_bandwidth
     from .machine import describe
@@ -56,19 +58,25 @@ def _setup(options, allowed, bandwidth):
     )
 
 
-def _threads_parser():
-    """The one option that has to be known before any library is imported."""
+def _early_parser():
+    """The options that have to be known before any library is imported."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--threads", type=int, default=1, help="cores to pin to, threads of each library (1)")
+    parser.add_argument(
+        "--instructions",
+        choices=KNOWN,
+        default="all",
+        help="avx2: hide AVX-512 from all libraries (all)",
+    )
     return parser
 
 
-def _parser(threads_parser, sections):
+def _parser(early_parser, sections):
     from .tables import LABELS
     from .workloads import WORKLOADS
 
     parser = argparse.ArgumentParser(
-        prog="compare.py", description="Time fastbp and other libraries on the same work.", parents=[threads_parser]
+        prog="compare.py", description="Time fastbp and other libraries on the same work.", parents=[early_parser]
     )
     _add_names(parser, "--sections", sections, "what to measure")
     _add_names(parser, "--workloads", list(WORKLOADS), "which networks to train")
