@@ -221,3 +221,25 @@ def test_gradients_with_smaller_registers(instructions, environment):
         pytest.skip("an x86 machine's registers")
     printed = run_python(GRADIENTS, **environment)
     assert printed.split() == [instructions]
+
+
+BITS = """
+import hashlib, os
+import numpy as np
+import fastbp
+from fastbp.kernels import tuning
+
+assert tuning.BLOCK_BYTES == int(os.environ["FASTBP_L2_BYTES"]) // 2
+rng, found = np.random.default_rng(0), hashlib.sha256()
+for dtype in ("float32", "float64"):
+    net = fastbp.Network((700, 1300, 520, 3), activation="relu", dtype=dtype, seed=0)
+    X, T = rng.standard_normal((300, 700)), rng.standard_normal((300, 3))
+    found.update(net.gradient(X, T)[1].tobytes())
+    found.update(net.forward(X).tobytes())
+print(found.hexdigest())
+"""
+
+
+@pytest.mark.compiled_only
+def test_the_bits_do_not_depend_on_the_caches():
+    assert run_python(BITS, FASTBP_L2_BYTES="262144") == run_python(BITS, FASTBP_L2_BYTES="4194304")

@@ -228,7 +228,7 @@ class Network(ComputingNetwork):
             Whether each epoch takes the samples in an order of its own.
         seed : int or None
             Of the order, and of the split for `validation`. The same seed gives the same bits, for any
-            number of threads.
+            number of threads, on processors with registers of one width.
         validation : float, (X, T), (X, T, sample_weight), or None
             A fraction of the samples to hold out, or a set of its own; its loss is taken after each epoch.
         patience : int or None

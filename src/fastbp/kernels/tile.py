@@ -288,7 +288,7 @@ def sums_with_ahead(out, weights, terms, ends, ahead, size):
     for in time, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
-    # Packed weights of more terms stand in parts, which `sums_of_block` knows nothing of
+    # More terms are added up in parts whatever the caches hold: the bits do not depend on them
     if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
         sums_of_block(out, weights, terms, ends, size)
     else:
@@ -297,10 +297,9 @@ def sums_with_ahead(out, weights, terms, ends, ahead, size):
 
 @kernel
 def large_sums(out, weights, terms, ends, ahead, size):
-    """`weighted_sums` of rows that fill much of the second cache."""
+    """`weighted_sums` of rows that fill much of the L2 cache."""
     outlined()
-    in_parts = weights.term_stride == PACKED and size.n_terms > BLOCK_TERMS
-    if bytes_of_terms(out.data, terms, size) <= BLOCK_BYTES and not in_parts:
+    if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= BLOCK_BYTES:
         far_sums_of_block(out, weights, terms, ends, ahead, size)
     else:
         sums_by_blocks(out, weights, terms, ends, size)
