@@ -21,6 +21,7 @@ from numba.core import caching, config
 from numba.core.runtime import rtsys
 
 from fastbp.kernels.machine import L2_BYTES, REGISTER_BYTES, TILE_REGISTERS
+from fastbp.kernels.numba_inside import why_not_own_passes
 
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
@@ -32,6 +33,7 @@ def package_stamp():
     if not sources:
         raise RuntimeError("no kernel sources to tell old machine code by")
     versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
+    versions += f", own passes {not why_not_own_passes()}"
     versions += f", registers {REGISTER_BYTES} x {TILE_REGISTERS}, L2 cache {L2_BYTES}"
     digest = hashlib.sha256(versions.encode())
     for path in sources:

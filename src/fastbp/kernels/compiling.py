@@ -8,20 +8,21 @@ import contextlib
 import functools
 import gc
 import re
+import warnings
 
 import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
-from numba.core.compiler import CompilerBase
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.extending import typeof_impl
 
 from fastbp.kernels.cache import PackageCache
 from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes import Doubles, Integers, Numbers
-from fastbp.kernels.lowering import passes_over_entry, passes_over_kernels
 from fastbp.kernels.machine import JIT_DISABLED
+from fastbp.kernels.numba_inside import why_not_own_passes
 from fastbp.kernels.vectors import ViewType
 
 # Division by zero gives inf, as in NumPy: a test for it would end vectorisation.
@@ -30,6 +31,30 @@ OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
 
 # Sums inside one sample may be reordered, so that they vectorise; NaN and inf still survive.
 SUM_FLAGS = {"contract", "reassoc", "nsz"}
+
+
+if not why_not_own_passes():
+    from fastbp.kernels.lowering import passes_over_entry, passes_over_kernels
+else:
+
+    def passes_over_kernels(state):
+        """Numba's own passes."""
+        return DefaultPassBuilder.define_nopython_pipeline(state)
+
+    def passes_over_entry(state):
+        """Numba's own passes; says once that they take longer."""
+        _say_why_once()
+        return DefaultPassBuilder.define_nopython_pipeline(state)
+
+
+@functools.cache
+def _say_why_once():
+    warnings.warn(
+        f"{why_not_own_passes()}: its own passes compile fastbp's kernels, to the same results. That takes about three"
+        " times as long, and the kernels up to twice as long to run",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 class _KernelCompiler(CompilerBase):
