@@ -62,7 +62,7 @@ MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
 # from memory once for each tile.
 MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
-# Along links z and delta are read at random: they are to be in the second cache. A tenth less time for 586 units.
+# Along links z and delta are read at random: they are to be in the L2 cache. A tenth less time for 586 units.
 LINKS_BYTES = 5 << 18
 
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a

@@ -1,4 +1,4 @@
-"""What is asked for from memory while sums are formed: the multiply-adds leave the memory idle for most of the time."""
+"""What is prefetched while sums are formed: the multiply-adds leave the memory idle for most of the time."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,14 @@ from fastbp.kernels.lanes import Numbers, inlined, prefetch
 
 
 class Ahead(NamedTuple):
-    """Numbers that are asked for while sums are formed: what is done next reads them, and the memory has time now."""
+    """Numbers that are prefetched while sums are formed: what is done next reads them, and the memory has time now."""
 
     first: Numbers
     second: Numbers
     third: Numbers
     start: int  # numbers start .. stop - 1 of all three
     stop: int
-    far: bool  # whether the rows that are added are asked for as well. Known when the kernel is compiled
+    far: bool  # whether the rows that are added are prefetched as well. Known when the kernel is compiled
 
 
 @kernel
@@ -33,7 +33,7 @@ def ahead_from(ahead, start, n):
 
 @kernel
 def ask_for(ahead, place):
-    """Ask for the numbers at `place`, if it is before the end."""
+    """Prefetch the numbers at `place`, if it is before the end."""
     inlined()
     if place < ahead.stop:
         prefetch(ahead.first, place)

@@ -75,7 +75,7 @@ def n_block_weights(net):
 
 @kernel
 def biases_together(net, tile):
-    """Whether all rows of delta fit into the first cache and all biases stand side by side: one call for all of them.
+    """Whether all rows of delta fit into the L1 cache and all biases stand side by side: one call for all of them.
 
     A call for each layer takes 2 to 4 % of an epoch of 4-10-3.
     """

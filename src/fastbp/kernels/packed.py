@@ -98,7 +98,7 @@ class Layer(NamedTuple):
     links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without
     links_out: int  # of what leaves, backward
     links_gradient: int  # of what arrives, for their weights' gradient
-    wide_forward: int  # 1 if sums have so many terms that all its units are worked off together
+    wide_forward: int  # 1 if sums have so many terms that all its units are processed together
     wide_backward: int
 
 

@@ -9,7 +9,7 @@ the rate of one of 2,000, and nothing is padded but the last register.
     delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]     (5.56)
     grad[j, i]  += sum_s delta[j, s] z[i, s]              (5.53) and (5.57)
 
-A layer is worked off some units at a time, so that what was summed up is still in the first cache when
+A layer is processed some units at a time, so that what was summed up is still in the L1 cache when
 the activation function comes to it.
 """
 
@@ -161,7 +161,7 @@ def pack_rows(net, columns, block, k_start, k_stop, first, stop):
     """Copy the weights w_kj of some units k to where they stand among the packed ones of units first .. stop - 1.
 
     A few rows at a time: each is read from its beginning to its end, as the memory likes it. Where they are copied to
-    is asked for two blocks ahead: a quarter less time, a third in float32.
+    is prefetched two blocks ahead: a quarter less time, a third in float32.
     """
     j = 0
     while j < block.n_in:
@@ -201,7 +201,7 @@ def backward(net, tile, lowest, sink):
     for l in range(last if sink.wanted else last - 1, lowest - 1, -1):
         layer = layer_of(net, l)
         stripe = layer.n_units if layer.wide_backward or l == last else few
-        # Nothing asks for delta of the lowest layer once its gradient is there: it stays in the first cache.
+        # Nothing asks for delta of the lowest layer once its gradient is there: it stays in the L1 cache.
         is_output = layer.first_unit >= layer_of(net, last).first_unit
         in_place = sink.wanted and l == lowest and not is_output and layer.links_gradient == NONE
         feeds_one = sink.wanted and has_feeders(net, tile, layer)
@@ -258,7 +258,7 @@ def is_over_z(tile, layer):
     """Whether delta of the lowest layer takes the place of its z, which nobody asks for afterwards.
 
     Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose numbers
-    fill the first cache. The sums must be complete when they are stored: by then z is needed for their slope.
+    fill the L1 cache. The sums must be complete when they are stored: by then z is needed for their slope.
     """
     is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward
     return is_one_sum and is_slope_in_sums(layer) and tile.dropout.address == NONE

@@ -143,7 +143,7 @@ def ends_from(ends, n_sums, place):
 
 @kernel
 def begin_sums(shape, sums, out, ends):
-    """What the sums begin with. What stands in `out` may have far to come: it is asked for, and added at the end."""
+    """What the sums begin with. What stands in `out` may have far to come: it is prefetched, and added at the end."""
     inlined()
     n, step = shape.registers, lanes(out.data)
     for q in range(shape.units):
@@ -208,7 +208,7 @@ def add_term(shape, sums, weights, rows, k):
 
 @kernel
 def add_far_terms(shape, sums, weights, rows, ahead, n_terms):
-    """Add up terms whose rows come from the second cache: they are asked for in time, and so is what is ahead."""
+    """Add up terms whose rows come from the L2 cache: prefetched in time, and so is what is ahead."""
     inlined()
     step, place = lanes(rows.data), ahead.start
     for start in range(0, n_terms, ASK_TERMS):
@@ -282,10 +282,10 @@ def weighted_sums(out, weights, terms, ends, size):
 
 @kernel
 def sums_with_ahead(out, weights, terms, ends, ahead, size):
-    """`weighted_sums`, and what is needed next is asked for if the terms take some time.
+    """`weighted_sums`, and what is needed next is prefetched if the terms take some time.
 
-    The terms are read again for each 6 sums. From the second cache they stream in at little cost if they are asked
-    for in time, from further away they would hold up the sums: so large ones are cut into blocks.
+    The terms are read again for each 6 sums. From the L2 cache they stream in at little cost if they are prefetched
+    in time, from further away they would hold up the sums: so large ones are cut into blocks.
     """
     inlined()
     # More terms are added up in parts whatever the caches hold: the bits do not depend on them
@@ -355,7 +355,7 @@ def of_units(out, weights, ends, q, n_units, size):
 
 @kernel
 def sums_of_block(out, weights, terms, ends, size):
-    """`weighted_sums`, all of 6 rows before the next 6: their weights stay in the first cache."""
+    """`weighted_sums`, all of 6 rows before the next 6: their weights stay in the L1 cache."""
     outlined()
     q, single = 0, size.row_length <= lanes(out.data) and weights.term_stride != PACKED
     ahead = nothing_ahead(out.data, False)
@@ -377,7 +377,7 @@ def sums_of_block(out, weights, terms, ends, size):
 
 @kernel
 def ahead_of_units(weights_q, packed, ahead, q, size):
-    """What is asked for while the sums of 6 units are formed: `ahead`, or the weights of the next 6, side by side."""
+    """What is prefetched while the sums of 6 units are formed: `ahead`, or the weights of the next 6, side by side."""
     inlined()  # at 4,096 x 4,096 in float64 the delta recursion takes 8 % less time, and the whole 2 % less
     data, stride = weights_q.data, size.n_terms if packed else weights_q.sum_stride
     if not packed and (ahead.stop > 0 or stride >= 2 * size.n_terms or q + 12 > size.n_sums):
@@ -387,7 +387,7 @@ def ahead_of_units(weights_q, packed, ahead, q, size):
 
 @kernel
 def far_sums_of_block(out, weights, terms, ends, ahead, size):
-    """`sums_of_block` of rows that fill much of the second cache."""
+    """`sums_of_block` of rows that fill much of the L2 cache."""
     outlined()
     q, ahead = 0, Ahead(ahead.first, ahead.second, ahead.third, ahead.start, ahead.stop, True)
     while q + 6 <= size.n_sums:
