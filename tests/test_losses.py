@@ -11,6 +11,9 @@ from refusals import refused
 
 import fastbp
 from fastbp import Loss
+from fastbp.kernels import loss as kernels
+from fastbp.kernels.compiling import unkept
+from fastbp.kernels.lanes import first, single
 
 
 def network_of(a, output, loss, dtype="float64"):
@@ -51,6 +54,28 @@ def test_losses_of_a_difference(loss, values, slopes, dtype):
     E, grad = net.gradient(ONE, np.full((1, 7), 2.0))
     assert sum(values) == E
     assert np.array_equal(grad, slopes)
+
+
+@pytest.mark.parametrize("code", kernels.LOSSES)
+def test_the_loops_of_the_derivation_know_each_loss_of_the_table(code):
+    value, slope = kernels.LOSSES[code]
+
+    @unkept
+    def of_table(y, t, option):
+        return first(value(single(y), single(t), option)), first(slope(single(y), single(t), option))
+
+    for y, t in ((0.3, 0.9), (0.9, 0.3), (0.5, 0.5)):
+        by_code = kernels.unit_error(code, 0.25, y, t), kernels.unit_error_slope(code, 0.25, y, t)
+        assert by_code == of_table(y, t, 0.25)
+        assert all(map(math.isfinite, by_code))
+
+
+@pytest.mark.parametrize("code", [-1, len(kernels.LOSSES), 99])
+def test_an_unknown_loss_is_no_other_one(code):
+    assert code not in kernels.LOSSES
+    assert math.isnan(kernels.unit_error(code, 0.25, 0.3, 0.9))
+    assert math.isnan(kernels.unit_error_slope(code, 0.25, 0.3, 0.9))
+    assert math.isnan(kernels.unit_canonical_error(code, 0.1, 0.3, 0.9, 0.0))
 
 
 @pytest.mark.parametrize("loss", oracle.LOSSES)

@@ -206,7 +206,7 @@ CANONICAL = {
 
 @kernel
 def error(loss, option, y, t):
-    """E_n of a Vec of outputs, by the loss's code."""
+    """E_n of a Vec of outputs, by the loss's code; NaN of an unknown one."""
     if loss == SQUARED_ERROR:
         return squared_error(y, t, option)
     if loss == SSE:
@@ -221,12 +221,16 @@ def error(loss, option, y, t):
         return absolute_error(y, t, option)
     if loss == HUBER:
         return huber(y, t, option)
-    return quantile_error(y, t, option)
+    if loss == QUANTILE:
+        return quantile_error(y, t, option)
+    if loss == LINEAR:
+        return linear(y, t, option)
+    return like(y, np.nan)
 
 
 @kernel
 def error_slope(loss, option, y, t):
-    """dE_n/dy of a Vec of outputs, by the loss's code."""
+    """dE_n/dy of a Vec of outputs, by the loss's code; NaN of an unknown one."""
     if loss == SQUARED_ERROR:
         return squared_error_slope(y, t, option)
     if loss == SSE:
@@ -241,17 +245,23 @@ def error_slope(loss, option, y, t):
         return absolute_error_slope(y, t, option)
     if loss == HUBER:
         return huber_slope(y, t, option)
-    return quantile_error_slope(y, t, option)
+    if loss == QUANTILE:
+        return quantile_error_slope(y, t, option)
+    if loss == LINEAR:
+        return linear_slope(y, t, option)
+    return like(y, np.nan)
 
 
 @kernel
 def canonical_error(loss, a, y, t, log_sum):
-    """E_n of a canonical pair, by the loss's code."""
+    """E_n of a canonical pair, by the loss's code; NaN of an unknown one."""
     if loss == CROSS_ENTROPY:
         return canonical_cross_entropy(a, y, t, log_sum)
     if loss == BINARY_CROSS_ENTROPY:
         return canonical_binary_cross_entropy(a, y, t, log_sum)
-    return canonical_poisson(a, y, t, log_sum)
+    if loss == POISSON:
+        return canonical_poisson(a, y, t, log_sum)
+    return like(y, np.nan)
 
 
 @entry
