@@ -1,0 +1,141 @@
+"""Random networks that cross the code's thresholds, against NumPy by hand: 60 of them, 1,000 at the nightly size.
+
+Run under each shape of registers, `registers.py`: what is wrong on one of them is right on the others.
+"""
+
+import os
+
+import by_hand
+import numpy as np
+import pytest
+from cases import COMPILED
+from thresholds import CROSSED, THEMES, draw_network
+
+import fastbp
+from fastbp import engine, topology
+from fastbp.kernels import ahead, batch, gather, gradients, links, packed, parts, stripes, tile
+
+NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
+N_NETWORKS = 1000 if NIGHTLY else 60
+# Nightly other networks each time; what fails says its seed
+SEED = int.from_bytes(os.urandom(4)) if NIGHTLY else 7
+MOST_PRODUCTS = 1 << 28 if NIGHTLY else 1 << 26
+
+
+def numbers_of(theme):
+    """Return the numbers of the networks of a theme."""
+    place = THEMES.index(theme)
+    return range(place, N_NETWORKS, len(THEMES))
+
+
+def check(seed, theme, number, most_products, **bounds):
+    """Draw a network of one dtype or the other, and compare its gradient."""
+    rng = np.random.default_rng([seed, number])
+    dtype = ("float64", "float32")[number // len(THEMES) % 2]
+    drawn = draw_network(rng, dtype, theme, most_products, **bounds)
+    functions = rng.choice(["relu", "relu", "tanh", "softplus"], len(drawn.sizes) - 2).tolist()
+    is_softmax = drawn.sizes[-1] > 1 and rng.random() < 0.3
+    net = fastbp.Network(
+        drawn.sizes,
+        activation=functions,
+        output="softmax" if is_softmax else "identity",
+        loss="cross_entropy" if is_softmax else "squared_error",
+        skip="all" if len(drawn.sizes) > 2 and rng.random() < 0.2 else (),
+        bias=bool(rng.random() < 0.9),
+        dtype=dtype,
+        seed=int(rng.integers(1 << 30)),
+    )
+    for bias in net.biases:
+        bias[:] = rng.uniform(-0.5, 0.5, bias.shape)
+    X = by_hand.away_from_kinks(net, rng.standard_normal((drawn.n_samples, drawn.sizes[0])), rng)
+    T = rng.uniform(size=(drawn.n_samples, drawn.sizes[-1])).astype(dtype)
+    weight = rng.uniform(0.2, 3.0, drawn.n_samples).astype(dtype) if rng.random() < 0.3 else None
+    try:
+        by_hand.compare(net, X, T, weight)
+    except AssertionError as error:
+        raise AssertionError(f"{theme}, seed {seed}, number {number}: {drawn}, {functions}, {dtype}: {error}") from error
+
+
+@pytest.mark.shapes
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("theme", THEMES)
+def test_random_networks(theme):
+    for number in numbers_of(theme):
+        check(SEED, theme, number, MOST_PRODUCTS)
+
+
+@pytest.fixture
+def small_thresholds(monkeypatch):
+    """Uncompiled: all thresholds as small as lets each kind of cut happen."""
+    small = {
+        (parts, tile, topology): {"BLOCK_TERMS": 11},
+        (parts, tile, gradients): {"BLOCK_BYTES": 1 << 12},
+        (tile,): {"FAR_BYTES": 1 << 11},
+        (topology,): {"MIN_PACKED": 150, "LONG_ROW": 24, "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7},
+        (packed, stripes, gradients): {"STRIPE": 12},
+        (packed, gradients): {"WIDE_STRIPE": 24},
+        (batch, engine): {"MOST_AT_ONCE": 200},
+        (batch,): {"FEWEST_AT_ONCE": 8, "WIDEST_AT_ONCE": 4},
+        (gradients,): {"FEW_REGISTERS": 16},
+        (engine,): {"MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600,
+                    "MIN_CHUNK_SAMPLES": 64, "MIN_CHUNK_REGISTERS": 2},
+    }  # fmt: skip
+    for modules, values in small.items():
+        for module in modules:
+            for name, value in values.items():
+                monkeypatch.setattr(module, name, value)
+
+
+@pytest.mark.shapes
+@pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
+@pytest.mark.parametrize("theme", THEMES)
+def test_random_networks_of_small_thresholds(theme, small_thresholds):
+    for number in list(numbers_of(theme))[: 20 if NIGHTLY else 2]:
+        check(SEED, theme, number, 60_000, most_units=60, most_samples=90)
+
+
+def test_the_same_networks_in_each_run():
+    drawn = [draw_network(np.random.default_rng(3), "float32", theme, 1 << 26) for theme in THEMES]
+    assert drawn == [draw_network(np.random.default_rng(3), "float32", theme, 1 << 26) for theme in THEMES]
+    assert all(1 <= n <= 2600 for network in drawn for n in network.sizes)
+    assert {len(network.sizes) for network in drawn} <= {2, 3, 4, 5}
+
+
+# Constants of these modules that decide on no order of sums, nor on where a number is found
+NO_THRESHOLDS = {
+    "ahead": set(),
+    "batch": {"FORWARD", "ERROR", "DELTA", "INPUT_DELTA", "GRADIENT", "STEP", "TILE", "CHUNK", "SLOTS", "THREADS",
+              "WORKER", "PARALLEL", "SHARER", "SHARE_WORKER", "SHARES_PARALLEL"},
+    "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
+    "gradients": {"ALL", "STEP_NUMBERS"},  # of steps, see `test_caches.py`
+    "links": {"MAX_REGISTERS"},  # see `test_irregular.py`
+    "parts": set(),
+    "stripes": set(),
+    "tile": {"TERMS_AHEAD", "ASK_TERMS", "PANELS", "PACKED", "NO_FLOOR"},
+    "topology": set(),
+    "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
+               "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES",
+               "VALUES", "DELTAS", "SLOPES"},
+    "packed": {"WIDE_STRIPE", "STRIPE"},
+}  # fmt: skip
+
+
+def own_constants(module):
+    """Return the numbers that a module itself defines, in capitals."""
+    import ast
+    from pathlib import Path
+
+    names = set()
+    for node in ast.parse(Path(module.__file__).read_text()).body:
+        if isinstance(node, ast.Assign):
+            names |= {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    return {n for n in names if n.isupper() and isinstance(getattr(module, n), int | float)}
+
+
+@pytest.mark.parametrize("module", [ahead, batch, gather, gradients, links, parts, stripes, tile, topology, engine])
+def test_each_threshold_is_crossed_by_a_theme(module):
+    """A new constant is either a threshold, for which networks are drawn, or said to be none."""
+    name = module.__name__.rpartition(".")[2]
+    drawn = {key.partition(".")[2] for key in CROSSED if key.startswith(name + ".")}
+    assert own_constants(module) == drawn | NO_THRESHOLDS[name]
+    assert set(CROSSED.values()) <= set(THEMES)
