@@ -1,7 +1,7 @@
 """Assembly of kernels, of this machine's instructions or of 64-bit Arm's, and what its inner loops do.
 
-A tile of sums that does not fit the registers is kept in memory, and runs at a tenth of the speed with the same results:
-that shows here alone. As a program it prints the loops over the terms of `weighted_sums`:
+A tile of sums that does not fit the registers is kept in memory, and runs at a tenth of the speed with the same
+results: that shows here alone. As a program it prints the loops over the terms of `weighted_sums`:
 
     python tests/assembly.py                             # as this machine, or NUMBA_CPU_NAME, has them
     FASTBP_REGISTERS=16x4 python tests/assembly.py arm   # NEON's

@@ -35,7 +35,9 @@ AROUND_KERNELS = {
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "shapes: depends on the shape of registers; run under each of them, see registers.py")
+    config.addinivalue_line(
+        "markers", "shapes: depends on the shape of registers; run under each of them, see registers.py"
+    )
     config.addinivalue_line("markers", "kernels: computes; worth a run with NUMBA_BOUNDSCHECK=1")
     config.addinivalue_line(
         "markers", "compiled_only: too much work for kernels that run as plain Python (NUMBA_DISABLE_JIT=1)"

@@ -53,7 +53,9 @@ def check(seed, theme, number, most_products, **bounds):
     try:
         by_hand.compare(net, X, T, weight)
     except AssertionError as error:
-        raise AssertionError(f"{theme}, seed {seed}, number {number}: {drawn}, {functions}, {dtype}: {error}") from error
+        raise AssertionError(
+            f"{theme}, seed {seed}, number {number}: {drawn}, {functions}, {dtype}: {error}"
+        ) from error
 
 
 @pytest.mark.shapes
@@ -114,8 +116,8 @@ NO_THRESHOLDS = {
     "tile": {"TERMS_AHEAD", "ASK_TERMS", "PANELS", "PACKED", "NO_FLOOR"},
     "topology": set(),
     "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
-               "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES",
-               "VALUES", "DELTAS", "SLOPES"},
+               "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART",
+               "MIN_CHUNK_SAMPLES",               "VALUES", "DELTAS", "SLOPES"},
     "packed": {"WIDE_STRIPE", "STRIPE"},
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Networks that cross a threshold of the code, drawn from the constants themselves: they follow when one is changed.
 
 Where sums are cut, packed, shared out or put in another order, a mistake shows in networks of that size alone, and on
-machines with registers of one shape alone. So each `THEMES` entry draws networks on either side of some thresholds; what
+machines with registers of one shape alone. So each `THEMES` entry draws networks on either side of a threshold; what
 is left open is drawn as it comes, with an eye to odd numbers of registers and to registers that are partly filled.
 """
 

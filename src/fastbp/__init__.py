@@ -17,6 +17,7 @@ from fastbp.activations import Activation
 from fastbp.gradient_check import GradientCheck, check_gradient
 from fastbp.losses import Loss
 from fastbp.network import Network
+from fastbp.self_check import SelfCheck, self_check
 from fastbp.training import History
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
@@ -54,8 +55,10 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "SelfCheck",
     "__version__",
     "check_gradient",
+    "self_check",
     "show_versions",
     "warm_up",
 ]

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
@@ -28,12 +28,13 @@ from fastbp.kernels.batch import (
     parallel_address,
     run_job,
     stride_of,
+    work_on_chunk,
     worker_address,
 )
 from fastbp.kernels.compiling import in_python
 from fastbp.kernels.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
-from fastbp.kernels.machine import lanes_of
+from fastbp.kernels.machine import JIT_DISABLED, lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.packed import (
     DELTAS_ADDRESS,
@@ -49,6 +50,9 @@ from fastbp.kernels.packed import (
 from fastbp.kernels.shares import LOG_SHARE_PRODUCTS, share_addresses
 from fastbp.kernels.tuning import MOST_AT_ONCE
 from fastbp.topology import Topology
+
+if TYPE_CHECKING:
+    from fastbp.solvers import Choice
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
 VALUES, DELTAS, SLOPES = 1, 2, 3
@@ -97,6 +101,28 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     fewest = MIN_CHUNK_REGISTERS * int(lanes_of(dtype))
     fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
+
+
+# Dtypes of which the machine code need not be checked any more in this process
+CHECKED: set[np.dtype] = set()
+
+
+def check_new_code(dtype: np.dtype, solver: "Choice | None" = None) -> None:
+    """Compare gradients with NumPy's if this is the process that compiles the engine for a dtype, see `self_check`.
+
+    Once, before the first training, by means of its solver, or the first job.
+    """
+    if dtype in CHECKED:
+        return
+    CHECKED.add(dtype)
+    if JIT_DISABLED:
+        return
+    worker_address(dtype)
+    single = dtype == np.float32
+    if any(("float32" in str(signature)) == single for signature in work_on_chunk.stats.cache_misses):  # type: ignore[attr-defined]
+        from fastbp.self_check import check_gradients
+
+        check_gradients(dtype, solver)
 
 
 Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
@@ -266,6 +292,7 @@ class Engine:
 
         Many samples are done a part at a time, and Ctrl-C is heard in between.
         """
+        check_new_code(self._dtype)
         self.link(LEVELS[kind])
         n_samples, most = len(samples.x), self.most_samples(kind)
         if n_samples <= most:

@@ -11,6 +11,7 @@ import numpy as np
 from fastbp import checks, dropout, initial, threads
 from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
+from fastbp.engine import check_new_code
 from fastbp.kernels import batch, epochs
 from fastbp.kernels.online import OnlineMemory
 from fastbp.single_sample import online_memory
@@ -200,6 +201,8 @@ class Training:
         """Train until something stops it."""
         from fastbp.progress import bar
 
+        if not isinstance(self.memory, OnlineMemory):
+            check_new_code(self.net.dtype, self.options.solver)
         self.start = time.perf_counter() - self.history.time
         try:
             with bar(self.options.progress, self.options.epochs) as show:

@@ -62,7 +62,7 @@ def show_versions() -> None:
 def _processor() -> dict[str, str]:
     lanes = [f"{machine.lanes_of(np.dtype(dtype))} {dtype}" for dtype in ("float32", "float64")]
     return {
-        "model": _model(),
+        "model": processor_model(),
         "cores": str(os.cpu_count()),
         "instructions": machine.INSTRUCTIONS,
         "lanes": ", ".join(lanes),
@@ -70,7 +70,7 @@ def _processor() -> dict[str, str]:
     }
 
 
-def _model() -> str:
+def processor_model() -> str:
     """Name of the processor; Linux alone does not tell Python."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

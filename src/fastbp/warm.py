@@ -15,6 +15,7 @@ from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
 from fastbp.network import Network
+from fastbp.self_check import self_check
 from fastbp.work_spaces import BY_LOOPS, BY_REGISTERS
 
 
@@ -32,6 +33,8 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
     ------
     ValueError, TypeError
         For another dtype.
+    fastbp.self_check.WrongResultsError
+        If what was compiled computes wrong results on this machine, see `self_check`.
 
     Notes
     -----
@@ -49,6 +52,7 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
         _compile_functions(dtype)
         _use_a_network(dtype)
         _use_an_estimator(dtype)
+        self_check([dtype])
 
 
 def _compile_functions(dtype: np.dtype) -> None:

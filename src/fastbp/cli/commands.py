@@ -263,8 +263,17 @@ def info(model: str) -> None:
 
 
 @fastbp.command()
-def versions() -> None:
+@click.option("--check", is_flag=True, help="Compare what is computed on this machine with NumPy; 1 if it is wrong.")
+def versions(check: bool) -> None:
     """Show what a report of a bug needs: processor, threads, versions, where machine code is kept."""
     from fastbp import show_versions
+    from fastbp.self_check import WrongResultsError, self_check
 
     show_versions()
+    if not check:
+        return
+    try:
+        click.echo(self_check())
+    except WrongResultsError as wrong:
+        click.echo(wrong.report)
+        sys.exit(1)

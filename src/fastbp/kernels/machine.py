@@ -17,7 +17,8 @@ def cpu_features():
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
     if config.CPU_NAME == "generic":
         return set()
-    return {name for name, present in binding.get_host_cpu_features().items() if present}
+    found = {name for name, present in binding.get_host_cpu_features().items() if present}
+    return found if config.ENABLE_AVX else {name for name in found if not name.startswith("avx")}
 
 
 # Whether everything runs as plain Python: NUMBA_DISABLE_JIT
