@@ -34,6 +34,38 @@ AROUND_KERNELS = {
 }  # fmt: skip
 
 
+# What is run once more under each shape of registers, `pytest -m shapes` (registers.py): sums of all sizes, networks
+# that cross the code's thresholds, single samples, links, shares of threads, and an estimator. Not each loss and each
+# activation function: most of the time would go into compiling them, and they know of lanes alone. None: all tests.
+SHAPES = {
+    "test_lanes": None,
+    "test_lanes_rows": None,
+    "test_caches": None,
+    "test_panels": None,
+    "test_sample": {
+        "test_compiled_loops_over_all_sizes", "test_compiled_loops_over_many_samples", "test_loops_in_float32",
+        "test_chunks_and_tiles_change_nothing_but_rounding",
+    },
+    "test_gradient": {"test_every_small_width", "test_every_small_number_of_samples"},
+    "test_single": {"test_outputs_for_all_widths", "test_steps_for_all_widths", "test_steps_of_many_networks"},
+    "test_input_gradient": {"test_all_sizes", "test_skips_and_small_networks", "test_float32"},
+    "test_shares": {"test_small_networks_shared_all_the_same", "test_how_many_threads_find_something_to_do"},
+    "test_estimators": {"test_float32", "test_same_numbers_of_small_networks"},
+    "test_self_check": {"test_all_is_right_here", "test_small_thresholds_are_crossed"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def small_thresholds(monkeypatch):
+    """Uncompiled: thresholds so small that small networks cross them."""
+    from thresholds import SMALL
+
+    for modules, values in SMALL.items():
+        for module in modules:
+            for name, value in values.items():
+                monkeypatch.setattr(module, name, value)
+
+
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "shapes: depends on the shape of registers; run under each of them, see registers.py"
@@ -50,6 +82,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem not in AROUND_KERNELS:
             item.add_marker(pytest.mark.kernels)
+        tests = SHAPES.get(item.path.stem, ())
+        if tests is None or item.name.partition("[")[0] in tests:
+            item.add_marker(pytest.mark.shapes)
     if COMPILED:
         return
     for item in items:

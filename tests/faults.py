@@ -42,27 +42,6 @@ def runs_of_sums(shape, n_lanes):
     return [(q, 0, shape.registers) for q in range(shape.units)]
 """,
     ),
-    # On any machine: links in groups of 8 are counted as 4
-    "links": (
-        "links.py",
-        """
-@kernel
-def next_registers(left):
-    inlined()
-    return min(left, 2 * MAX_REGISTERS)
-""",
-    ),
-    # On any machine: the last unit of each layer does not learn from single samples
-    "online": (
-        "single.py",
-        """
-@kernel
-def multiply_slopes(layer, l, units):
-    inlined()
-    delta = place(layer, l, units.delta)
-    store_first(delta, layer.n_units - 1, splat(delta, 0.0), 1)
-""",
-    ),
 }
 
 

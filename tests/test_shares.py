@@ -114,5 +114,8 @@ def test_how_many_threads_find_something_to_do():
     assert net.engine.most_threads(200) == 200 * net.n_params >> 20
     assert net.engine.most_threads(1 << 20) == 16
     assert fastbp.Network((2, 3, 1)).engine.most_threads(200) == 1
-    # Its gradient goes along with the delta recursion, on one thread.
-    assert fastbp.Network((60, 150, 40, 3), dtype="float32").engine.most_threads(255) == 1
+    # Its gradient goes along with the delta recursion, on one thread: as many as it has chunks.
+    small = fastbp.Network((60, 150, 40, 3), dtype="float32").engine
+    for n_samples in (100, 255, 1000):
+        assert small.most_threads(n_samples) == small.n_chunks(n_samples)
+    assert small.n_chunks(15) == small.most_threads(15) == 1

@@ -13,7 +13,7 @@ from thresholds import CROSSED, THEMES, draw_network
 
 import fastbp
 from fastbp import engine, topology
-from fastbp.kernels import ahead, batch, gather, gradients, links, packed, parts, stripes, tile
+from fastbp.kernels import ahead, batch, gather, gradients, links, parts, stripes, tile
 
 NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
 N_NETWORKS = 1000 if NIGHTLY else 60
@@ -64,28 +64,6 @@ def check(seed, theme, number, most_products, **bounds):
 def test_random_networks(theme):
     for number in numbers_of(theme):
         check(SEED, theme, number, MOST_PRODUCTS)
-
-
-@pytest.fixture
-def small_thresholds(monkeypatch):
-    """Uncompiled: all thresholds as small as lets each kind of cut happen."""
-    small = {
-        (parts, tile, topology): {"BLOCK_TERMS": 11},
-        (parts, tile, gradients): {"BLOCK_BYTES": 1 << 12},
-        (tile,): {"FAR_BYTES": 1 << 11},
-        (topology,): {"MIN_PACKED": 150, "LONG_ROW": 24, "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7},
-        (packed, stripes, gradients): {"STRIPE": 12},
-        (packed, gradients): {"WIDE_STRIPE": 24},
-        (batch, engine): {"MOST_AT_ONCE": 200},
-        (batch,): {"FEWEST_AT_ONCE": 8, "WIDEST_AT_ONCE": 4},
-        (gradients,): {"FEW_REGISTERS": 16},
-        (engine,): {"MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600,
-                    "MIN_CHUNK_SAMPLES": 64, "MIN_CHUNK_REGISTERS": 2},
-    }  # fmt: skip
-    for modules, values in small.items():
-        for module in modules:
-            for name, value in values.items():
-                monkeypatch.setattr(module, name, value)
 
 
 @pytest.mark.shapes

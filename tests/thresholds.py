@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import engine, topology
-from fastbp.kernels import batch, gradients, packed, parts, tile
+from fastbp.kernels import batch, gradients, packed, parts, stripes, tile
 from fastbp.kernels.machine import TILE_REGISTERS, lanes_of
 
 MOST_UNITS, MOST_SAMPLES = 2600, 1200
@@ -163,6 +163,24 @@ CROSSED = {
     "packed_long_rows", "topology.MIN_PACKED": "packed_columns", "topology.MIN_PACKED_OF_LONG_ROWS": "packed_long_rows",
     "engine.MIN_TILE": "tiles", "engine.MAX_TILE": "tiles", "engine.SMALL_N_PARAMS": "tiles",
     "engine.MIN_CHUNK_REGISTERS": "chunks", "engine.MIN_CHUNK_PRODUCTS": "chunks",
+}  # fmt: skip
+
+
+# For kernels in plain Python: thresholds as small as lets each kind of cut happen
+SMALL = {
+    (parts, tile, topology): {"BLOCK_TERMS": 11},
+    (parts, tile, gradients): {"BLOCK_BYTES": 1 << 12},
+    (tile,): {"FAR_BYTES": 1 << 11},
+    (topology,): {"MIN_PACKED": 150, "LONG_ROW": 24, "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7},
+    (packed, stripes, gradients): {"STRIPE": 12},
+    (packed, gradients): {"WIDE_STRIPE": 24},
+    (batch, engine): {"MOST_AT_ONCE": 200},
+    (batch,): {"FEWEST_AT_ONCE": 8, "WIDEST_AT_ONCE": 4},
+    (gradients,): {"FEW_REGISTERS": 16},
+    (engine,): {
+        "MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600, "MIN_CHUNK_SAMPLES": 64,
+        "MIN_CHUNK_REGISTERS": 2,
+    },
 }  # fmt: skip
 
 

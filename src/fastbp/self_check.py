@@ -317,7 +317,8 @@ def _gradient_of_training(problem: Problem, solver: Choice) -> tuple[float, Arra
     net = problem.net.astype(problem.net.dtype)
     options = Options(
         solver=solver, epochs=1, batch_size=None, reduction="sum", shuffle=False, seed=0, validation=None,
-        patience=None, tol=None, dropout=np.zeros(len(net.sizes)), l1=0.0, l2=0.0, callback=None, progress=False, n_threads=1,
+        patience=None, tol=None, dropout=np.zeros(len(net.sizes)), l1=0.0, l2=0.0, callback=None, progress=False,
+        n_threads=1,
     )  # fmt: skip
     training = Training(net, net.check_samples(*problem.data), options)
     history = training.run()
