@@ -174,7 +174,7 @@ SMALL = {
     (topology,): {"MIN_PACKED": 150, "LONG_ROW": 24, "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7},
     (packed, stripes, gradients): {"STRIPE": 12},
     (packed, gradients): {"WIDE_STRIPE": 24},
-    (batch, engine): {"MOST_AT_ONCE": 200},
+    (batch, engine): {"MOST_AT_ONCE": 800},
     (batch,): {"FEWEST_AT_ONCE": 8, "WIDEST_AT_ONCE": 4},
     (gradients,): {"FEW_REGISTERS": 16},
     (engine,): {
