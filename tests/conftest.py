@@ -27,10 +27,12 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 # Tests of what stands around the kernels: files, tables, processes, the command line, examples. Nothing is gained
 # where they run once more with bounds checks.
 AROUND_KERNELS = {
-    "test_cache", "test_checkpoint", "test_cli", "test_cli_mistakes", "test_comparison", "test_docs", "test_encoding",
-    "test_endurance", "test_estimators_scikit_learn", "test_examples", "test_files_fuzz", "test_forks", "test_hazards",
-    "test_interruptions", "test_io", "test_kernel_sources", "test_numba_inside", "test_oracle", "test_report",
-    "test_shared_network", "test_tables", "test_threads", "test_upgrade", "test_versions", "test_warm_up",
+    "test_assembly", "test_cache", "test_checkpoint", "test_cli", "test_cli_mistakes", "test_comparison", "test_docs",
+    "test_encoding", "test_endurance", "test_estimators_scikit_learn", "test_examples", "test_files_fuzz",
+    "test_forks", "test_hazards", "test_interruptions", "test_io", "test_kernel_sources",
+    "test_numba_inside", "test_oracle",
+    "test_registers", "test_report", "test_self_check", "test_shared_network", "test_tables", "test_threads",
+    "test_upgrade", "test_versions", "test_warm_up",
 }  # fmt: skip
 
 
@@ -38,6 +40,7 @@ AROUND_KERNELS = {
 # that cross the code's thresholds, single samples, links, shares of threads, and an estimator. Not each loss and each
 # activation function: most of the time would go into compiling them, and they know of lanes alone. None: all tests.
 SHAPES = {
+    "test_assembly": None,
     "test_lanes": None,
     "test_lanes_rows": None,
     "test_caches": None,

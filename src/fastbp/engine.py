@@ -122,7 +122,11 @@ def check_new_code(dtype: np.dtype, solver: "Choice | None" = None) -> None:
     if any(("float32" in str(signature)) == single for signature in work_on_chunk.stats.cache_misses):  # type: ignore[attr-defined]
         from fastbp.self_check import check_gradients
 
-        check_gradients(dtype, solver)
+        try:
+            check_gradients(dtype, solver)
+        except BaseException:  # Ctrl-C as well: it is still to be done
+            CHECKED.discard(dtype)
+            raise
 
 
 Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
