@@ -149,6 +149,7 @@ USES = [
         lambda net, v: fastbp.check_gradient(net, X, T, v).analytic,
     ),
     Use("warm_up", "dtypes", "dtypes", lambda net, v: fastbp.warm_up(v)),
+    Use("self_check", "dtypes", "dtypes", lambda net, v: fastbp.self_check(v)),
     Use("save", "path", "path", lambda net, v: net.save(v)),
     Use("load", "path", "path", lambda net, v: fastbp.Network.load(v)),
     Use("load", "activations", "activations", lambda net, v: fastbp.Network.load("nowhere", v)),

@@ -57,7 +57,14 @@ def test_every_public_argument_is_in_the_table():
     for name in (*methods, "input_gradient", "with_mask", "prune", "workspace", "cfunc"):
         for argument, kind in inspect.signature(getattr(fastbp.Network, name)).parameters.items():
             assert argument == "self" or kind.kind == kind.VAR_KEYWORD or (name, argument) in covered, (name, argument)
-    for function in (fastbp.Network, fastbp.check_gradient, fastbp.warm_up, fastbp.Activation, fastbp.Loss):
+    for function in (
+        fastbp.Network,
+        fastbp.check_gradient,
+        fastbp.warm_up,
+        fastbp.self_check,
+        fastbp.Activation,
+        fastbp.Loss,
+    ):
         for argument in inspect.signature(function).parameters:
             assert (function.__name__, argument) in covered, (function, argument)
 

@@ -22,6 +22,11 @@ class Crossing(NamedTuple):
     sizes: tuple[int, ...]
     n_samples: int
 
+    @property
+    def products(self) -> int:
+        """Of a weight and a sample each."""
+        return self.n_samples * sum(n * m for n, m in zip(self.sizes, self.sizes[1:], strict=False))
+
 
 def crossing_networks(dtype: np.dtype) -> list[Crossing]:
     """Networks that cross each threshold of this machine's kernels: their sizes follow from the thresholds."""

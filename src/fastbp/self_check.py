@@ -41,6 +41,7 @@ from fastbp.versions import processor_model
 LIMITS = {"float32": 1e-4, "float64": 1e-10}
 STEP = 0.25  # of the weights of each block, at least, in the steps that are checked
 ONE_BY_ONE = 5  # samples of on-line learning
+PLAIN_PRODUCTS = 1 << 18  # of weights and samples: all that kernels in plain Python do in a second or so
 
 
 class WrongResultsError(RuntimeError):
@@ -139,7 +140,8 @@ def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     """Compare what the kernels compute on this machine with NumPy, for networks that cross each of their thresholds.
 
     Gradients, steps, on-line learning and outputs; networks of blocks and of single connections. It takes a second
-    for each dtype, once the kernels are compiled.
+    for each dtype, once the kernels are compiled. Where they run as plain Python, ``NUMBA_DISABLE_JIT=1``, it leaves
+    out the large networks.
 
     `warm_up` ends with it. By itself a part of it runs when a process compiles the kernels of a dtype, before their
     first use for a training or a gradient: gradients, on one thread, some hundredths of the time that the compiler
@@ -220,6 +222,8 @@ def _check(what: str, crossing: Crossing, dtype: np.dtype, error: float) -> Chec
 def _all_checks(dtype: np.dtype) -> Iterator[Check]:
     """All checks of a dtype."""
     crossings = crossing_networks(dtype)
+    if machine.JIT_DISABLED:
+        crossings = [crossing for crossing in crossings if crossing.products <= PLAIN_PRODUCTS]
     for crossing in crossings:
         problem = problem_of(crossing, dtype)
         exact = by_matrices(problem)
