@@ -18,9 +18,9 @@ from fastbp.kernels.lanes import view
 from fastbp.kernels.lanes_tiles import runs_of_sums
 from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.packed import COLUMNS, net_of
-from fastbp.kernels.parts import BLOCK_TERMS
 from fastbp.kernels.passes import pack_columns
 from fastbp.kernels.stripes import Share
+from fastbp.kernels.tuning import BLOCK_TERMS
 from fastbp.kernels.vectors import Shape
 
 

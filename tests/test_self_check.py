@@ -62,8 +62,8 @@ def test_the_reference_is_that_of_central_differences():
 def test_networks_follow_from_the_thresholds(dtype, monkeypatch):
     before = {crossing.what: crossing for crossing in crossings.crossing_networks(np.dtype(dtype))}
     assert all(min(c.sizes) > 0 and c.n_samples > 0 for c in before.values())
-    monkeypatch.setattr("fastbp.kernels.parts.BLOCK_TERMS", 700)
-    monkeypatch.setattr("fastbp.topology.MIN_PACKED", 1 << 14)
+    monkeypatch.setattr("fastbp.kernels.tuning.BLOCK_TERMS", 700)
+    monkeypatch.setattr("fastbp.kernels.tuning.MIN_PACKED", 1 << 13)
     after = {crossing.what: crossing for crossing in crossings.crossing_networks(np.dtype(dtype))}
     changed = {what for what in before if before[what] != after[what]}
     assert changed == {

@@ -87,16 +87,17 @@ NO_THRESHOLDS = {
     "batch": {"FORWARD", "ERROR", "DELTA", "INPUT_DELTA", "GRADIENT", "STEP", "TILE", "CHUNK", "SLOTS", "THREADS",
               "WORKER", "PARALLEL", "SHARER", "SHARE_WORKER", "SHARES_PARALLEL"},
     "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
-    "gradients": {"ALL", "STEP_NUMBERS"},  # of steps, see `test_caches.py`
+    "gradients": {"ALL"},
+    # STEP_NUMBERS: of steps, see `test_caches.py`
+    "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "TERMS_AHEAD", "ASK_TERMS", "STEP_NUMBERS"},
     "links": {"MAX_REGISTERS"},  # see `test_irregular.py`
     "parts": set(),
     "stripes": set(),
-    "tile": {"TERMS_AHEAD", "ASK_TERMS", "PANELS", "PACKED", "NO_FLOOR"},
+    "tile": {"PANELS", "PACKED", "NO_FLOOR"},
     "topology": set(),
     "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
                "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART",
                "MIN_CHUNK_SAMPLES",               "VALUES", "DELTAS", "SLOPES"},
-    "packed": {"WIDE_STRIPE", "STRIPE"},
 }  # fmt: skip
 
 
@@ -112,7 +113,9 @@ def own_constants(module):
     return {n for n in names if n.isupper() and isinstance(getattr(module, n), int | float)}
 
 
-@pytest.mark.parametrize("module", [ahead, batch, gather, gradients, links, parts, stripes, tile, topology, engine])
+@pytest.mark.parametrize(
+    "module", [ahead, batch, gather, gradients, links, parts, stripes, tile, topology, tuning, engine]
+)
 def test_each_threshold_is_crossed_by_a_theme(module):
     """A new constant is either a threshold, for which networks are drawn, or said to be none."""
     name = module.__name__.rpartition(".")[2]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp import engine, topology
-from fastbp.kernels import batch, gradients, packed, parts, stripes, tile
+from fastbp.kernels import gradients, tuning
 from fastbp.kernels.machine import TILE_REGISTERS, lanes_of
 
 MOST_UNITS, MOST_SAMPLES = 2600, 1200
@@ -71,58 +71,62 @@ class Draw:
         return widths, self.near(self.lanes * self.one_of(1, 2, 3, 5, 9))
 
     def terms(self):
-        return [self.near(parts.BLOCK_TERMS * self.one_of(1, 1, 2)), self.any_of(60)], self.any_of(200)
+        return [self.near(tuning.BLOCK_TERMS * self.one_of(1, 1, 2)), self.any_of(60)], self.any_of(200)
 
     def terms_back(self):
-        return [self.any_of(8), self.any_of(60), self.near(parts.BLOCK_TERMS * self.one_of(1, 1, 2))], self.any_of(200)
+        return [self.any_of(8), self.any_of(60), self.near(tuning.BLOCK_TERMS * self.one_of(1, 1, 2))], self.any_of(200)
 
     def far_rows(self):
-        n_terms, n_samples = self.rows_of(tile.FAR_BYTES)
+        n_terms, n_samples = self.rows_of(tuning.FAR_BYTES)
         return [n_terms, self.any_of(60)], n_samples
 
     def cut_rows(self):
-        n_terms, n_samples = self.rows_of(parts.BLOCK_BYTES)
+        n_terms, n_samples = self.rows_of(tuning.BLOCK_BYTES)
         return [n_terms, self.any_of(60)], n_samples
 
     def cut_rows_of_deltas(self):
-        n_terms, n_samples = self.rows_of(parts.BLOCK_BYTES)
+        n_terms, n_samples = self.rows_of(tuning.BLOCK_BYTES)
         return [self.any_of(8), self.any_of(60), n_terms], n_samples
 
     def cut_columns(self):
         """Rows of inputs in panels, longer than a block: an odd number of registers as often as an even one."""
-        n_inputs, n_samples = self.rows_of(parts.BLOCK_BYTES * self.one_of(1, 2, 3))
+        n_inputs, n_samples = self.rows_of(tuning.BLOCK_BYTES * self.one_of(1, 2, 3))
         n_registers = math.ceil(n_inputs / self.lanes) + self.one_of(0, 1, 2, 3)
         n_inputs = n_registers * self.lanes - self.one_of(0, 0, 1)
         return [n_inputs, self.near(self.one_of(topology.MIN_OUT_FROM_INPUTS, 6, 12) + 4)], n_samples
 
     def wide_stripes(self):
         sizes, n_samples = self.cut_columns()
-        return [sizes[0], self.near(packed.WIDE_STRIPE)], n_samples
+        return [sizes[0], self.near(tuning.WIDE_STRIPE)], n_samples
 
     def packed_columns(self):
         n_in = self.any_of(self.most_units // 2) + self.most_units // 64
-        return [self.any_of(8), n_in, self.near(topology.MIN_PACKED / n_in)], self.any_of(60)
+        return [self.any_of(8), n_in, self.near(tuning.MIN_PACKED / n_in)], self.any_of(60)
 
     def packed_in_parts(self):
-        n_out = self.near(parts.BLOCK_TERMS * self.one_of(1, 2)) + self.lanes
-        return [self.any_of(8), self.near(topology.MIN_PACKED / n_out), n_out], self.any_of(60)
+        n_out = self.near(tuning.BLOCK_TERMS * self.one_of(1, 2)) + self.lanes
+        return [self.any_of(8), self.near(tuning.MIN_PACKED / n_out), n_out], self.any_of(60)
 
     def packed_long_rows(self):
-        n_in = self.near(topology.LONG_ROW)
-        return [self.any_of(8), n_in, self.near(topology.MIN_PACKED_OF_LONG_ROWS / n_in)], self.any_of(60)
+        n_in = self.near(tuning.LONG_ROW)
+        return [self.any_of(8), n_in, self.near(tuning.MIN_PACKED_OF_LONG_ROWS / n_in)], self.any_of(60)
 
     def at_once(self):
-        n_in, n_samples = self.any_of(60) + 2, self.near(self.lanes * batch.WIDEST_AT_ONCE)
-        n_units = self.near(self.one_of(batch.MOST_AT_ONCE / n_in, batch.FEWEST_AT_ONCE * self.lanes / n_samples))
+        n_in, n_samples = self.any_of(60) + 2, self.near(tuning.WIDEST_AT_ONCE / self.dtype.itemsize)
+        n_units = self.near(
+            self.one_of(tuning.MOST_AT_ONCE / n_in, tuning.FEWEST_AT_ONCE / self.dtype.itemsize / n_samples)
+        )
         return [n_in, n_units, self.any_of(4)], n_samples
 
     def stripes(self):
-        widths = [self.near(packed.STRIPE * self.one_of(0.5, 1, 4)) for _ in range(2)]
-        return [self.any_of(30), *widths], self.near(self.lanes * self.one_of(4, 16))
+        widths = [self.near(tuning.STRIPE * self.one_of(0.5, 1, 4)) for _ in range(2)]
+        return [self.any_of(30), *widths], self.near(
+            self.one_of(tuning.NARROW_ROW, tuning.WIDE_ROW) / self.dtype.itemsize
+        )
 
     def narrow(self):
         n_out = self.one_of(1, 1, gradients.NARROW, gradients.NARROW + 1)
-        return [self.any_of(30), self.near(packed.STRIPE * self.one_of(1, 2, 4)), n_out], self.near(self.lanes * 12)
+        return [self.any_of(30), self.near(tuning.STRIPE * self.one_of(1, 2, 4)), n_out], self.near(self.lanes * 12)
 
     def by_inputs(self):
         n_in = math.ceil((self.one_of(0, 1, 2, 5) + topology.MIN_FILLED) * self.lanes) + self.one_of(-1, 0, 1)
@@ -131,7 +135,7 @@ class Draw:
 
     def biases(self):
         n_samples = self.any_of(64)
-        return [self.near(gradients.FEW_REGISTERS * self.lanes / n_samples), self.any_of(9)], n_samples
+        return [self.near(tuning.FEW_DELTAS / self.dtype.itemsize / n_samples), self.any_of(9)], n_samples
 
     def tiles(self):
         """Samples beyond one tile, for networks of so many parameters that they are not cut into chunks."""
@@ -155,12 +159,12 @@ THEMES = (
 
 # Which theme crosses which threshold, by the module where that stands. A test compares the table with the modules.
 CROSSED = {
-    "parts.BLOCK_TERMS": "terms", "parts.BLOCK_BYTES": "cut_columns", "tile.FAR_BYTES": "far_rows",
-    "packed.STRIPE": "stripes", "packed.WIDE_STRIPE": "wide_stripes", "batch.FEWEST_AT_ONCE": "at_once",
-    "batch.WIDEST_AT_ONCE": "at_once", "batch.MOST_AT_ONCE": "at_once", "gradients.NARROW": "narrow",
-    "gradients.FEW_REGISTERS": "biases", "topology.MIN_OUT_FROM_INPUTS": "by_inputs",
-    "topology.MIN_OUT_FROM_HIDDEN": "by_inputs", "topology.MIN_FILLED": "by_inputs", "topology.LONG_ROW":
-    "packed_long_rows", "topology.MIN_PACKED": "packed_columns", "topology.MIN_PACKED_OF_LONG_ROWS": "packed_long_rows",
+    "tuning.BLOCK_TERMS": "terms", "tuning.BLOCK_BYTES": "cut_columns", "tuning.FAR_BYTES": "far_rows",
+    "tuning.STRIPE": "stripes", "tuning.WIDE_STRIPE": "wide_stripes", "tuning.FEWEST_AT_ONCE": "at_once",
+    "tuning.WIDEST_AT_ONCE": "at_once", "tuning.MOST_AT_ONCE": "at_once", "gradients.NARROW": "narrow",
+    "tuning.FEW_DELTAS": "biases", "tuning.NARROW_ROW": "stripes", "tuning.WIDE_ROW": "stripes", "topology.MIN_OUT_FROM_INPUTS": "by_inputs",
+    "topology.MIN_OUT_FROM_HIDDEN": "by_inputs", "topology.MIN_FILLED": "by_inputs", "tuning.LONG_ROW":
+    "packed_long_rows", "tuning.MIN_PACKED": "packed_columns", "tuning.MIN_PACKED_OF_LONG_ROWS": "packed_long_rows",
     "engine.MIN_TILE": "tiles", "engine.MAX_TILE": "tiles", "engine.SMALL_N_PARAMS": "tiles",
     "engine.MIN_CHUNK_REGISTERS": "chunks", "engine.MIN_CHUNK_PRODUCTS": "chunks",
 }  # fmt: skip
@@ -168,19 +172,11 @@ CROSSED = {
 
 # For kernels in plain Python: thresholds as small as lets each kind of cut happen
 SMALL = {
-    (parts, tile, topology): {"BLOCK_TERMS": 11},
-    (parts, tile, gradients): {"BLOCK_BYTES": 1 << 12},
-    (tile,): {"FAR_BYTES": 1 << 11},
-    (topology,): {"MIN_PACKED": 150, "LONG_ROW": 24, "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7},
-    (packed, stripes, gradients): {"STRIPE": 12},
-    (packed, gradients): {"WIDE_STRIPE": 24},
-    (batch, engine): {"MOST_AT_ONCE": 800},
-    (batch,): {"FEWEST_AT_ONCE": 8, "WIDEST_AT_ONCE": 4},
-    (gradients,): {"FEW_REGISTERS": 16},
-    (engine,): {
-        "MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600, "MIN_CHUNK_SAMPLES": 64,
-        "MIN_CHUNK_REGISTERS": 2,
-    },
+    "BLOCK_TERMS": 11, "BLOCK_BYTES": 1 << 12, "FAR_BYTES": 1 << 11, "MIN_PACKED": 150, "LONG_ROW": 24,
+    "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7, "STRIPE": 12, "WIDE_STRIPE": 24, "MOST_AT_ONCE": 800,
+    "FEWEST_AT_ONCE": 1 << 9, "WIDEST_AT_ONCE": 1 << 8, "FEW_DELTAS": 1 << 10, "NARROW_ROW": 128, "WIDE_ROW": 256,
+    "MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600, "MIN_CHUNK_SAMPLES": 64,
+    "MIN_CHUNK_REGISTERS": 2,
 }  # fmt: skip
 
 

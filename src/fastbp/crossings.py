@@ -9,7 +9,7 @@ import numpy as np
 
 from fastbp import engine, topology
 from fastbp.checks import Array
-from fastbp.kernels import batch, gradients, machine, packed, parts, tile
+from fastbp.kernels import gradients, machine, tuning
 from fastbp.network import Network
 
 NEAR_KINK = 1e-4  # of the mean size of a: samples with a closer to the kink of relu count with weight 0
@@ -30,17 +30,15 @@ class Crossing(NamedTuple):
 
 def crossing_networks(dtype: np.dtype) -> list[Crossing]:
     """Networks that cross each threshold of this machine's kernels: their sizes follow from the thresholds."""
-    lanes, stripe, terms = int(machine.lanes_of(dtype)), packed.STRIPE, parts.BLOCK_TERMS
+    lanes, stripe, terms = int(machine.lanes_of(dtype)), tuning.STRIPE, tuning.BLOCK_TERMS
     part = 2 * lanes * machine.TILE_REGISTERS + lanes + 1  # registers of two tiles, one more, and a bit
-    columns, long_row = topology.MIN_PACKED, topology.LONG_ROW
-    n_in = max(2, round((columns / 2) ** 0.5))
+    columns, long_row = tuning.MIN_PACKED, tuning.LONG_ROW
+    n_in, widest = max(2, round((columns / 2) ** 0.5)), tuning.WIDEST_AT_ONCE // dtype.itemsize
     return [
         Crossing("one sample", (part, lanes + 3, 2 * lanes - 1, 3), 1),
         Crossing("registers filled in part", (3, lanes + 1, part, 4 * lanes, 2), part),
-        Crossing("units that feed one unit", (13, 2 * stripe + 3, 1), batch.WIDEST_AT_ONCE * lanes - 1),
-        Crossing(
-            "few units, fed by many", (10, 4 * stripe + 5, gradients.NARROW), batch.WIDEST_AT_ONCE // 2 * lanes + 1
-        ),
+        Crossing("units that feed one unit", (13, 2 * stripe + 3, 1), widest - 1),
+        Crossing("few units, fed by many", (10, 4 * stripe + 5, gradients.NARROW), widest // 2 + 1),
         *_of_long_rows(dtype),
         *_of_columns(dtype),
         Crossing("sums of several parts", (terms + 5, 9, 2), part),
@@ -49,7 +47,7 @@ def crossing_networks(dtype: np.dtype) -> list[Crossing]:
         Crossing("packed columns, several parts", (5, columns // (terms + 9) + 1, terms + 9, 2), 2 * lanes + 1),
         Crossing(
             "packed columns of long rows",
-            (5, long_row + 1, topology.MIN_PACKED_OF_LONG_ROWS // long_row + 1, 2),
+            (5, long_row + 1, tuning.MIN_PACKED_OF_LONG_ROWS // long_row + 1, 2),
             lanes,
         ),
         Crossing("several tiles", (stripe + 1, engine.SMALL_N_PARAMS // stripe, 3), engine.MAX_TILE + lanes + 1),
@@ -61,7 +59,7 @@ def _of_long_rows(dtype: np.dtype) -> list[Crossing]:
     """Rows of samples that fill a cache. So many parameters that the samples are one chunk, and a tile."""
     n_samples = engine.MIN_TILE
     found = []
-    for what, n_bytes in (("from the second cache", tile.FAR_BYTES), ("in blocks", parts.BLOCK_BYTES)):
+    for what, n_bytes in (("from the second cache", tuning.FAR_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
         n = n_bytes // dtype.itemsize // n_samples + 3
         m = engine.SMALL_N_PARAMS // n + 1
         found += [
@@ -77,10 +75,10 @@ def _of_columns(dtype: np.dtype) -> list[Crossing]:
     So few weights, or so many, that the samples are one chunk.
     """
     lanes, n_samples = int(machine.lanes_of(dtype)), engine.MAX_TILE
-    n = parts.BLOCK_BYTES // dtype.itemsize // n_samples // lanes + 2
+    n = tuning.BLOCK_BYTES // dtype.itemsize // n_samples // lanes + 2
     most = engine.MIN_CHUNK_PRODUCTS // (n_samples // 2 + lanes) // ((n + 1) * lanes)
     few = max(topology.MIN_OUT_FROM_INPUTS, min(9, most))
-    many = max(packed.WIDE_STRIPE, engine.SMALL_N_PARAMS // (n * lanes)) + 7
+    many = max(tuning.WIDE_STRIPE, engine.SMALL_N_PARAMS // (n * lanes)) + 7
     return [
         Crossing("inputs in columns", (n * lanes, few, 1), n_samples),
         Crossing("inputs in columns, odd", ((n + 1) * lanes - 1, few, 1), n_samples),
