@@ -13,7 +13,7 @@ from thresholds import CROSSED, THEMES, draw_network
 
 import fastbp
 from fastbp import engine, topology
-from fastbp.kernels import ahead, batch, gather, gradients, links, parts, stripes, tile
+from fastbp.kernels import ahead, batch, gather, gradients, links, parts, stripes, tile, tuning
 
 NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
 N_NETWORKS = 1000 if NIGHTLY else 60
