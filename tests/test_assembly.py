@@ -31,16 +31,7 @@ def loops_of_tiles(dtype):
     machine.INSTRUCTIONS == "FASTBP_REGISTERS" and not IS_NEON,
     reason="these instructions are not made for such registers",
 )
-@pytest.mark.parametrize(
-    "dtype",
-    [
-        pytest.param(
-            "float32",
-            marks=pytest.mark.xfail(IS_NEON, reason="stores by a mask of 4 lanes are too long to unroll", strict=False),
-        ),
-        "float64",
-    ],
-)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tiles_stay_in_registers(dtype):
     for n, loops in loops_of_tiles(dtype).items():
         assert loops, f"no loop with the products of 6 x {n}: the test would see nothing"

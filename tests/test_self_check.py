@@ -173,7 +173,7 @@ def test_new_code_that_is_wrong_is_not_used(tmp_path):
     lines = run_python(TRAIN, str(kept), package=package, **settings).splitlines()
     assert len(lines) == 3
     for n_wrong, n_packed, n_checks in (map(int, line.split()) for line in lines):
-        assert 1 <= n_wrong == n_packed < n_checks
+        assert 1 <= n_packed <= n_wrong < n_checks  # others have packed columns as well
 
 
 @pytest.mark.parametrize(("errors", "code", "words"), [((1e-16, 0.0), 0, "all right"), ((1.0, 0.0), 1, "1 WRONG")])
