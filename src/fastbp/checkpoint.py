@@ -160,8 +160,8 @@ class Checkpoint:
             )
         except OSError as error:
             warnings.warn(
-                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error.strerror}): training goes on, and "
-                f"the file is what it was.",
+                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error.strerror}): training goes on, "
+                f"and the file is what it was.",
                 RuntimeWarning,
                 stacklevel=2,
             )

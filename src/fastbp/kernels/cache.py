@@ -10,6 +10,9 @@ covers the stamp of all kernel sources, and that of the function's own file wher
 import contextlib
 import glob
 import hashlib
+import importlib.resources
+import importlib.util
+import marshal
 import os
 import pickle
 from functools import cache
@@ -28,16 +31,38 @@ CHECKSUM_BYTES = hashlib.sha256().digest_size
 @cache
 def package_stamp():
     """Hash of all kernel sources, and of what else changes the code made from them."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    if not sources:
+    found = sorted(sources())
+    if not found:
         raise RuntimeError("no kernel sources to tell old machine code by")
     versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
     versions += f", registers {REGISTER_BYTES} x {TILE_REGISTERS}, L2 cache {L2_BYTES}"
     digest = hashlib.sha256(versions.encode())
-    for path in sources:
-        source = path.read_bytes()
-        digest.update(f"; {path.name}, {len(source)} bytes: ".encode() + source)
+    for name, source in found:
+        digest.update(f"; {name}, {len(source)} bytes: ".encode() + source)
     return digest.digest()
+
+
+def sources():
+    """(name below the kernels' folder, content) of all kernel sources, also of those in a zip file."""
+    folder = Path(__file__).parent
+    yield from _sources_in(folder if folder.is_dir() else importlib.resources.files(__package__), "")
+
+
+def _sources_in(folder, prefix):
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _sources_in(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield prefix + item.name, item.read_bytes()
+
+
+def content_of(module):
+    """The file of a module, wherever Python loads it from; its code, where that is kept without a file."""
+    spec = importlib.util.find_spec(module)
+    try:
+        return spec.loader.get_data(spec.origin)
+    except OSError:
+        return marshal.dumps(spec.loader.get_code(module))
 
 
 def own_stamp(py_func):
@@ -46,7 +71,7 @@ def own_stamp(py_func):
     What it calls in further files outside of the kernels is not covered.
     """
     path = Path(py_func.__code__.co_filename)
-    return b"" if path.parent == Path(__file__).parent else hashlib.sha256(path.read_bytes()).digest()
+    return b"" if Path(__file__).parent in path.parents else hashlib.sha256(path.read_bytes()).digest()
 
 
 def _locator(name):
