@@ -1,6 +1,5 @@
 """Checks of what users pass in. Each error names the argument, what was expected and what came."""
 
-import difflib
 import operator
 import os
 import warnings
@@ -9,6 +8,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastbp import other_names
 
 Array = NDArray[Any]
 
@@ -23,8 +24,8 @@ def name_of(value: object, known: Iterable[str], argument: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a name, one of {', '.join(names)}; got {_describe(value)}")
     if value not in names:
-        nearest = difflib.get_close_matches(value, names, 1, 0.5)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        nearest = other_names.nearest(value, names)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
         raise ValueError(f"{argument} must be one of {', '.join(names)}; got {value!r}{hint}")
     return value
 
