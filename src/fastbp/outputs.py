@@ -160,7 +160,7 @@ def _place_of(path: str) -> Place:
     if stat.S_ISBLK(old.st_mode) or stat.S_ISSOCK(old.st_mode):
         _refuse(errno.EINVAL, "a disk or a socket is no file")
     place = Place(end, old, _descriptor_of(end))
-    if place.descriptor is None and not os.access(path, os.W_OK):
+    if place.descriptor is None and not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         _refuse(errno.EACCES)
     if place.replaced and _is_kept_from_us(place.folder, old):
         _refuse(errno.EPERM, "another user's file, in a folder in which only owners may replace theirs")
