@@ -242,9 +242,7 @@ def test_a_full_disk(tmp_path):
         path = tmp_path / "model.fastbp"
         net().save(path)
         before = path.read_bytes()
-        with pytest.raises(
-            OSError, match=r"path cannot be written: No space left on device: .*model"
-        ) as caught:
+        with pytest.raises(OSError, match=r"path cannot be written: No space left on device: .*model") as caught:
             fastbp.Network((100, 100, 10)).save(path)
         assert caught.value.errno == errno.ENOSPC
         assert path.read_bytes() == before

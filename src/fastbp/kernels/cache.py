@@ -70,28 +70,52 @@ def own_stamp(py_func):
 
     What it calls in further files outside of the kernels is not covered.
     """
-    path = Path(py_func.__code__.co_filename)
-    return b"" if Path(__file__).parent in path.parents else hashlib.sha256(path.read_bytes()).digest()
+    path = py_func.__code__.co_filename
+    return b"" if _is_kernel(path) else hashlib.sha256(Path(path).read_bytes()).digest()
 
 
-def _locator(name):
-    """Numba's class; up to 0.61 its name begins with an underscore."""
-    return getattr(caching, name, None) or getattr(caching, "_" + name)
+def _is_kernel(path):
+    """Whether a file is one of the kernels' sources."""
+    return Path(__file__).parent in Path(path).parents
 
 
-class _InHome(_locator("UserWideCacheLocator")):
-    """The user's cache directory, if there is a home: Numba would else make a folder named ~."""
+def _locator(name, is_there=lambda: True):
+    """Numba's class, also for files within a zip file: without its stamp of one file; ours is in `CodeFiles`.
 
-    @classmethod
-    def from_function(cls, py_func, py_file):
-        known = os.path.isabs(caching.AppDirs(appname="numba", appauthor=False).user_cache_dir)
-        return super().from_function(py_func, py_file) if known else None
+    Up to 0.61 the name begins with an underscore.
+    """
+    numbas = getattr(caching, name, None) or getattr(caching, "_" + name)
+
+    class Locator(numbas):
+        def get_source_stamp(self):
+            return None
+
+        @classmethod
+        def from_function(cls, py_func, py_file):
+            if not (is_there() and (_is_kernel(py_file) or os.path.exists(py_file))):
+                return None
+            locator = cls(py_func, py_file)
+            with contextlib.suppress(OSError):
+                locator.ensure_cache_path()
+                return locator
+            return None
+
+    return Locator
+
+
+def _has_home():
+    """Whether there is a home: Numba would else make a folder named ~."""
+    return os.path.isabs(caching.AppDirs(appname="numba", appauthor=False).user_cache_dir)
 
 
 class _Places(caching.CompileResultCacheImpl):
     """Where to keep machine code: the first of these that can be written to."""
 
-    _locator_classes = [_locator("UserProvidedCacheLocator"), _locator("InTreeCacheLocator"), _InHome]  # noqa: RUF012 - Numba's
+    _locator_classes = [  # noqa: RUF012 - Numba's
+        _locator("UserProvidedCacheLocator", lambda: config.CACHE_DIR),
+        _locator("InTreeCacheLocator"),
+        _locator("UserWideCacheLocator", _has_home),
+    ]
 
 
 class CodeFiles(caching.IndexDataCacheFile):
