@@ -166,7 +166,7 @@ USES = [
 
 NO_ARRAYS = [None, "abc", b"abc", {}, {1, 2}, object(), len, (x for x in X), np.array(object()), float]
 NO_NUMBERS = ["0.5", b"1", [0.5], {}, {0.5}, 1j, np.complex128(1), np.array([0.5]), np.array("1"), np.array(1j),
-              np.timedelta64(1), np.datetime64("2026-01-01"), datetime.timedelta(1), True, np.True_, object(),
+              np.timedelta64(1, "s"), np.datetime64("2026-01-01"), datetime.timedelta(1), True, np.True_, object(),
               len, np.ma.masked, NAN, INF, -INF, HUGE, -HUGE, decimal.Decimal("NaN"), -1, -5e-324]  # fmt: skip
 NO_INTEGERS = ["3", b"3", [3], {}, 1.0, 2.5, NAN, INF, np.float64(3), np.array([3]), np.array(3.0), 1j, True, np.True_,
                decimal.Decimal(3), fractions.Fraction(3), object(), len, -1, -HUGE, -(10**5000)]  # fmt: skip

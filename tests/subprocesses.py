@@ -1,6 +1,8 @@
 """Run Python code in a process of its own, where environment variables can still change what Numba does."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,24 @@ TESTS = Path(__file__).parent
 PACKAGE = Path(fastbp.__file__).parent.parent
 
 
+PATIENCE = 900  # seconds until a child counts as hung; on a machine busy with other things compiling takes minutes
+
+
 def run_python(code, *args, package=PACKAGE, **environment):
     """Run `code` with the package and the test modules on its path; return its standard output."""
     process = start_python(code, *args, package=package, **environment)
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout
+
+
+@contextlib.contextmanager
+def hearing_ctrl_c():
+    """Let this process and its children hear an interrupt, also where a shell has made them deaf to it: `pytest &`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def environment_of(package=PACKAGE, **environment):
@@ -38,6 +53,6 @@ def start_python(code, *args, package=PACKAGE, **environment):
         env=environment_of(package, **environment),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         check=False,
     )

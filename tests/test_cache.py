@@ -1,9 +1,11 @@
 """Machine code kept on disk: never stale, never damaged, and never needed."""
 
+import compileall
 import os
 import runpy
 import shutil
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -244,14 +246,60 @@ def test_without_sources_there_is_no_cache(tmp_path, monkeypatch):
 def test_what_the_stamp_depends_on(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "__file__", str(tmp_path / "cache.py"))
     stamp, stamps = cache.package_stamp.__wrapped__, []
-    for name, text in (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", "")):
+    (tmp_path / "below").mkdir()
+    files = (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", ""), ("below/a.py", ""), ("below/a.py", "x = 2"))
+    for name, text in files:
         (tmp_path / name).write_text(text)
         stamps.append(stamp())
+    (tmp_path / "below" / "a.py").rename(tmp_path / "below" / "b.py")
+    stamps.append(stamp())
     monkeypatch.setattr(cache.numba, "__version__", "another")
     stamps.append(stamp())
     monkeypatch.setattr(cache.config, "BOUNDSCHECK", "another")
     stamps.append(stamp())
     assert len(set(stamps)) == len(stamps)
+
+
+def test_the_stamp_covers_every_kernel():
+    folder = Path(cache.__file__).parent
+    found = dict(cache.sources())
+    assert found == {str(path.relative_to(folder).as_posix()): path.read_bytes() for path in folder.rglob("*.py")}
+    assert len(found) >= 50
+
+
+def zipped(package, target, suffix=".py"):
+    """Return the path of a zip file with the package's files of this suffix."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in package.rglob("*" + suffix):
+            archive.write(path, path.relative_to(package))
+    return target
+
+
+@pytest.mark.compiled_only
+def test_from_a_zip_file(tmp_path, package):
+    """It runs, keeps its machine code where NUMBA_CACHE_DIR says, and compiles anew what was edited."""
+    archive, folder = zipped(package, tmp_path / "fastbp.zip"), tmp_path / "cache"
+    assert one_relu(folder, archive) == (1.0, one_relu(tmp_path / "another", archive)[1])
+    assert one_relu(folder, archive) == (1.0, 0)
+    with (package / "fastbp" / "kernels" / "functions.py").open("a") as functions:
+        functions.write(ANOTHER_RELU)
+    zipped(package, archive)
+    value, n_compiled = one_relu(folder, archive)
+    assert value == 3.0
+    assert n_compiled > 0
+
+
+@pytest.mark.compiled_only
+def test_without_its_sources(tmp_path, package):
+    """A folder of .pyc files alone, and a zip file of them: each process compiles what it uses."""
+    compileall.compile_dir(package, quiet=2, legacy=True)
+    for path in package.rglob("*.py"):
+        path.unlink()
+    for place in (package, zipped(package, tmp_path / "fastbp.zip", ".pyc")):
+        value, n_compiled = one_relu(tmp_path / "cache", place)
+        assert value == 1.0
+        assert n_compiled > 0
+    assert not cached_files(tmp_path / "cache")
 
 
 TWINS = """

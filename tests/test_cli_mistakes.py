@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from cases import COMPILED
 from command_line import SHORT, changed, plants, refused, run, train_on_plants
-from subprocesses import start_python
+from subprocesses import hearing_ctrl_c, start_python
 
 import fastbp
 
@@ -225,12 +225,13 @@ def test_progress_on_a_terminal_and_interrupt(folder):
         "3000000",
     ]
     terminal, child_side = os.openpty()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=child_side,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
-    )
+    with hearing_ctrl_c():
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=child_side,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        )
     os.close(child_side)
     shown = _read_until(terminal, "samples/s", timeout=200)
     process.send_signal(signal.SIGINT)

@@ -164,7 +164,7 @@ def test_a_users_own_activation_function():
     X = np.random.default_rng(0).normal(size=(4, 3))
     T, Y, grad = np.ones((4, 2)), np.zeros((4, 2)), np.zeros(net.n_params)
     work = net.workspace()
-    work[plan.PLAN_SIZE :] = -1  # every byte set: NaN. What is not a unit's must not count: bump(0) is not 0
+    work[plan.WORDS :] = -1  # every byte set: NaN. What is not a unit's must not count: bump(0) is not 0
     forward_all(net.packed, X, Y, work)
     assert np.allclose(Y, net.forward(X), rtol=1e-12)
     E, expected = net.gradient(X, T)
@@ -177,7 +177,7 @@ def test_what_a_work_space_held_before_does_not_count(case):
     problem = draw(case)
     net, (X, T) = problem.net, arrays_of(problem)
     clean, spoiled = net.workspace(2)
-    spoiled[plan.PLAN_SIZE :] = -1  # NaN everywhere
+    spoiled[plan.WORDS :] = -1  # NaN everywhere
     results = []
     for work in (clean, spoiled):
         Y, D, grad = np.zeros_like(T), np.zeros_like(X), np.zeros(net.n_params)

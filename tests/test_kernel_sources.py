@@ -7,7 +7,7 @@ import pytest
 
 import fastbp
 
-KERNELS = sorted((Path(fastbp.__file__).parent / "kernels").glob("*.py"))
+KERNELS = sorted((Path(fastbp.__file__).parent / "kernels").rglob("*.py"))
 PRODUCTS = {"dot", "vdot", "inner", "matmul", "tensordot", "einsum", "linalg"}
 
 
@@ -22,6 +22,11 @@ def products_in(source):
         ):
             found.append(node.lineno)
     return found
+
+
+def test_all_kernels_are_looked_at():
+    assert len(KERNELS) >= 50
+    assert {"sample.py", "batch.py", "tile.py", "plan.py"} <= {path.name for path in KERNELS}
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)

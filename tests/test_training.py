@@ -51,7 +51,7 @@ def test_a_linear_network_finds_least_squares():
     X, T = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     net = fastbp.Network([4, 2], seed=0)
     net.fit(X, T, solver="rprop", epochs=200)
-    exact = np.linalg.lstsq(np.column_stack([X, np.ones(30)]), T)[0]
+    exact = np.linalg.lstsq(np.column_stack([X, np.ones(30)]), T, rcond=None)[0]
     assert np.allclose(net.weights[0].T, exact[:-1], atol=1e-3)
     assert np.allclose(net.biases[0], exact[-1], atol=1e-3)
 

@@ -1,6 +1,7 @@
 """The table of activation functions, each with its derivative, and a user's own ones."""
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -42,6 +43,10 @@ class Activation:
     Compiled code stays in memory, 3 MB for each pair of functions, until the process ends. Define `h` and
     `dh` once, not anew for each network; copies of an Activation share them.
 
+    What `h` and `dh` read from outside of themselves, globals and variables of a function around them, has for ever
+    the value that it had when a network of that dtype was first made with the Activation. After a change make a new
+    Activation, under another name; of functions that ``numba.njit`` has compiled, Numba keeps the first value.
+
     Examples
     --------
     >>> import math, fastbp
@@ -61,7 +66,7 @@ class Activation:
             if not callable(function):
                 raise TypeError(f"{argument} must be a function of one number; got {function!r}")
         self.name = name
-        self._functions = (h, dh)
+        self._functions: tuple[Scalar, ...] = (h, dh)
         self._compiled: dict[tuple[str, bool], tuple[int, Any]] = {}
 
     def __repr__(self) -> str:
@@ -106,7 +111,12 @@ class Activation:
 
     def _make(self, slope: bool) -> Any:
         """What is to be compiled for h, or h'."""
-        return _of_scalar(self._functions[slope], slope)
+        function = self._functions[slope]
+        return _of_scalar(function, slope, _read_by(function))
+
+    def is_same(self, other: "Activation") -> bool:
+        """Whether another one has the same name and the same functions, as a copy has."""
+        return self is other or (self.name == other.name and self._functions == other._functions)
 
 
 class BuiltIn(Activation):
@@ -114,6 +124,7 @@ class BuiltIn(Activation):
 
     def __init__(self, name: str, code: int) -> None:
         self.name, self.code = name, code
+        self._functions = ()
         self._compiled = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -127,10 +138,30 @@ class BuiltIn(Activation):
 
 
 @cache  # Numba never gives back the memory of compiled code, 3 MB: copies of an Activation compile nothing
-def _of_scalar(function: Scalar, slope: bool) -> Any:
-    """What is to be compiled for a user's h, or h'."""
+def _of_scalar(function: Scalar, slope: bool, _read: Hashable) -> Any:
+    """What is to be compiled for a user's h, or h'; anew if what it reads from outside has changed."""
     compiled = function if isinstance(function, numba.core.dispatcher.Dispatcher) else unkept(function)
     return codes.dh_of_scalar(compiled) if slope else codes.h_of_scalar(compiled)
+
+
+def _read_by(function: Scalar) -> Hashable:
+    """The values of the globals, and of the variables around it, that a function reads: Numba makes constants of them.
+
+    Values that cannot be compared are told apart by what they are in memory.
+    """
+    try:
+        found = inspect.getclosurevars(function)
+    except (TypeError, ValueError):  # compiled by Numba, or no function of Python
+        return None
+    values = {**found.globals, **found.nonlocals}
+    return tuple((name, _comparable(value)) for name, value in sorted(values.items()))
+
+
+def _comparable(value: object) -> Hashable:
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    simple = isinstance(value, int | float | complex | str | bytes | np.generic)
+    return (type(value), repr(value)) if simple or isinstance(value, tuple) else id(value)
 
 
 def _flat(a: Array) -> tuple[Array, tuple[int, ...]]:
@@ -213,4 +244,13 @@ def by_name(activations: object) -> dict[str, Activation]:
     for item in found:
         if not isinstance(item, Activation):
             raise TypeError(f"activations must hold Activation objects; got {item!r}")
+    check_names(found, "activations")
     return {item.name: item for item in found}
+
+
+def check_names(functions: Iterable[Activation], argument: str) -> None:
+    """Raise a ValueError if two functions have one name: a file, which holds the names alone, would swap them."""
+    known: dict[str, Activation] = {}
+    for function in functions:
+        if not known.setdefault(function.name, function).is_same(function):
+            raise ValueError(f"{argument} must have a name for each function; two different ones are {function.name!r}")

@@ -53,7 +53,7 @@ def _constants(calls: UserCalls) -> c_calls.Constants:
             f"cfunc is for networks whose units take at most {MAX_STACK_BYTES} bytes of the stack; got {n_bytes}"
         )
     return c_calls.Constants(
-        plan=calls.plan.ctypes.data,
+        plan=calls.plan_address,
         params=params.ctypes.data,
         n_params=params.size,
         n_inputs=int(calls.plan[plan.N_INPUTS]),

@@ -58,9 +58,10 @@ def check(path: object, every: object, resume: object) -> Settings | None:
             if given:
                 raise ValueError(f"{argument} needs a file: checkpoint must be a path; got None")
         return None
-    checked = files.check_path(path, "checkpoint")
-    if not os.access(checked.parent, os.W_OK):
-        raise ValueError(f"checkpoint must be in a folder that can be written to; got {os.fspath(checked)!r}")
+    try:
+        checked = files.check_writable(path, "checkpoint", only_files=True)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ValueError(f"checkpoint must be a file that can be written; got {path!r}: {error.strerror}") from error
     return Settings(checked, n_epochs, wants_resume)
 
 
@@ -94,7 +95,6 @@ class Checkpoint:
         self._training, self._identity = training, _identity(training, samples, held_out)
         self._state: State | None = None  # at the end of the last epoch, unless it is in the file
         self._written, self._cost, self._n_epochs = time.perf_counter(), 0.0, 0
-        files.remove_unfinished(self.path)
 
     def load(self) -> State | None:
         """What the file holds; None if there is no file."""
@@ -160,8 +160,8 @@ class Checkpoint:
             )
         except OSError as error:
             warnings.warn(
-                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error}): training goes on, and the "
-                f"file is what it was.",
+                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error.strerror}): training goes on, "
+                f"and the file is what it was.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -1,6 +1,6 @@
 """Checks of what users pass in. Each error names the argument, what was expected and what came."""
 
-import difflib
+import mmap
 import operator
 import os
 import warnings
@@ -10,8 +10,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp import memory, other_names
+
 Array = NDArray[Any]
 
+LARGE_COPY = 1 << 24  # bytes of a user's array from which on a copy of it is looked at
 LARGEST = 2**63 - 1  # of an integer that counts something
 # What float() may take, and what is no real number all the same.
 NOT_REAL = (bool, np.bool_, str, bytes, np.flexible, complex, np.complexfloating, np.datetime64, np.timedelta64)
@@ -23,8 +26,8 @@ def name_of(value: object, known: Iterable[str], argument: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a name, one of {', '.join(names)}; got {_describe(value)}")
     if value not in names:
-        nearest = difflib.get_close_matches(value, names, 1, 0.5)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        nearest = other_names.nearest(value, names)
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
         raise ValueError(f"{argument} must be one of {', '.join(names)}; got {value!r}{hint}")
     return value
 
@@ -116,6 +119,8 @@ def matrix(values: object, argument: str, n_columns: int, dtype: np.dtype, colum
 
 def finite(array: Array, argument: str, dtype: np.dtype) -> Array:
     """`array` as a C-contiguous one of `dtype`; an error names the first number that is not finite there."""
+    if array.nbytes >= LARGE_COPY and (array.dtype != dtype or not array.flags.c_contiguous):
+        _announce_copy(array, argument, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         converted = np.ascontiguousarray(array, dtype=dtype)
         if not converted.flags.aligned:
@@ -124,6 +129,27 @@ def finite(array: Array, argument: str, dtype: np.dtype) -> Array:
         if not np.isfinite(converted.sum()) and not np.isfinite(converted).all():
             _raise_not_finite(array, converted, argument)
     return converted
+
+
+def _announce_copy(array: Array, argument: str, dtype: np.dtype) -> None:
+    """Refuse a copy for which there is no memory; warn of one of a memory map, which was to be none."""
+    n_bytes = array.size * dtype.itemsize
+    memory.check_copy(n_bytes, argument, dtype.name)
+    if _is_mapped(array):
+        kind = f"of {array.dtype.name}" if array.dtype != dtype else "that is not C-contiguous"
+        warnings.warn(
+            f"{argument} is a memory map {kind}: its copy in {dtype.name} takes {n_bytes:,} bytes of memory. A "
+            f"C-contiguous map of {dtype.name} is read where it is; so is one of float32 by a network of that dtype",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether an array's numbers stand in a file."""
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(array, np.memmap | mmap.mmap)
 
 
 def _raise_not_finite(array: Array, converted: Array, argument: str) -> NoReturn:

@@ -15,24 +15,21 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbp import checks
 from fastbp.checks import Array
+from fastbp.outputs import StrPath, check_writable, replacing
 
-StrPath = str | os.PathLike[str]
+__all__ = ["StrPath", "check_writable", "replacing"]
 
 DIGEST_BYTES = 65  # hex digits and a line feed
 MAX_HEADER_BYTES = 1 << 24  # Python objects take some 30 times the room of their JSON
 MAX_REASON = 500  # characters of an error about it
-UNFINISHED = ".unfinished"  # ends the name of a file that is being written
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def write(path: StrPath, kind: Kind, header: dict[str, Any], arrays: Iterable[Ar
     TypeError, ValueError
         If `header` is nothing that JSON can hold, or too long.
     OSError
-        If the file cannot be written; no part of it is left.
+        If the file cannot be written; no part of it is left, see `replacing`.
     """
     line = json.dumps({"version": kind.version} | header, allow_nan=False).encode() + b"\n"
     if len(line) > MAX_HEADER_BYTES:
@@ -78,7 +75,8 @@ def write(path: StrPath, kind: Kind, header: dict[str, Any], arrays: Iterable[Ar
     checksum = hashlib.sha256()
     for piece in pieces:
         checksum.update(piece)
-    _replace_file(Path(path), [kind.magic, checksum.hexdigest().encode() + b"\n", *pieces])
+    with replacing(path) as file:
+        file.writelines([kind.magic, checksum.hexdigest().encode() + b"\n", *pieces])
 
 
 @contextlib.contextmanager
@@ -141,47 +139,3 @@ def list_of(header: dict[str, Any], key: str, most: int) -> list[Any]:
     if len(items) > most:
         raise ValueError(f"{key} must have at most {most:,} items; got {len(items):,}")
     return items
-
-
-def check_path(path: object, argument: str) -> Path:
-    """The path of a file that can be written: in a folder that is there, and no folder itself."""
-    checked = Path(checks.file_path(path, argument))
-    if not checked.parent.is_dir():
-        raise ValueError(f"{argument} must be in a folder that is there; got {str(checked)!r}")
-    if checked.is_dir() or not checked.name:
-        raise ValueError(f"{argument} must be a file; {str(checked)!r} is a folder")
-    return checked
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what writers of `path` left behind that were killed."""
-    with contextlib.suppress(OSError):
-        for other in list(path.parent.iterdir()):
-            if other.name.startswith(f".{path.name}.") and other.name.endswith(UNFINISHED):
-                other.unlink()
-
-
-def _replace_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write a temporary file beside `path`, then rename it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of(path))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode_of(path: Path) -> int:
-    """Permissions for the new file: those of the old one, or what the process gives new files."""
-    try:
-        return path.stat().st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

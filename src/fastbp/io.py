@@ -1,7 +1,7 @@
 """Model files: what the network is, as a line of JSON, then its parameters. See `files.py` for the format."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fastbp.topology import Topology, check_skip
 from fastbp.wiring import check_edges
 
 MODEL = files.Kind(b"fastbp model\n", "fastbp model", 1)
+Net = TypeVar("Net", bound=Network)
 MAX_LAYERS = 4096  # a network takes a time to build that grows with their square
 
 
@@ -77,8 +78,18 @@ def _graph_of(net: Network) -> tuple[dict[str, Any], list[Array]]:
     return header, [net.edges, codes, has_bias, net.edge_weights, biases]
 
 
-def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple[Network, dict[str, Any]]:
-    """Read what `save_network` wrote: (network, extra).
+@overload
+def load_network(path: StrPath, activations: Iterable[Activation] = ...) -> tuple[Network, dict[str, Any]]: ...
+
+
+@overload
+def load_network(path: StrPath, activations: Iterable[Activation], kind: type[Net]) -> tuple[Net, dict[str, Any]]: ...
+
+
+def load_network(
+    path: StrPath, activations: Iterable[Activation] = (), kind: type[Any] = Network
+) -> tuple[Any, dict[str, Any]]:
+    """Read what `save_network` wrote: (network of a class, extra).
 
     Raises
     ------
@@ -91,14 +102,11 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> tuple
         extra = contents.header["extra"]
         if not isinstance(extra, dict):
             raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
-        return _network_of(contents, known), extra
+        read = _graph_in if "n_edges" in contents.header else _layers_in
+        return read(contents, known, kind), extra
 
 
-def _network_of(contents: files.Contents, activations: dict[str, Activation]) -> Network:
-    return (_graph_in if "n_edges" in contents.header else _layers_in)(contents, activations)
-
-
-def _graph_in(contents: files.Contents, activations: dict[str, Activation]) -> Network:
+def _graph_in(contents: files.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
     header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     n_inputs, n_outputs = (checks.integer(header[key], key, minimum=1) for key in ("n_inputs", "n_outputs"))
@@ -120,14 +128,14 @@ def _graph_in(contents: files.Contents, activations: dict[str, Activation]) -> N
         raise ValueError("softmax is for the outputs")
     of_units = [functions[code] for code in codes]
     biased = has_bias[n_inputs:].tolist()
-    net = Parts(n_inputs, n_outputs, edges, of_units, biased, _loss(header), dtype).build(Network)
+    net = Parts(n_inputs, n_outputs, edges, of_units, biased, _loss(header), dtype).build(kind)
     if header["n_params"] != net.n_params:
         raise ValueError(f"{net.n_params} parameters were expected, the header says {header['n_params']}")
     net.edge_weights, net.unit_biases = contents.read(dtype, (n_edges,)), contents.read(dtype, (n_units,))
     return net
 
 
-def _layers_in(contents: files.Contents, activations: dict[str, Activation]) -> Network:
+def _layers_in(contents: files.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
     header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     sizes = [checks.integer(size, "sizes", minimum=1) for size in files.list_of(header, "sizes", MAX_LAYERS)]
@@ -145,7 +153,7 @@ def _layers_in(contents: files.Contents, activations: dict[str, Activation]) -> 
     functions = [_function(name, activations) for name in names]
     if any(function.code == SOFTMAX for function in functions[:-1]):
         raise ValueError("softmax is for the output layer")
-    return Network.assemble(topology, functions, _loss(header), dtype, contents.read(dtype, (topology.n_params,)))
+    return kind.assemble(topology, functions, _loss(header), dtype, contents.read(dtype, (topology.n_params,)))
 
 
 def _loss(header: dict[str, Any]) -> Loss:

@@ -38,6 +38,8 @@ from fastbp.kernels import plan
 from fastbp.kernels.packed import Packed
 from fastbp.kernels.user_calls import register_replace, register_run
 
+WRITTEN = ("y", "grad", "dx", "work")  # arguments that are written to
+
 
 def forward(packed: Packed, x: Array, y: Array, work: Array) -> None:
     """Write the outputs of a network for one sample to `y`.
@@ -166,6 +168,8 @@ def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
             raise TypeError(f"{function}: {name} must be a 1-D array of {dtypes[name]}; got {_describe(array)}")
         if not array.flags.c_contiguous:
             raise TypeError(f"{function}: {name} must be C-contiguous")
+        if name in WRITTEN and not array.flags.writeable:
+            raise TypeError(f"{function}: {name} must be writable; got a read-only array")
 
 
 def _describe(value: Any) -> str:

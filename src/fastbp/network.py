@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from fastbp import checks, initial, losses, memory
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
+from fastbp.attributes import constructor
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
 from fastbp.computing import ComputingNetwork
@@ -101,7 +102,7 @@ class Network(ComputingNetwork):
         for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
 
-    @classmethod
+    @constructor
     def from_edges(
         cls,
         n_inputs: int,
@@ -116,7 +117,7 @@ class Network(ComputingNetwork):
         dtype: Any = "float64",
         seed: int | None = None,
         n_units: int | None = None,
-    ) -> "Network":
+    ) -> Self:
         """A network of any connections without cycles.
 
         Parameters
@@ -341,15 +342,16 @@ class Network(ComputingNetwork):
 
         save_network(self, path)
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> "Network":
-        """A network from a file that `save` wrote.
+    @constructor
+    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
+        """A network from a file that `save` wrote; of a subclass, if that is asked.
 
         Parameters
         ----------
         path : str or path
         activations : iterable of Activation
-            The user's own ones that the file names. No code is stored in a file.
+            The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
+            has added.
 
         Raises
         ------
@@ -358,4 +360,4 @@ class Network(ComputingNetwork):
         """
         from fastbp.io import load_network
 
-        return load_network(path, activations)[0]
+        return load_network(path, activations, cls)[0]

@@ -1,12 +1,13 @@
 """`PackedNetwork`: layers, functions and flat parameters, and the views of them."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastbp import checks, threads
-from fastbp.activations import Activation
+from fastbp import attributes, checks, threads
+from fastbp.activations import Activation, check_names
 from fastbp.checks import Array
 from fastbp.describe import describe
 from fastbp.engine import SLOPES, Engine, aligned_zeros, filled_up
@@ -14,6 +15,7 @@ from fastbp.kernels.packed import NONE, Packed
 from fastbp.losses import Loss, resolve
 from fastbp.single_sample import FewSamples
 from fastbp.topology import Topology
+from fastbp.views import FixedCopy, ViewDict, ViewList
 from fastbp.wiring import Wiring
 from fastbp.work_spaces import UserCalls, Words
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 class PackedNetwork:
     """What a `Network` is, without what it does."""
+
+    engine: Engine
+    trainer: threads.OneTrainer
+    _user_calls: UserCalls | None
 
     @classmethod
     def assemble(
@@ -40,9 +46,20 @@ class PackedNetwork:
         net.params = params
         return net
 
+    def __setattr__(self, name: str, value: object) -> None:
+        attributes.check_settable(self, name)
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any] | None:
+        """What a user has added."""
+        return attributes.own_attributes(self) or None
+
+    def __setstate__(self, state: dict[str, Any] | None) -> None:
+        vars(self).update(state or {})
+
     def __reduce__(self) -> tuple[Any, ...]:
         parts = (self._topology, self._functions, self._loss, self._dtype, self.params.copy(), self._wiring)
-        return type(self).assemble, parts
+        return type(self).assemble, parts, self.__getstate__()
 
     def _build(
         self,
@@ -53,6 +70,7 @@ class PackedNetwork:
         wiring: Wiring | None = None,
     ) -> None:
         """Set every attribute; parameters are zero. `wiring`: of a network that was given by its edges."""
+        check_names(functions, "activation")
         self._topology, self._functions, self._loss, self._dtype = topology, functions, resolve(loss), dtype
         self._wiring, self._layer_wiring = wiring, wiring
         starts, links = topology.link_tables()
@@ -72,8 +90,8 @@ class PackedNetwork:
 
     def _run_with(self, packed: Packed, engine: Engine) -> None:
         """Set what runs the kernels."""
-        self._packed, self.engine, self.trainer = packed, engine, threads.OneTrainer()
-        self._user_calls: UserCalls | None = None
+        self._packed, self._user_calls = packed, None
+        vars(self).update(engine=engine, trainer=threads.OneTrainer())
 
     @cached_property
     def few_outputs(self) -> FewSamples:
@@ -160,23 +178,44 @@ class PackedNetwork:
 
     @property
     def weights(self) -> list[Array]:
-        """Views (n_out, n_in) of the weights into each layer from the one before; row j = what arrives at unit j."""
+        """Views (n_out, n_in) of the weights into each layer from the one before; row j = what arrives at unit j.
+
+        Write into them, or assign to items, or to all of them: the numbers are copied in.
+        """
         self._needs_layers("weights")
-        return [view for (i, k), view in zip(self._topology.pairs, self._block_views, strict=True) if k == i + 1]
+        pairs = zip(self._topology.pairs, self._block_views, strict=True)
+        return ViewList("weights", [view for (i, k), view in pairs if k == i + 1])
+
+    @weights.setter
+    def weights(self, values: Sequence[Array]) -> None:
+        self.weights[:] = values
 
     @property
     def skip_weights(self) -> dict[tuple[int, int], Array]:
-        """Views (n_out, n_in) of the weights that skip a layer, by (from_layer, to_layer)."""
+        """Views (n_out, n_in) of the weights that skip a layer, by (from_layer, to_layer); to be set as `weights`."""
+        return self._skip_views
+
+    @skip_weights.setter
+    def skip_weights(self, values: Mapping[tuple[int, int], Array]) -> None:
+        self._skip_views.fill(values)
+
+    @property
+    def _skip_views(self) -> ViewDict:
         self._needs_layers("skip_weights")
         pairs = zip(self._topology.pairs, self._block_views, strict=True)
-        return {pair: view for pair, view in pairs if pair[1] > pair[0] + 1}
+        return ViewDict("skip_weights", {pair: view for pair, view in pairs if pair[1] > pair[0] + 1})
 
     @property
     def biases(self) -> list[Array]:
-        """Views (n_units,) of the biases of each layer after the inputs; no items without biases."""
+        """Views (n_units,) of the biases of each layer after the inputs; no items without biases. Set as `weights`."""
         self._needs_layers("biases")
         starts = [start for start in self._topology.bias_offsets[:-1] if start != NONE]
-        return [self.params[start : start + size] for start, size in zip(starts, self.sizes[1:], strict=False)]
+        pairs = zip(starts, self.sizes[1:], strict=False)
+        return ViewList("biases", [self.params[start : start + size] for start, size in pairs])
+
+    @biases.setter
+    def biases(self, values: Sequence[Array]) -> None:
+        self.biases[:] = values
 
     @property
     def is_given_by_edges(self) -> bool:
@@ -203,12 +242,12 @@ class PackedNetwork:
 
         Of a network of layers: in the order of `params`, units numbered layer by layer, inputs first.
         """
-        return self.wiring.edges.copy()
+        return FixedCopy.of(self.wiring.edges.copy(), f"edges cannot be set: {attributes.OTHER_WAYS['edges']}")
 
     @property
     def edge_weights(self) -> Array:
-        """Weights of the connections in the order of `edges`, (n_edges,): a copy; assign to it to set them."""
-        return self._packed.params[self.wiring.places]
+        """Weights of the connections in the order of `edges`, (n_edges,): a copy; assign all of them to set them."""
+        return FixedCopy.of(self._packed.params[self.wiring.places], _all_at_once("edge_weights"))
 
     @edge_weights.setter
     def edge_weights(self, values: Array) -> None:
@@ -216,18 +255,19 @@ class PackedNetwork:
         self._packed.params[places] = checks.vector(values, "edge_weights", len(places), self.dtype)
 
     @property
-    def layer_units(self) -> list[Array]:
+    def layer_units(self) -> tuple[Array, ...]:
         """Numbers of the units of each layer, inputs first: the columns of what `activations` returns."""
         starts = zip(self._topology.first_units, self.sizes, strict=True)
-        return [self.wiring.units[first : first + size].copy() for first, size in starts]
+        units = [self.wiring.units[first : first + size].copy() for first, size in starts]
+        return tuple(FixedCopy.of(of_layer, "layer_units cannot be set: they follow from edges") for of_layer in units)
 
     @property
-    def unit_activations(self) -> list[Activation]:
+    def unit_activations(self) -> tuple[Activation, ...]:
         """Activation function of each unit after the inputs, by number."""
         functions = np.empty(self.n_units, object)
         for units, function in zip(self.layer_units[1:], self._functions, strict=True):
             functions[units] = function
-        return list(functions[self.n_inputs :])
+        return tuple(functions[self.n_inputs :])
 
     @property
     def unit_functions(self) -> tuple[str, ...]:
@@ -236,11 +276,11 @@ class PackedNetwork:
 
     @property
     def unit_biases(self) -> Array:
-        """Bias of each unit by number, NaN where it has none: (n_units,), a copy; assign to it to set them."""
+        """Bias of each unit by number, NaN where it has none: (n_units,), a copy; assign all of them to set them."""
         biases = np.full(self.n_units, np.nan, self.dtype)
         units, places = self._bias_places()
         biases[units] = self._packed.params[places]
-        return biases
+        return FixedCopy.of(biases, _all_at_once("unit_biases"))
 
     @unit_biases.setter
     def unit_biases(self, values: Array) -> None:
@@ -253,7 +293,8 @@ class PackedNetwork:
     @property
     def biased_units(self) -> Array:
         """Numbers of the units that have a bias, in ascending order."""
-        return np.sort(self._bias_places()[0])
+        units = np.sort(self._bias_places()[0])
+        return FixedCopy.of(units, "biased_units cannot be set: from_edges(..., bias=units) decides which they are")
 
     def _bias_places(self) -> tuple[Array, Array]:
         """(numbers of the units that have a bias, places of these in the parameters)."""
@@ -345,7 +386,18 @@ class PackedNetwork:
     def astype(self, dtype: Any) -> Self:
         """A copy with parameters of another dtype."""
         checked = checks.float_dtype(dtype)
-        return self.assemble(self._topology, self._functions, self._loss, checked, self.params, self._wiring)
+        parts = (self._topology, self._functions, self._loss, checked, self.params, self._wiring)
+        return type(self).assemble(*parts).with_attributes_of(self)
+
+    def with_attributes_of(self, other: "PackedNetwork") -> Self:
+        """The network itself, now with the attributes that a user has added to another one: shared, not copied."""
+        self.__setstate__(other.__getstate__())
+        return self
 
     def __repr__(self) -> str:
         return describe(self)
+
+
+def _all_at_once(name: str) -> str:
+    """What to do instead of an assignment to an item of a copy."""
+    return f"{name}[...] would change a copy: w = net.{name}.copy(); w[...] = ...; net.{name} = w"

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.activations import Activation
+from fastbp.attributes import constructor
 from fastbp.checks import Array
 from fastbp.kernels import activation as codes
 from fastbp.losses import Loss
@@ -64,12 +65,12 @@ def with_edges(net: Net, kept: Array) -> Net:
         net.n_inputs,
         net.n_outputs,
         net.edges[kept],
-        net.unit_activations,
+        list(net.unit_activations),
         has_bias[net.n_inputs :].tolist(),
         net.loss_function,
         net.dtype,
     )
-    sparse = parts.build(type(net))
+    sparse = parts.build(type(net)).with_attributes_of(net)
     sparse.edge_weights = net.edge_weights[kept]
     sparse.unit_biases = biases
     return sparse
@@ -162,7 +163,7 @@ class RewirableNetwork(PackedNetwork):
         """
         return with_edges(self, above(self, threshold))
 
-    @classmethod
+    @constructor
     def from_networkx(
         cls,
         G: "nx.DiGraph",

@@ -15,14 +15,15 @@ schedule : "constant", "inverse_scaling" or "cosine"
     eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, other_names
 from fastbp.checks import Array
 from fastbp.engine import aligned_zeros
 from fastbp.kernels import updates
@@ -152,15 +153,9 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
     if name != "rprop":
         schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
         power = checks.number(options.pop("power", 0.5), "power")
-    known = {option: rule for option, rule in kind.options.items() if option}
     for option in options:
-        all_known = [
-            *known,
-            *(["nesterov"] if name == "sgd" else []),
-            *(["schedule", "power"] if name != "rprop" else []),
-        ]
-        if option not in known:
-            _unknown(option, all_known, str(name))
+        if not option or option not in kind.options:
+            _unknown(option, _options_of(str(name)), str(name))
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -170,12 +165,27 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
     return Choice(str(name), kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
 
 
-def _unknown(option: str, known: list[str], solver: str) -> None:
-    """Raise the TypeError that a function raises for an unknown keyword, with the nearest known one."""
-    try:
-        checks.name_of(option, known, "option")
-    except ValueError as error:
-        raise TypeError(f"fit got an unexpected option for solver {solver!r}: {error}") from None
+def _options_of(solver: str) -> list[str]:
+    """Names of all options of a solver."""
+    own = [option for option in SOLVERS[solver].options if option]
+    return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
+
+
+def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
+    """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
+    from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
+
+    keywords = inspect.signature(Network.fit).parameters.values()
+    arguments = [keyword.name for keyword in keywords if keyword.kind is keyword.KEYWORD_ONLY]
+    others = [other for other in SOLVERS if option in _options_of(other)]
+    meant = other_names.nearest(option, [*known, *arguments])
+    if others:
+        hint = f", which is an option of solver {' and '.join(map(repr, others))}"
+    else:
+        hint = f"; did you mean {meant!r}?" if meant else ""
+    raise TypeError(
+        f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
+    )
 
 
 def _check_rate(learning_rate: LearningRate, name: object, schedule: str) -> LearningRate:

@@ -1,15 +1,15 @@
 """Plans and work spaces for calls from a user's compiled code: what `kernels/plan.py` reads."""
 
-import ctypes
+import weakref
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp import memory
 from fastbp.activations import Activation
-from fastbp.engine import ALIGNMENT, filled_up
-from fastbp.kernels import inside, inside_loops, plan
+from fastbp.engine import aligned_zeros, filled_up
+from fastbp.kernels import inside, inside_loops, plan, plan_table
 from fastbp.kernels.activation import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
@@ -30,6 +30,9 @@ BY_LOOPS = inside_loops.forward_loops, inside_loops.gradient_loops, inside_loops
 class UserCalls:
     """How a user's compiled code calls one network.
 
+    Its plan is in the process's table for as long as the network's table of layers lives, which every call is given:
+    so all copies of a work space are as good as itself. What the plan leads to is kept as long.
+
     Parameters
     ----------
     packed : Packed
@@ -46,12 +49,12 @@ class UserCalls:
     ) -> None:
         dtype, output = packed.params.dtype, int(packed.layers[-1, FUNCTION])
         kernels = BY_LOOPS if by_loops or not topology.is_layered else BY_REGISTERS
-        self.packed, self.plan = packed, np.zeros(plan.PLAN_SIZE, WORD)
-        self._kept = functions, _without_loss(packed, functions, topology)
+        self.packed = packed
+        without_loss = _without_loss(packed, functions, topology)
         self._n_values = filled_up(topology.n_units + len(packed.layers) * lanes_of(dtype), dtype)  # `place`, single.py
         self._n_stripe = max(inside.STRIPE_NUMBERS, int(packed.blocks[:, N_IN].max(initial=0))) + lanes_of(dtype)
-        words = self.plan
-        words[plan.STAMPED], words[plan.NETWORK] = plan.STAMP, packed.layers.ctypes.data
+        words = self.plan = np.zeros(plan_table.PLAN_SIZE, WORD)
+        words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, plan.WORDS + self.memory_words()
         words[[plan.N_INPUTS, plan.N_OUTPUTS, plan.N_PARAMS]] = (
             topology.sizes[0],
             topology.n_outputs,
@@ -66,13 +69,22 @@ class UserCalls:
             (plan.OUTGOING, packed.outgoing),
             (plan.STARTS, packed.starts),
             (plan.LINKS, packed.links),
-            (plan.INPUT_LAYERS, self._kept[1]),
+            (plan.INPUT_LAYERS, without_loss),
         ):
             words[place], words[place + 1] = table.ctypes.data, table.size
         words[plan.LOSS], words[plan.N_COMPUTED], words[plan.N_VALUES] = packed.loss, packed.n_computed, self._n_values
         words.view(np.float64)[plan.LOSS_OPTION] = packed.loss_option
         words[plan.DELTAS] = address_of_single_deltas(packed.loss, output, dtype)
         words[plan.SLOPES] = output not in (SOFTMAX, IDENTITY) and (packed.loss, output) not in CANONICAL
+        self._place = plan_table.add(words)
+        # All that the plan leads to but the layers: with these among them, they would live for ever.
+        kept = functions, without_loss, packed.blocks, packed.outgoing, packed.starts, packed.links
+        weakref.finalize(_owner_of(packed.layers), plan_table.remove, self._place, *kept).atexit = False
+
+    @property
+    def plan_address(self) -> int:
+        """Where the plan stands, for as long as `packed` lives."""
+        return int(plan_table.plan_address(self._place))
 
     def memory_words(self, *, with_gradient: bool = True) -> int:
         """int64 numbers of the memory behind a plan, in whole cache lines."""
@@ -81,15 +93,17 @@ class UserCalls:
         return plan.WORDS + n_numbers * dtype.itemsize // WORD.itemsize
 
     def work_spaces(self, n: int) -> Words:
-        """Work spaces (n, n_words). They keep alive what their addresses lead to."""
-        n_words = plan.PLAN_SIZE + self.memory_words()
-        buffer: Any = (ctypes.c_byte * (n * n_words * WORD.itemsize + ALIGNMENT))()
-        buffer.keeps = self
-        numbers = np.frombuffer(buffer, np.uint8)
-        start = -numbers.ctypes.data % ALIGNMENT
-        spaces: Words = numbers[start : start + n * n_words * WORD.itemsize].view(WORD).reshape(n, n_words)
-        spaces[:, : plan.PLAN_SIZE] = self.plan
+        """Work spaces (n, n_words)."""
+        n_words = int(self.plan[plan.N_WORDS])
+        memory.check(n * n_words * WORD.itemsize, "n", f"{n:,} work spaces of {n_words * WORD.itemsize:,} bytes")
+        spaces: Words = aligned_zeros((n, n_words), WORD)
+        spaces[:, [plan.STAMPED, plan.PLACE]] = plan.STAMP, self._place
         return spaces
+
+
+def _owner_of(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The array whose memory a view is of: it lives as long as any of them."""
+    return array if array.base is None else array.base
 
 
 def _differentiable(functions: Sequence[Activation]) -> bool:

@@ -14,7 +14,8 @@ from numba.core import cgutils
 from fastbp.kernels.compiling import OPTIONS, call_address, kernel
 from fastbp.kernels.intrinsics import intrinsic
 from fastbp.kernels.lanes import address, inlined, number, set_number, view, view_at
-from fastbp.kernels.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, PLAN_SIZE, Call
+from fastbp.kernels.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, Call
+from fastbp.kernels.plan_table import PLAN_SIZE
 
 
 @intrinsic

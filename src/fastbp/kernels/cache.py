@@ -10,6 +10,9 @@ covers the stamp of all kernel sources, and that of the function's own file wher
 import contextlib
 import glob
 import hashlib
+import importlib.resources
+import importlib.util
+import marshal
 import os
 import pickle
 from functools import cache
@@ -29,17 +32,39 @@ CHECKSUM_BYTES = hashlib.sha256().digest_size
 @cache
 def package_stamp():
     """Hash of all kernel sources, and of what else changes the code made from them."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    if not sources:
+    found = sorted(sources())
+    if not found:
         raise RuntimeError("no kernel sources to tell old machine code by")
     versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, boundscheck {config.BOUNDSCHECK}"
     versions += f", own passes {not why_not_own_passes()}"
     versions += f", registers {REGISTER_BYTES} x {TILE_REGISTERS}, L2 cache {L2_BYTES}"
     digest = hashlib.sha256(versions.encode())
-    for path in sources:
-        source = path.read_bytes()
-        digest.update(f"; {path.name}, {len(source)} bytes: ".encode() + source)
+    for name, source in found:
+        digest.update(f"; {name}, {len(source)} bytes: ".encode() + source)
     return digest.digest()
+
+
+def sources():
+    """(name below the kernels' folder, content) of all kernel sources, also of those in a zip file."""
+    folder = Path(__file__).parent
+    yield from _sources_in(folder if folder.is_dir() else importlib.resources.files(__package__), "")
+
+
+def _sources_in(folder, prefix):
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _sources_in(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield prefix + item.name, item.read_bytes()
+
+
+def content_of(module):
+    """The file of a module, wherever Python loads it from; its code, where that is kept without a file."""
+    spec = importlib.util.find_spec(module)
+    try:
+        return spec.loader.get_data(spec.origin)
+    except OSError:
+        return marshal.dumps(spec.loader.get_code(module))
 
 
 def own_stamp(py_func):
@@ -47,28 +72,52 @@ def own_stamp(py_func):
 
     What it calls in further files outside of the kernels is not covered.
     """
-    path = Path(py_func.__code__.co_filename)
-    return b"" if path.parent == Path(__file__).parent else hashlib.sha256(path.read_bytes()).digest()
+    path = py_func.__code__.co_filename
+    return b"" if _is_kernel(path) else hashlib.sha256(Path(path).read_bytes()).digest()
 
 
-def _locator(name):
-    """Numba's class; up to 0.61 its name begins with an underscore."""
-    return getattr(caching, name, None) or getattr(caching, "_" + name)
+def _is_kernel(path):
+    """Whether a file is one of the kernels' sources."""
+    return Path(__file__).parent in Path(path).parents
 
 
-class _InHome(_locator("UserWideCacheLocator")):
-    """The user's cache directory, if there is a home: Numba would else make a folder named ~."""
+def _locator(name, is_there=lambda: True):
+    """Numba's class, also for files within a zip file: without its stamp of one file; ours is in `CodeFiles`.
 
-    @classmethod
-    def from_function(cls, py_func, py_file):
-        known = os.path.isabs(caching.AppDirs(appname="numba", appauthor=False).user_cache_dir)
-        return super().from_function(py_func, py_file) if known else None
+    Up to 0.61 the name begins with an underscore.
+    """
+    numbas = getattr(caching, name, None) or getattr(caching, "_" + name)
+
+    class Locator(numbas):
+        def get_source_stamp(self):
+            return None
+
+        @classmethod
+        def from_function(cls, py_func, py_file):
+            if not (is_there() and (_is_kernel(py_file) or os.path.exists(py_file))):
+                return None
+            locator = cls(py_func, py_file)
+            with contextlib.suppress(OSError):
+                locator.ensure_cache_path()
+                return locator
+            return None
+
+    return Locator
+
+
+def _has_home():
+    """Whether there is a home: Numba would else make a folder named ~."""
+    return os.path.isabs(caching.AppDirs(appname="numba", appauthor=False).user_cache_dir)
 
 
 class _Places(caching.CompileResultCacheImpl):
     """Where to keep machine code: the first of these that can be written to."""
 
-    _locator_classes = [_locator("UserProvidedCacheLocator"), _locator("InTreeCacheLocator"), _InHome]  # noqa: RUF012 - Numba's
+    _locator_classes = [  # noqa: RUF012 - Numba's
+        _locator("UserProvidedCacheLocator", lambda: config.CACHE_DIR),
+        _locator("InTreeCacheLocator"),
+        _locator("UserWideCacheLocator", _has_home),
+    ]
 
 
 class CodeFiles(caching.IndexDataCacheFile):

@@ -1,26 +1,35 @@
-"""The call from a user's compiled function to a kernel of `inside.py`, through an address in a work space.
+"""The call from a user's compiled function to a kernel of `inside.py`, through an address in a plan.
 
-All that a user's function contains of fastbp stands in this file. The function may be kept on disk longer
-than the file stays as it is: so each work space carries a stamp of the file, which a call compares.
+All that a user's function contains of fastbp stands in this file and in `plan_table.py`. The function may be kept on
+disk longer than they stay as they are: so each work space carries a stamp of the two, which a call compares.
+
+A work space is believed in nothing: its plan is looked up, and compared with the network that is called.
 """
 
 import hashlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels import cache, plan_table
 from fastbp.kernels.compiling import call_address, kernel
-from fastbp.kernels.lanes import Integers, Numbers, address, inlined, lanes, number, size_of, view_at
+from fastbp.kernels.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.machine import REGISTER_BYTES
 from fastbp.kernels.packed import NONE
+from fastbp.kernels.plan_table import MAX_PLANS, PLAN_SIZE, table
 
-STAMP = int.from_bytes(hashlib.sha256(Path(__file__).read_bytes()).digest()[:7])
+STAMP = int.from_bytes(hashlib.sha256(b"".join(map(cache.content_of, (__name__, plan_table.__name__)))).digest()[:7])
 
-# What a work space begins with, its *plan*: int64. First what this file reads
+# A work space: int64. What it begins with; from the next cache line on its memory, E_n as a float64 and, from the
+# next cache line on, what the kernels make of it.
+STAMPED, PLACE = range(2)  # STAMP, and the number of its plan
+CACHE_LINE = 64  # bytes
+WORDS = CACHE_LINE // 8
+
+# A plan: int64. First what this file reads
 (
-    STAMPED,  # STAMP
     NETWORK,  # address of the table of layers: which network it is for
+    N_WORDS,  # of its work spaces
     N_INPUTS,
     N_OUTPUTS,
     N_PARAMS,
@@ -47,11 +56,6 @@ STAMP = int.from_bytes(hashlib.sha256(Path(__file__).read_bytes()).digest()[:7])
     INPUT_LAYERS,  # the layers without a canonical pair: delta of the outputs gets its h' whatever the loss is
     _INPUT_LAYERS_SIZE,
 ) = range(26)
-PLAN_SIZE = 32
-
-# Behind the plan, the memory: E_n as a float64; from the next cache line on, what the kernels make of it.
-CACHE_LINE = 64  # bytes
-WORDS = CACHE_LINE // 8
 
 
 class Call(NamedTuple):
@@ -95,58 +99,74 @@ def loss_option_of(plan):
 
 
 @kernel
-def call_of(passed):
-    """The call, once what was passed has been looked at."""
+def plan_of(passed):
+    """The plan that a work space names; a ValueError unless it is one of the network that is called."""
     inlined()
     work = passed.work
-    size = (size_of(work) - PLAN_SIZE) // WORDS * per_line(passed.params)
-    memory = view_at(passed.params, address(work) + PLAN_SIZE * 8, size)
-    return Call(work, memory, passed.params, passed.x, passed.given, passed.out)
-
-
-@kernel
-def check(passed):
-    """Raise a ValueError unless the work space is the network's, and x and the parameters have its sizes."""
-    inlined()
-    work = passed.work
-    if size_of(work) <= PLAN_SIZE:
+    if size_of(work) <= WORDS:
         raise ValueError("work must be what net.workspace() returns")
     if number(work, STAMPED) != STAMP:
         raise ValueError(
-            "work must come from the version of fastbp that this function was compiled with; if it was kept on disk, "
-            "by cache=True, remove it there"
+            "work must come from net.workspace(), and from the version of fastbp that this function was compiled with; "
+            "if it was kept on disk, by cache=True, remove it there"
         )
-    if number(work, NETWORK) != address(passed.layers):
+    place = number(work, PLACE)
+    if place < 0 or place >= MAX_PLANS:
         raise ValueError("work must be the work space of the network in packed")
-    if size_of(passed.params) < number(work, N_PARAMS):
+    plan = shift(table(), place * PLAN_SIZE)
+    if number(plan, NETWORK) != address(passed.layers):
+        raise ValueError("work must be the work space of the network in packed")
+    if size_of(work) < number(plan, N_WORDS):
+        raise ValueError("work must be a whole work space, as net.workspace() returns it")
+    return plan
+
+
+@kernel
+def check(passed, plan):
+    """Raise a ValueError unless x and the parameters have the network's sizes."""
+    inlined()
+    if size_of(passed.params) < number(plan, N_PARAMS):
         raise ValueError("params must be as many as the network has")
-    if size_of(passed.x) != number(work, N_INPUTS):
+    if size_of(passed.x) != number(plan, N_INPUTS):
         raise ValueError("x must have as many numbers as the network has inputs")
+
+
+@kernel
+def call_of(passed, plan):
+    """The call, once what was passed has been looked at."""
+    inlined()
+    work = passed.work
+    size = (number(plan, N_WORDS) - WORDS) // WORDS * per_line(passed.params)
+    memory = view_at(passed.params, address(work) + WORDS * 8, size)
+    own_plan = view_at(np.int64, address(plan), PLAN_SIZE)
+    return Call(own_plan, memory, passed.params, passed.x, passed.given, passed.out)
 
 
 @kernel
 def run_forward(passed):
     """y = outputs of the network."""
     inlined()
-    check(passed)
-    if size_of(passed.out) != number(passed.work, N_OUTPUTS):
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.out) != number(plan, N_OUTPUTS):
         raise ValueError("y must have as many numbers as the network has outputs")
-    call_address(number(passed.work, FORWARD), call_of(passed))
+    call_address(number(plan, FORWARD), call_of(passed, plan))
 
 
 @kernel
 def run_gradient(passed):
     """Add dE_n/dparams to grad; return E_n."""
     inlined()
-    check(passed)
-    if size_of(passed.given) != number(passed.work, N_OUTPUTS):
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.given) != number(plan, N_OUTPUTS):
         raise ValueError("t must have as many numbers as the network has outputs")
-    if size_of(passed.out) != number(passed.work, N_PARAMS):
+    if size_of(passed.out) != number(plan, N_PARAMS):
         raise ValueError("grad must have as many numbers as the network has parameters")
-    if number(passed.work, GRADIENT) == NONE:
+    if number(plan, GRADIENT) == NONE:
         raise ValueError("gradient needs activation functions with a derivative; 'threshold' has none")
-    call = call_of(passed)
-    call_address(number(passed.work, GRADIENT), call)
+    call = call_of(passed, plan)
+    call_address(number(plan, GRADIENT), call)
     return number(error_of(call.memory), 0)
 
 
@@ -154,11 +174,12 @@ def run_gradient(passed):
 def run_input_gradient(passed):
     """dx = v^T dy/dx."""
     inlined()
-    check(passed)
-    if size_of(passed.given) != number(passed.work, N_OUTPUTS):
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.given) != number(plan, N_OUTPUTS):
         raise ValueError("v must have as many numbers as the network has outputs")
-    if size_of(passed.out) != number(passed.work, N_INPUTS):
+    if size_of(passed.out) != number(plan, N_INPUTS):
         raise ValueError("dx must have as many numbers as the network has inputs")
-    if number(passed.work, INPUT_GRADIENT) == NONE:
+    if number(plan, INPUT_GRADIENT) == NONE:
         raise ValueError("input_gradient needs activation functions with a derivative; 'threshold' has none")
-    call_address(number(passed.work, INPUT_GRADIENT), call_of(passed))
+    call_address(number(plan, INPUT_GRADIENT), call_of(passed, plan))

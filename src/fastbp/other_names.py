@@ -1,0 +1,89 @@
+"""What users of other libraries call what fastbp has: for errors, where the nearest name would be a wrong one."""
+
+import difflib
+from collections.abc import Iterable
+
+_CALLED = {
+    # arguments
+    "learning_rate": "lr eta step_size learning_rate_init initial_learning_rate rate",
+    "epochs": "epoch n_epochs num_epochs nb_epoch nb_epochs max_epochs max_iter n_iter iterations n_iterations",
+    "progress": "verbose verbosity show disp display progress_bar show_progress",
+    "validation": "validation_split validation_data validation_fraction validation_set val val_data val_split eval_set",
+    "patience": "early_stopping n_iter_no_change early_stopping_rounds max_fail",
+    "l2": "weight_decay alpha l2_reg l2_regularization reg_lambda lambda_ lambd decay ridge",
+    "l1": "l1_reg l1_regularization lasso reg_alpha",
+    "solver": "optimizer optimiser algorithm trainer trainf method training_function",
+    "batch_size": "batch batchsize minibatch mini_batch minibatch_size mini_batch_size",
+    "callback": "callbacks",
+    "sample_weight": "sample_weights weight weights class_weight",
+    "seed": "random_state random_seed rng",
+    "n_threads": "n_jobs num_threads threads num_workers workers",
+    "dropout": "drop dropout_rate drop_rate p_drop",
+    "checkpoint": "checkpoint_path save_path ckpt",
+    "schedule": "learning_rate_schedule lr_schedule lr_scheduler scheduler",
+    "tol": "tolerance min_delta",
+    "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape",
+    "activation": "activations activation_function hidden_activation transfer transf",
+    "output": "output_activation out_activation last_activation",
+    "init": "initializer kernel_initializer weight_init initialisation initialization",
+    "bias": "use_bias fit_intercept biases",
+    "skip": "skip_connections shortcuts residual",
+    "beta_1": "beta1 b1 betas",
+    "beta_2": "beta2 b2",
+    "epsilon": "eps",
+    "nesterov": "nesterovs_momentum use_nesterov",
+    # losses
+    "squared_error": "mse mean_squared_error l2_loss mseloss quadratic least_squares squared_loss",
+    "absolute_error": "mae mean_absolute_error l1_loss l1loss",
+    "cross_entropy": "categorical_crossentropy categorical_cross_entropy crossentropy crossentropyloss "
+    "sparse_categorical_crossentropy softmax_cross_entropy nll log_loss",
+    "binary_cross_entropy": "bce bceloss binary_crossentropy bce_with_logits bcewithlogitsloss logistic_loss",
+    "huber": "smooth_l1 huber_loss smoothl1loss",
+    "quantile": "pinball pinball_loss quantile_loss",
+    "poisson": "poisson_nll poissonnllloss poisson_loss",
+    # activation functions
+    "logistic": "sigmoid sigm logsig expit",
+    "identity": "linear none purelin",
+    "tanh": "tansig hyperbolic_tangent",
+    "relu": "rectifier rectified_linear poslin",
+    "leaky_relu": "lrelu leaky leakyrelu",
+    "silu": "swish",
+    "gaussian": "gauss rbf radbas",
+    "threshold": "step heaviside hardlim binary_step",
+    "sin": "sine",
+    "exp": "exponential",
+    # solvers and schedules
+    "sgd": "momentum gradient_descent gd backprop backpropagation incremental vanilla traingd",
+    "rprop": "irprop trainrp resilient",
+    "rmsprop": "rms",
+    "inverse_scaling": "invscaling inverse_time",
+    "cosine": "cosine_annealing cosine_decay",
+    # initial weights
+    "glorot_uniform": "xavier xavier_uniform glorot",
+    "glorot_normal": "xavier_normal",
+    "he_uniform": "kaiming_uniform he kaiming",
+    "he_normal": "kaiming_normal",
+    "zeros": "zero",
+    # how a batch is added up
+    "mean": "average avg",
+}  # fmt: skip
+_CANONICAL = {other: name for name, others in _CALLED.items() for other in others.split()}
+
+
+def canonical(name: str) -> str:
+    """fastbp's name for what another library calls `name`; else `name`, in fastbp's way of writing."""
+    plain = _plain(name)
+    return _CANONICAL.get(plain, plain)
+
+
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
+    """The one of the `known` names that is meant, if any comes near."""
+    names = list(known)
+    if canonical(name) in names:
+        return canonical(name)
+    found = difflib.get_close_matches(_plain(name), names, 1, cutoff)
+    return found[0] if found else None
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
