@@ -7,18 +7,19 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
+from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
-from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of
+from fastbp.estimators.compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from fastbp.estimators.labels import FLOATS, decode, encode, fit_binarizer, labels_of, refuse_no_times
 from fastbp.estimators.network import TRAINABLE, name_of
 
 
@@ -115,7 +116,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPClassifier":
         """Train the network.
 
@@ -138,7 +139,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         return self
 
     @available_if(BaseMLP._check_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train for one epoch, from where the last call stopped.
 
@@ -155,12 +156,13 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         """
         if self.class_weight == "balanced":
             raise ValueError("class_weight 'balanced' is not supported for partial_fit, which sees no whole data set")
-        if _check_partial_fit_first_call(self, classes):
+        if check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        refuse_no_times(X)
         X, y = validate_data(
             self,
             X,
@@ -309,7 +311,7 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPRegressor":
         """Train the network.
 
@@ -332,13 +334,14 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         return self
 
     @available_if(BaseMLP._check_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train for one epoch, from where the last call stopped; the parameters are those of `fit`."""
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        refuse_no_times(X)
         X, y = validate_data(
             self,
             X,
@@ -349,6 +352,8 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
             dtype=(np.float64, np.float32),
             reset=reset,
         )
+        y = checks.numeric(y, "y")
+        y = checks.finite(y, "y", y.dtype if y.dtype in FLOATS else np.dtype(np.float64))
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _targets(self, y: Array, dtype: np.dtype, incremental: bool) -> Array:
