@@ -127,7 +127,7 @@ class ComputingNetwork(RewirableNetwork):
 
     def _check_inputs(self, X: Array) -> CheckedSamples:
         """The user's inputs, checked and converted, with empty arrays for what is not there."""
-        return gate.samples(self.engine.gate.port, X)
+        return gate.inputs(self.engine.gate.port, X)
 
     def _values(self, samples: CheckedSamples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""

@@ -125,7 +125,7 @@ class CheckedSamples:
 def samples(
     port: Port,
     X: Any,
-    T: Any = None,
+    T: Any,
     sample_weight: Any = None,
     *,
     names: Names = NETWORK,
@@ -138,8 +138,7 @@ def samples(
     ----------
     port : Port
     X : array (n_samples, n_inputs)
-    T : array (n_samples, n_outputs), or (n_samples,) for one output, optional
-        Without, the samples are good for outputs only.
+    T : array (n_samples, n_outputs), or (n_samples,) for one output
     sample_weight : array (n_samples,), optional
     names : Names
         What the user calls them.
@@ -155,15 +154,18 @@ def samples(
     """
     dtype = port.dtype
     x = _matrix(X, names.x, port.n_inputs, dtype, "inputs", are_finite)
-    if T is None:
-        return CheckedSamples(
-            port, batch.Samples(x, np.empty((0, port.n_outputs), dtype), np.empty(0, dtype), NO_ORDER), _PASSED
-        )
     t = _matrix(T, names.t, port.n_outputs, dtype, "outputs", are_finite)
     if len(t) != len(x):
         raise ValueError(f"{names.t} must have as many samples as {names.x}, {len(x)}; got {len(t)}")
     weight = checks.sample_weights(sample_weight, names.weight, len(x), dtype, signed=signed)
     return CheckedSamples(port, batch.Samples(x, t, weight, NO_ORDER), _PASSED)
+
+
+def inputs(port: Port, X: Any, *, are_finite: bool = False) -> CheckedSamples:
+    """`samples` without targets: good for outputs only."""
+    x = _matrix(X, "X", port.n_inputs, port.dtype, "inputs", are_finite)
+    nothing = np.empty((0, port.n_outputs), port.dtype)
+    return CheckedSamples(port, batch.Samples(x, nothing, nothing.reshape(-1), NO_ORDER), _PASSED)
 
 
 def _matrix(values: Any, name: str, n_columns: int, dtype: np.dtype, columns: str, is_finite: bool) -> Array:

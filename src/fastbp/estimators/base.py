@@ -38,6 +38,11 @@ _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
+def dense(X: Any) -> Any:
+    """A sparse matrix as an array; anything else as it is."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
 class BaseMLP(HoldsNetwork, BaseEstimator):
     """Base class of `MLPClassifier` and `MLPRegressor`."""
 
@@ -186,12 +191,11 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         self.best_loss_ = None if self.early_stopping else np.inf
 
     def _samples(
-        self, X: Any, targets: Array | None, weight: Array | None, port: Port | None = None, names: Names = ESTIMATOR
+        self, X: Any, targets: Array, weight: Array | None, port: Port | None = None, names: Names = ESTIMATOR
     ) -> CheckedSamples:
         """The arrays as kernels take them, a sparse X made dense. scikit-learn has looked for what is not finite."""
-        dense = X.toarray() if sparse.issparse(X) else X
         samples = gate.samples(
-            port or self.network_.engine.gate.port, dense, targets, weight, names=names, are_finite=True, signed=True
+            port or self.network_.engine.gate.port, dense(X), targets, weight, names=names, are_finite=True, signed=True
         )
         gate.check_weighted(samples, names.weight)
         return samples
@@ -277,7 +281,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
 
     def _inputs(self, X: Any) -> CheckedSamples:
-        return self._samples(X, None, None)
+        return gate.inputs(self.network_.engine.gate.port, dense(X), are_finite=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
