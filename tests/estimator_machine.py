@@ -18,6 +18,15 @@ from sklearn.base import clone
 
 import fastbp
 
+
+def half_square(a):
+    return 0.5 * a * a
+
+
+def itself(a):
+    return a
+
+
 # Parameters that scikit-learn has as well, and values that make sense
 COMMON = {
     "activation": ["relu", "tanh", "logistic", "identity"],
@@ -44,7 +53,7 @@ COMMON = {
     "hidden_layer_sizes": [(3,), (), (4, 2), 5, [2, 3]],
 }
 # Those that it has not, or not with such values; the first is its own
-SQUARE = fastbp.Activation("square", lambda a: 0.5 * a * a, lambda a: a)
+SQUARE = fastbp.Activation("square", half_square, itself)
 OWN = {
     "activation": ["relu", "gelu", SQUARE, "softplus"],
     "solver": ["adam", "rmsprop", "rprop"],
@@ -100,7 +109,7 @@ H = {  # h, by name: said once more
     "exp": np.exp,
     "softplus": lambda a: np.logaddexp(0, a),
     "softmax": lambda a: softmax(a, axis=1),
-    "square": lambda a: 0.5 * a * a,
+    "square": half_square,
     "gelu": lambda a: a * ndtr(a),
 }  # fmt: skip
 

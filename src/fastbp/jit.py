@@ -153,6 +153,8 @@ def with_params(packed: Packed, params: Array) -> Packed:
 
 # ---------------------------------------------------------------------------- called from Python
 
+WRITTEN = ("y", "grad", "dx", "work")  # the arguments that the functions write to
+
 
 def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
     """What is checked by their types when a user's function is compiled."""
@@ -166,6 +168,10 @@ def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
             raise TypeError(f"{function}: {name} must be a 1-D array of {dtypes[name]}; got {_describe(array)}")
         if not array.flags.c_contiguous:
             raise TypeError(f"{function}: {name} must be C-contiguous")
+        if name in WRITTEN and not array.flags.writeable:
+            raise ValueError(
+                f"{function}: {name} must be writable, it is read-only: pass an array of your own, or a copy"
+            )
 
 
 def _describe(value: Any) -> str:

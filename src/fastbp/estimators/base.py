@@ -26,8 +26,6 @@ from fastbp.training import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
-LEARNT = ("n_features_in_", "feature_names_in_", "classes_", "_label_binarizer")  # before anything is trained
-
 MAX_VALID = 1024
 _VALID: set[Any] = set()  # parameters that were found valid, see `_validate_params`
 _SIMPLE = {bool, int, float, str, type(None)}
@@ -102,30 +100,11 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
-        sizes = hidden_sizes(self.hidden_layer_sizes)
-        check_callbacks(self.callback, "a function of the estimator, or a list of them")
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        with self._unchanged_if_refused():
-            X, targets = self._checked(X, y, incremental, reset=first_pass)
-            if not first_pass:
-                self._update_for_training(len(sizes) + 2)
-            port = self._port_of(X, targets, first_pass)
-            samples = self._samples(X, targets, self._weights(X, y, sample_weight, incremental), port)
-            held_out = self._evaluation_set(eval_set, port)
         with random_state(self.random_state) as random:
-            if first_pass:
-                self.n_outputs_ = port.n_outputs
-                self._initialize([port.n_inputs, *sizes, port.n_outputs], X.dtype, random)
-            if self.network_.dtype != port.dtype:  # as SciPy computes, and scikit-learn then
-                self._set_network(self.network_.astype(port.dtype), self._recipe)
-            self._begin_validation(eval_set)
+            with self._unchanged_if_refused():
+                training = self._prepare(X, y, sample_weight, eval_set, incremental, random)
             with self.network_.trainer.training():
-                if self.solver == "lbfgs":
-                    LBFGSTraining(self, self.network_, samples, held_out).run()
-                else:
-                    StochasticTraining(self, self.network_, samples, held_out, random).run(incremental=incremental)
+                training.run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
@@ -133,17 +112,46 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
             )
         return self
 
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, random: RandomState
+    ) -> LBFGSTraining | StochasticTraining:
+        """All arguments checked, and the training that they ask for."""
+        sizes = self._check_parameters(incremental)
+        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, targets = self._checked(X, y, reset=first_pass, learns=not (self.warm_start or incremental))
+        if not first_pass:
+            self._update_for_training(len(sizes) + 2)
+        port = self._port_of(X, targets, first_pass)
+        samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
+        held_out = self._evaluation_set(eval_set, port)
+        if first_pass:
+            self.n_outputs_ = port.n_outputs
+            self._initialize([port.n_inputs, *sizes, port.n_outputs], X.dtype, random)
+        if self.network_.dtype != port.dtype:  # as SciPy computes, and scikit-learn then
+            self._set_network(self.network_.astype(port.dtype), self._recipe)
+        self._begin_validation(eval_set)
+        if self.solver == "lbfgs":
+            return LBFGSTraining(self, self.network_, samples, held_out)
+        return StochasticTraining(self, self.network_, samples, held_out, random)
+
+    def _check_parameters(self, incremental: bool) -> list[int]:
+        """What scikit-learn's check of parameters leaves; returns the sizes of the hidden layers."""
+        if incremental:  # of an estimator that is fitted scikit-learn does not check them
+            self._validate_params()
+            if self.early_stopping:
+                raise ValueError("partial_fit does not support early_stopping=True")
+        check_callbacks(self.callback, "a function of the estimator, or a list of them")
+        return hidden_sizes(self.hidden_layer_sizes)
+
     @contextmanager
     def _unchanged_if_refused(self) -> Iterator[None]:
-        """What was learnt of features and classes stays as it was if an argument is refused."""
-        known = self.__dict__
-        before = {name: known[name] for name in LEARNT if name in known}
+        """No attribute changes if an argument is refused."""
+        before = dict(self.__dict__)
         try:
             yield
         except Exception:
-            for name in LEARNT:
-                known.pop(name, None)
-            known.update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
 
     def _port_of(self, X: Any, targets: Array, first_pass: bool) -> Port:
@@ -153,8 +161,12 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         port = Port(X.shape[1], targets.shape[1], X.dtype) if first_pass else self.network_.engine.gate.port
         return port._replace(dtype=np.dtype(np.float64)) if self.solver == "lbfgs" else port
 
-    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        """(X, targets), as scikit-learn checks them; X may be sparse."""
+    def _checked(self, X: Any, y: Any, *, reset: bool, learns: bool, evaluates: bool = False) -> tuple[Any, Array]:
+        """(X, targets), as scikit-learn checks them; X may be sparse.
+
+        `reset`, `learns`: the columns, and the classes, are those of this table from now on. `evaluates`: not all
+        classes have to be there.
+        """
         kinds = "iub" if isinstance(self, ClassifierMixin) else "iuf"
         if is_plain(X, y, kinds) and (reset or self._knows_width(X)):
             if reset:
@@ -162,7 +174,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
                 self.__dict__.pop("feature_names_in_", None)
         else:
             X, y = self._validate(X, y, reset)
-        targets = self._targets(y, X.dtype, incremental)
+        targets = self._targets(y, X.dtype, learns, evaluates)
         return X, targets.reshape(-1, 1) if targets.ndim == 1 else targets
 
     def _knows_width(self, X: Array) -> bool:
@@ -170,7 +182,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         known = vars(self)
         return known.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in known
 
-    def _weights(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
+    def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         """Weights of the samples, or None."""
         return None if sample_weight is None else np.asarray(check_sample_weight(sample_weight, X))
 
@@ -206,7 +218,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
             return None
         if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
             raise ValueError(f"eval_set must be (X, y) or (X, y, sample_weight); got {eval_set!r}")
-        X, targets = self._checked(eval_set[0], eval_set[1], incremental=True, reset=False)
+        X, targets = self._checked(eval_set[0], eval_set[1], reset=False, learns=False, evaluates=True)
         weight = np.asarray(check_sample_weight(eval_set[2], X)) if len(eval_set) == 3 else None
         return self._samples(X, targets, weight, port, ESTIMATOR.of("eval_set "))
 

@@ -109,8 +109,8 @@ class LBFGSTraining:
             estimator._no_improvement_count = 0
         self.watched = bool(held_out is not None or self.watch.callbacks or estimator.progress)
 
-    def run(self) -> None:
-        """Minimise."""
+    def run(self, *, incremental: bool = False) -> None:
+        """Minimise; not for `incremental` training, which scikit-learn has refused."""
         from fastbp.progress import bar
 
         est, objective = self.estimator, self.objective
