@@ -225,7 +225,7 @@ def test_no_weight_at_all():
         lambda: classifier(class_weight={0: 0.0, 1: 0.0}).fit(X, CLASSES),
         lambda: regressor(early_stopping=True).fit(X, Y, np.eye(100)[3]),
     ):
-        with pytest.raises(ValueError, match="(?i)sample.weight"):
+        with pytest.raises(ValueError, match=r"(?i)sample.weight"):
             call()
 
 
