@@ -32,7 +32,7 @@ REFUSED = (ValueError, TypeError, AttributeError)
 # Arrays in the place of (n, m) ones, and whether they are right
 BAD = {
     "width": lambda X: np.hstack([X, X[:, :1]]),
-    "1-D": lambda X: X.ravel()[: X.size - 1] if X.size > 1 else X.reshape(1, 1, 1),
+    "1-D": lambda X: X.ravel()[:-1] if X.shape[1] > 1 else X[None],
     "3-D": lambda X: X[None],
     "NaN": lambda X: np.full_like(X, np.nan),
     "None": lambda X: np.full(X.shape, None),
