@@ -22,6 +22,7 @@ def run(machine):
 @pytest.mark.skipif(not COMPILED, reason="minutes in plain Python")
 def test_estimators():
     pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
     from estimator_machine import EstimatorMachine
 
     run(EstimatorMachine)

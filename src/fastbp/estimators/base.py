@@ -150,7 +150,8 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         try:
             yield
         except Exception:
-            self.__dict__.clear()
+            for name in set(self.__dict__).difference(before):
+                del self.__dict__[name]
             self.__dict__.update(before)
             raise
 
