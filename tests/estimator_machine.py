@@ -131,8 +131,8 @@ def table(seed, n_samples, n_features, task):
 
 
 def fits(n_outputs, n_of_network, task):
-    """Whether targets go with a network: of two classes with one of three classes as well, two of which they are."""
-    return n_outputs == n_of_network or (n_of_network == 3 and task in ("two", "one label"))
+    """Whether targets go with a network: classes with any that is not one of two labels, which alone has two outputs."""
+    return n_of_network != 2 if task in ("two", "three", "one label") else n_outputs == n_of_network
 
 
 def outcome(call):

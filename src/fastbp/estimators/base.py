@@ -259,8 +259,8 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         if (
             views is not None
             and "feature_names_in_" not in known
-            and views.hold(self.coefs_, self.intercepts_)
-            and known["activation"] is self._recipe.activation
+            and views.hold(known["coefs_"], known["intercepts_"])
+            and known["activation"] is known["_recipe"].activation
         ):
             outputs = self.network_.few_outputs(X)
             if outputs is not None:
