@@ -137,7 +137,7 @@ def use_estimators(seed, at_end):
             {}, {"solver": "lbfgs"}, {"early_stopping": True}, {"batch_size": 3, "dropout": 0.3}, {"solver": "sgd"},
             {"solver": "rprop"}, {"loss": "quantile"}, {"skip": "all"}, {"shuffle": False, "batch_size": 7},
         ):  # fmt: skip
-            estimator = fastbp.MLPRegressor((7, 3), max_iter=2, random_state=0, **options)
+            estimator = fastbp.MLPRegressor(hidden_layer_sizes=(7, 3), max_iter=2, random_state=0, **options)
             estimator.fit(X, y, weight, eval_set=eval_set)
             estimator.predict(X), estimator.predict(X[:1]), estimator.gradient_(X)
             classes = (np.arange(n_samples) % 3).astype(np.int64)

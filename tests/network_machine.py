@@ -14,15 +14,24 @@ from scipy.special import ndtr
 
 import fastbp
 
+
+def half_square(a):
+    return 0.5 * a * a
+
+
+def itself(a):
+    return a
+
+
 H = {
     "tanh": np.tanh,
     "relu": lambda a: np.maximum(a, 0),
     "identity": lambda a: a,
     "logistic": lambda a: 1 / (1 + np.exp(-np.clip(a, -700, 700))),
     "gelu": lambda a: a * ndtr(a),
-    "own": lambda a: 0.5 * a * a,
+    "own": half_square,
 }
-OWN = fastbp.Activation("own", lambda a: 0.5 * a * a, lambda a: a)
+OWN = fastbp.Activation("own", half_square, itself)
 FUNCTIONS = ["tanh", "relu", "identity", "logistic", "gelu", OWN]
 LOSSES = ["squared_error", "absolute_error", "huber", "sse", fastbp.Loss("quantile", quantile=0.9)]
 EDGES = [(0, 2), (1, 2), (0, 3), (2, 3), (1, 4), (3, 4), (2, 5), (3, 5), (0, 5)]

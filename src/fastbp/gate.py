@@ -229,12 +229,12 @@ class Gate:
             If it belongs to a network with another number of parameters.
         """
         state, expected = solver.state, (N_MOMENTS[solver.kind], self._packed.params.size)
-        if np.shape(state) != expected:
+        if state.shape != expected:
             raise ValueError(
-                f"the solver's state must have shape {expected}, numbers for each parameter; got {np.shape(state)}: "
+                f"the solver's state must have shape {expected}, numbers for each parameter; got {state.shape}: "
                 "it belongs to another network"
             )
-        options, decay = np.shape(solver.options), np.shape(solver.decay)
+        options, decay = solver.options.shape, solver.decay.shape
         if options != (N_OPTIONS,) or decay != (N_DECAYS,) or not 0 <= solver.n_weights <= expected[1]:
             raise ValueError(
                 f"the solver must have {N_OPTIONS} options, {N_DECAYS} decays and up to {expected[1]} weights; got "

@@ -1,7 +1,5 @@
 """What the two estimators share: fitting, outputs, weights, pickling."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -101,8 +99,12 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
         with random_state(self.random_state) as random:
-            with self._unchanged_if_refused():
+            before = dict(self.__dict__)
+            try:
                 training = self._prepare(X, y, sample_weight, eval_set, incremental, random)
+            except Exception:
+                self._set_back(before)
+                raise
             with self.network_.trainer.training():
                 training.run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
@@ -143,17 +145,11 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         check_callbacks(self.callback, "a function of the estimator, or a list of them")
         return hidden_sizes(self.hidden_layer_sizes)
 
-    @contextmanager
-    def _unchanged_if_refused(self) -> Iterator[None]:
-        """No attribute changes if an argument is refused."""
-        before = dict(self.__dict__)
-        try:
-            yield
-        except Exception:
-            for name in set(self.__dict__).difference(before):
-                del self.__dict__[name]
-            self.__dict__.update(before)
-            raise
+    def _set_back(self, before: dict[str, Any]) -> None:
+        """Undo what a refused call has done to the attributes."""
+        for name in set(self.__dict__).difference(before):
+            del self.__dict__[name]
+        self.__dict__.update(before)
 
     def _port_of(self, X: Any, targets: Array, first_pass: bool) -> Port:
         """What the network takes, or will take when it is made."""
