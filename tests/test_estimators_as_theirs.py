@@ -61,6 +61,8 @@ REFUSED = {
     "all weights 0, lbfgs": lambda L: regressor(L, solver="lbfgs").fit(X, Y, np.zeros(100)),
     "text to predict from": lambda L: regressor(L).fit(X, Y).predict(X.astype(str)),
     "dates as classes": lambda L: classifier(L).fit(X, CLASSES.astype("M8[s]")),
+    "classes missing, warm start": lambda L: classifier(L, warm_start=True).fit(X, CLASSES).partial_fit(X, CLASSES * 0),
+    "classes missing": lambda L: classifier(L).fit(X, CLASSES).partial_fit(X, CLASSES * 0),
     "dates to fit": lambda L: regressor(L).fit(X.astype("M8[s]"), Y),
 }
 
