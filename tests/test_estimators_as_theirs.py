@@ -40,7 +40,7 @@ def kind_of_error(call):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             call()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ZeroDivisionError) as error:  # the last for weights of 0, by scikit-learn 1.7.0
         return TypeError if isinstance(error, TypeError) else ValueError
     return None
 
