@@ -92,7 +92,7 @@ class SamplesIntoLanes:
         rng = np.random.default_rng(0)
         net = Network((n_inputs, 30, 10), dtype=dtype, seed=0)
         X, T = rng.standard_normal((5000, n_inputs)), rng.standard_normal((5000, 10))
-        samples = net.check_samples(X, T)._replace(order=rng.permutation(5000))
+        samples = net.check_samples(X, T).ordered(rng.permutation(5000)).arrays
         self.arguments = net.packed, samples, net.engine.memory(200), 200
         gather(*self.arguments)
 

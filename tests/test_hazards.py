@@ -93,7 +93,7 @@ def test_settings_reach_compiled_code_as_arguments(monkeypatch):
         monkeypatch.setattr(engine, "min_chunk", lambda topology, dtype, fewest=fewest: fewest)
         net, X, T, _ = draw(case)
         memory = net.engine.memory(400)
-        run_job(net.packed, net.check_samples(X, T), memory, GRADIENT, 0, X)
+        run_job(net.packed, net.check_samples(X, T).arrays, memory, GRADIENT, 0, X)
         used.append(np.count_nonzero(memory.errors))
     assert used == [6, 3]
 

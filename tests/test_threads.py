@@ -95,7 +95,7 @@ def test_only_one_caller_launches_threads(monkeypatch):
 def test_kernels_let_other_threads_run():
     """No thread is made to give up the interpreter's lock here: another counts only while a kernel has let it go."""
     net, X, T, _ = draw(Case((30, 60, 60, 2), "tanh", n_samples=20_000))
-    samples, memory = net.check_samples(X, T), net.engine.memory(20_000)
+    samples, memory = net.check_samples(X, T).arrays, net.engine.memory(20_000)
     net.gradient(X, T)
     counted, over = [0], threading.Event()
 

@@ -200,7 +200,7 @@ def test_words_that_were_written_over(changes, name):
 
 GUARDED = """
 import numpy as np
-from guarded import before_a_guard
+from guarded import guarded
 from test_work_spaces import NETWORKS, arrays_of, run_all
 from fastbp import jit
 
@@ -208,10 +208,10 @@ rng, n_refused = np.random.default_rng(0), 0
 for dtype in ("float64", "float32"):
     for name, make in NETWORKS.items():
         net = make(dtype)
-        packed = jit.with_params(net.packed, before_a_guard(net.params))
-        arrays = [before_a_guard(array) for array in arrays_of(net)]
+        packed = jit.with_params(net.packed, guarded(net.params, at_end=True))
+        arrays = [guarded(array, at_end=True) for array in arrays_of(net)]
         work = net.workspace()
-        run_all(packed, *arrays, before_a_guard(work))
+        run_all(packed, *arrays, guarded(work, at_end=True))
         assert np.allclose(arrays[2], net.forward(arrays[0][None])[0], atol=1e-6)
         cuts = [work[:n] for n in {1, 8, 9, 31, 32, 33, 60, work.size // 2, work.size - 8, work.size - 1}]
         spoiled = [work.copy() for _ in range(200)]
@@ -219,7 +219,7 @@ for dtype in ("float64", "float32"):
             space[rng.integers(3)] += rng.choice([rng.integers(-2**63, 2**63 - 1), -1, 1, 2**18, -2**62])
         for space in [*cuts, *spoiled]:
             try:
-                run_all(packed, *arrays, before_a_guard(space))
+                run_all(packed, *arrays, guarded(space, at_end=True))
             except ValueError:
                 n_refused += 1
 print(n_refused > 1000)
@@ -249,7 +249,7 @@ def test_arrays_that_cannot_be_written(function, name):
     work = net.workspace()
     for array, argument in ((given[-1], name), (work, "work")):
         array.flags.writeable = False
-        with pytest.raises(TypeError, match=f"^{function}: {argument} must be writable; got a read-only array$"):
+        with pytest.raises(ValueError, match=f"^{function}: {argument} must be writable, it is read-only"):
             getattr(jit, function)(net.packed, *given, work)
         array.flags.writeable = True
     for array in given[:-1]:  # what is only read may be read-only

@@ -22,7 +22,7 @@ from fastbp import checks, files
 from fastbp.checks import Array
 
 if TYPE_CHECKING:
-    from fastbp.kernels.batch import Samples
+    from fastbp.gate import CheckedSamples
     from fastbp.network import Network
     from fastbp.training import Training
 
@@ -82,13 +82,13 @@ class Checkpoint:
     ----------
     training : Training
         With its network, options and the number of samples that it trains on.
-    samples : Samples
+    samples : CheckedSamples
         All samples, as the user gave them.
-    held_out : Samples or None
+    held_out : CheckedSamples or None
         The user's set for validation.
     """
 
-    def __init__(self, training: "Training", samples: "Samples", held_out: "Samples | None") -> None:
+    def __init__(self, training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> None:
         settings = training.options.checkpoint
         assert settings is not None
         self.path, self._every = settings.path, settings.every
@@ -248,7 +248,7 @@ def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) ->
             raise ValueError("order must be a permutation of the samples")
 
 
-def _identity(training: "Training", samples: "Samples", held_out: "Samples | None") -> dict[str, Any]:
+def _identity(training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> dict[str, Any]:
     """What must be the same for the run to be the same, as it comes back from JSON."""
     options = training.options
     given: dict[str, Any] = options.solver.description()
@@ -276,7 +276,7 @@ def _description(net: "Network") -> dict[str, Any]:
     }
 
 
-def _digests(samples: "Samples", prefix: str = "") -> dict[str, str]:
+def _digests(samples: "CheckedSamples", prefix: str = "") -> dict[str, str]:
     arrays = {"X": samples.x, "T": samples.t, "sample_weight": samples.weight}
     return {prefix + name: _digest(array) for name, array in arrays.items()}
 

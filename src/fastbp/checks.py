@@ -183,7 +183,7 @@ def rows(values: object, argument: str, shape: tuple[int, int], dtype: np.dtype,
 
 def warn_unless_finite(values: Array, what: str) -> None:
     """Warn the caller of a method's caller of results that are infinite or not a number, as NumPy does."""
-    if not _are_finite(values):
+    if not are_finite(values):
         warnings.warn(
             f"{what} are not finite everywhere: {values.dtype.name} cannot hold what these weights, inputs and "
             f"targets make. Inputs and targets of about 1 may help, or float64",
@@ -192,18 +192,18 @@ def warn_unless_finite(values: Array, what: str) -> None:
         )
 
 
-def _are_finite(values: Array) -> bool:
+def are_finite(values: Array) -> bool:
     """Whether all numbers are. Their sum tells in half the time, unless it overflows: 1 % of a gradient of 128 MB."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
-def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype) -> Array:
-    """Weights of the samples, none negative; an empty array for None."""
+def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtype, *, signed: bool = False) -> Array:
+    """Weights of the samples, none negative unless they are `signed`; an empty array for None."""
     if values is None:
         return np.empty(0, dtype)
     weights = vector(values, argument, n_samples, dtype)
-    if (weights < 0).any():
+    if not signed and (weights < 0).any():
         n = int(np.argmax(weights < 0))
         raise ValueError(f"{argument} must not be negative; {argument}[{n}] is {weights[n]}")
     return weights

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 
-from fastbp import checks, threads
+from fastbp import checks, gate, threads
 from fastbp.checks import Array
+from fastbp.gate import NETWORK, CheckedSamples
 from fastbp.kernels import activation as codes
 from fastbp.kernels import batch
 from fastbp.losses import check_targets
 from fastbp.rewiring import RewirableNetwork
-
-NO_ORDER = np.empty(0, np.int64)
 
 
 class ComputingNetwork(RewirableNetwork):
@@ -119,24 +118,20 @@ class ComputingNetwork(RewirableNetwork):
 
     def check_samples(
         self, X: Array, T: Array, sample_weight: Array | None = None, *, prefix: str = ""
-    ) -> batch.Samples:
+    ) -> CheckedSamples:
         """The user's arrays, checked and converted; `prefix` stands before their names in messages."""
-        x = checks.matrix(X, prefix + "X", self.n_inputs, self.dtype, "inputs")
-        t = checks.matrix(T, prefix + "T", self.n_outputs, self.dtype, "outputs")
-        if len(t) != len(x):
-            raise ValueError(f"{prefix}T must have as many samples as {prefix}X, {len(x)}; got {len(t)}")
-        check_targets(self._loss.name, t, prefix + "T")
-        weight = checks.sample_weights(sample_weight, prefix + "sample_weight", len(x), self.dtype)
-        return batch.Samples(x, t, weight, NO_ORDER)
+        names = NETWORK.of(prefix)
+        samples = gate.samples(self.engine.gate.port, X, T, sample_weight, names=names)
+        check_targets(self._loss.name, samples.t, names.t)
+        return samples
 
-    def _check_inputs(self, X: Array) -> batch.Samples:
+    def _check_inputs(self, X: Array) -> CheckedSamples:
         """The user's inputs, checked and converted, with empty arrays for what is not there."""
-        x = checks.matrix(X, "X", self.n_inputs, self.dtype, "inputs")
-        return batch.Samples(x, np.empty((0, self.n_outputs), self.dtype), np.empty(0, self.dtype), NO_ORDER)
+        return gate.inputs(self.engine.gate.port, X)
 
-    def _values(self, samples: batch.Samples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
+    def _values(self, samples: CheckedSamples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""
-        out = np.empty((len(samples.x), n_columns), self.dtype)
+        out = np.empty((len(samples), n_columns), self.dtype)
         kind = batch.DELTA if with_delta else batch.FORWARD
         self.engine.run(samples, kind, first_unit=first_unit, out=out)
         checks.warn_unless_finite(out, "delta of units" if with_delta else "values of units")
@@ -145,11 +140,11 @@ class ComputingNetwork(RewirableNetwork):
     def _input_gradient(self, x: Array, v: Array, n_threads: int | None) -> Array:
         """sum_k v_k dy_k/dx_i, (n_samples, n_inputs), of arrays that are checked."""
         out = np.empty_like(x)
-        samples = batch.Samples(x, v, np.empty(0, self.dtype), NO_ORDER)
+        samples = gate.samples(self.engine.gate.port, x, v, are_finite=True)
         self.engine.run(samples, batch.INPUT_DELTA, out=out, n_threads=n_threads)
         return out
 
-    def _sums(self, samples: batch.Samples, kind: int, n_threads: int | None = None) -> tuple[float, Array]:
+    def _sums(self, samples: CheckedSamples, kind: int, n_threads: int | None = None) -> tuple[float, Array]:
         """The error of all samples; and its gradient, if that is the job."""
         error, gradient = self.engine.run(samples, kind, n_threads=n_threads)
         if kind == batch.GRADIENT:

@@ -16,6 +16,7 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp import threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
+from fastbp.gate import CheckedSamples, Gate, Port
 from fastbp.kernels.activation import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
 from fastbp.kernels.batch import (
     DELTA,
@@ -24,9 +25,7 @@ from fastbp.kernels.batch import (
     GRADIENT,
     INPUT_DELTA,
     Memory,
-    Samples,
     parallel_address,
-    run_job,
     stride_of,
     work_on_chunk,
     worker_address,
@@ -142,6 +141,7 @@ class Engine:
 
     def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
         self._packed, self._topology, self._functions = packed, topology, functions
+        self.gate = Gate(packed, Port(topology.n_inputs, topology.n_outputs, packed.params.dtype))
         self._linked = 0
         for function in functions:
             if function.code == CUSTOM:  # what cannot be compiled is reported when a network is made
@@ -166,7 +166,7 @@ class Engine:
         engine = type(self).__new__(type(self))
         vars(engine).update(vars(self))
         vars(engine).pop("for_inputs", None)
-        engine._packed = packed
+        engine._packed, engine.gate = packed, Gate(packed, self.gate.port)
         return engine
 
     def link(self, level: int) -> None:
@@ -205,8 +205,8 @@ class Engine:
                 row[LINKS_GRADIENT] = address_of_products(dtype)
 
     @cached_property
-    def for_inputs(self) -> Packed:
-        """The network with a loss whose derivative by y are the targets, and no canonical pair: for INPUT_DELTA."""
+    def for_inputs(self) -> Gate:
+        """For INPUT_DELTA: the network with a loss whose derivative by y are the targets, and no canonical pair."""
         self.link(SLOPES)
         dtype, layers = self._dtype, self._packed.layers.copy()
         output = int(layers[-1, FUNCTION])
@@ -219,7 +219,7 @@ class Engine:
             layers[-1, DH_ADDRESS] = address_of_softmax_slope(dtype)
         elif output not in IN_KERNELS:
             layers[-1, DH_ADDRESS] = self._functions[-1].address(dtype, slope=True)
-        return self._packed._replace(layers=layers, loss=LINEAR)
+        return Gate(self._packed._replace(layers=layers, loss=LINEAR), self.gate.port)
 
     def n_chunks(self, n_samples: int) -> int:
         """Chunks into which so many samples are cut."""
@@ -285,7 +285,7 @@ class Engine:
 
     def run(
         self,
-        samples: Samples,
+        samples: CheckedSamples,
         kind: int,
         *,
         first_unit: int = 0,
@@ -298,13 +298,13 @@ class Engine:
         """
         check_new_code(self._dtype)
         self.link(LEVELS[kind])
-        n_samples, most = len(samples.x), self.most_samples(kind)
+        n_samples, most = len(samples), self.most_samples(kind)
         if n_samples <= most:
             return self._run(samples, kind, first_unit, samples.x if out is None else out, n_threads)
         error, gradient = 0.0, np.zeros(self._n_params if kind == GRADIENT else 0, self._dtype)
         for start in range(0, n_samples, most):
             stop = start + most
-            part = Samples(samples.x[start:stop], samples.t[start:stop], samples.weight[start:stop], samples.order)
+            part = samples.part(start, stop)
             part_out = part.x if out is None else out[start:stop]
             part_error, part_gradient = self._run(part, kind, first_unit, part_out, n_threads)
             error += part_error
@@ -317,20 +317,20 @@ class Engine:
         return max(self.part_size, MIN_GRADIENT_PART if kind == GRADIENT else MIN_PART)
 
     def _run(
-        self, samples: Samples, kind: int, first_unit: int, out: Array, n_threads: int | None
+        self, samples: CheckedSamples, kind: int, first_unit: int, out: Array, n_threads: int | None
     ) -> tuple[float, Array]:
         """`run` in one compiled call."""
-        n_samples, with_gradient = len(samples.x), kind == GRADIENT
-        packed = self.for_inputs if kind == INPUT_DELTA else self._packed
+        n_samples, with_gradient = len(samples), kind == GRADIENT
+        gate = self.for_inputs if kind == INPUT_DELTA else self.gate
         most = self.most_threads(n_samples) if with_gradient else self.n_chunks(n_samples)
         with threads.limit(n_threads, most) as n_used:
             memory = self.take((n_samples, n_used, with_gradient))
-            error = run_job(packed, samples, memory, kind, first_unit, out)
+            error = gate.run_job(samples, memory, kind, first_unit, out)
         gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
         if with_gradient and (_is_small(memory) or len(memory.grads) > 1):
             gradient = gradient.copy()  # of a large network this would take a tenth of the time
         self.give_back((n_samples, n_used, with_gradient), memory)
-        return float(error), gradient
+        return error, gradient
 
     def take(self, size: Size) -> Memory:
         """A kept work space of this size, or else a new one: as of `memory`, with what was computed there last."""

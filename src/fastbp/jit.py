@@ -155,6 +155,8 @@ def with_params(packed: Packed, params: Array) -> Packed:
 
 # ---------------------------------------------------------------------------- called from Python
 
+WRITTEN = ("y", "grad", "dx", "work")  # the arguments that the functions write to
+
 
 def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
     """What is checked by their types when a user's function is compiled."""
@@ -169,7 +171,9 @@ def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
         if not array.flags.c_contiguous:
             raise TypeError(f"{function}: {name} must be C-contiguous")
         if name in WRITTEN and not array.flags.writeable:
-            raise TypeError(f"{function}: {name} must be writable; got a read-only array")
+            raise ValueError(
+                f"{function}: {name} must be writable, it is read-only: pass an array of your own, or a copy"
+            )
 
 
 def _describe(value: Any) -> str:

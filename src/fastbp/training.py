@@ -12,7 +12,8 @@ from fastbp import checks, dropout, initial, threads
 from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
 from fastbp.engine import check_new_code
-from fastbp.kernels import batch, epochs
+from fastbp.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
+from fastbp.kernels import batch, epochs, updates
 from fastbp.kernels.online import OnlineMemory
 from fastbp.single_sample import online_memory
 from fastbp.solvers import Choice
@@ -114,7 +115,7 @@ class Options:
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
         self.rates(0)
-        self.callbacks = _check_callbacks(self.callback)
+        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
 
     def rates(self, first: int) -> Array:
         """Learning rates of the epochs from `first` on, for a window of them."""
@@ -124,10 +125,11 @@ class Options:
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
 
-    def __init__(self, net: "Network", samples: batch.Samples, options: Options) -> None:
+    def __init__(self, net: "Network", samples: CheckedSamples, options: Options) -> None:
         self.net, self.options = net, options
-        samples, held_out = apart_from(net, samples), own_validation(net, options.validation)
-        self.n_samples = len(samples.x) - n_held_out(options.validation, len(samples.x))
+        check_start(net.params, samples)
+        samples, held_out = samples.apart_from(net.params), own_validation(net, options.validation)
+        self.n_samples = len(samples) - n_held_out(options.validation, len(samples))
         self.checkpoint, state = None, None
         if options.checkpoint is not None:
             self.checkpoint = Checkpoint(self, samples, held_out)
@@ -160,7 +162,7 @@ class Training:
         packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
         self.memory: batch.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
-        self.solver = options.solver.start(
+        solver = options.solver.start(
             packed.params.size,
             net.dtype,
             l1=options.l1,
@@ -168,8 +170,9 @@ class Training:
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
         )
+        self.checked_solver: CheckedSolver = net.engine.gate.solver(solver)
         order = np.arange(self.n_samples)
-        self.samples = self.samples._replace(order=order)
+        self.samples = self.samples.ordered(order)
         random = draw.integers(0, 2**64, 1, np.uint64)
         self.run_state = epochs.Run(
             order=order,
@@ -188,7 +191,6 @@ class Training:
         )
         self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
-        self.train = epochs.train_online if one_by_one else epochs.train
 
     @property
     def watched(self) -> bool:
@@ -256,11 +258,23 @@ class Training:
         begin = time.perf_counter()
         with threads.limit(self.options.n_threads, self.most_threads) as n_threads:
             memory = self._memory(n_threads)
-            finite = self.train(self.net.packed, self.samples, memory, self.solver, self.run_state, self.n_parts)
+            finite = self._train(memory)
         seconds = time.perf_counter() - begin
         if seconds > RETURN_SECONDS or self.run_state.position[0] == epoch or not self.watched:
             self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
-        return bool(finite)
+        return finite
+
+    def _train(self, memory: batch.Memory | OnlineMemory) -> bool:
+        """Some steps; returns whether the error is finite."""
+        gate, solver = self.net.engine.gate, self.checked_solver
+        if isinstance(memory, OnlineMemory):
+            return gate.train_online(self.samples, memory, solver, self.run_state, self.n_parts)
+        return gate.train(self.samples, memory, solver, self.run_state, self.n_parts)
+
+    @property
+    def solver(self) -> updates.Solver:
+        """What takes the steps."""
+        return self.checked_solver.solver
 
     def _memory(self, n_threads: int) -> batch.Memory | OnlineMemory:
         """Work space for the steps; made anew if another number of threads is free than the last time."""
@@ -275,7 +289,7 @@ class Training:
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
         done = int(self.run_state.position[0])
-        losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples.x)
+        losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples)
         self.history.loss.extend(losses.tolist())
         self.history.time = time.perf_counter() - self.start
         if not self.watched and self.history.loss:
@@ -304,11 +318,11 @@ class Training:
 
     def _weights_of_epoch(self) -> Array:
         """The weights that had the epoch's loss: a training loss is that before a step, one of validation after all."""
-        if self.validation is None and self.run_state.batch_size == len(self.samples.x):
+        if self.validation is None and self.run_state.batch_size == len(self.samples):
             return self.run_state.safe[: self.net.n_params]
         return self.net.params
 
-    def _validate(self, samples: batch.Samples) -> float:
+    def _validate(self, samples: CheckedSamples) -> float:
         error, _ = self.net.engine.run(samples, batch.ERROR, n_threads=self.options.n_threads)
         if not np.isfinite(error) and not self.warned:
             self.warned = True
@@ -318,7 +332,7 @@ class Training:
                 RuntimeWarning,
                 stacklevel=7,
             )
-        return error / len(samples.x)
+        return error / len(samples)
 
     def _finite(self) -> bool:
         return bool(np.isfinite(self.net.params).all())
@@ -343,13 +357,15 @@ class Training:
         )
 
 
-def own_validation(net: "Network", validation: Validation) -> batch.Samples | None:
+def own_validation(net: "Network", validation: Validation) -> CheckedSamples | None:
     """The set for validation that the user has given, checked; None for a fraction or nothing."""
     if not isinstance(validation, tuple | list):
         return None
     if len(validation) not in (2, 3):
         raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
-    return apart_from(net, net.check_samples(*validation, prefix="validation "))
+    samples = net.check_samples(*validation, prefix="validation ")
+    check_weighted(samples, "validation sample_weight")
+    return samples.apart_from(net.params)
 
 
 def n_held_out(validation: Validation, n_samples: int) -> int:
@@ -363,32 +379,18 @@ def n_held_out(validation: Validation, n_samples: int) -> int:
     return n
 
 
-def split(samples: batch.Samples, n_kept: int, draw: np.random.Generator) -> tuple[batch.Samples, batch.Samples]:
+def split(samples: CheckedSamples, n_kept: int, draw: np.random.Generator) -> tuple[CheckedSamples, CheckedSamples]:
     """(samples to train on, samples to validate on), at random."""
-    n_samples = len(samples.x)
+    n_samples = len(samples)
     rows = draw.permutation(n_samples)
     n_validation = n_samples - n_kept
-    return _take(samples, np.sort(rows[n_validation:])), _take(samples, np.sort(rows[:n_validation]))
+    return samples.rows(np.sort(rows[n_validation:])), samples.rows(np.sort(rows[:n_validation]))
 
 
-def apart_from(net: "Network", samples: batch.Samples) -> batch.Samples:
-    """The samples; copies of arrays that share memory with the parameters, which training changes."""
-    x, t, weight = (
-        array.copy() if np.may_share_memory(array, net.params) else array
-        for array in (samples.x, samples.t, samples.weight)
-    )
-    return samples._replace(x=x, t=t, weight=weight)
-
-
-def _take(samples: batch.Samples, rows: Array) -> batch.Samples:
-    weight = samples.weight[rows] if samples.weight.size else samples.weight
-    return samples._replace(x=samples.x[rows], t=samples.t[rows], weight=weight)
-
-
-def _check_callbacks(callback: Callbacks) -> list[Callback]:
+def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:
+    """A user's callbacks as a list."""
     if callback is None:
         return []
-    expected = "a function of (net, history), or a list of them"
     callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
     for item in callbacks:
         if not callable(item):

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks, jit
+from fastbp import checks, gate, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, deviance, dropout, outputs, plan, scores, shares, single_outputs, updates
+from fastbp.kernels import batch, deviance, dropout, outputs, plan, shares, single_outputs, updates
 from fastbp.kernels.compiling import address_of
 from fastbp.kernels.loss import CANONICAL
 from fastbp.losses import LOSSES
@@ -102,7 +102,7 @@ def _use_an_estimator(dtype: np.dtype) -> None:
         X = np.zeros((2, 1), dtype)
         estimator = MLPRegressor(hidden_layer_sizes=1, random_state=0).partial_fit(X, X[:, 0])
         samples = estimator._samples(X, X, None)
-        scores.score_outputs(judge_of(estimator, samples))
+        gate.score_outputs(judge_of(estimator, samples))
         if dtype == np.float64:  # "lbfgs" always computes in it
             objective = Objective(estimator, estimator.network_, samples)
             for objective.is_one_call in (True, False):

@@ -7,19 +7,20 @@ import numpy as np
 from numpy.random import RandomState
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastbp import checks, gate
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.computing import NO_ORDER
+from fastbp.estimators.compat import Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
-from fastbp.estimators.network import TRAINABLE, Views, draw_weights, hidden_sizes, make_network
+from fastbp.estimators.network import TRAINABLE, Recipe, Views, draw_weights, hidden_sizes, make_network
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
-from fastbp.kernels.batch import Samples
-from fastbp.network import Network
+from fastbp.estimators.weights import HoldsNetwork
+from fastbp.gate import ESTIMATOR, CheckedSamples, Names, Port
+from fastbp.training import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
@@ -33,7 +34,12 @@ _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class BaseMLP(BaseEstimator):
+def dense(X: Any) -> Any:
+    """A sparse matrix as an array; anything else as it is."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
+class BaseMLP(HoldsNetwork, BaseEstimator):
     """Base class of `MLPClassifier` and `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -92,27 +98,15 @@ class BaseMLP(BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
-        sizes = hidden_sizes(self.hidden_layer_sizes)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, targets = self._checked(X, y, incremental, reset=first_pass)
-        weight = self._weights(X, y, sample_weight, incremental)
-        self.n_outputs_ = targets.shape[1]
         with random_state(self.random_state) as random:
-            if first_pass:
-                self._initialize([X.shape[1], *sizes, self.n_outputs_], X.dtype, random)
-            else:
-                self._update_network()
-            if self.solver == "lbfgs" and self.network_.dtype != np.float64:  # as SciPy computes, and scikit-learn then
-                self._set_network(self.network_.astype(np.float64))
-            samples = self._samples(X, targets, weight)
-            held_out = self._evaluation_set(eval_set)
+            before = dict(self.__dict__)
+            try:
+                training = self._prepare(X, y, sample_weight, eval_set, incremental, random)
+            except Exception:
+                self._set_back(before)
+                raise
             with self.network_.trainer.training():
-                if self.solver == "lbfgs":
-                    LBFGSTraining(self, self.network_, samples, held_out).run()
-                else:
-                    StochasticTraining(self, self.network_, samples, held_out, random).run(incremental=incremental)
+                training.run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
@@ -120,8 +114,56 @@ class BaseMLP(BaseEstimator):
             )
         return self
 
-    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        """(X, targets), as scikit-learn checks them; X may be sparse."""
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, random: RandomState
+    ) -> LBFGSTraining | StochasticTraining:
+        """All arguments checked, and the training that they ask for."""
+        sizes = self._check_parameters(incremental)
+        first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, targets = self._checked(X, y, reset=first_pass, learns=not (self.warm_start or incremental))
+        if not first_pass:
+            self._update_for_training(len(sizes) + 2)
+        port = self._port_of(X, targets, first_pass)
+        samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
+        held_out = self._evaluation_set(eval_set, port)
+        if first_pass:
+            self.n_outputs_ = port.n_outputs
+            self._initialize([port.n_inputs, *sizes, port.n_outputs], X.dtype, random)
+        if self.network_.dtype != port.dtype:  # as SciPy computes, and scikit-learn then
+            self._set_network(self.network_.astype(port.dtype), self._recipe)
+        self._begin_validation(eval_set)
+        if self.solver == "lbfgs":
+            return LBFGSTraining(self, self.network_, samples, held_out)
+        return StochasticTraining(self, self.network_, samples, held_out, random)
+
+    def _check_parameters(self, incremental: bool) -> list[int]:
+        """What scikit-learn's check of parameters leaves; returns the sizes of the hidden layers."""
+        if incremental:  # of an estimator that is fitted scikit-learn does not check them
+            self._validate_params()
+            if self.early_stopping:
+                raise ValueError("partial_fit does not support early_stopping=True")
+        check_callbacks(self.callback, "a function of the estimator, or a list of them")
+        return hidden_sizes(self.hidden_layer_sizes)
+
+    def _set_back(self, before: dict[str, Any]) -> None:
+        """Undo what a refused call has done to the attributes."""
+        for name in set(self.__dict__).difference(before):
+            del self.__dict__[name]
+        self.__dict__.update(before)
+
+    def _port_of(self, X: Any, targets: Array, first_pass: bool) -> Port:
+        """What the network takes, or will take when it is made."""
+        if not first_pass and not checks.are_finite(self.network_.params):
+            raise ValueError("coefs_ and intercepts_ must be finite where training goes on from them: set finite ones")
+        port = Port(X.shape[1], targets.shape[1], X.dtype) if first_pass else self.network_.engine.gate.port
+        return port._replace(dtype=np.dtype(np.float64)) if self.solver == "lbfgs" else port
+
+    def _checked(self, X: Any, y: Any, *, reset: bool, learns: bool, evaluates: bool = False) -> tuple[Any, Array]:
+        """(X, targets), as scikit-learn checks them; X may be sparse.
+
+        `reset`, `learns`: the columns, and the classes, are those of this table from now on. `evaluates`: not all
+        classes have to be there.
+        """
         kinds = "iub" if isinstance(self, ClassifierMixin) else "iuf"
         if is_plain(X, y, kinds) and (reset or self._knows_width(X)):
             if reset:
@@ -129,7 +171,7 @@ class BaseMLP(BaseEstimator):
                 self.__dict__.pop("feature_names_in_", None)
         else:
             X, y = self._validate(X, y, reset)
-        targets = self._targets(y, X.dtype, incremental)
+        targets = self._targets(y, X.dtype, learns, evaluates)
         return X, targets.reshape(-1, 1) if targets.ndim == 1 else targets
 
     def _knows_width(self, X: Array) -> bool:
@@ -137,16 +179,17 @@ class BaseMLP(BaseEstimator):
         known = vars(self)
         return known.get("n_features_in_") == X.shape[1] and "feature_names_in_" not in known
 
-    def _weights(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
+    def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         """Weights of the samples, or None."""
-        return None if sample_weight is None else np.asarray(_check_sample_weight(sample_weight, X))
+        return None if sample_weight is None else np.asarray(check_sample_weight(sample_weight, X))
 
     def _initialize(self, sizes: list[int], dtype: np.dtype, random: RandomState) -> None:
         """A new network, and the attributes that a training fills."""
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output_function()
-        self._set_network(make_network(self, sizes, dtype))
+        recipe = Recipe.of(self, len(sizes))
+        self._set_network(make_network(recipe, sizes, dtype), recipe)
         draw_weights(self, self.network_, self._views, random)
         if self.solver == "lbfgs":
             return
@@ -156,25 +199,31 @@ class BaseMLP(BaseEstimator):
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self.best_loss_ = None if self.early_stopping else np.inf
 
-    def _samples(self, X: Any, targets: Array, weight: Array | None) -> Samples:
-        """The arrays as kernels take them, a sparse X made dense."""
-        dtype = self.network_.dtype
-        x = np.ascontiguousarray(X.toarray() if sparse.issparse(X) else X, dtype=dtype)
-        no_weight = np.empty(0, dtype)
-        w = no_weight if weight is None else np.ascontiguousarray(weight, dtype=dtype)
-        return Samples(x, np.ascontiguousarray(targets, dtype=dtype), w, NO_ORDER)
+    def _samples(
+        self, X: Any, targets: Array, weight: Array | None, port: Port | None = None, names: Names = ESTIMATOR
+    ) -> CheckedSamples:
+        """The arrays as kernels take them, a sparse X made dense. scikit-learn has looked for what is not finite."""
+        samples = gate.samples(
+            port or self.network_.engine.gate.port, dense(X), targets, weight, names=names, are_finite=True, signed=True
+        )
+        gate.check_weighted(samples, names.weight)
+        return samples
 
-    def _evaluation_set(self, eval_set: Any) -> Samples | None:
+    def _evaluation_set(self, eval_set: Any, port: Port) -> CheckedSamples | None:
         """The samples of `eval_set`, checked."""
-        if not hasattr(self, "validation_loss_curve_") or self.n_iter_ == 0:
-            self.validation_loss_curve_: list[float] | None = None if eval_set is None else []
         if eval_set is None:
             return None
         if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
             raise ValueError(f"eval_set must be (X, y) or (X, y, sample_weight); got {eval_set!r}")
-        X, targets = self._checked(eval_set[0], eval_set[1], incremental=True, reset=False)
-        weight = _check_sample_weight(eval_set[2], X) if len(eval_set) == 3 else None
-        return self._samples(X, targets, weight)
+        X, targets = self._checked(eval_set[0], eval_set[1], reset=False, learns=False, evaluates=True)
+        weight = np.asarray(check_sample_weight(eval_set[2], X)) if len(eval_set) == 3 else None
+        return self._samples(X, targets, weight, port, ESTIMATOR.of("eval_set "))
+
+    def _begin_validation(self, eval_set: Any) -> None:
+        """A new curve, unless training goes on."""
+        curve = vars(self).get("validation_loss_curve_")
+        if self.n_iter_ == 0 or curve is None:
+            self.validation_loss_curve_: list[float] | None = None if eval_set is None else []
 
     def _loss_grad_lbfgs(
         self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None, *_lists: Any
@@ -194,37 +243,6 @@ class BaseMLP(BaseEstimator):
             )
         return True
 
-    # ------------------------------------------------------------------ the network, and its weights
-
-    def _set_network(self, network: Network) -> None:
-        self.network_ = network
-        self._views = Views.of(network.topology, network.params)
-        self.coefs_, self.intercepts_ = list(self._views.coefs), list(self._views.intercepts)
-
-    def _update_network(self) -> None:
-        """Take over arrays that a user has put into `coefs_` and `intercepts_`."""
-        views = vars(self).get("_views")
-        if views is None or not views.hold(self.coefs_, self.intercepts_):
-            given = [np.array(part) for part in (*self.coefs_, *self.intercepts_)]
-            coefs, intercepts = given[: len(self.coefs_)], given[len(self.coefs_) :]
-            sizes = [coefs[0].shape[0], *(coef.shape[1] for coef in coefs)]
-            if views is None or [list(c.shape) for c in coefs] != [list(c.shape) for c in views.coefs]:
-                self._set_network(make_network(self, sizes, np.dtype(coefs[0].dtype)))
-            for view, values in zip((*self._views.coefs, *self._views.intercepts), (*coefs, *intercepts), strict=True):
-                view[...] = values
-            self.coefs_, self.intercepts_ = list(self._views.coefs), list(self._views.intercepts)
-
-    def __getstate__(self) -> dict[str, Any]:
-        if "network_" in vars(self):
-            self._update_network()
-        views = ("coefs_", "intercepts_", "_views") if "network_" in vars(self) else ()
-        return {name: value for name, value in super().__getstate__().items() if name not in views}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "network_" in state:
-            self._set_network(self.network_)
-
     # ------------------------------------------------------------------ outputs
 
     def _outputs(self, X: Any) -> Array:
@@ -234,7 +252,12 @@ class BaseMLP(BaseEstimator):
         """
         known = vars(self)
         views = known.get("_views")
-        if views is not None and "feature_names_in_" not in known and views.hold(self.coefs_, self.intercepts_):
+        if (
+            views is not None
+            and "feature_names_in_" not in known
+            and views.hold(known["coefs_"], known["intercepts_"])
+            and known["activation"] is known["_recipe"].activation
+        ):
             outputs = self.network_.few_outputs(X)
             if outputs is not None:
                 return outputs
@@ -266,8 +289,8 @@ class BaseMLP(BaseEstimator):
         self._update_network()
         return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
 
-    def _inputs(self, X: Array) -> Samples:
-        return self._samples(X, np.empty((0, self.network_.sizes[-1])), None)
+    def _inputs(self, X: Any) -> CheckedSamples:
+        return gate.inputs(self.network_.engine.gate.port, dense(X), are_finite=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,9 +12,18 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import unique_labels
 
 from fastbp.checks import Array
+from fastbp.gate import CheckedSamples
 from fastbp.kernels import scores
-from fastbp.kernels.batch import Samples
 from fastbp.kernels.scores import Judge
+
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def refuse_no_times(X: Any) -> None:
+    """Refuse dates that are none: as a number, which scikit-learn makes of dates, NaT is -9.2e18."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM" and np.isnat(X).any():
+        place = ", ".join(map(str, np.argwhere(np.isnat(X))[0]))
+        raise ValueError(f"X must hold numbers; X[{place}] is NaT")
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:
@@ -23,7 +32,7 @@ def is_plain(X: Any, y: Any, kinds: str) -> bool:
         return False
     if not X.size or len(X) != len(y) or y.dtype.kind not in kinds:
         return False
-    if X.dtype not in (np.float64, np.float32) or not X.dtype.isnative:
+    if X.dtype not in FLOATS or not X.dtype.isnative:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()) and (y.dtype.kind not in "f" or np.isfinite(y.sum())))
@@ -78,7 +87,7 @@ def decode(binarizer: LabelBinarizer, outputs: Array) -> Array:
     return np.asarray(binarizer.inverse_transform(outputs[:, 0] if outputs.shape[1] == 1 else outputs))
 
 
-def judge_of(estimator: Any, held_out: Samples) -> Judge:
+def judge_of(estimator: Any, held_out: CheckedSamples) -> Judge:
     """What scores held-out samples: by their accuracy, or by R2, the numbers of scikit-learn's functions."""
     t, weight = held_out.t, held_out.weight
     deviation = np.zeros(t.shape[1])
@@ -90,9 +99,9 @@ def judge_of(estimator: Any, held_out: Samples) -> Judge:
         w = weight.reshape(-1, 1) if weight.size else np.ones((1, 1))
         mean = np.average(t, axis=0, weights=weight if weight.size else None)
         kind, deviation = scores.R2, (w * (t - mean) ** 2).sum(axis=0, dtype=np.float64)
-    return Judge(kind, held_out, np.empty_like(t), deviation)
+    return Judge(kind, held_out.arrays, np.empty_like(t), deviation)
 
 
-def no_judge(samples: Samples, numbers: Array) -> Judge:
+def no_judge(samples: CheckedSamples, numbers: Array) -> Judge:
     """The judge of a training without scores; the arrays stand where it would have its own."""
-    return Judge(scores.NOTHING, samples, samples.t, numbers)
+    return Judge(scores.NOTHING, samples.arrays, samples.t, numbers)

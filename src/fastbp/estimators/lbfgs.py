@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-from sklearn.utils.fixes import _get_additional_lbfgs_options_dict
-from sklearn.utils.optimize import _check_optimize_result
 from threadpoolctl import ThreadpoolController
 
 from fastbp import threads
 from fastbp.checks import Array
 from fastbp.dropout import rates_of
-from fastbp.estimators.training import Watch, losses_of_scikit_learn, n_threads_of, share_of
+from fastbp.estimators.compat import check_optimize_result, lbfgs_options
+from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
+from fastbp.gate import CheckedSamples
 from fastbp.kernels import batch
-from fastbp.kernels.penalized import Penalized, finish_gradient, loss_and_gradient
+from fastbp.kernels.penalized import Penalized
 from fastbp.network import Network
 from fastbp.training import History
 
@@ -63,29 +63,27 @@ _ONE_THREAD_OF_BLAS = OneThreadOfBlas()
 class Objective:
     """The loss and its gradient, of all parameters in the order of `Network.params`."""
 
-    def __init__(self, estimator: Any, net: Network, samples: batch.Samples) -> None:
-        weight = samples.weight
-        total = float(weight.sum(dtype=np.float64)) if weight.size else float(len(samples.x))
+    def __init__(self, estimator: Any, net: Network, samples: CheckedSamples) -> None:
         l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
-        self.penalized = Penalized(total, share_of(estimator, net), l1, l2, n_weights)
-        self.net, self.samples, self.params = net, samples, net.params
-        self.n_threads, self.most_threads = n_threads_of(estimator.n_jobs), net.engine.most_threads(len(samples.x))
-        self.is_one_call = len(samples.x) <= net.engine.most_samples(batch.GRADIENT)
+        self.penalized = Penalized(samples.total, share_of(estimator, net), l1, l2, n_weights)
+        self.net, self.samples, self.params, self.engine = net, samples, net.params, engine_of(net)
+        self.n_threads, self.most_threads = n_threads_of(estimator.n_jobs), self.engine.most_threads(len(samples))
+        self.is_one_call = len(samples) <= self.engine.most_samples(batch.GRADIENT)
         self.last, self._gradient = np.inf, np.empty(0)
 
     def __call__(self, params: Array) -> float:
         """The loss."""
-        engine, packed, self._gradient = self.net.engine, self.net.packed, np.empty_like(self.params)
+        engine, self._gradient = self.engine, np.empty_like(self.params)
         if self.is_one_call:
             with threads.limit(self.n_threads, self.most_threads) as n_used:
-                size = (len(self.samples.x), n_used, True)
+                size = (len(self.samples), n_used, True)
                 memory = engine.take(size)
-                self.last = loss_and_gradient(packed, self.samples, memory, self.penalized, params, self._gradient)
+                self.last = engine.gate.loss_and_gradient(self.samples, memory, self.penalized, params, self._gradient)
             engine.give_back(size, memory)
         else:
             self.params[:] = params
             error, summed = engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
-            self.last = finish_gradient(packed, summed, self.penalized, error, self._gradient)
+            self.last = engine.gate.finish_gradient(summed, self.penalized, error, self._gradient)
         return self.last
 
     def gradient(self, params: Array) -> Array:
@@ -98,21 +96,21 @@ class Objective:
 class LBFGSTraining:
     """One call of `fit` with the solver "lbfgs"."""
 
-    def __init__(self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None) -> None:
+    def __init__(self, estimator: Any, net: Network, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
         if rates_of(estimator.dropout, len(net.sizes)).any():
             raise ValueError(
                 f"dropout must be 0 for solver 'lbfgs', whose loss must not change; got {estimator.dropout}"
             )
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
-        self.watch = Watch(estimator, net, held_out, held_out is not None)
+        self.watch = Watch(estimator, net, self.objective.engine, held_out, held_out is not None)
         if self.watch.judge:  # scikit-learn's has no such thing
             estimator.validation_scores_, estimator.best_validation_score_ = [], -np.inf
             estimator._no_improvement_count = 0
         self.watched = bool(held_out is not None or self.watch.callbacks or estimator.progress)
 
-    def run(self) -> None:
-        """Minimise."""
+    def run(self, *, incremental: bool = False) -> None:
+        """Minimise; not for `incremental` training, which scikit-learn has refused."""
         from fastbp.progress import bar
 
         est, objective = self.estimator, self.objective
@@ -121,10 +119,9 @@ class LBFGSTraining:
             "maxfun": est.max_fun,
             "maxiter": est.max_iter,
             "gtol": est.tol,
-            **_get_additional_lbfgs_options_dict("iprint", 1 if est.verbose else -1),
+            **lbfgs_options(est.verbose),
         }
-        single = _ONE_THREAD_OF_BLAS.limited()
-        with single, losses_of_scikit_learn(objective.net), bar(est.progress, est.max_iter) as show:
+        with _ONE_THREAD_OF_BLAS.limited(), bar(est.progress, est.max_iter) as show:
 
             def after_iteration(params: Array) -> None:
                 objective.params[:] = params
@@ -146,7 +143,7 @@ class LBFGSTraining:
             except _Stop:
                 est.loss_ = objective(objective.params.copy())
             else:
-                est.n_iter_ = _check_optimize_result("lbfgs", result, est.max_iter)
+                est.n_iter_ = check_optimize_result("lbfgs", result, est.max_iter)
                 est.loss_ = float(result.fun)
                 objective.params[:] = result.x
             self.watch.restore_best()

@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from numbers import Integral, Real
 from operator import is_, mul
 from typing import Any, NamedTuple
 
@@ -59,20 +60,60 @@ class Views(NamedTuple):
 def hidden_sizes(value: Any) -> list[int]:
     """`hidden_layer_sizes` as a list."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
-    if any(size <= 0 for size in sizes):
+    if any(isinstance(size, Real) and size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    for size in sizes:
+        if not isinstance(size, Integral) or isinstance(size, bool):
+            raise TypeError(f"hidden_layer_sizes must hold integers; got {size!r} ({type(size).__name__})")
     return [int(size) for size in sizes]
 
 
-def make_network(estimator: Any, sizes: list[int], dtype: np.dtype) -> Network:
-    """A network for the estimator's parameters, all weights zero."""
-    activation, given = estimator.activation, getattr(estimator, "output_activation", None)
-    hidden = activation if type(activation) is str else tuple(resolve_hidden(activation, len(sizes) - 2))
-    output = given if isinstance(given, Activation) else estimator.out_activation_
-    skips = tuple(_skips(estimator.skip, len(sizes)))
+class Recipe(NamedTuple):
+    """What a network is made by, beside its sizes."""
+
+    activation: Any  # the parameter itself
+    hidden: str | tuple[Activation, ...]
+    out_activation: str
+    output_activation: str | Activation | None  # the parameter; None where there is none
+    loss: str
+    quantile: float | None
+    skip: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, estimator: Any, n_layers: int) -> "Recipe":
+        """That of an estimator's parameters."""
+        known = vars(estimator)
+        return cls(
+            known["activation"],
+            hidden_of(known["activation"], n_layers),
+            known["out_activation_"],
+            known.get("output_activation"),
+            estimator.loss,
+            known.get("quantile"),
+            tuple(_skips(known["skip"], n_layers)),
+        )
+
+    def with_activation(self, activation: Any, n_layers: int) -> "Recipe":
+        """The same with another parameter `activation`."""
+        return self._replace(activation=activation, hidden=hidden_of(activation, n_layers))
+
+    def makes_the_same(self, other: "Recipe") -> bool:
+        """Whether networks of the two have the same functions and connections."""
+        return self[1:] == other[1:]
+
+
+def hidden_of(activation: Any, n_layers: int) -> str | tuple[Activation, ...]:
+    """Functions of the hidden layers."""
+    return activation if type(activation) is str else tuple(resolve_hidden(activation, n_layers - 2))
+
+
+def make_network(recipe: Recipe, sizes: list[int], dtype: np.dtype) -> Network:
+    """A network, all weights zero."""
+    given, hidden, skips = recipe.output_activation, recipe.hidden, recipe.skip
+    output = given if isinstance(given, Activation) else recipe.out_activation
     is_small = sum(map(mul, sizes, sizes[1:])) <= MOST_WEIGHTS
     template = _template if is_small else _template.__wrapped__  # what a large one takes is free when it is done with
-    return template(tuple(sizes), skips, hidden, output, estimator.loss, vars(estimator).get("quantile"), dtype).twin()
+    return template(tuple(sizes), skips, hidden, output, recipe.loss, recipe.quantile, dtype).twin()
 
 
 @lru_cache(maxsize=16)

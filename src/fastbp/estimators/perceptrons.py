@@ -3,22 +3,25 @@
 Parameters that scikit-learn has mean what they mean there; docs/scikit-learn.md has a table of all of them.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
+from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
-from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of
+from fastbp.estimators.compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
+from fastbp.estimators.labels import FLOATS, decode, encode, fit_binarizer, labels_of, refuse_no_times
 from fastbp.estimators.network import TRAINABLE, name_of
 
 
@@ -115,7 +118,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPClassifier":
         """Train the network.
 
@@ -138,7 +141,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         return self
 
     @available_if(BaseMLP._check_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
         """Train for one epoch, from where the last call stopped.
 
@@ -155,12 +158,25 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         """
         if self.class_weight == "balanced":
             raise ValueError("class_weight 'balanced' is not supported for partial_fit, which sees no whole data set")
-        if _check_partial_fit_first_call(self, classes):
-            self._label_binarizer = LabelBinarizer().fit(y if type_of_target(y).startswith("multilabel") else classes)
-        self._fit(X, y, sample_weight, incremental=True)
+        with self._unchanged_if_never_fitted():
+            if check_partial_fit_first_call(self, classes):
+                multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self._fit(X, y, sample_weight, incremental=True)
         return self
 
+    @contextmanager
+    def _unchanged_if_never_fitted(self) -> Iterator[None]:
+        """A first call that is refused leaves no classes behind."""
+        try:
+            yield
+        except Exception:
+            if not hasattr(self, "coefs_"):
+                self.__dict__.pop("classes_", None)
+            raise
+
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        refuse_no_times(X)
         X, y = validate_data(
             self,
             X,
@@ -172,14 +188,14 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         )
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _targets(self, y: Array, dtype: np.dtype, incremental: bool) -> Array:
+    def _targets(self, y: Array, dtype: np.dtype, learns: bool, evaluates: bool) -> Array:
         """Targets of 0 and 1; learns the classes, or checks that they are the known ones."""
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+        if learns or not hasattr(self, "classes_"):
             self._label_binarizer = fit_binarizer(y)
             self.classes_ = self._label_binarizer.classes_
             return encode(self._label_binarizer, y, dtype)
         classes = labels_of(y)
-        if self.warm_start and not incremental and set(classes) != set(self.classes_):
+        if self.warm_start and not evaluates and set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                 f"Previously got {self.classes_}, `y` has {classes}"
@@ -190,8 +206,8 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
             )
         return encode(self._label_binarizer, y, dtype)
 
-    def _weights(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
-        weight = super()._weights(X, y, sample_weight, incremental)
+    def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
+        weight = super()._weights(X, y, sample_weight)
         if self.class_weight is None:
             return weight
         of_classes = np.asarray(compute_sample_weight(self.class_weight, y))
@@ -309,7 +325,7 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
     ) -> None:
         self._keep(locals())
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None) -> "MLPRegressor":
         """Train the network.
 
@@ -332,13 +348,14 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         return self
 
     @available_if(BaseMLP._check_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train for one epoch, from where the last call stopped; the parameters are those of `fit`."""
         self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        refuse_no_times(X)
         X, y = validate_data(
             self,
             X,
@@ -349,9 +366,11 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
             dtype=(np.float64, np.float32),
             reset=reset,
         )
+        y = checks.numeric(y, "y")
+        y = checks.finite(y, "y", y.dtype if y.dtype in FLOATS else np.dtype(np.float64))
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _targets(self, y: Array, dtype: np.dtype, incremental: bool) -> Array:
+    def _targets(self, y: Array, dtype: np.dtype, learns: bool, evaluates: bool) -> Array:
         return y
 
     def _output_function(self) -> str:

@@ -4,8 +4,6 @@ A compiled call takes all steps of an epoch, in the order of samples that scikit
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,18 +13,19 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import dropout, threads
 from fastbp.checks import Array
-from fastbp.engine import aligned_zeros
+from fastbp.engine import Engine, aligned_zeros
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
+from fastbp.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
 from fastbp.kernels.dropout import DropoutMemory
 from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
-from fastbp.kernels.penalized import Course, train_epochs
-from fastbp.kernels.scores import Judge, score_outputs
+from fastbp.kernels.penalized import Course
+from fastbp.kernels.scores import Judge
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
-from fastbp.training import History
+from fastbp.training import History, check_callbacks
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
@@ -58,10 +57,14 @@ class Optimizer:
         n_filled, n_weights = net.packed.params.size, net.topology.n_weights
         return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
 
-    def linked(self, estimator: Any, dtype: np.dtype) -> updates.Solver:
+    def linked(self, estimator: Any, net: Network) -> CheckedSolver:
         """The solver with the penalties of today, and with the address its code has in this process."""
-        address = updates.address_of_step(self.choice.code, dtype)
-        return self.solver._replace(address=address, l1=float(estimator.l1), l2=float(estimator.alpha))
+        address = updates.address_of_step(self.choice.code, net.dtype)
+        l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
+        today = self.solver._replace(kind=self.choice.code, address=address, l1=l1, l2=l2, n_weights=n_weights)
+        checked = net.engine.gate.solver(today)
+        self.solver = checked.solver
+        return checked
 
     def rates(self, estimator: Any, n_epochs: int, n_samples: int) -> Array:
         """Learning rates of the next epochs."""
@@ -111,52 +114,50 @@ def n_threads_of(n_jobs: int | None) -> int | None:
     return n_jobs if n_jobs > 0 else max(1, threads.available() + 1 + n_jobs)
 
 
-@contextmanager
-def losses_of_scikit_learn(net: Network) -> Iterator[None]:
-    """While it lasts, the network's errors are those of `kernels/deviance.py`, where the two differ."""
-    layers = net.packed.layers
-    before = layers[-1, DELTAS_ADDRESS]
-    layers[-1, DELTAS_ADDRESS] = address_of_deviance(net.packed.loss, int(layers[-1, FUNCTION]), net.dtype) or before
-    try:
-        yield
-    finally:
-        layers[-1, DELTAS_ADDRESS] = before
+def engine_of(net: Network) -> Engine:
+    """What trains a network: where scikit-learn counts its errors otherwise, with a table of layers of its own.
+
+    So the network keeps its loss meanwhile, for callbacks. See `kernels/deviance.py`.
+    """
+    packed = net.packed
+    address = address_of_deviance(packed.loss, int(packed.layers[-1, FUNCTION]), net.dtype)
+    if not address:
+        return net.engine
+    layers = packed.layers.copy()
+    layers[-1, DELTAS_ADDRESS] = address
+    return net.engine.twin(packed._replace(layers=layers))
 
 
-def outputs_of(net: Network, samples: batch.Samples, n_threads: int | None) -> Array:
+def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> Array:
     """Outputs (n_samples, n_outputs) for samples that are checked."""
-    out = np.empty((len(samples.x), net.sizes[-1]), net.dtype)
+    out = np.empty((len(samples), net.sizes[-1]), net.dtype)
     net.engine.run(samples, batch.FORWARD, first_unit=net.topology.first_units[-1], out=out, n_threads=n_threads)
     return out
-
-
-def rows_of(samples: batch.Samples, rows: Array) -> batch.Samples:
-    """Some of the samples, copied."""
-    weight = samples.weight[rows] if samples.weight.size else samples.weight
-    return batch.Samples(samples.x[rows], samples.t[rows], weight, samples.order)
 
 
 class Watch:
     """What is looked at after each epoch, or iteration: validation, the best weights, callbacks."""
 
-    def __init__(self, estimator: Any, net: Network, held_out: batch.Samples | None, evaluated: bool) -> None:
-        self.estimator, self.net, self.held_out = estimator, net, held_out
+    def __init__(
+        self, estimator: Any, net: Network, engine: Engine, held_out: CheckedSamples | None, evaluated: bool
+    ) -> None:
+        self.estimator, self.net, self.engine = estimator, net, engine
+        self.held_out = None if held_out is None else engine.gate.admit(held_out)
         self.n_threads = n_threads_of(estimator.n_jobs)
         self.evaluated = held_out if evaluated else None
         self.judge: Judge | None = None
         if held_out is not None and estimator.early_stopping:
             self.judge = judge_of(estimator, held_out)
-        callback = estimator.callback
-        self.callbacks = [callback] if callable(callback) else list(callback or ())
+        self.callbacks = check_callbacks(estimator.callback, "functions of the estimator")
         self.best_params = net.packed.params.copy() if self.judge else aligned_zeros((0,), net.dtype)
 
     def evaluate(self) -> None:
         """Add the loss of the evaluation set to `validation_loss_curve_`."""
         if self.evaluated is not None:
-            error, _ = self.net.engine.run(self.evaluated, batch.ERROR, n_threads=self.n_threads)
-            weight = self.evaluated.weight
-            total = float(weight.sum(dtype=np.float64)) if weight.size else len(self.evaluated.x)
-            self.estimator.validation_loss_curve_.append(share_of(self.estimator, self.net) * error / total)
+            error, _ = self.engine.run(self.evaluated, batch.ERROR, n_threads=self.n_threads)
+            self.estimator.validation_loss_curve_.append(
+                share_of(self.estimator, self.net) * error / self.evaluated.total
+            )
 
     def update_score(self) -> None:
         """Score the held-out samples; count the epochs without a better score; keep the best weights."""
@@ -164,7 +165,7 @@ class Watch:
         if self.judge is None or self.held_out is None:
             return
         outputs = outputs_of(self.net, self.held_out, self.n_threads)
-        score = float(score_outputs(self.judge._replace(outputs=outputs)))
+        score = score_outputs(self.judge._replace(outputs=outputs))
         est.validation_scores_.append(score)
         est._no_improvement_count = est._no_improvement_count + 1 if score < est.best_validation_score_ + est.tol else 0
         if score > est.best_validation_score_:
@@ -174,6 +175,13 @@ class Watch:
     def call_back(self) -> bool:
         """Call the callbacks; returns whether one of them wants to stop."""
         stops = [bool(callback(self.estimator)) for callback in self.callbacks]
+        if self.callbacks:
+            self.estimator._update_network()  # weights that they have put into `coefs_` are trained on
+            if self.estimator.network_ is not self.net:
+                raise ValueError(
+                    "callback must leave the network of the training that calls it: it has set another activation, "
+                    "coefs_ of other shapes, or has called fit"
+                )
         return any(stops)
 
     def restore_best(self) -> None:
@@ -186,22 +194,29 @@ class StochasticTraining:
     """One call of `fit` or `partial_fit` with a solver that takes steps."""
 
     def __init__(
-        self, estimator: Any, net: Network, samples: batch.Samples, held_out: batch.Samples | None, random: RandomState
+        self,
+        estimator: Any,
+        net: Network,
+        samples: CheckedSamples,
+        held_out: CheckedSamples | None,
+        random: RandomState,
     ) -> None:
-        self.estimator, self.net, self.samples = estimator, net, samples
-        evaluated, rows = held_out is not None, np.arange(len(samples.x))
+        self.estimator, self.net, self.samples, self.engine = estimator, net, samples, engine_of(net)
+        evaluated, rows = held_out is not None, np.arange(len(samples))
         if estimator.early_stopping and not evaluated:
             rows, taken = split(estimator, samples.t, random)
-            held_out = rows_of(samples, taken)
+            held_out = samples.rows(taken)
+            check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
+            check_weighted(samples.rows(rows), "sample_weight of the samples not held out by early_stopping")
         self.n_samples = len(rows)
         self.batch_size = self._batch_size()
         self.dropout = self._dropout(random)
         self.orders = Orders(random, rows, estimator.shuffle)
-        self.is_ordered = estimator.shuffle or len(rows) < len(samples.x) or self.dropout.address != NONE
-        self.watch = Watch(estimator, net, held_out, evaluated)
+        self.is_ordered = estimator.shuffle or len(rows) < len(samples) or self.dropout.address != NONE
+        self.watch = Watch(estimator, net, self.engine, held_out, evaluated)
         self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
-        n_scored = len(held_out.x) if self.watch.judge is not None and held_out is not None else 0
+        n_scored = len(held_out) if self.watch.judge is not None and held_out is not None else 0
         self.scored = 0 < n_scored <= net.engine.part_size
         self.n_batches = net.engine.part_size // self.batch_size
         if self.scored:
@@ -227,7 +242,7 @@ class StochasticTraining:
             raise ValueError(f"batch_size must be 'auto' for solver 'rprop', which needs all samples; got {size}")
         if size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
             )
         return int(np.clip(size, 1, n_samples))
 
@@ -238,10 +253,11 @@ class StochasticTraining:
         est, n_epochs, stop = self.estimator, 1 if incremental else self.estimator.max_iter, False
         if not (incremental and hasattr(est, "_optimizer")):
             est._optimizer = Optimizer.start(est, self.net)
-        solver = est._optimizer.linked(est, self.net.dtype)
+        self._begin_curves()
+        solver = est._optimizer.linked(est, self.net)
         est.n_iter_ = 0
         try:
-            with losses_of_scikit_learn(self.net), bar(est.progress and not incremental, n_epochs) as show:
+            with bar(est.progress and not incremental, n_epochs) as show:
                 while not stop and est.n_iter_ < n_epochs:
                     self._record(self._train(solver, min(self._window(), n_epochs - est.n_iter_)))
                     stop = self._stops()
@@ -260,6 +276,16 @@ class StochasticTraining:
             )
         self.watch.restore_best()
 
+    def _begin_curves(self) -> None:
+        """What a training before this one has not kept: it had another solver, or did not stop early."""
+        est, known = self.estimator, self.estimator.__dict__
+        known.setdefault("loss_curve_", [])
+        known.setdefault("_no_improvement_count", 0)
+        if est.early_stopping and known.get("best_validation_score_") is None:
+            est.validation_scores_, est.best_validation_score_ = [], -np.inf
+        if not est.early_stopping and known.get("best_loss_") is None:
+            est.best_loss_ = np.inf
+
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
         est, watch = self.estimator, self.watch
@@ -268,20 +294,20 @@ class StochasticTraining:
             return 1
         return max(1, WINDOW_NUMBERS // self.n_samples)
 
-    def _train(self, solver: updates.Solver, most_epochs: int) -> Course:
+    def _train(self, solver: CheckedSolver, most_epochs: int) -> Course:
         """The next epochs: up to most_epochs, fewer if what becomes of them says that something has to be done."""
         orders = self.orders.next(most_epochs)
-        samples = self.samples._replace(order=orders.ravel()) if self.is_ordered else self.samples
+        samples = self.samples.ordered(orders.ravel()) if self.is_ordered else self.samples
         course = self._course(len(orders))
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
             with threads.limit(self.watch.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
-                memory = self.net.engine.take(size)
+                memory = self.engine.take(size)
                 if self.dropout.address != NONE:
                     self.dropout = dropout.with_slots(self.dropout, memory.z)
                     course = course._replace(dropout=self.dropout)
-                train_epochs(self.net.packed, samples, memory, solver, course, self.n_batches)
-                self.net.engine.give_back(size, memory)
+                self.engine.gate.train_epochs(samples, memory, solver, course, self.n_batches)
+                self.engine.give_back(size, memory)
         self.orders.use(int(course.position[0]))
         return course
 
@@ -292,7 +318,7 @@ class StochasticTraining:
         if judge is not None:
             best = est.best_validation_score_
         return Course(
-            position=np.zeros(2, np.int64),
+            position=np.zeros(3, np.int64),
             losses=losses,
             rates=est._optimizer.rates(est, n_epochs, self.n_samples),
             scores=np.zeros(n_epochs),

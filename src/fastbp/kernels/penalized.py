@@ -33,7 +33,7 @@ from fastbp.kernels.wide import copy_row
 class Course(NamedTuple):
     """A run of epochs: where it stands, and when it ends."""
 
-    position: np.ndarray  # (2,) int64: epoch, first sample of the next batch
+    position: np.ndarray  # (3,) int64: epoch, first sample of the next batch, samples of the epoch's weightless batches
     losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
     rates: np.ndarray  # (n_epochs,) float64: learning rates
     scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a judge
@@ -63,6 +63,10 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         n_samples = min(course.batch_size, course.n_samples - start)
         first = epoch * course.n_samples + start if data.n_ordered > 0 else start
         total = weight_of(data, first, n_samples)
+        if total == 0.0:  # a mean over nothing: no step, and no part in the epoch's loss
+            course.position[2] += n_samples
+            pass_batch(net, space, course, n_samples)
+            continue
         divided = with_penalties_divided(rule, total)
         penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
@@ -73,18 +77,24 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
         course.losses[epoch] += (course.share * error / total + penalty) * n_samples
-        course.position[1] += n_samples
-        if course.position[1] == course.n_samples:
-            end_epoch(net, space, course)
+        pass_batch(net, space, course, n_samples)
+
+
+@kernel
+def pass_batch(net, space, course, n_samples):
+    """On to the next batch."""
+    course.position[1] += n_samples
+    if course.position[1] == course.n_samples:
+        end_epoch(net, space, course)
 
 
 @kernel
 def end_epoch(net, space, course):
     """On to the next epoch; counts those without a lower loss, or without a higher score of the held-out samples."""
     epoch, best, tol = course.position[0], course.best[0], course.tol
-    loss = course.losses[epoch] / course.n_samples
+    loss = course.losses[epoch] / max(1, course.n_samples - course.position[2])
     course.losses[epoch] = loss
-    course.position[0], course.position[1] = epoch + 1, 0
+    course.position[0], course.position[1], course.position[2] = epoch + 1, 0, 0
     if course.judge.kind == NOTHING:
         is_worse, is_best = loss > best - tol, loss < best
         reached = loss
