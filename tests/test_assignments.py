@@ -359,3 +359,12 @@ def test_a_new_activation_has_the_values_that_variables_around_it_have_now():
         change(new, second)
         results.append(fastbp.Activation("around", h, h).h(np.ones(1)).item())
     assert results == [2.0, 7.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    "copy_of", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), lambda net: net.astype("float32")]
+)
+def test_a_network_that_has_lost_its_numbers_can_be_copied(copy_of):
+    net = fastbp.Network((2, 3, 1), seed=0)
+    net.params[4] = np.nan
+    assert np.array_equal(copy_of(net).params, net.params.astype(copy_of(net).dtype), equal_nan=True)

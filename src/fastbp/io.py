@@ -153,7 +153,9 @@ def _layers_in(contents: files.Contents, activations: dict[str, Activation], kin
     functions = [_function(name, activations) for name in names]
     if any(function.code == SOFTMAX for function in functions[:-1]):
         raise ValueError("softmax is for the output layer")
-    return kind.assemble(topology, functions, _loss(header), dtype, contents.read(dtype, (topology.n_params,)))
+    numbers = contents.read(dtype, (topology.n_params,))
+    params = checks.vector(numbers, "params", topology.n_params, dtype)
+    return kind.assemble(topology, functions, _loss(header), dtype, params)
 
 
 def _loss(header: dict[str, Any]) -> Loss:

@@ -43,7 +43,7 @@ class PackedNetwork:
         """A network from its parts, already checked."""
         net = cls.__new__(cls)
         net._build(topology, functions, loss, dtype, wiring)
-        net.params = params
+        net.params[:] = params  # whatever they are: a network of NaN can be copied as well
         return net
 
     def __setattr__(self, name: str, value: object) -> None:
