@@ -9,9 +9,9 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.attributes import constructor
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
-from fastbp.computing import ComputingNetwork
 from fastbp.dropout import Dropout, rates_of
 from fastbp.losses import Loss
+from fastbp.portable import PortableNetwork
 from fastbp.rewiring import Parts
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
@@ -19,7 +19,7 @@ from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Tra
 from fastbp.wiring import check_biased, check_edges
 
 
-class Network(ComputingNetwork):
+class Network(PortableNetwork):
     """A layered feed-forward network.
 
     Parameters
