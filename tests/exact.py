@@ -1,4 +1,4 @@
-"""Outputs with more digits than a network has, unit by unit in NumPy's long double: a reference that shares no kernel."""
+"""Outputs with more digits than a network has, in NumPy's long double: a reference that shares no kernel."""
 
 import numpy as np
 from scipy.special import log_ndtr

@@ -337,10 +337,16 @@ class Network(PortableNetwork):
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole."""
-        from fastbp.io import save_network
+        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
 
-        save_network(self, path)
+        A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
+        names of its tensors. It has no checksum.
+        """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            from fastbp.exchange.safetensors import save_network as save
+        else:
+            from fastbp.io import save_network as save
+        save(self, path)
 
     @constructor
     def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
@@ -358,6 +364,10 @@ class Network(PortableNetwork):
         ValueError
             If the file is not whole, was altered, or comes from a newer version.
         """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            from fastbp.exchange import safetensors
+
+            return safetensors.load_network(path, activations)
         from fastbp.io import load_network
 
         return load_network(path, activations, cls)[0]

@@ -1,4 +1,4 @@
-"""A network in other programs' formats: thin methods; what they do is in `fastbp.exchange`, which they load when called."""
+"""A network in other programs' formats: thin methods; `fastbp.exchange`, which they load when called, does it."""
 
 from typing import TYPE_CHECKING
 
