@@ -48,3 +48,26 @@ class PortableNetwork(ComputingNetwork):
         from fastbp.exchange.c_export import to_c
 
         to_c(self, path, name=name)
+
+    def to_onnx(self: "Network", path: "StrPath") -> None:  # type: ignore[misc]
+        """Write the network as an ONNX model (needs ``fastbp[onnx]``): input "x", output "y", both of its dtype.
+
+        Parameters
+        ----------
+        path : str or path
+            Such as "net.onnx". An old file stays as it was until the new one is whole.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        ValueError, TypeError
+            For weights that are not finite, an activation of the user's own, a network that no file holds.
+
+        Notes
+        -----
+        Opset 20, IR version 9. In float64, functions that onnxruntime has for float32 alone are composed of others.
+        """
+        from fastbp.exchange.onnx_export import to_onnx
+
+        to_onnx(self, path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def network_of(layers: Sequence[Dense], dtype: Any, where: str) -> Network:
     """The network of a chain of layers."""
     if not layers or len(layers) > MAX_LAYERS:
         raise ValueError(f"{where} must have 1 to {MAX_LAYERS} layers; got {len(layers)}")
-    for k, (before, after) in enumerate(zip(layers[:-1], layers[1:], strict=True), 2):
+    for k, (before, after) in enumerate(pairwise(layers), 2):
         if after.weights.shape[1] != len(before.weights):
             raise ValueError(
                 f"{where}: layer {k} must take what layer {k - 1} gives, {len(before.weights)} numbers; "

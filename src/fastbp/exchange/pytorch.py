@@ -13,7 +13,8 @@ from fastbp.network import Network
 
 # Modules that are a function of ours as they are, and those that are if their options are these.
 FUNCTIONS = {
-    "ReLU": "relu", "Sigmoid": "logistic", "Tanh": "tanh", "Softsign": "softsign", "SiLU": "silu", "Identity": "identity",
+    "ReLU": "relu", "Sigmoid": "logistic", "Tanh": "tanh", "Softsign": "softsign", "SiLU": "silu",
+    "Identity": "identity",
 }  # fmt: skip
 WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
     "LeakyReLU": ("leaky_relu", {"negative_slope": (0.01,)}),

@@ -1,13 +1,14 @@
 """safetensors: a JSON header and raw tensors. Networks go both ways, tensors named as PyTorch's `Sequential` has them.
 
-A file: 8 bytes, the header's length; the header, {name: {"dtype", "shape", "data_offsets"}}; the tensors. No checksum, so
-nothing is believed before it fits the file's size. What PyTorch's names cannot say, functions and which layers are
+A file: 8 bytes, the header's length; the header, {name: {"dtype", "shape", "data_offsets"}}; the tensors. No checksum,
+so nothing is believed before it fits the file's size. What PyTorch's names cannot say, functions and which layers are
 connected, is JSON in the metadata under "fastbp".
 """
 
 import json
 import os
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def _metadata(header: dict[str, Any]) -> dict[str, str]:
 
 
 def save_network(net: Network, path: StrPath) -> None:
-    """Write a network. Of layers: "0.weight", "0.bias", "2.weight" ..., as in Sequential(Linear, function, Linear ...)."""
+    """Write a network; layers as Sequential(Linear, function, Linear ...) has them: "0.weight", "0.bias", "2.weight"."""
     shape, tensors = _tensors_of_edges(net) if net.is_given_by_edges else _tensors_of_layers(net)
     described = shape | {"version": VERSION, "loss": net.loss_name, "loss_options": net.loss_function.options}
     write_tensors(path, tensors, {"format": "pt", "fastbp": json.dumps(described)})
@@ -207,7 +208,7 @@ def _from_layers(header: dict[str, Any], tensors: dict[str, Array], known: dict[
     if len(sizes) < 2 or len(functions) != len(sizes) - 1:
         raise ValueError("sizes and functions do not fit together")
     shapes: dict[str, tuple[int, ...]] = {}  # compared before anything of that size is made
-    for k, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         shapes |= {f"{2 * k}.weight": (n_out, n_in)} | ({f"{2 * k}.bias": (n_out,)} if bias else {})
     for i, k in skip:
         ends = [checks.integer(end, "skip", minimum=0, maximum=len(sizes) - 1) for end in (i, k)]
