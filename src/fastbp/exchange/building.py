@@ -61,6 +61,60 @@ def affine(scale: object, shift: object, n: int, where: str) -> tuple[Array, Arr
     return pair[0], pair[1]
 
 
+class Chain:
+    """Layers as another library's model has them one after the other; scalings are folded into what stands beside."""
+
+    def __init__(self) -> None:
+        self.layers: list[Dense] = []
+        self._is_open = False  # whether the last layer has no function yet
+        self._pending: list[tuple[Any, Any, str]] = []  # what is done to the inputs of the next layer
+
+    def layer(self, new: Dense) -> None:
+        """Take a dense layer."""
+        for scale, shift, where in reversed(self._pending):
+            new.after(*affine(scale, shift, new.weights.shape[1], where))
+        self._pending, self._is_open = [], True
+        self.layers.append(new)
+
+    def function(self, name: str, where: str) -> None:
+        """Take a function of what came last; of a function of it, it takes a layer that passes each number on."""
+        if name == "identity":
+            return
+        self._settle(where)
+        if not self._is_open:
+            self._pass_on()
+        self.layers[-1].function, self._is_open = name, False
+
+    def scaling(self, scale: Any, shift: Any, where: str) -> None:
+        """Take scale * z + shift."""
+        if self._is_open:
+            self.layers[-1].then(*affine(scale, shift, len(self.layers[-1].weights), where))
+        else:
+            self._pending.append((scale, shift, where))
+
+    def network(self, dtype: Any) -> Network:
+        """The network, complete."""
+        if self._pending:
+            self._settle(self._pending[-1][2])
+        return network_of(self.layers, dtype, "model")
+
+    def _settle(self, where: str) -> None:
+        """Put scalings that no layer follows into a layer of their own."""
+        if not self.layers:
+            raise ValueError(f"model must begin with a dense layer, perhaps with a scaling before it; got {where}")
+        if self._pending:
+            self._pass_on()
+            n = len(self.layers[-1].weights)
+            for scale, shift, of in self._pending:
+                self.layers[-1].then(*affine(scale, shift, n, of))
+            self._pending = []
+
+    def _pass_on(self) -> None:
+        n = len(self.layers[-1].weights)
+        self.layers.append(Dense(np.eye(n), np.zeros(n)))
+        self._is_open = True
+
+
 def network_of(layers: Sequence[Dense], dtype: Any, where: str) -> Network:
     """The network of a chain of layers."""
     if not layers or len(layers) > MAX_LAYERS:

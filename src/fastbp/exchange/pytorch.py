@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exchange.building import Dense, affine, dense, network_of
+from fastbp.exchange.building import Chain, dense, network_of
 from fastbp.network import Network
 
 # Modules that are a function of ours as they are, and those that are if their options are these.
@@ -63,11 +63,16 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
         return _from_state(model, activation, output)
     if activation is not None or output != "identity":
         raise ValueError("activation and output must be left out for a module, which says them itself")
-    modules = _flat(model, type(model).__name__)
-    builder = _Builder()
+    modules, chain = _flat(model, type(model).__name__), Chain()
     for name, module in modules:
-        builder.add(name, module)
-    return network_of(builder.layers, builder.dtype, "model")
+        _add(chain, name, module)
+    dtypes = [_array(module.weight).dtype for _name, module in modules if type(module).__name__ == "Linear"]
+    return chain.network(_dtype(*dtypes[:1]))
+
+
+def _dtype(dtype: Any = np.float32) -> Any:
+    """float64 as it is; float32 of all narrower ones."""
+    return np.float64 if dtype == np.float64 else np.float32
 
 
 def _array(tensor: Any) -> Array:
@@ -86,63 +91,27 @@ def _flat(module: Any, name: str) -> list[tuple[str, Any]]:
     return [item for key, child in module.named_children() for item in _flat(child, f"{name}.{key}")]
 
 
-class _Builder:
-    """Layers so far; `scaling` is what a normalisation before the next layer does."""
+def _add(chain: Chain, name: str, module: Any) -> None:
+    """Take one module."""
+    kind = type(module).__name__
+    if kind == "Linear":
+        chain.layer(dense(_array(module.weight), None if module.bias is None else _array(module.bias), name))
+    elif kind == "BatchNorm1d":
+        chain.scaling(*_normalisation(name, module), name)
+    elif kind not in DROPOUTS and not (kind == "Flatten" and module.start_dim == 1):
+        chain.function(_function_of(name, module), name)
 
-    def __init__(self) -> None:
-        self.layers: list[Dense] = []
-        self.dtype: Any = None
-        self.is_open = False  # whether the last layer has no function yet
-        self.scaling: tuple[Array, Array] | None = None
 
-    def add(self, name: str, module: Any) -> None:
-        """Take one module."""
-        kind = type(module).__name__
-        if kind == "Linear":
-            self._linear(name, module)
-        elif kind in DROPOUTS or (kind == "Flatten" and module.start_dim == 1):
-            return
-        elif kind == "BatchNorm1d":
-            self._normalise(name, module)
-        elif not self.layers or self.scaling is not None:
-            raise ValueError(f"model must begin, and go on after batch normalisation, with Linear; {name} is {kind}")
-        else:
-            self._function(_function_of(name, module))
-
-    def _linear(self, name: str, module: Any) -> None:
-        weights = _array(module.weight)
-        layer = dense(weights, None if module.bias is None else _array(module.bias), name)
-        self.dtype = self.dtype or (np.float64 if weights.dtype == np.float64 else np.float32)
-        if self.scaling is not None:
-            scale, shift = self.scaling
-            layer.after(*affine(scale, shift, layer.weights.shape[1], name))
-            self.scaling = None
-        self.layers.append(layer)
-        self.is_open = True
-
-    def _function(self, function: str) -> None:
-        if function == "identity":
-            return
-        if not self.is_open:  # a function of a function: a layer that passes each number on
-            n = len(self.layers[-1].weights)
-            self.layers.append(Dense(np.eye(n), np.zeros(n)))
-        self.layers[-1].function, self.is_open = function, False
-
-    def _normalise(self, name: str, module: Any) -> None:
-        if module.running_mean is None:
-            raise ValueError(f"model must have running statistics; {name} has track_running_stats=False")
-        mean, variance = _array(module.running_mean).astype(float), _array(module.running_var).astype(float)
-        scale = 1.0 / np.sqrt(variance + module.eps)
-        shift = -mean * scale
-        if module.weight is not None:
-            scale, factor = scale * _array(module.weight), _array(module.weight)
-            shift = shift * factor + _array(module.bias)
-        if self.is_open:
-            self.layers[-1].then(*affine(scale, shift, len(self.layers[-1].weights), name))
-        elif self.scaling is None:
-            self.scaling = (scale, shift)
-        else:
-            self.scaling = (self.scaling[0] * scale, self.scaling[1] * scale + shift)
+def _normalisation(name: str, module: Any) -> tuple[Array, Array]:
+    """(scale, shift) of batch normalisation in evaluation."""
+    if module.running_mean is None:
+        raise ValueError(f"model must have running statistics; {name} has track_running_stats=False")
+    mean, variance = _array(module.running_mean).astype(float), _array(module.running_var).astype(float)
+    scale = 1.0 / np.sqrt(variance + module.eps)
+    if module.weight is None:
+        return scale, -mean * scale
+    scale = scale * _array(module.weight)
+    return scale, _array(module.bias) - mean * scale
 
 
 def _function_of(name: str, module: Any) -> str:
@@ -177,8 +146,7 @@ def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Netwo
         )
     for layer, function in zip(layers, [*functions, output], strict=True):
         layer.function = function
-    first = _array(state[names[0]])
-    return network_of(layers, np.float64 if first.dtype == np.float64 else np.float32, "model")
+    return network_of(layers, _dtype(_array(state[names[0]]).dtype), "model")
 
 
 def _bias_of(state: Mapping[str, Any], name: str) -> Array | None:

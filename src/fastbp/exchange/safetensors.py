@@ -129,7 +129,7 @@ def _metadata(header: dict[str, Any]) -> dict[str, str]:
 
 
 def save_network(net: Network, path: StrPath) -> None:
-    """Write a network; layers as Sequential(Linear, function, Linear ...) has them: "0.weight", "0.bias", "2.weight"."""
+    """Write a network; layers as Sequential(Linear, function, Linear) has them: "0.weight", "0.bias", "2.weight"."""
     shape, tensors = _tensors_of_edges(net) if net.is_given_by_edges else _tensors_of_layers(net)
     described = shape | {"version": VERSION, "loss": net.loss_name, "loss_options": net.loss_function.options}
     write_tensors(path, tensors, {"format": "pt", "fastbp": json.dumps(described)})
