@@ -14,6 +14,7 @@ NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
 N_NETWORKS = 200 if NIGHTLY else 10 if COMPILED else 4
 HIDDEN = sorted(set(ACTIVATIONS) - {"threshold"})  # that one jumps: rounding is seen in full
 OUTPUTS = [*HIDDEN, "softmax"]
+N_DAMAGED = 2000 if NIGHTLY else 60 if COMPILED else 20
 N_SAMPLES = 20
 
 

@@ -1,5 +1,6 @@
 """From dense layers that another library trained to a network: checked, scaling of inputs and outputs folded in."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,6 +10,7 @@ import numpy as np
 
 from fastbp import checks, memory
 from fastbp.checks import Array
+from fastbp.files import FileError
 from fastbp.io import MAX_LAYERS
 from fastbp.network import Network
 
@@ -31,6 +33,15 @@ class Dense:
         """Put scale * z + shift in the place of the layer's inputs z."""
         self.bias = self.bias + self.weights @ shift
         self.weights = self.weights * scale
+
+
+def read_bytes(path: str, most: int) -> bytes:
+    """What a file holds; a FileError if that is more than `most`."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise FileError(f"{path}: at most {most:,} bytes are read; it has {size:,}")
+        return file.read(size)
 
 
 def dense(weights: object, bias: object, where: str) -> Dense:

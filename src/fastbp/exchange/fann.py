@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastbp import checks
+from fastbp.exchange.building import read_bytes
 from fastbp.files import FileError, StrPath
 from fastbp.network import Network
 
@@ -85,11 +86,8 @@ def from_fann(path: StrPath, *, dtype: Any = "float64") -> Network:
     replaces the functions by pieces of lines.
     """
     checked_dtype, checked = checks.float_dtype(dtype), checks.file_path(path)
-    with open(checked, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
+    content = read_bytes(checked, MAX_BYTES)
     try:
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"at most {MAX_BYTES:,} bytes are read")
         return _network(_parse(content.decode("ascii")), checked_dtype)
     except KeyError as error:
         raise FileError(f"{checked}: it has no {error}") from None

@@ -1,14 +1,13 @@
 """From MATLAB: what `save_for_fastbp.m`, which stands beside this file, writes of a network of its toolbox."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastbp import checks
-from fastbp.exchange.building import Dense, affine, dense, network_of
+from fastbp.exchange.building import Dense, affine, dense, network_of, read_bytes
 from fastbp.files import FileError, StrPath
 from fastbp.network import Network
 
@@ -46,11 +45,7 @@ def from_matlab(path: StrPath, *, dtype: Any = "float64") -> Network:
     """
     checked = checks.file_path(path)
     checked_dtype = checks.float_dtype(dtype)
-    with open(checked, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
-            raise FileError(f"{checked}: at most {MAX_BYTES:,} bytes are read; it has {size:,}")
-        content = file.read()
+    content = read_bytes(checked, MAX_BYTES)
     try:
         return _network(json.loads(content), checked_dtype)
     except KeyError as error:

@@ -1,7 +1,7 @@
 """From ONNX (needs ``fastbp[onnx]``): graphs of Gemm, MatMul, Add, scalings by constants, and activation functions.
 
-Each tensor of the graph is kept as what it is of the layers so far: a matrix for each of them, and a shift. So chains of
-Gemm add up, scalings are folded in, and connections may skip layers.
+Each tensor of the graph is kept as what it is of the layers so far: a matrix for each of them, and a shift. So chains
+of Gemm add up, scalings are folded in, and connections may skip layers.
 """
 
 import os
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_LAYERS, MAX_NODES = 512, 10_000
+MAX_WIDTH = 4096  # of a layer that is added to another, or scaled: it takes a square matrix
 FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "Sigmoid": ("logistic", {}), "Tanh": ("tanh", {}), "Relu": ("relu", {}), "Sin": ("sin", {}), "Exp": ("exp", {}),
     "Softplus": ("softplus", {}), "Softsign": ("softsign", {}), "Elu": ("elu", {"alpha": 1.0}),
@@ -83,12 +84,13 @@ def from_onnx(path: StrPath, *, dtype: Any = None) -> Network:
     """
     onnx = import_onnx()
     checked = checks.file_path(path)
-    if os.path.getsize(checked) > MOST_BYTES:
+    n_bytes = os.path.getsize(checked)
+    if n_bytes > MOST_BYTES:
         raise FileError(f"{checked}: at most {MOST_BYTES:,} bytes are read")
     try:
         model = onnx.load_model(checked, load_external_data=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            return _Importer(model.graph).network(dtype)
+            return _Importer(model.graph, n_bytes).network(dtype)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise FileError(f"{checked}: {str(error)[:500]}") from None
     except Exception as error:
@@ -100,7 +102,7 @@ def from_onnx(path: StrPath, *, dtype: Any = None) -> Network:
 class _Importer:
     """Walks over the nodes of a graph, in their order, which must be that of the computation."""
 
-    def __init__(self, graph: "onnx.GraphProto") -> None:
+    def __init__(self, graph: "onnx.GraphProto", n_bytes: int) -> None:
         if len(graph.node) > MAX_NODES:
             raise ValueError(f"at most {MAX_NODES:,} nodes are read; it has {len(graph.node):,}")
         self.graph = graph
@@ -113,17 +115,12 @@ class _Importer:
         n_inputs = shape[-1].dim_value if len(shape) == 2 else 0
         if n_inputs < 1:
             raise ValueError(f"input {inputs[0].name!r} must have the shape (n, number of inputs)")
-        memory.check(8 * n_inputs * self._first_width(n_inputs), "path", f"{n_inputs:,} inputs")
+        if n_inputs > n_bytes:  # each must go into a weight
+            raise ValueError(f"its {n_inputs:,} inputs must fit its {n_bytes:,} bytes")
         self.sizes, self.layers = [n_inputs], [("", _Tensor({}, np.zeros(0)))]
         self.tensors: dict[str, _Tensor | None] = {inputs[0].name: None}  # None: the inputs as they are
         for node in graph.node:
             self._take(node)
-
-    def _first_width(self, n_inputs: int) -> int:
-        """n_inputs, if no constant is so large that it could be multiplied with: then nothing has that size."""
-        if not any(n_inputs in tensor.dims for tensor in self.constants.values()):
-            raise ValueError(f"its {n_inputs:,} inputs go into no weights")
-        return 1
 
     # ------------------------------------------------------------------ nodes
 
@@ -289,5 +286,7 @@ class _Importer:
 
 def _full(tensor: _Tensor) -> _Tensor:
     """With the matrix of what is a layer itself, a vector of ones until then, written out."""
+    if any(m.ndim == 1 and m.size > MAX_WIDTH for m in tensor.matrices.values()):
+        raise ValueError(f"layers of more than {MAX_WIDTH:,} units must go into weights at once")
     matrices = {l: np.diag(m) if m.ndim == 1 else m for l, m in tensor.matrices.items()}
     return _Tensor(matrices, tensor.shift)

@@ -2,12 +2,14 @@
 
 In R, with full digits:
 
-    dput(unclass(net)[c("n", "nsunits", "nunits", "nconn", "conn", "wts", "softmax")], "net.txt", "digits17")   # nnet
-    dput(list(weights = net$weights[[1]], type = attr(net$act.fct, "type"),
-              linear.output = net$linear.output), "net.txt", c("keepNA", "digits17", "showAttributes"))      # neuralnet
+    # nnet
+    dput(unclass(net)[c("n", "nsunits", "nunits", "nconn", "conn", "wts", "softmax")], "net.txt",
+         c("showAttributes", "digits17"))
+    # neuralnet
+    dput(list(weights = net$weights[[1]], type = attr(net$act.fct, "type"), linear.output = net$linear.output),
+         "net.txt", c("showAttributes", "digits17"))
 """
 
-import os
 import re
 from typing import Any
 
@@ -15,12 +17,13 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.exchange.building import dense, network_of
+from fastbp.exchange.building import dense, network_of, read_bytes
 from fastbp.files import FileError, StrPath
 from fastbp.network import Network
 
 MAX_BYTES = 1 << 26  # Python objects take some 30 times the room of the text
 MAX_DEPTH = 50
+MAX_RANGE = 100_000  # numbers that a:b stands for: what few characters may take in memory
 TOKEN = re.compile(
     r'\s*(?:(?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)L?|(?P<string>"(?:[^"\\]|\\.)*")'
     r"|(?P<word>[A-Za-z.][A-Za-z0-9._]*|`[^`]*`)|(?P<sign>[(),=:]))"
@@ -82,9 +85,10 @@ class _Reader:
 
     def _range(self, start: str, stop: str) -> list[float]:
         first, last = int(start), int(stop)
-        if not 0 <= last - first <= MAX_BYTES // 8:
-            raise ValueError(f"a range must go upwards, not too far; got {start[:30]}:{stop[:30]}")
-        return [float(n) for n in range(first, last + 1)]
+        if abs(last - first) > MAX_RANGE:
+            raise ValueError(f"a range must have up to {MAX_RANGE:,} numbers; got {start[:30]}:{stop[:30]}")
+        step = 1 if first <= last else -1
+        return [float(n) for n in range(first, last + step, step)]
 
     def _call(self, name: str, depth: int) -> Any:
         """list(...), c(...), or structure(...), whose attributes but dim are left out."""
@@ -122,12 +126,8 @@ class _Reader:
         return np.array(value, float).reshape(n_columns, n_rows).T
 
 
-def _read(path: StrPath) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"at most {MAX_BYTES:,} bytes are read; it has {size:,}")
-        contents = _Reader(file.read().decode()).read()
+def _read(path: str) -> dict[str, Any]:
+    contents = _Reader(read_bytes(path, MAX_BYTES).decode()).read()
     if not isinstance(contents, dict):
         raise ValueError("it must be a list with names")
     return contents
@@ -151,7 +151,7 @@ def from_nnet(path: StrPath, *, dtype: Any = "float64") -> Network:
     ----------
     path : str or path
         Written by ``dput(unclass(net)[c("n", "nsunits", "nunits", "nconn", "conn", "wts", "softmax")], path,
-        "digits17")``.
+        c("showAttributes", "digits17"))``.
     dtype : "float32" or "float64"
 
     Returns
@@ -164,6 +164,11 @@ def from_nnet(path: StrPath, *, dtype: Any = "float64") -> Network:
     ------
     ValueError
         For a file that is damaged, or says something else.
+
+    Notes
+    -----
+    nnet takes the logistic function for 0 below -15 and for 1 above 15; ours goes on. There, a unit differs by up to
+    3.1e-7.
     """
     return _loaded(path, dtype, _nnet)
 
@@ -211,7 +216,7 @@ def from_neuralnet(path: StrPath, *, dtype: Any = "float64") -> Network:
     ----------
     path : str or path
         Written by ``dput(list(weights = net$weights[[1]], type = attr(net$act.fct, "type"), linear.output =
-        net$linear.output), path, c("keepNA", "digits17", "showAttributes"))``.
+        net$linear.output), path, c("showAttributes", "digits17"))``.
     dtype : "float32" or "float64"
 
     Returns
