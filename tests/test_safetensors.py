@@ -11,7 +11,8 @@ import fastbp
 from fastbp.exchange.safetensors import read_tensors, write_tensors
 
 MODULES = {
-    "identity": "Identity", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU",
+    "identity": "Identity", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
     "softsign": "Softsign", "gelu": "GELU", "silu": "SiLU",
 }  # fmt: skip
 
@@ -74,7 +75,8 @@ def entry(shape=(2, 4), offsets=(0, 64), dtype="F64"):
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"\0" * 7, b"\xff" * 8, (10**9).to_bytes(8, "little") + b"{}", with_header(b"{"), with_header(b"[" * 100_000),
+        b"", b"\0" * 7, b"\xff" * 8, (10**9).to_bytes(8, "little") + b"{}", with_header(b"{"),
+        with_header(b"[" * 100_000),
         with_header([]), with_header({}), with_header(b'{"a": 1, "a": 2}'), with_header({"a": 1}),
         with_header({"a": entry(shape=(2**32, 2**32))}), with_header({"a": entry(shape=(2**62, 4), offsets=(0, 0))}),
         with_header({"a": entry(shape=(-2, -4))}), with_header({"a": entry(offsets=(0, 128))}),
