@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastbp import files
 from fastbp.exchange.c_columns import columns_text, draw_rows, member_names, row_text, test_of_columns
 from fastbp.exchange.c_selftest import draw_samples, test_text
 from fastbp.exchange.c_source import CNetwork, file_text
 from fastbp.exchange.columns import table_of
 from fastbp.files import StrPath
+from fastbp.outputs import check_writable, replacing
 
 if TYPE_CHECKING:
     from fastbp.network import Network
@@ -59,7 +59,8 @@ def to_c(net: "Network", path: StrPath, *, name: str = "net", extra: Mapping[str
     `extra`: what a model file of ``fastbp train`` keeps beside the network; with it the file has a function that
     takes the raw columns.
     """
-    target, checked = files.check_path(path, "path"), check_name(name)
+    checked = check_name(name)
+    check_writable(path)
     c = CNetwork.of(net, PLACEHOLDER)
     table = table_of(dict(extra or {}), net.n_inputs, net.n_outputs)
     if table is None:
@@ -69,7 +70,9 @@ def to_c(net: "Network", path: StrPath, *, name: str = "net", extra: Mapping[str
         rows, samples = draw_rows(c, table)
         parts = [head_text(c), row_text(c, table, members), file_text(c), columns_text(c, table, members)]
         text = "\n".join([*parts, test_text(c, samples, test_of_columns(c, table, rows, samples))])
-    files.replace_file(target, [named(text, checked).encode()])
+    final = named(text, checked).encode()
+    with replacing(path) as file:
+        file.write(final)
 
 
 def head_text(c: CNetwork) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp import files
 from fastbp.exchange.columns import Column, Table, table_of
 from fastbp.exchange.layers import Layer, check_exportable, layers_of
 from fastbp.exchange.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files import StrPath
+from fastbp.outputs import check_writable, replacing
 
 if TYPE_CHECKING:
     from fastbp.network import Network
@@ -37,7 +37,7 @@ def to_onnx(net: "Network", path: StrPath, *, extra: Mapping[str, Any] | None = 
     `extra`: what a model file of ``fastbp train`` keeps beside the network; with it the graph takes the raw columns.
     """
     onnx = import_onnx()
-    target = files.check_path(path, "path")
+    check_writable(path)
     check_exportable(net, "ONNX", FUNCTIONS)
     table = table_of(dict(extra or {}), net.n_inputs, net.n_outputs)
     graph = Graph(net.dtype)
@@ -59,7 +59,8 @@ def to_onnx(net: "Network", path: StrPath, *, extra: Mapping[str, Any] | None = 
     )
     model = onnx.helper.make_model(described, opset_imports=opsets, ir_version=IR_VERSION, producer_name="fastbp")
     onnx.checker.check_model(model)
-    files.replace_file(target, [model.SerializeToString()])
+    with replacing(path) as file:
+        file.write(model.SerializeToString())
 
 
 def _check_size(graph: Graph) -> None:

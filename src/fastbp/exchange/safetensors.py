@@ -20,6 +20,7 @@ from fastbp.files import FileError, StrPath
 from fastbp.io import MAX_LAYERS
 from fastbp.losses import Loss
 from fastbp.network import Network
+from fastbp.outputs import replacing
 
 SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 1 << 24
@@ -44,7 +45,8 @@ def write_tensors(path: StrPath, tensors: dict[str, Array], metadata: dict[str, 
         end += stored.nbytes
     line = json.dumps(header, allow_nan=False).encode()
     line += b" " * (-len(line) % 8)
-    files.replace_file(files.check_path(path, "path"), [len(line).to_bytes(8, "little"), line, *pieces])
+    with replacing(path) as file:
+        file.writelines([len(line).to_bytes(8, "little"), line, *pieces])
 
 
 def read_tensors(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
