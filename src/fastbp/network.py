@@ -44,8 +44,8 @@ class Network(PortableNetwork):
         uniform in [-x, x]. Biases begin at zero.
     dtype : "float32" or "float64"
         Of parameters and all arithmetic.
-    seed : int or None
-        Of the initial weights; None draws another one each time.
+    seed : int, numpy.random.Generator or None
+        Of the initial weights; None draws another one each time, a generator is drawn from.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Network(PortableNetwork):
         skip: Skips = (),
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
-        seed: int | None = None,
+        seed: initial.Seed = None,
     ) -> None:
         given = checks.items(sizes, "sizes", "a sequence of integers")
         checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(given))
@@ -115,7 +115,7 @@ class Network(PortableNetwork):
         bias: bool | Iterable[int] = True,
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
-        seed: int | None = None,
+        seed: initial.Seed = None,
         n_units: int | None = None,
     ) -> Self:
         """A network of any connections without cycles.
@@ -192,7 +192,7 @@ class Network(PortableNetwork):
         learning_rate: float | Callable[[int], float] | None = None,
         reduction: str = "mean",
         shuffle: bool = True,
-        seed: int | None = None,
+        seed: initial.Seed = None,
         validation: Validation = None,
         patience: int | None = None,
         tol: float | None = None,
