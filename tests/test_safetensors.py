@@ -155,3 +155,16 @@ def test_activations_of_the_user_are_named(tmp_path):
         fastbp.Network.load(tmp_path / "net.safetensors")
     back = fastbp.Network.load(tmp_path / "net.safetensors", [own])
     assert np.array_equal(back.params, net.params)
+
+
+class Own(fastbp.Network):
+    """A subclass of a user's."""
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_subclass_gets_its_own(seed, tmp_path):
+    net, X = exchanged.draw(seed)
+    net.save(tmp_path / "net.safetensors")
+    back = Own.load(tmp_path / "net.safetensors")
+    assert type(back) is Own
+    assert np.array_equal(back.forward(X), net.forward(X))

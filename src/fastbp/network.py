@@ -367,7 +367,7 @@ class Network(PortableNetwork):
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
             from fastbp.exchange import safetensors
 
-            return safetensors.load_network(path, activations)
+            return safetensors.load_network(path, activations, cls)
         from fastbp.io import load_network
 
         return load_network(path, activations, cls)[0]

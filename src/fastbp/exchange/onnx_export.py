@@ -129,7 +129,7 @@ def _encode(graph: Graph, table: Table, element: int) -> str:
 
 def _encode_column(graph: Graph, column: Column, element: int) -> str:
     if column.kind == "text":
-        options = {"cats_strings": list(column.categories), "zeros": 1}
+        options: dict[str, Any] = {"cats_strings": list(column.categories), "zeros": 1}
         one_hot = graph.node("OneHotEncoder", [column.name], domain="ai.onnx.ml", **options)
         return graph.node("Cast", [graph.node("Flatten", [one_hot], axis=1)], to=element)
     if column.kind == "boolean":

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ MAX_TENSORS = 1 << 16
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 VERSION = 1
+Net = TypeVar("Net", bound=Network)
 
 
 # ---------------------------------------------------------------------------- files of tensors
@@ -161,8 +162,8 @@ def _tensors_of_edges(net: Network) -> tuple[dict[str, Any], dict[str, Array]]:
     return {"n_inputs": net.n_inputs, "n_outputs": net.n_outputs, "functions": names}, tensors
 
 
-def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> Network:
-    """Read what `save_network` wrote.
+def load_network(path: StrPath, activations: Iterable[Activation] = (), cls: type[Net] = Network) -> Net:  # type: ignore[assignment]
+    """Read what `save_network` wrote, as a `cls`.
 
     Raises
     ------
@@ -182,10 +183,12 @@ def load_network(path: StrPath, activations: Iterable[Activation] = ()) -> Netwo
         header = json.loads(metadata["fastbp"])
         if not isinstance(header, dict) or header.get("version") != VERSION:
             raise ValueError(f"version must be {VERSION}")
-        return (_from_layers if "sizes" in header else _from_edges)(header, tensors, known)
+        net = (_from_layers if "sizes" in header else _from_edges)(header, tensors, known)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         reason = str(error)[: files.MAX_REASON]
         raise FileError(f"{checked}: the description of the network makes no sense: {reason}") from None
+    wiring = net.wiring if net.is_given_by_edges else None
+    return cls.assemble(net.topology, net._functions, net.loss_function, net.dtype, net.params, wiring)
 
 
 def _functions(names: list[Any], known: dict[str, Activation]) -> list[Activation]:
