@@ -14,8 +14,8 @@ README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons",
-    "fastbp.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.rewiring",
+    "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons", "fastbp.gradient_check",
+    "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.portable", "fastbp.rewiring",
 ]  # fmt: skip
 
 
@@ -78,3 +78,23 @@ def test_examples_of_irregular_networks():
     assert len(names["halved"].edges) == len(names["dense"].edges) // 2
     assert names["unit_order"](names["G"]) == ["height", "width", "hidden", "area"]
     assert names["net"].unit_functions == ("gelu", "identity")
+
+
+@pytest.mark.compiled_only
+@pytest.mark.skipif(not README.exists(), reason="an installed package has no documentation beside its tests")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("page", ["export", "import"])
+def test_examples_of_taking_networks_out_and_in(page, tmp_path, monkeypatch):
+    if page == "export":
+        pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    text, names = (README.parent / f"docs/{page}.md").read_text(encoding="utf-8"), {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, names)
+    if page == "import":
+        assert names["difference"] < 1e-13
+    else:
+        assert names["same"].params.tolist() == names["net"].params.tolist()
+        assert all(
+            prototype in (tmp_path / "surface.c").read_text() for prototype in re.findall(r"^void .*?;", text, re.M)
+        )

@@ -48,11 +48,24 @@ def of_edges(draw_weights: Draw, draw: np.random.Generator, edges: Array, n_unit
     return draw_weights(draw, n_into[edges[:, 1]], n_from[edges[:, 0]], (len(edges),))
 
 
+Seed = int | np.random.Generator | None
+
+
 def generator(seed: object) -> np.random.Generator:
-    """NumPy's generator for a seed, None drawing one."""
+    """NumPy's generator for a seed, None drawing one; a generator is the one to draw from."""
+    if isinstance(seed, np.random.Generator):
+        return seed
     return np.random.default_rng(None if seed is None else checks.integer(seed, "seed", minimum=0, maximum=np.inf))
 
 
-def some_seed(seed: int | None) -> int:
-    """`seed`, or for None one that the system draws."""
-    return int(np.random.SeedSequence().entropy) if seed is None else seed  # type: ignore[arg-type]
+def as_integer(seed: object) -> int | None:
+    """The seed of a user, checked, as a number that a file can keep: a generator draws one."""
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**63 - 1))
+    return None if seed is None else checks.integer(seed, "seed", minimum=0, maximum=np.inf)
+
+
+def some_seed(seed: Seed) -> int:
+    """`seed` as an integer, or for None one that the system draws."""
+    number = as_integer(seed)
+    return int(np.random.SeedSequence().entropy) if number is None else number  # type: ignore[arg-type]

@@ -9,9 +9,9 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.attributes import constructor
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
-from fastbp.computing import ComputingNetwork
 from fastbp.dropout import Dropout, rates_of
 from fastbp.losses import Loss
+from fastbp.portable import PortableNetwork
 from fastbp.rewiring import Parts
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
@@ -19,7 +19,7 @@ from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Tra
 from fastbp.wiring import check_biased, check_edges
 
 
-class Network(ComputingNetwork):
+class Network(PortableNetwork):
     """A layered feed-forward network.
 
     Parameters
@@ -44,8 +44,8 @@ class Network(ComputingNetwork):
         uniform in [-x, x]. Biases begin at zero.
     dtype : "float32" or "float64"
         Of parameters and all arithmetic.
-    seed : int or None
-        Of the initial weights; None draws another one each time.
+    seed : int, numpy.random.Generator or None
+        Of the initial weights; None draws another one each time, a generator is drawn from.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Network(ComputingNetwork):
         skip: Skips = (),
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
-        seed: int | None = None,
+        seed: initial.Seed = None,
     ) -> None:
         given = checks.items(sizes, "sizes", "a sequence of integers")
         checked_sizes = tuple(checks.integer(size, f"sizes[{k}]", minimum=1) for k, size in enumerate(given))
@@ -115,7 +115,7 @@ class Network(ComputingNetwork):
         bias: bool | Iterable[int] = True,
         init: str | float = "glorot_uniform",
         dtype: Any = "float64",
-        seed: int | None = None,
+        seed: initial.Seed = None,
         n_units: int | None = None,
     ) -> Self:
         """A network of any connections without cycles.
@@ -192,7 +192,7 @@ class Network(ComputingNetwork):
         learning_rate: float | Callable[[int], float] | None = None,
         reduction: str = "mean",
         shuffle: bool = True,
-        seed: int | None = None,
+        seed: initial.Seed = None,
         validation: Validation = None,
         patience: int | None = None,
         tol: float | None = None,
@@ -337,10 +337,16 @@ class Network(ComputingNetwork):
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole."""
-        from fastbp.io import save_network
+        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
 
-        save_network(self, path)
+        A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
+        names of its tensors. It has no checksum.
+        """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            from fastbp.exchange.safetensors import save_network as save
+        else:
+            from fastbp.io import save_network as save
+        save(self, path)
 
     @constructor
     def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
@@ -358,6 +364,10 @@ class Network(ComputingNetwork):
         ValueError
             If the file is not whole, was altered, or comes from a newer version.
         """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            from fastbp.exchange import safetensors
+
+            return safetensors.load_network(path, activations, cls)
         from fastbp.io import load_network
 
         return load_network(path, activations, cls)[0]

@@ -80,7 +80,7 @@ class Options:
     batch_size: int | None
     reduction: str
     shuffle: bool
-    seed: int | None
+    seed: initial.Seed
     validation: Validation
     patience: int | None
     tol: float | None
@@ -104,8 +104,7 @@ class Options:
                 )
         checks.name_of(self.reduction, ("mean", "sum"), "reduction")
         self.shuffle = checks.flag(self.shuffle, "shuffle")
-        if self.seed is not None:
-            self.seed = checks.integer(self.seed, "seed", minimum=0, maximum=np.inf)
+        self.seed = initial.as_integer(self.seed)
         if self.patience is not None:
             self.patience = checks.integer(self.patience, "patience", minimum=1)
         if self.tol is not None:

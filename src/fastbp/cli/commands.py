@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from fastbp import __version__
+from fastbp.cli.exporting import export
 from fastbp.cli.options import output_file, training_options
 from fastbp.plots import learning_curve
 
@@ -260,6 +261,9 @@ def info(model: str) -> None:
     console.print(Text(repr(net)), soft_wrap=True)
     if table_model:
         report.print_model(console, table_model, model)
+
+
+fastbp.add_command(export)
 
 
 @fastbp.command()

@@ -1,0 +1,42 @@
+"""The command export: a model in another format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fastbp.cli.options import output_file
+
+SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
+
+
+@click.command()
+@click.argument("model")
+@click.option("--to", "file_format", type=click.Choice(sorted(SUFFIXES)), required=True, help="Format to write.")
+@click.option("--name", default="net", show_default=True, help="What to call the function in C.")
+@output_file("--out", help="File to write.  [default: MODEL's name with the format's suffix, in this folder]")
+def export(model: str, file_format: str, name: str, out: Path | None) -> None:
+    """Write MODEL, a file of train or of Network.save, as C, ONNX or safetensors.
+
+    C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone.
+    """
+    from fastbp.exchange.c_export import to_c
+    from fastbp.exchange.onnx_export import to_onnx
+    from fastbp.exchange.safetensors import save_network
+    from fastbp.io import load_network
+
+    target = out or Path(Path(model).with_suffix(SUFFIXES[file_format]).name)
+    if target.exists() and Path(model).exists() and target.samefile(model):
+        raise click.UsageError(f"{str(target)!r} is read: writing to it would destroy it")
+    try:
+        net, extra = load_network(model)
+        if file_format == "c":
+            to_c(net, target, name=name, extra=extra)
+        elif file_format == "onnx":
+            to_onnx(net, target, extra=extra)
+        else:
+            save_network(net, target)
+    except (ValueError, ImportError) as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(f"{target}: {target.stat().st_size:,} bytes")

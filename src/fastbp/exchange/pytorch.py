@@ -1,0 +1,154 @@
+"""From PyTorch: `Sequential` modules, state dicts, and safetensors files of either. PyTorch itself is not imported."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.exchange.building import Chain, dense, network_of
+from fastbp.network import Network
+
+# Modules that are a function of ours as they are, and those that are if their options are these.
+FUNCTIONS = {
+    "ReLU": "relu", "Sigmoid": "logistic", "Tanh": "tanh", "Softsign": "softsign", "SiLU": "silu",
+    "Identity": "identity",
+}  # fmt: skip
+WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
+    "LeakyReLU": ("leaky_relu", {"negative_slope": (0.01,)}),
+    "ELU": ("elu", {"alpha": (1.0, 1)}),
+    "Softplus": ("softplus", {"beta": (1.0, 1), "threshold": (20.0, 20)}),
+    "GELU": ("gelu", {"approximate": ("none",)}),
+    "Softmax": ("softmax", {"dim": (-1, 1)}),
+}
+DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout")
+WEIGHT = re.compile(r"(?:(.*)\.)?weight")
+
+
+def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity") -> Network:
+    """The network of a module of PyTorch, as it computes in evaluation mode.
+
+    Parameters
+    ----------
+    model : torch.nn.Sequential, state dict, or path
+        A Sequential, nested or not, of Linear, activation functions, BatchNorm1d and dropout; or its state dict; or a
+        safetensors file of that.
+    activation : str, or sequence of str
+        Of a state dict or file, which do not say it: the function of the hidden layers, or of each.
+    output : str
+        Of a state dict or file: that of the outputs.
+
+    Returns
+    -------
+    Network
+        Of the dtype of the first layer's weights. Batch normalisation is folded into the layers beside it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a module of another kind, or with an option that fastbp has not: the message names it.
+
+    Notes
+    -----
+    Weights are taken as they are, unless batch normalisation is folded in. PyTorch's softplus is a itself above 20,
+    ours is ln(1 + e**a): they differ by 2e-9, which float32 does not see.
+    """
+    if isinstance(model, str | os.PathLike):
+        from fastbp.exchange.safetensors import read_tensors
+
+        model = read_tensors(model)[0]
+    if isinstance(model, Mapping):
+        return _from_state(model, activation, output)
+    if activation is not None or output != "identity":
+        raise ValueError("activation and output must be left out for a module, which says them itself")
+    modules, chain = _flat(model, type(model).__name__), Chain()
+    for name, module in modules:
+        _add(chain, name, module)
+    dtypes = [_array(module.weight).dtype for _name, module in modules if type(module).__name__ == "Linear"]
+    return chain.network(_dtype(*dtypes[:1]))
+
+
+def _dtype(dtype: Any = np.float32) -> Any:
+    """float64 as it is; float32 of all narrower ones."""
+    return np.float64 if dtype == np.float64 else np.float32
+
+
+def _array(tensor: Any) -> Array:
+    """A tensor, or an array, as NumPy has it."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        return np.asarray(tensor.float().numpy() if str(tensor.dtype) == "torch.bfloat16" else tensor.numpy())
+    return np.asarray(tensor)
+
+
+def _flat(module: Any, name: str) -> list[tuple[str, Any]]:
+    """The modules in their order, those inside of others too."""
+    kind = type(module).__name__
+    if kind != "Sequential":
+        return [(name, module)]
+    return [item for key, child in module.named_children() for item in _flat(child, f"{name}.{key}")]
+
+
+def _add(chain: Chain, name: str, module: Any) -> None:
+    """Take one module."""
+    kind = type(module).__name__
+    if kind == "Linear":
+        chain.layer(dense(_array(module.weight), None if module.bias is None else _array(module.bias), name))
+    elif kind == "BatchNorm1d":
+        chain.scaling(*_normalisation(name, module), name)
+    elif kind not in DROPOUTS and not (kind == "Flatten" and module.start_dim == 1):
+        chain.function(_function_of(name, module), name)
+
+
+def _normalisation(name: str, module: Any) -> tuple[Array, Array]:
+    """(scale, shift) of batch normalisation in evaluation."""
+    if module.running_mean is None:
+        raise ValueError(f"model must have running statistics; {name} has track_running_stats=False")
+    mean, variance = _array(module.running_mean).astype(float), _array(module.running_var).astype(float)
+    scale = 1.0 / np.sqrt(variance + module.eps)
+    if module.weight is None:
+        return scale, -mean * scale
+    scale = scale * _array(module.weight)
+    return scale, _array(module.bias) - mean * scale
+
+
+def _function_of(name: str, module: Any) -> str:
+    kind = type(module).__name__
+    if kind in FUNCTIONS:
+        return FUNCTIONS[kind]
+    if kind not in WITH_OPTIONS:
+        known = ", ".join(sorted({*FUNCTIONS, *WITH_OPTIONS, *DROPOUTS, "Linear", "BatchNorm1d"}))
+        raise ValueError(f"model must be made of {known}; {name} is {kind}")
+    function, options = WITH_OPTIONS[kind]
+    for option, allowed in options.items():
+        value = getattr(module, option, allowed[0])
+        if value not in allowed:
+            raise ValueError(f"{name}: {kind} must have {option}={allowed[0]}; got {value!r}")
+    return function
+
+
+def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Network:
+    """The chain of a state dict's weights, in the order of its names."""
+    names = [key for key in state if WEIGHT.fullmatch(str(key))]
+    others = set(state) - set(names) - {name[: -len("weight")] + "bias" for name in names}
+    if others:
+        raise ValueError(f"model must have weight and bias alone; got {sorted(map(str, others))[0]!r}: give the module")
+    names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    layers = [dense(_array(state[name]), _bias_of(state, name), name) for name in names]
+    if not layers:
+        raise ValueError("model must have weights of Linear layers, such as '0.weight'; it has none")
+    functions = [activation] * (len(layers) - 1) if isinstance(activation, str) else list(activation or ())
+    if len(functions) != len(layers) - 1:
+        raise ValueError(
+            f"activation must be a name, or one for each of {len(layers) - 1} hidden layers; got {activation!r}"
+        )
+    for layer, function in zip(layers, [*functions, output], strict=True):
+        layer.function = function
+    return network_of(layers, _dtype(_array(state[names[0]]).dtype), "model")
+
+
+def _bias_of(state: Mapping[str, Any], name: str) -> Array | None:
+    bias = state.get(name[: -len("weight")] + "bias")
+    return None if bias is None else _array(bias)

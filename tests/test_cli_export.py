@@ -1,0 +1,136 @@
+"""`fastbp export`: files that take the raw columns of the table, and predict what `fastbp predict` predicts."""
+
+import ctypes
+import shutil
+
+import numpy as np
+import polars as pl
+import pytest
+from c_compilers import compile_c, self_test
+from command_line import plants, refused, run, train_on_plants, trained
+
+import fastbp
+from fastbp.cli.tabular import TableModel
+from fastbp.exchange.c_columns import c_string, member_names
+from fastbp.exchange.columns import Column, table_of
+from fastbp.io import load_network, save_network
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """(a model of classes, one of numbers, the table)."""
+    folder = tmp_path_factory.mktemp("models")
+    classes, numbers = train_on_plants(folder), folder / "weight.fastbp"
+    trained(
+        folder / "plants.csv", "--target", "weight", "--out", numbers, "--hidden", "6", "--epochs", "3", "--no-plot"
+    )
+    return classes, numbers, plants()
+
+
+def exported(model, to, tmp_path, *options):
+    out = tmp_path / f"model.{to}"
+    result = run("export", model, "--to", to, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    assert str(out) in result.stdout
+    return out
+
+
+class Row(ctypes.Structure):
+    _fields_ = [
+        ("height", ctypes.c_double),
+        ("woody", ctypes.c_int),
+        ("soil", ctypes.c_char_p),
+        ("leaves", ctypes.c_double),
+    ]
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_c_of_raw_columns(models, tmp_path):
+    classes, numbers, table = models
+    source = exported(classes, "c", tmp_path, "--name", "plants")
+    assert self_test(source, name="plants") == (0, "")
+    library = ctypes.CDLL(str(compile_c(source, "-shared", "-fPIC")))
+    labels = (ctypes.c_char_p * 3).in_dll(library, "plants_classes")
+    expected, y = TableModel.load(str(classes)).predict(table), (ctypes.c_double * 3)()
+    for values, label in zip(table.iter_rows(named=True), expected.iter_rows(named=True), strict=True):
+        row = Row(values["height"], values["woody"], values["soil"].encode(), values["leaves"])
+        best = library.plants_columns(ctypes.byref(row), y)
+        assert labels[best].decode() == label["prediction"]
+        assert y[best] == pytest.approx(label[f"probability_{label['prediction']}"], rel=1e-5)
+    library.plants_columns(ctypes.byref(Row(1.0, 1, b"lava", 2.0)), y)
+    unseen = table[:1].with_columns(height=pl.lit(1.0), woody=pl.lit(True), soil=pl.lit("lava"), leaves=pl.lit(2))
+    with pytest.warns(UserWarning, match="not seen in training"):
+        right = TableModel.load(str(classes)).predict(unseen)
+    assert list(y) == pytest.approx(right.row(0)[1:], rel=1e-5)
+    source = exported(numbers, "c", tmp_path)
+    assert self_test(source) == (0, "")
+    text = source.read_text()
+    place = text.index("x[0] = (real)((row->height - (")
+    source.write_text(text[:place] + text[place:].replace("row->height - (", "row->height + (", 1))
+    assert self_test(source)[0] == 1
+
+
+def test_onnx_of_raw_columns(models, tmp_path):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    classes, numbers, table = models
+    feed = {
+        "height": table["height"].to_numpy().reshape(-1, 1),
+        "woody": table["woody"].to_numpy().reshape(-1, 1),
+        "soil": table["soil"].to_numpy().astype(object).reshape(-1, 1),
+        "leaves": table["leaves"].to_numpy().astype(np.float64).reshape(-1, 1),
+    }
+    session = onnxruntime.InferenceSession(str(exported(classes, "onnx", tmp_path)), providers=["CPUExecutionProvider"])
+    prediction, probability = session.run(["prediction", "probability"], feed)
+    expected = TableModel.load(str(classes)).predict(table)
+    assert prediction.tolist() == expected["prediction"].to_list()
+    np.testing.assert_allclose(probability, expected.drop("prediction").to_numpy(), rtol=1e-5, atol=1e-7)
+    session = onnxruntime.InferenceSession(str(exported(numbers, "onnx", tmp_path)), providers=["CPUExecutionProvider"])
+    feed["kind"] = table["kind"].to_numpy().astype(object).reshape(-1, 1)
+    (prediction,) = session.run(None, feed)
+    np.testing.assert_allclose(prediction[:, 0], TableModel.load(str(numbers)).predict(table)["prediction"], rtol=1e-5)
+
+
+def test_safetensors_and_networks_without_a_table(models, tmp_path, monkeypatch):
+    net = fastbp.Network.load(exported(models[0], "safetensors", tmp_path))
+    assert np.array_equal(net.params, load_network(models[0])[0].params)
+    net.save(tmp_path / "plain.fastbp")
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "plain.fastbp", "--to", "c").exit_code == 0
+    assert "columns" not in (tmp_path / "plain.c").read_text()
+
+
+def test_mistakes(models, tmp_path):
+    assert "no such file" in refused("export", tmp_path / "none.fastbp", "--to", "c").lower()
+    assert "--to" in refused("export", models[0])
+    assert "name must be" in refused("export", models[0], "--to", "c", "--name", "int", "--out", tmp_path / "a.c")
+    assert "is read" in refused("export", models[0], "--to", "c", "--out", models[0])
+    net, extra = load_network(models[0])
+    extra["table"]["columns"][0]["unit"] = "m"
+    save_network(net, tmp_path / "odd.fastbp", extra)
+    assert "has ['unit'] too" in refused("export", tmp_path / "odd.fastbp", "--to", "c", "--out", tmp_path / "a.c")
+
+
+def test_tables_that_do_not_fit():
+    target = {"name": "t", "mean": 0.0, "scale": 1.0}
+    for table, message in [
+        ({"columns": []}, "must describe its columns"),
+        ({"columns": [{"kind": "date", "name": "a"}], "target": target}, "kind of a column must be one of"),
+        ({"columns": [{"kind": "boolean", "name": "a"}], "target": target}, "must fit its network"),
+        (
+            {"columns": [{"kind": "number", "name": "a", "mean": float("nan"), "scale": 1.0}], "target": target},
+            "mean must",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            table_of({"table": table}, 2, 1)
+    assert table_of({}, 2, 1) is None
+
+
+def test_names_of_columns_in_c():
+    names = ["Höhe", "a b", "a-b", "a_b", "1st", "int", "", "*/ int x;", "unix", "??/", "x" * 30]
+    columns = tuple(Column("number", name) for name in names)
+    found = member_names(columns, {"int"})
+    assert len(set(found)) == len(found)
+    assert all(name.isidentifier() and name.isascii() for name in found)
+    assert c_string('a"b\\c?é\n') == '"a\\042b\\134c\\077\\303\\251\\012"'

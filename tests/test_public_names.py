@@ -1,0 +1,59 @@
+"""What users may rely on, by name: whoever takes one away, or adds one, changes this list with open eyes."""
+
+import importlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastbp
+
+NAMES = {
+    "fastbp.exchange": {
+        "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
+        "from_sklearn",
+    },
+    "fastbp.jit": {"forward", "gradient", "input_gradient", "with_params"},
+}  # fmt: skip
+TOP = {
+    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "__version__",
+    "check_gradient", "show_versions", "warm_up",
+}  # fmt: skip
+CITATION = Path(__file__).parents[1] / "CITATION.cff"
+
+
+def test_the_package_has_these_names():
+    missing = TOP - set(fastbp.__all__)
+    assert not missing
+    assert sorted(set(fastbp.__all__), key=str.lower) == sorted(fastbp.__all__, key=str.lower)
+    for name in fastbp.__all__:
+        assert getattr(fastbp, name) is not None
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_rooms_have_these_names(module):
+    room = importlib.import_module(module)
+    assert set(getattr(room, "__all__", NAMES[module])) == NAMES[module]
+    for name in NAMES[module]:
+        assert callable(getattr(room, name))
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = room.from_nowhere
+
+
+@pytest.mark.skipif(not CITATION.exists(), reason="an installed package has no citation beside its tests")
+def test_the_citation_has_the_version_of_the_project():
+    project = (CITATION.parent / "pyproject.toml").read_text()
+    (version,) = re.findall(r'^version = "(.*)"', project, re.M)
+    assert f"\nversion: {version}\n" in CITATION.read_text()
+
+
+def test_a_generator_as_seed():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    first, second = (np.random.default_rng(7) for _ in range(2))
+    nets = [fastbp.Network((2, 4, 1), seed=draw) for draw in (first, second)]
+    for net, draw in zip(nets, (first, second), strict=True):
+        net.fit(X, X[:, 0], epochs=2, batch_size=5, seed=draw)
+    assert np.array_equal(nets[0].params, nets[1].params)
+    assert not np.array_equal(fastbp.Network((2, 4, 1), seed=first).params, nets[0].params)
+    assert first.bit_generator.state != np.random.default_rng(7).bit_generator.state
