@@ -1,6 +1,7 @@
-"""What the kernels must not do: call a matrix product of NumPy's, which would be BLAS."""
+"""What the kernels must not do: call a matrix product of NumPy's, which would be BLAS; import what stands above them."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,36 @@ def test_no_matrix_product_of_a_library(path):
 def test_a_matrix_product_would_be_found():
     source = "from numpy import matmul\na = b @ c\na @= b\nnp.dot(a, b)\nnumpy.linalg.norm(a)\n@kernel\ndef f(): pass\n"
     assert sorted(set(products_in(source))) == [1, 2, 3, 4, 5]
+
+
+ALLOWED = {"fastbp.kernels", "llvmlite", "numba", "numpy"}  # and what comes with Python
+
+
+def imports_from_above(source):
+    """Return the modules that `source` imports and kernels must not: a list of those that they may is never too short."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module and node.level == 0 else ["." * node.level]
+            names = [f"fastbp.{name.name}" for name in node.names] if names == ["fastbp"] else names
+        else:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            known = parts[0] in sys.stdlib_module_names or parts[0] in ALLOWED or ".".join(parts[:2]) in ALLOWED
+            found += [] if known else [name]
+    return found
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.name)
+def test_nothing_is_imported_from_above(path):
+    assert imports_from_above(path.read_text()) == []
+
+
+def test_an_import_from_above_would_be_found():
+    source = (
+        "import os, numba.core\nfrom fastbp.kernels.lanes import load\nfrom fastbp import kernels\nimport numpy as np\n"
+    )
+    assert imports_from_above(source) == []
+    above = "from fastbp.checks import Array\nimport fastbp.threads\nfrom fastbp import engine\nimport scipy\nfrom .. import x\n"
+    assert imports_from_above(above) == ["fastbp.checks", "fastbp.threads", "fastbp.engine", "scipy", ".."]
