@@ -14,8 +14,9 @@ README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons", "fastbp.gradient_check",
-    "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.portable", "fastbp.rewiring",
+    "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons",
+    "fastbp.explaining.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.portable",
+    "fastbp.rewiring",
 ]  # fmt: skip
 
 

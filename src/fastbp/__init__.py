@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
-from fastbp.gradient_check import GradientCheck, check_gradient
+from fastbp.explaining.gradient_check import GradientCheck, check_gradient
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.self_check import SelfCheck, self_check

@@ -10,6 +10,7 @@ from fastbp.attributes import constructor
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
 from fastbp.dropout import Dropout, rates_of
+from fastbp.explaining.network import ExplainedNetwork
 from fastbp.losses import Loss
 from fastbp.portable import PortableNetwork
 from fastbp.rewiring import Parts
@@ -19,7 +20,7 @@ from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Tra
 from fastbp.wiring import check_biased, check_edges
 
 
-class Network(PortableNetwork):
+class Network(ExplainedNetwork, PortableNetwork):
     """A layered feed-forward network.
 
     Parameters

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.network import Network
+from fastbp.computing import ComputingNetwork
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GradientCheck:
     numeric: float
 
 
-def check_gradient(net: Network, X: Array, T: Array, sample_weight: Array | None = None) -> GradientCheck:
+def check_gradient(net: ComputingNetwork, X: Array, T: Array, sample_weight: Array | None = None) -> GradientCheck:
     """Compare every component of the gradient with central differences of the loss, in float64.
 
     Parameters
@@ -55,24 +55,29 @@ def check_gradient(net: Network, X: Array, T: Array, sample_weight: Array | None
     >>> fastbp.check_gradient(net, rng.normal(size=(5, 2)), rng.normal(size=5)).worst > 0.1
     True
     """
-    if not isinstance(net, Network):
+    if not isinstance(net, ComputingNetwork):
         raise TypeError(f"net must be a fastbp.Network; got {net!r}")
     exact = net.astype(np.float64)
     _, analytic = exact.gradient(X, T, sample_weight)
-    numeric = np.empty_like(analytic)
-    params = exact.params
-    for p in range(exact.n_params):
-        center = params[p]
-        # The step balances rounding, which grows as it shrinks, against the third derivative.
-        step = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(center))
-        errors = []
-        for value in (center + step, center - step):
-            params[p] = value
-            errors.append(exact.loss(X, T, sample_weight))
-        params[p] = center
-        numeric[p] = (errors[0] - errors[1]) / ((center + step) - (center - step))
+    numeric = np.array([central_difference(exact, p, X, T, sample_weight) for p in range(exact.n_params)])
     scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), 1e-3 * np.abs(numeric).max())
     differences = np.abs(analytic - numeric)
     relative = np.divide(differences, scale, out=np.zeros_like(scale), where=scale > 0)
     worst = int(np.argmax(relative))
     return GradientCheck(float(relative[worst]), worst, float(analytic[worst]), float(numeric[worst]))
+
+
+def central_difference(
+    net: ComputingNetwork, place: int, X: Array, T: Array, sample_weight: Array | None = None
+) -> float:
+    """dE/dparams[place] from two losses; `net` is of float64, and is as it was afterwards."""
+    params = net.params
+    center = params[place]
+    # The step balances rounding, which grows as it shrinks, against the third derivative.
+    step = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(center))
+    errors = []
+    for value in (center + step, center - step):
+        params[place] = value
+        errors.append(net.loss(X, T, sample_weight))
+    params[place] = center
+    return float((errors[0] - errors[1]) / ((center + step) - (center - step)))

@@ -1,0 +1,1 @@
+"""What a network has learnt, and how: every term of a gradient, and what goes wrong in a training."""
