@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
 from fastbp.explaining.gradient_check import GradientCheck, check_gradient
+from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.self_check import SelfCheck, self_check
@@ -56,6 +57,7 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "SelfCheck",
+    "TrainingWarning",
     "__version__",
     "check_gradient",
     "self_check",

@@ -10,6 +10,7 @@ from fastbp.attributes import constructor
 from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
 from fastbp.dropout import Dropout, rates_of
+from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
 from fastbp.losses import Loss
 from fastbp.portable import PortableNetwork
@@ -284,6 +285,10 @@ class Network(ExplainedNetwork, PortableNetwork):
 
         Warns
         -----
+        fastbp.TrainingWarning
+            Once for a network, of what will keep it from learning: targets outside the range of the outputs, inputs
+            of very different scales, a loss that does not go with the output; of dead or saturated layers after a
+            training that got nowhere. See `diagnose`.
         RuntimeWarning
             If the loss is no longer finite: training stops, and the weights go back to the start of that
             epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
@@ -332,8 +337,11 @@ class Network(ExplainedNetwork, PortableNetwork):
             checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
         )
         samples = self.check_samples(X, T, sample_weight)
+        traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            return Training(self, samples, options).run()
+            history = Training(self, samples, options).run()
+        traps.warn_after(self, samples, history.loss)
+        return history
 
     # ------------------------------------------------------------------ files
 
