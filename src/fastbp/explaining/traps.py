@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCALES = 1e4  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns
 MOSTLY = 0.9  # share of dead or saturated units, over all samples, from which on a layer is named
+ROUNDING = 1e-6  # by which a target may be beyond a bound
 ROWS = 256  # of samples that are looked at, for what would take a pass over all of them
 FEWEST_EPOCHS = 5  # of a training that is warned of what its data show
 STALLED_EPOCHS, STALLED = 10, 1e-3  # a training that got nowhere: the loss fell by no more than that part,
@@ -164,8 +165,7 @@ def _of_targets(net: "ComputingNetwork", T: Array) -> Iterator[Finding]:
     lowest, highest = T.min(axis=0), T.max(axis=0)
     for k, function in enumerate(net.unit_functions[-net.n_outputs :]):
         low, high = RANGES.get(function, (-np.inf, np.inf))
-        margin = 1e-6 * max(1.0, abs(lowest[k]), abs(highest[k]))
-        if lowest[k] < low - margin or highest[k] > high + margin:
+        if lowest[k] < low - ROUNDING or highest[k] > high + ROUNDING:
             bounds = f"between {low:g} and {high:g}" if high < np.inf else f"above {low:g}"
             yield Finding(
                 "targets outside the range of the outputs",

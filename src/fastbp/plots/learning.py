@@ -1,4 +1,4 @@
-"""Pictures of a training, drawn without a display."""
+"""Learning curves."""
 
 from __future__ import annotations
 
@@ -9,48 +9,57 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.plots.axes import axes_or_new, bare_figure, colours_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastbp import History
 
-PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 
-_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # told apart by the colour-blind, and in grey
-
-
-def learning_curve(history: History, path: Path, title: str, loss_name: str) -> None:
+def learning_curve(
+    history: History,
+    path: Path | None = None,
+    title: str = "",
+    loss_name: str = "loss",
+    *,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw training and validation loss over the epochs, with the epoch of the best validation loss marked.
 
     Parameters
     ----------
     history : History
         What `Network.fit` returned.
-    path : pathlib.Path
+    path : pathlib.Path, optional
         Picture to write; the suffix, one of `PICTURE_SUFFIXES`, chooses the format.
     title : str
         Heading.
     loss_name : str
         Name of the loss, for the vertical axis.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; None makes a figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
 
     Examples
     --------
     >>> history = net.fit(X, T, validation=0.1)  # doctest: +SKIP
     >>> learning_curve(history, Path("curve.png"), "spirals", "squared_error")  # doctest: +SKIP
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    curves = [_draw(axes, history.loss, _BLUE, "training")]
+    axes = bare_figure().subplots() if ax is None and path is not None else axes_or_new(ax)
+    colours = colours_of(axes)
+    curves = [_draw(axes, history.loss, colours.first, "training")]
     if history.validation_loss:
-        curves.append(_draw(axes, history.validation_loss, _ORANGE, "validation"))
+        curves.append(_draw(axes, history.validation_loss, colours.second, "validation"))
         if history.best_epoch is not None:
             _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
-    figure.savefig(path, dpi=130)
+    if path is not None:
+        axes.figure.savefig(path, dpi=130)
+    return axes
 
 
 def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArray[Any]:
@@ -62,13 +71,14 @@ def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArr
 
 
 def _mark_best(axes: Axes, epoch: int, loss: float) -> None:
-    axes.axvline(epoch, color=_GREY, linewidth=1, linestyle=":")
+    colours = colours_of(axes)
+    axes.axvline(epoch, color=colours.faint, linewidth=1, linestyle=":")
     axes.plot(
         epoch,
         loss,
         "o",
-        color=_ORANGE,
-        markeredgecolor="white",
+        color=colours.second,
+        markeredgecolor=colours.paper,
         markersize=8,
         label=f"best: epoch {epoch}, {loss:.3g}",
     )

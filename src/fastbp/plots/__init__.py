@@ -1,0 +1,30 @@
+"""Pictures of networks and trainings, with matplotlib: each function draws into `ax`, or a new figure, and returns it.
+
+Colours follow the figure's style: on dark axes they are light. Nothing here needs a display.
+
+>>> from fastbp import plots
+>>> ax = plots.network(net.explain(x, t))  # doctest: +SKIP
+"""
+
+from fastbp.plots.axes import PICTURE_SUFFIXES
+from fastbp.plots.fits import confusion_matrix, decision_boundary, regression, residuals
+from fastbp.plots.histograms import Recorder, histograms
+from fastbp.plots.importance import importance, olden
+from fastbp.plots.learning import learning_curve
+from fastbp.plots.network import error_signal, network, save_error_signal
+
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "Recorder",
+    "confusion_matrix",
+    "decision_boundary",
+    "error_signal",
+    "histograms",
+    "importance",
+    "learning_curve",
+    "network",
+    "olden",
+    "regression",
+    "residuals",
+    "save_error_signal",
+]
