@@ -1,4 +1,4 @@
-"""Where units and labels of a drawing stand: in the page and in the plots alike."""
+"""Where units, lines and labels of a drawing stand: in the page and in the plots alike."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from fastbp.computing import ComputingNetwork
 
 MOST_UNITS, MOST_EDGES = 200, 3000  # of a drawing in which anything can be told apart
-COLUMN, ROW, RADIUS, MARGIN = 130.0, 66.0, 21.0, 48.0  # between layers, between units, of a unit, around all
-LABEL_WIDTH, LABEL_HEIGHT = 58.0, 17.0
+COLUMN, ROW, RADIUS, MARGIN = 130.0, 66.0, 21.0, 42.0  # between layers, between units, of a unit, around all
+LABEL_WIDTH, LABEL_HEIGHT = 58.0, 15.0
 VALUE_BELOW = 31.0  # from a unit's centre down to the number below it
-ALONG = (0.38, 0.3, 0.46, 0.54, 0.62, 0.7)  # where on an edge its label may stand, the first that is free
+ALONG = (0.38, 0.46, 0.54, 0.62, 0.7, 0.3)  # where on a line its label may stand, the first that is free
+BOW, BOW_MORE = 84.0, 22.0  # how far the control point of a line is moved that skips a layer; for each further one
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,32 @@ class Layout:
     ----------
     units : array (n_units, 2)
         Centres, by number of unit.
+    ends : array (n_edges, 2)
+        (from, to) of each line.
+    controls : array (n_edges, 2)
+        Control point of each line, a quadratic Bezier curve: straight but where a layer is skipped.
     labels : list of (x, y) or None
-        Of each edge in the order of `net.edges`; None where there is no room.
+        Of each line; None where there is no room.
     width, height : float
     """
 
     units: Array
+    ends: Array
+    controls: Array
     labels: list[tuple[float, float] | None]
     width: float
     height: float
+
+    def curves(self, n: int = 24) -> Array:
+        """Points along each line: (n_edges, n, 2)."""
+        along = np.linspace(0.0, 1.0, n)[:, None]
+        start, end = self.units[self.ends[:, 0], None], self.units[self.ends[:, 1], None]
+        return bezier(start, self.controls[:, None], end, along)
+
+
+def bezier(start: Array, control: Array, end: Array, along: Array | float) -> Array:
+    """Points of quadratic Bezier curves."""
+    return np.asarray((1 - along) ** 2 * start + 2 * along * (1 - along) * control + along**2 * end)
 
 
 def lay_out(net: "ComputingNetwork") -> Layout:
@@ -50,35 +68,42 @@ def lay_out(net: "ComputingNetwork") -> Layout:
             f"net must have at most {MOST_UNITS} units and {MOST_EDGES:,} connections to be drawn; it has "
             f"{net.n_units:,} and {n_edges:,}. print(net.explain(x, t)) shows it by layer"
         )
-    layers, places = net.layer_units, np.empty((net.n_units, 2))
+    layers, edges, places = net.layer_units, net.edges, np.empty((net.n_units, 2))
     tallest = max(map(len, layers))
     for column, units in enumerate(layers):
         places[units, 0] = MARGIN + COLUMN * column
-        places[units, 1] = MARGIN + ROW * (np.arange(len(units)) + (tallest - len(units)) / 2)
-    _bend(places, layers, net.edges)
-    height = 2 * MARGIN + ROW * (tallest - 1)
-    return Layout(places, _labels(places, net.edges), 2 * MARGIN + COLUMN * (len(layers) - 1), height)
+        places[units, 1] = ROW * (np.arange(len(units)) + (tallest - len(units)) / 2)
+    controls = _controls(places, edges)
+    middles = bezier(places[edges[:, 0]], controls, places[edges[:, 1]], 0.5)[:, 1]
+    top, bottom = (float(extreme) for extreme in (middles.min(initial=0.0), middles.max(initial=ROW * (tallest - 1))))
+    for points in (places, controls):
+        points[:, 1] += MARGIN - min(top, 0.0)
+    height = 2 * MARGIN + max(bottom, ROW * (tallest - 1)) - min(top, 0.0)
+    labels = _labels(places, edges, controls)
+    return Layout(places, edges, controls, labels, 2 * MARGIN + COLUMN * (len(layers) - 1), height)
 
 
-def _bend(places: Array, layers: list[Array], edges: Array) -> None:
-    """Move columns a little up or down in turn where edges skip layers: else they run through the units between."""
-    column = np.empty(len(places), np.int64)
-    for number, units in enumerate(layers):
-        column[units] = number
-    if len(edges) and (column[edges[:, 1]] - column[edges[:, 0]]).max() > 1:
-        for number, units in enumerate(layers):
-            places[units, 1] += (0.3 if number % 2 else -0.3) * (ROW / 2)
+def _controls(places: Array, edges: Array) -> Array:
+    """Control points: the middle; of a line that skips layers above or below the units between."""
+    start, end = places[edges[:, 0]], places[edges[:, 1]]
+    controls = (start + end) / 2
+    skipped = np.rint((end[:, 0] - start[:, 0]) / COLUMN).astype(np.int64) - 1
+    centre = (places[:, 1].min() + places[:, 1].max()) / 2
+    above = np.where(np.abs(controls[:, 1] - centre) < 1e-6, edges.sum(axis=1) % 2 == 0, controls[:, 1] < centre)
+    bow = np.where(skipped > 0, BOW + BOW_MORE * (skipped - 1), 0.0)
+    controls[:, 1] += np.where(above, -bow, bow)
+    return controls
 
 
-def _labels(places: Array, edges: Array) -> list[tuple[float, float] | None]:
+def _labels(places: Array, edges: Array, controls: Array) -> list[tuple[float, float] | None]:
     taken = _Boxes(len(places) + len(edges))
     for x, y in places:  # the unit and its number
         taken.add(x, y + 8.0, RADIUS + 4.0, RADIUS + 12.0)
     found: list[tuple[float, float] | None] = []
-    for i, j in edges:
+    for (i, j), control in zip(edges, controls, strict=True):
         place = None
         for along in ALONG:
-            x, y = places[i] + along * (places[j] - places[i])
+            x, y = bezier(places[i], control, places[j], along)
             if taken.is_free(x, y, LABEL_WIDTH / 2, LABEL_HEIGHT / 2):
                 taken.add(x, y, LABEL_WIDTH / 2, LABEL_HEIGHT / 2)
                 place = (float(x), float(y))

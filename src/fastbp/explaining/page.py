@@ -15,7 +15,7 @@ from fastbp.explaining.layout import RADIUS, VALUE_BELOW, lay_out
 from fastbp.explaining.markup import html_expression, html_line
 from fastbp.explaining.names import NOTATIONS, NeuronNames
 from fastbp.explaining.sections import Line
-from fastbp.explaining.terms import Unit
+from fastbp.explaining.terms import Parameter, Unit
 
 if TYPE_CHECKING:
     from fastbp.explaining.explanation import Explanation
@@ -48,7 +48,8 @@ def page_data(of: "Explanation") -> dict[str, Any]:
     head = notations.header(equations)
     units = [_unit(equations, unit, layout.units[unit.j]) for unit in of.units]
     parameters = of.gradient.values()
-    edges = [_edge(equations, p, label) for p, label in zip(parameters, layout.labels, strict=True)]
+    places = zip(parameters, layout.labels, layout.controls.tolist(), strict=True)
+    edges = [_edge(equations, p, label, control) for p, label, control in places]
     return {
         "head": [html_expression(formula) for formula in head.formulas],
         "width": layout.width,
@@ -77,7 +78,8 @@ def label(value: float | None) -> str:
 def _unit(equations: Equations, unit: Unit, place: Any) -> dict[str, Any]:
     n, is_input = equations.names, unit.delta is None
     signal = unit.delta if not isinstance(n, NeuronNames) or is_input else neurons.arriving(unit)
-    lines = [] if is_input else [equations.forward(unit.j), _backward(equations, unit.j)]
+    pair = [] if is_input else [("forward", equations.forward(unit.j)), ("error signal", _backward(equations, unit.j))]
+    lines = [Line(title, line.parts, line.note) for title, line in pair]
     if is_input:
         lines = [line for section in notations.input_sections(equations, unit.j) for line in section.lines]
     parameters = [] if is_input else [p for p in notations.parameters_of(equations.of, unit.j) if p.i is None]
@@ -101,11 +103,13 @@ def _backward(equations: Equations, j: int) -> Line:
     return neurons.signal(equations, j) if isinstance(equations.names, NeuronNames) else equations.backward(j)
 
 
-def _of_parameter(equations: Equations, p: Any) -> list[Line]:
+def _of_parameter(equations: Equations, p: Parameter) -> list[Line]:
     return [equations.derivative(p)] + ([equations.step(p)] if p.new_w is not None else [])
 
 
-def _edge(equations: Equations, p: Any, place: tuple[float, float] | None) -> dict[str, Any]:
+def _edge(
+    equations: Equations, p: Parameter, place: tuple[float, float] | None, control: list[float]
+) -> dict[str, Any]:
     d = equations.digits
     check = Line("check", (f"central difference {d(p.difference, signed=True)}",))
     back = p.w * p.delta
@@ -114,6 +118,7 @@ def _edge(equations: Equations, p: Any, place: tuple[float, float] | None) -> di
         "j": p.j,
         "name": html_expression(equations.names.w(p.i, p.j)),
         "label": place,
+        "control": control,
         "w": _finite(p.w),
         "back": _finite(back),
         "value": _finite(p.value),

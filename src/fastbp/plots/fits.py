@@ -46,9 +46,8 @@ def regression(net: Network, X: Array, T: Array, *, output: int = 0, ax: Axes | 
     if t.std() > 0:
         slope, offset = np.polyfit(t, y, 1)
         r = np.corrcoef(t, y)[0, 1] if y.std() > 0 else 0.0
-        ax.plot(
-            ends, slope * ends + offset, color=colours.second, label=f"y = {slope:.3g} t {offset:+.3g},  R = {r:.4f}"
-        )
+        line = f"y = {slope:.3g} t {offset:+.3g},  R = {r:.4f}"
+        ax.plot(ends, slope * ends + offset, color=colours.second, label=line)
     ax.scatter(t, y, s=_dot(len(t)), color=colours.first, alpha=0.6, label=label, linewidths=0)
     ax.set_xlabel("target")
     ax.set_ylabel("output")
@@ -155,11 +154,11 @@ def decision_boundary(net: Network, X: Array, T: Array | None = None, *, ax: Axe
     _fill(ax, sides, outputs)
     n = max(2, net.n_outputs)
     for k in range(n) if classes is not None else ():
-        of_class = x[classes == k]
-        ax.scatter(*of_class.T, s=_dot(len(x)) + 6, color=_colour(k, n), edgecolors=colours_of(ax).paper, linewidths=0.5,
-                   label=f"class {k}")  # fmt: skip
+        of_class, paper = x[classes == k], colours_of(ax).paper
+        look: dict[str, Any] = {"color": _colour(k, n), "edgecolors": paper, "linewidths": 0.5, "label": f"class {k}"}
+        ax.scatter(of_class[:, 0], of_class[:, 1], s=_dot(len(x)) + 6, **look)
     if classes is None:
-        ax.scatter(*x.T, s=_dot(len(x)), color=colours_of(ax).ink, linewidths=0)
+        ax.scatter(x[:, 0], x[:, 1], s=_dot(len(x)), color=colours_of(ax).ink, linewidths=0)
     else:
         ax.legend()
     ax.set_xlabel("x_0", parse_math=False)
@@ -195,7 +194,7 @@ def classes_of(values: Array) -> Array:
     """The class of each row: the largest column, or whether a single one is above 1/2."""
     if values.shape[1] == 1:
         return (values[:, 0] > 0.5).astype(np.int64)
-    return np.argmax(values, axis=1)
+    return np.asarray(np.argmax(values, axis=1))
 
 
 def _dot(n: int) -> float:

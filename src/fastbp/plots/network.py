@@ -88,7 +88,7 @@ def error_signal(source: Explanation, *, facecolor: str | None = None) -> list[F
     numbers = _numbers_of(source)
     layout, figures = lay_out(numbers.net), []
     for layer in range(len(numbers.net.sizes) - 1, -1, -1):
-        figure = bare_figure(_size(layout), facecolor or _rc("figure.facecolor"))
+        figure = bare_figure(_size(layout), facecolor or _facecolor())
         ax = figure.subplots()
         if facecolor is not None:
             ax.set_facecolor(facecolor)
@@ -118,7 +118,8 @@ def save_error_signal(source: Explanation, path: str | os.PathLike[str], *, seco
     for figure in error_signal(source):
         figure.set_dpi(110)
         figure.canvas.draw()
-        frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
+        canvas: Any = figure.canvas  # of Agg: see bare_figure
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
     frames[0].save(name, save_all=True, append_images=frames[1:], duration=duration, loop=0)
 
 
@@ -141,10 +142,11 @@ def _frame(numbers: Any, layer: int) -> _Shown:
     return _Shown(signals, known, moving, f"error signal at {end}; lines: weight times delta, units: delta")
 
 
-def _rc(name: str) -> Any:
+def _facecolor() -> Any:
+    """Of the style in use."""
     from matplotlib import rcParams
 
-    return rcParams[name]
+    return rcParams["figure.facecolor"]
 
 
 def _size(layout: Layout) -> tuple[float, float]:
@@ -156,8 +158,8 @@ def _draw(net: ComputingNetwork, shown: _Shown, labels: bool | None, ax: Axes | 
     layout = lay_out(net)
     axes = axes_or_new(ax, _size(layout))
     colours, labelled = colours_of(axes), len(shown.edges) <= MOST_LABELLED if labels is None else labels
-    _lines(axes, net, layout, shown, colours)
-    _units(axes, net, layout, shown, colours, labelled)
+    _lines(axes, layout, shown, colours)
+    _units(axes, layout, shown, colours, labelled)
     if labelled:
         _labels(axes, layout, shown, colours)
     axes.set_xlim(0, layout.width)
@@ -168,7 +170,7 @@ def _draw(net: ComputingNetwork, shown: _Shown, labels: bool | None, ax: Axes | 
     return axes
 
 
-def _lines(axes: Axes, net: ComputingNetwork, layout: Layout, shown: _Shown, colours: Colours) -> None:
+def _lines(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None:
     from matplotlib.collections import LineCollection
 
     size = np.abs(np.nan_to_num(shown.edges))
@@ -180,18 +182,19 @@ def _lines(axes: Axes, net: ComputingNetwork, layout: Layout, shown: _Shown, col
     ]
     widths = np.where(bright, 0.6 + 3.4 * share, 0.5)
     alphas = np.where(bright, 0.35 + 0.65 * share, 0.3)
-    lines = LineCollection(layout.units[net.edges], colors=line_colours, linewidths=widths, alpha=alphas, zorder=1)
+    lines = LineCollection(list(layout.curves()), colors=line_colours, linewidths=list(widths), zorder=1)
+    lines.set_alpha(alphas)
     axes.add_collection(lines)
 
 
-def _units(axes: Axes, net: ComputingNetwork, layout: Layout, shown: _Shown, colours: Colours, labelled: bool) -> None:
+def _units(axes: Axes, layout: Layout, shown: _Shown, colours: Colours, labelled: bool) -> None:
     from matplotlib.colors import TwoSlopeNorm
     from matplotlib.patches import Circle
 
     largest = np.nanmax(np.abs(shown.units), initial=0.0) or 1.0
     colour_map, norm = diverging_map(colours.diverging), TwoSlopeNorm(0.0, -largest, largest)
     for j, ((x, y), value) in enumerate(zip(layout.units, shown.units, strict=True)):
-        face = colour_map(norm(value)) if np.isfinite(value) else colours.paper
+        face: Any = colour_map(norm(value)) if np.isfinite(value) else colours.paper
         axes.add_patch(Circle((x, y), RADIUS, facecolor=face, edgecolor=colours.faint, linewidth=1, zorder=3))
         dark = 0.299 * face[0] + 0.587 * face[1] + 0.114 * face[2] < 0.5 if np.isfinite(value) else None
         ink = colours.ink if dark is None else ("#ffffff" if dark else "#1b1f24")

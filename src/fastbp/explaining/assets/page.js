@@ -2,7 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const NS = "http://www.w3.org/2000/svg";
-  const PULSE_MS = 1100, PLAY_MS = 1900;
+  const PULSE_MS = 1100, PLAY_MS = 1900, MOST_ACTIVE = 30;
   const get = (id) => document.getElementById(id);
   const svg = get("net"), slider = get("slider");
   let step = 0, selected = null, timer = null, frame = null;
@@ -16,6 +16,23 @@
   }
 
   // ---------------------------------------------------------------- drawing
+
+  /** A text on a box of the background's colour, so that lines don't cross it. */
+  function note(group, [x, y]) {
+    const box = make(group, "rect", { class: "box", y: y - 7.5, height: 15, rx: 3 });
+    const text = make(group, "text", { x, y: y + 4.5 });
+    return (words) => {
+      const width = words ? 7.9 * words.length + 4 : 0;
+      text.textContent = words;
+      box.setAttribute("x", x - width / 2);
+      box.setAttribute("width", width);
+    };
+  }
+
+  function pointOn(edge, along) {
+    const a = data.units[edge.i], b = data.units[edge.j], [p, q, r] = [(1 - along) ** 2, 2 * along * (1 - along), along ** 2];
+    return [p * a.x + q * edge.control[0] + r * b.x, p * a.y + q * edge.control[1] + r * b.y];
+  }
 
   function reachable(group, label, key) {
     group.setAttribute("tabindex", "0");
@@ -33,26 +50,24 @@
 
   svg.setAttribute("viewBox", `0 0 ${data.width} ${data.height}`);
   svg.style.width = "100%";
-  svg.style.minWidth = `${Math.round(0.78 * data.width)}px`;
+  svg.style.minWidth = `${Math.round(0.72 * data.width)}px`;
   svg.style.maxWidth = `${Math.round(1.5 * data.width)}px`;
   const lines = make(svg, "g", {}), pulses = make(svg, "g", {}), labels = make(svg, "g", {}), circles = make(svg, "g", {});
 
   data.edges.forEach((edge, k) => {
     const a = data.units[edge.i], b = data.units[edge.j];
-    const ends = { x1: a.x, y1: a.y, x2: b.x, y2: b.y };
+    const d = `M ${a.x} ${a.y} Q ${edge.control[0]} ${edge.control[1]} ${b.x} ${b.y}`;
     edge.group = make(lines, "g", { class: "edge", "data-edge": `${edge.i}-${edge.j}` });
-    edge.seen = make(edge.group, "line", { ...ends, class: "seen" });
-    make(edge.group, "line", { ...ends, class: "hit" });
-    const group = make(labels, "g", { class: "edge" });
-    const at = edge.label || [a.x + 0.38 * (b.x - a.x), a.y + 0.38 * (b.y - a.y)];
-    edge.text = make(group, "text", { x: at[0], y: at[1] + 4.5 });
+    edge.seen = make(edge.group, "path", { d, class: "seen" });
+    make(edge.group, "path", { d, class: "hit" });
+    edge.text = note(make(labels, "g", { class: "edge" }), edge.label || pointOn(edge, 0.38));
     reachable(edge.group, `connection from ${a.name} to ${b.name}`, { kind: "edge", k });
   });
   data.units.forEach((unit, k) => {
     unit.group = make(circles, "g", { class: "unit", "data-unit": k });
     unit.circle = make(unit.group, "circle", { cx: unit.x, cy: unit.y, r: data.radius });
     unit.nameText = make(unit.group, "text", { x: unit.x, y: unit.y + 4.5, class: "name" }, unit.name);
-    unit.valueText = make(unit.group, "text", { x: unit.x, y: unit.y + data.below + 4, class: "value" });
+    unit.valueText = note(unit.group, [unit.x, unit.y + data.below]);
     reachable(unit.group, `unit ${unit.name}, ${unit.function}`, { kind: "unit", k });
   });
 
@@ -115,26 +130,28 @@
       const [value, text] = numberOf(unit, s), colour = mixed(value, largest);
       unit.circle.style.fill = rgb(colour);
       unit.nameText.style.fill = readableOn(colour);
-      unit.valueText.textContent = text;
+      unit.valueText(text);
       const active = (s.kind === "forward" || s.kind === "backward" || s.kind === "error") && unit.layer === s.layer;
       unit.group.classList.toggle("active", active);
       unit.group.classList.toggle("selected", isSelected("unit", unit));
     }
     const heaviest = largestOf(data.edges.map((e) => e[key]));
-    for (const edge of data.edges) paintEdge(edge, s, key, heaviest);
+    const crowded = data.edges.filter((e) => isActive(e, s) && isKnown(e, s)).length > MOST_ACTIVE;
+    for (const edge of data.edges) paintEdge(edge, s, key, heaviest, crowded);
     get("shown").textContent = SHOWN[s.kind];
   }
 
-  function paintEdge(edge, s, key, heaviest) {
+  function paintEdge(edge, s, key, heaviest, crowded) {
     const value = edge[key], chosen = isSelected("edge", edge), active = isActive(edge, s) && isKnown(edge, s);
     const share = heaviest > 0 && value !== null ? Math.abs(value) / heaviest : 0;
-    edge.seen.style.strokeWidth = active || chosen ? 1 + 5 * share : 1;
+    const thickest = crowded ? 2.4 : 5;
+    edge.seen.style.strokeWidth = active || chosen ? 0.8 + thickest * share : 1;
     edge.seen.style.stroke = chosen ? "" : active ? `var(--${value < 0 ? "negative" : "positive"})` : "var(--line)";
-    edge.seen.style.opacity = active || chosen ? 1 : 0.55;
+    edge.seen.style.opacity = chosen || (active && !crowded) ? 1 : active ? 0.35 + 0.65 * share : 0.55;
     edge.group.classList.toggle("selected", chosen);
     const ofChosen = selected && selected.kind === "unit" && [edge.i, edge.j].includes(selected.k);
-    const shown = chosen || (isKnown(edge, s) && edge.label && (active || ofChosen));
-    edge.text.textContent = shown ? edge.texts[key] : "";
+    const shown = chosen || (isKnown(edge, s) && edge.label && ((active && !crowded) || ofChosen));
+    edge.text(shown ? edge.texts[key] : "");
   }
 
   function isSelected(kind, item) {
@@ -161,9 +178,9 @@
     const move = (now) => {
       const share = Math.min(1, (now - start) / PULSE_MS), along = back ? 1 - share : share;
       for (const [dot, edge] of dots) {
-        const a = data.units[edge.i], b = data.units[edge.j];
-        dot.setAttribute("cx", a.x + along * (b.x - a.x));
-        dot.setAttribute("cy", a.y + along * (b.y - a.y));
+        const [x, y] = pointOn(edge, along);
+        dot.setAttribute("cx", x);
+        dot.setAttribute("cy", y);
       }
       if (share < 1) frame = requestAnimationFrame(move);
       else pulses.replaceChildren();
