@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from fastbp.computing import ComputingNetwork
 
 MOST_UNITS, MOST_EDGES = 200, 3000  # of a drawing in which anything can be told apart
-COLUMN, ROW, RADIUS, MARGIN = 130.0, 66.0, 21.0, 42.0  # between layers, between units, of a unit, around all
+COLUMN, ROW, RADIUS, MARGIN = 150.0, 76.0, 21.0, 36.0  # between layers, between units, of a unit, around all
 LABEL_WIDTH, LABEL_HEIGHT = 58.0, 15.0
 VALUE_BELOW = 31.0  # from a unit's centre down to the number below it
-ALONG = (0.38, 0.46, 0.54, 0.62, 0.7, 0.3)  # where on a line its label may stand, the first that is free
+ALONG = (0.39, 0.46, 0.54, 0.62, 0.7, 0.3)  # where on a line its label may stand, the first that is free
 BOW, BOW_MORE = 84.0, 22.0  # how far the control point of a line is moved that skips a layer; for each further one
 
 
@@ -98,7 +98,7 @@ def _controls(places: Array, edges: Array) -> Array:
 def _labels(places: Array, edges: Array, controls: Array) -> list[tuple[float, float] | None]:
     taken = _Boxes(len(places) + len(edges))
     for x, y in places:  # the unit and its number
-        taken.add(x, y + 8.0, RADIUS + 4.0, RADIUS + 12.0)
+        taken.add(x, y + 8.0, LABEL_WIDTH / 2, RADIUS + 12.0)
     found: list[tuple[float, float] | None] = []
     for (i, j), control in zip(edges, controls, strict=True):
         place = None

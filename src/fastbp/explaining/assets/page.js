@@ -50,7 +50,7 @@
 
   svg.setAttribute("viewBox", `0 0 ${data.width} ${data.height}`);
   svg.style.width = "100%";
-  svg.style.minWidth = `${Math.round(0.72 * data.width)}px`;
+  svg.style.minWidth = `${Math.round(0.66 * data.width)}px`;
   svg.style.maxWidth = `${Math.round(1.5 * data.width)}px`;
   const lines = make(svg, "g", {}), pulses = make(svg, "g", {}), labels = make(svg, "g", {}), circles = make(svg, "g", {});
 
@@ -60,7 +60,7 @@
     edge.group = make(lines, "g", { class: "edge", "data-edge": `${edge.i}-${edge.j}` });
     edge.seen = make(edge.group, "path", { d, class: "seen" });
     make(edge.group, "path", { d, class: "hit" });
-    edge.text = note(make(labels, "g", { class: "edge" }), edge.label || pointOn(edge, 0.38));
+    edge.text = note(make(labels, "g", { class: "edge" }), edge.label || pointOn(edge, 0.39));
     reachable(edge.group, `connection from ${a.name} to ${b.name}`, { kind: "edge", k });
   });
   data.units.forEach((unit, k) => {
