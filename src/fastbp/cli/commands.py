@@ -1,4 +1,4 @@
-"""The commands train, predict, info and versions.
+"""The commands train, predict, info and versions; explain and plot are in `showing.py`.
 
 Whatever goes wrong through the user's doing ends in one line on stderr and exit code 2 (`OneLineErrors`); a
 traceback is a bug.
@@ -20,6 +20,7 @@ import click
 from fastbp import __version__
 from fastbp.cli.exporting import export
 from fastbp.cli.options import output_file, training_options
+from fastbp.cli.showing import explain, plot
 from fastbp.plots import learning_curve
 
 if TYPE_CHECKING:
@@ -281,3 +282,7 @@ def versions(check: bool) -> None:
     except WrongResultsError as wrong:
         click.echo(wrong.report)
         sys.exit(1)
+
+
+fastbp.add_command(explain)
+fastbp.add_command(plot)

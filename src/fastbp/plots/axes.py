@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,20 +23,22 @@ class Colours:
     second: str
     third: str
     diverging: str  # a map whose middle is the paper's colour, or near it
+    shares: str  # a map that begins near the paper's colour
 
 
-LIGHT = Colours("#1b1f24", "#666666", "#ffffff", "#0072b2", "#d55e00", "#2f8f5b", "RdBu_r")
-DARK = Colours("#e8eaed", "#a3abb5", "#15181d", "#56b4e9", "#f4a259", "#7fd1a8", "berlin")
+LIGHT = Colours("#1b1f24", "#666666", "#ffffff", "#0072b2", "#d55e00", "#2f8f5b", "RdBu_r", "Blues")
+DARK = Colours("#e8eaed", "#a3abb5", "#15181d", "#56b4e9", "#f4a259", "#7fd1a8", "berlin", "Blues_r")
 
 
 def colours_of(ax: Axes) -> Colours:
     """The colours that can be read on these axes."""
-    from matplotlib.colors import to_rgba
+    from matplotlib.colors import to_hex, to_rgba
 
-    red, green, blue, alpha = to_rgba(ax.get_facecolor())
-    if alpha == 0:
-        red, green, blue, _ = to_rgba(ax.figure.get_facecolor())
-    return DARK if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else LIGHT
+    ground = to_rgba(ax.get_facecolor())
+    if ground[3] == 0:
+        ground = to_rgba(ax.figure.get_facecolor())
+    red, green, blue, _ = ground
+    return replace(DARK if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else LIGHT, paper=to_hex(ground))
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float] = (7.0, 4.2)) -> Axes:

@@ -76,8 +76,7 @@ def histograms(recorder: Recorder, *, of: str = "weights", ax: Axes | None = Non
     counts = np.stack([np.histogram(np.clip(row, edges[0], edges[-1]), edges)[0] for row in values], axis=1)
     epochs = np.arange(1, len(values) + 2) - 0.5
     share = counts / values.shape[1]
-    dark = colours.paper != "#ffffff"
-    mesh = ax.pcolormesh(epochs, edges, np.sqrt(share), cmap="Blues_r" if dark else "Blues", rasterized=True)
+    mesh = ax.pcolormesh(epochs, edges, np.sqrt(share), cmap=colours.shares, rasterized=True)
     mesh.set_clim(0.0, max(float(np.sqrt(share).max()), 1e-9))
     quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
     for row, style in zip(quartiles, ("--", "-", "--"), strict=True):

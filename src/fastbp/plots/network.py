@@ -139,7 +139,7 @@ def _frame(numbers: Any, layer: int) -> _Shown:
     moving = numbers.layer_of[edges[:, 0]] == layer
     signals = np.where(arrived[edges[:, 0]], numbers.weights * numbers.delta[edges[:, 1]], np.nan)
     end = "the outputs" if layer == len(numbers.net.sizes) - 1 else "the inputs" if layer == 0 else f"layer {layer}"
-    return _Shown(signals, known, moving, f"error signal at {end}; lines: weight times delta, units: delta")
+    return _Shown(signals, known, moving, f"error signal at {end}\nlines: weight times delta, units: delta")
 
 
 def _facecolor() -> Any:
@@ -151,7 +151,7 @@ def _facecolor() -> Any:
 
 def _size(layout: Layout) -> tuple[float, float]:
     """Inches of a figure in which the layout's texts have their size."""
-    return max(3.5, layout.width * POINTS / 72), max(2.4, layout.height * POINTS / 72 + 0.45)
+    return max(3.5, layout.width * POINTS / 72), max(2.4, layout.height * POINTS / 72 + 0.6)
 
 
 def _draw(net: ComputingNetwork, shown: _Shown, labels: bool | None, ax: Axes | None) -> Axes:
@@ -180,7 +180,8 @@ def _lines(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None:
         (colours.second if value > 0 else colours.first) if on else colours.faint
         for value, on in zip(shown.edges, bright, strict=True)
     ]
-    widths = np.where(bright, 0.6 + 3.4 * share, 0.5)
+    thickest = 3.4 if len(shown.edges) <= MOST_LABELLED else 1.6
+    widths = np.where(bright, 0.5 + thickest * share, 0.5)
     alphas = np.where(bright, 0.35 + 0.65 * share, 0.3)
     lines = LineCollection(list(layout.curves()), colors=line_colours, linewidths=list(widths), zorder=1)
     lines.set_alpha(alphas)
