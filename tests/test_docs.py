@@ -13,10 +13,11 @@ from cases import COMPILED
 README = Path(__file__).parents[1] / "README.md"
 JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
+EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons",
-    "fastbp.explaining.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.portable",
-    "fastbp.rewiring",
+    "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network", "fastbp.jit",
+    "fastbp.network", "fastbp.packed_network", "fastbp.plots.importance", "fastbp.portable", "fastbp.rewiring",
 ]  # fmt: skip
 
 
@@ -99,3 +100,22 @@ def test_examples_of_taking_networks_out_and_in(page, tmp_path, monkeypatch):
         assert all(
             prototype in (tmp_path / "surface.c").read_text() for prototype in re.findall(r"^void .*?;", text, re.M)
         )
+@pytest.mark.skipif(not EXPLAIN.exists(), reason="an installed package has no documentation beside its tests")
+def test_examples_of_explanations(tmp_path, monkeypatch, capsys):
+    """The code runs, and what the page shows of its output is there, line by line."""
+    monkeypatch.chdir(tmp_path)
+    text, names = EXPLAIN.read_text(encoding="utf-8"), {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    for block in re.findall(r"```\n(.*?)```", text.replace("```python", "```\0"), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("  "):
+                assert " ".join(line.split()) in " ".join(printed.split()), line
+    ex, unit = names["ex"], names["unit"]
+    assert names["total"] == pytest.approx(unit.a)
+    assert names["delta"] == pytest.approx(unit.delta)
+    assert names["by_hand"] == pytest.approx(ex.gradient[0, 2].value)
+    assert "inputs of very different scales" in names["names"]
+    assert "targets outside the range of the outputs" in names["names"]
+    assert (tmp_path / "explained.html").stat().st_size > 10_000
