@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from fastbp.computing import ComputingNetwork
 
 MOST_UNITS, MOST_EDGES = 200, 3000  # of a drawing in which anything can be told apart
-COLUMN, ROW, RADIUS, MARGIN = 150.0, 76.0, 21.0, 36.0  # between layers, between units, of a unit, around all
+COLUMN, ROW, RADIUS = 150.0, 76.0, 21.0  # between layers, between units, of a unit
+MARGIN, ABOVE, BELOW = 36.0, 30.0, 46.0  # beside the outermost units, above them, and below: there is a number
 LABEL_WIDTH, LABEL_HEIGHT = 58.0, 15.0
 VALUE_BELOW = 31.0  # from a unit's centre down to the number below it
 ALONG = (0.39, 0.46, 0.54, 0.62, 0.7, 0.3)  # where on a line its label may stand, the first that is free
@@ -77,8 +78,8 @@ def lay_out(net: "ComputingNetwork") -> Layout:
     middles = bezier(places[edges[:, 0]], controls, places[edges[:, 1]], 0.5)[:, 1]
     top, bottom = (float(extreme) for extreme in (middles.min(initial=0.0), middles.max(initial=ROW * (tallest - 1))))
     for points in (places, controls):
-        points[:, 1] += MARGIN - min(top, 0.0)
-    height = 2 * MARGIN + max(bottom, ROW * (tallest - 1)) - min(top, 0.0)
+        points[:, 1] += ABOVE - min(top, 0.0)
+    height = ABOVE + BELOW + max(bottom, ROW * (tallest - 1)) - min(top, 0.0)
     labels = _labels(places, edges, controls)
     return Layout(places, edges, controls, labels, 2 * MARGIN + COLUMN * (len(layers) - 1), height)
 

@@ -116,7 +116,6 @@ def _edge(
     return {
         "i": p.i,
         "j": p.j,
-        "name": html_expression(equations.names.w(p.i, p.j)),
         "label": place,
         "control": control,
         "w": _finite(p.w),

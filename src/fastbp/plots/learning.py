@@ -58,7 +58,9 @@ def learning_curve(
             _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
     if path is not None:
-        axes.get_figure(root=True).savefig(path, dpi=130)
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        figure.savefig(path, dpi=130)
     return axes
 
 

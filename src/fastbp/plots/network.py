@@ -184,7 +184,7 @@ def _lines(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None:
     widths = np.where(bright, 0.5 + thickest * share, 0.5)
     alphas = np.where(bright, 0.35 + 0.65 * share, 0.3)
     lines = LineCollection(list(layout.curves()), colors=line_colours, linewidths=list(widths), zorder=1)
-    lines.set_alpha(alphas)
+    lines.set_alpha(list(alphas))
     axes.add_collection(lines)
 
 
