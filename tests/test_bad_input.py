@@ -54,7 +54,7 @@ def test_wrong_values(use):
 def test_every_public_argument_is_in_the_table():
     covered = {(use.call, use.argument) for use in table.USES}
     methods = ("forward", "activations", "deltas", "loss", "gradient", "fit", "astype", "save", "load", "from_edges")
-    for name in (*methods, "input_gradient", "with_mask", "prune", "workspace", "cfunc"):
+    for name in (*methods, "diagnose", "input_gradient", "with_mask", "prune", "workspace", "cfunc"):
         for argument, kind in inspect.signature(getattr(fastbp.Network, name)).parameters.items():
             assert argument == "self" or kind.kind == kind.VAR_KEYWORD or (name, argument) in covered, (name, argument)
     for function in (
