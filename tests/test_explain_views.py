@@ -2,6 +2,7 @@
 
 import re
 
+import irregular
 import numpy as np
 import pytest
 from cases import COMPILED, Case, draw
@@ -187,23 +188,36 @@ def sum_of_products(text):
 
 
 @pytest.mark.parametrize("seed", range(6 if COMPILED else 2))
-def test_printed_terms_add_up(seed):
+def test_printed_terms_of_layers_add_up(seed):
     case = Case((3, 4, 3, 2), ["tanh", "logistic"], "logistic", skip="all" if seed % 2 else (), seed=seed)
     problem = draw(case)
-    ex = problem.net.explain(problem.X[0], problem.T[0])
+    check_printed(problem.net, problem.X[:1], problem.T[:1])
+
+
+@pytest.mark.parametrize("first", range(0, 100 if COMPILED else 3, 25 if COMPILED else 3))
+def test_printed_terms_of_irregular_networks_add_up(first):
+    for seed in range(first, first + (25 if COMPILED else 3)):
+        net, X, T = irregular.build(irregular.draw(seed, n_units=14 if COMPILED else 8), seed)
+        check_printed(net, X[:1], T[:1])
+
+
+def check_printed(net, X, T):
+    """What is printed to 17 digits adds up to a and delta, and multiplies to the kernels' gradient."""
+    ex = net.explain(X[0], T[0])
     text = squeezed(ex.text(digits=17))
-    for unit in ex.units[3:]:
+    for unit in ex.units[net.n_inputs :]:
         terms, a = re.search(rf"unit {unit.j} a = (.*?) = ({NUMBER}) z =", text).groups()
         assert sum_of_products(terms) == pytest.approx(float(a), rel=1e-12, abs=1e-13)
-        assert float(a) == pytest.approx(unit.a, rel=1e-13)
-        if unit.output is None:
+        assert float(a) == pytest.approx(unit.a, rel=1e-13, abs=1e-16)
+        if unit.fed:
             found = re.search(rf"delta = h'\(a_{unit.j}\) \[[^\]]*\] = (\S+) \[(.*?)\] = \S+ \* \S+ = ({NUMBER})", text)
             slope, terms, delta = found.groups()
-            assert float(slope) * sum_of_products(terms) == pytest.approx(float(delta), rel=1e-12, abs=1e-15)
-    _, gradient = problem.net.gradient(problem.X[:1], problem.T[:1])
-    derivatives = problem.net.twin()
+            assert float(slope) * sum_of_products(terms) == pytest.approx(float(delta), rel=1e-12, abs=1e-14)
+            assert float(delta) == pytest.approx(unit.delta, rel=1e-13, abs=1e-16)
+    _, gradient = net.gradient(X, T)
+    derivatives = net.twin()
     derivatives.params = gradient
-    for (i, j), expected in zip(problem.net.edges.tolist(), derivatives.edge_weights, strict=True):
+    for (i, j), expected in zip(net.edges.tolist(), derivatives.edge_weights, strict=True):
         row = rf" {i} -> {j} ({NUMBER}) ({NUMBER}) \* ({NUMBER}) = ({NUMBER}) "
         _, delta, z, value = map(float, re.search(row, text).groups())
         assert value == pytest.approx(expected, rel=1e-13, abs=1e-16)
