@@ -270,7 +270,7 @@ def test_latex(notation):
     lines = [line.removeprefix("&").removesuffix(r" \\") for block in aligned for line in block.splitlines()]
     assert len(inline) > 20 and len(lines) > 5
     # The parser takes its time.
-    for formula in filter(str.strip, [*inline[:15], *inline[-15:], lines[0], lines[-1]]):
+    for formula in filter(str.strip, [*inline[:6], *inline[-9:], lines[0], lines[-1]]):
         mathtext.parse(f"${formula}$")
     plain = re.sub(r"\$.*?\$|\\begin\{align\*\}.*?\\end\{align\*\}", "", tex, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)[_^%#]", plain)

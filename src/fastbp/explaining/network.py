@@ -73,9 +73,9 @@ class ExplainedNetwork(ComputingNetwork):
                       = +2.000000 * 0.235004 = +0.470007
         <BLANKLINE>
         Together
-                   delta_1 = -0.129475 * +0.470007 = -0.060854 = -0.060854
+                   delta_1 = -0.108139 * +0.470007 = -0.050826
           (5.56)   = h'(a_1) (w_21 delta_2)   h'(a_1) is in every term: out of the sum
-                   = 0.235004 (+2.000000 * -0.129475) = -0.060854   the kernels' delta_1
+                   = 0.235004 (+2.000000 * -0.108139) = -0.050826   the kernels' delta_1
         """
         from fastbp.explaining.explanation import explain
 

@@ -64,7 +64,8 @@ def _inner(of: "Explanation", unit: Unit, names: Names, digits: Digits) -> list[
         zeros = [f"{name} h'(a_{j})" if i == j else ("..." if i is None else "0") for i in senders]
         rest = [f"a_{i}" if i >= of.numbers.net.n_inputs else f"x_{i}" for i in senders if i not in (None, j)]
         rest += [f"b_{fed.k}"] * biased
-        reason = f"{' and '.join(rest)} do not depend on a_{j}: only i = j stays" if rest else "nothing else arrives"
+        depend = "do not depend" if len(rest) > 1 else "does not depend"
+        reason = f"{' and '.join(rest)} {depend} on a_{j}: only i = j stays" if rest else "nothing else arrives"
         lines += [
             Line(label, _sum(f"a_{fed.k} = ", outer + bias), f"(5.48): all that arrives at {fed.k}"),
             Line("", _sum("= ", inside + bias), "(5.49): h is inside, once for each sender i"),
@@ -104,7 +105,8 @@ def _together(unit: Unit, names: Names, digits: Digits) -> list[Line]:
         products.insert(0, digits(own * slope, signed=True))
         weighted.insert(0, digits(own, signed=True))
         inside.insert(0, f"dE_n/dz_{j}")
-    products[0], result = f"= {products[0]}", f"= {digits(delta, signed=True)}"
+    products = [f"= {products[0]}", *products[1:]] if len(products) > 1 else []
+    result = f"= {digits(delta, signed=True)}"
     return [
         Line("", (*_sum(f"delta_{j} = ", pairs), *products, result)),
         Line("(5.56)", _sum(f"= h'(a_{j}) (", inside, ")"), f"h'(a_{j}) is in every term: out of the sum"),
