@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCALES = 1e4  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns
 MOSTLY = 0.9  # share of dead or saturated units, over all samples, from which on a layer is named
+CHECKED = {"cross_entropy", "binary_cross_entropy", "softmax", "logistic"}  # targets from 0 to 1, as the losses demand
 ROUNDING = 1e-6  # by which a target may be beyond a bound
 ROWS = 256  # of samples that are looked at, for what would take a pass over all of them
 FEWEST_EPOCHS = 5  # of a training that is warned of what its data show
@@ -110,7 +111,7 @@ def _warn(net: "ComputingNetwork", findings: list[Finding]) -> None:
 
 def every_few(X: Array) -> Array:
     """At most `ROWS` rows, from all over the array."""
-    return np.ascontiguousarray(X[:: -(-len(X) // ROWS)])
+    return X if len(X) <= ROWS else np.ascontiguousarray(X[:: -(-len(X) // ROWS)])
 
 
 def flat(function: str, z: Array) -> tuple[Array, Array]:
@@ -145,7 +146,7 @@ def _saturated(layer: int, function: str, share: float) -> Finding:
 
 
 def _of_outputs(net: "ComputingNetwork") -> Iterator[Finding]:
-    output, loss = net.unit_functions[-1], net.loss_name
+    output, loss = net.layer_functions[net.topology.outputs[-1] - 1], net.loss_name
     if output == "softmax" and net.n_outputs == 1:
         yield Finding(
             "softmax with one output",
@@ -162,8 +163,11 @@ def _of_outputs(net: "ComputingNetwork") -> Iterator[Finding]:
 
 def _of_targets(net: "ComputingNetwork", T: Array) -> Iterator[Finding]:
     """Columns of T with values that their output's function cannot have."""
+    functions = _output_functions(net)
+    if RANGES.keys().isdisjoint(functions) or (net.loss_name in CHECKED and CHECKED.issuperset(functions)):
+        return
     lowest, highest = T.min(axis=0), T.max(axis=0)
-    for k, function in enumerate(net.unit_functions[-net.n_outputs :]):
+    for k, function in enumerate(functions):
         low, high = RANGES.get(function, (-np.inf, np.inf))
         if lowest[k] < low - ROUNDING or highest[k] > high + ROUNDING:
             bounds = f"between {low:g} and {high:g}" if high < np.inf else f"above {low:g}"
@@ -178,9 +182,14 @@ def _of_targets(net: "ComputingNetwork", T: Array) -> Iterator[Finding]:
 
 def _of_scales(X: Array) -> Iterator[Finding]:
     """Columns of X whose spreads are far apart."""
-    few = every_few(X).astype(float)
-    if few.shape[1] < 2 or len(few) < 2:
+    few = every_few(X)
+    if few.shape[1] < 2:
         return
+    with np.errstate(over="ignore"):
+        reach = few.max(axis=0) - few.min(axis=0)  # takes a fraction of the time of a deviation: the first look
+    if reach.max() <= SCALES * np.where(reach > 0, reach, np.inf).min():
+        return
+    few = few.astype(float)
     with np.errstate(over="ignore", invalid="ignore"):
         spread = few.std(axis=0)
     varying = np.flatnonzero((spread > 1e-12 * np.abs(few).max(axis=0)) & np.isfinite(spread))
@@ -195,3 +204,9 @@ def _of_scales(X: Array) -> Iterator[Finding]:
             "Standardise the columns: (X - X.mean(axis=0)) / X.std(axis=0), with the training's mean and deviation for "
             "later samples too",
         )
+
+
+def _output_functions(net: "ComputingNetwork") -> list[str]:
+    """Name of the function of each output."""
+    names, topology = net.layer_functions, net.topology
+    return [names[layer - 1] for layer in topology.outputs for _ in range(topology.sizes[layer])]
