@@ -52,7 +52,7 @@
   svg.style.width = "100%";
   svg.style.minWidth = `${Math.round(0.66 * data.width)}px`;
   svg.style.maxWidth = `${Math.round(1.5 * data.width)}px`;
-  const lines = make(svg, "g", {}), pulses = make(svg, "g", {}), labels = make(svg, "g", {}), circles = make(svg, "g", {});
+  const lines = make(svg, "g", {}), labels = make(svg, "g", {}), pulses = make(svg, "g", {}), circles = make(svg, "g", {});
 
   data.edges.forEach((edge, k) => {
     const a = data.units[edge.i], b = data.units[edge.j];
