@@ -100,6 +100,8 @@ def test_examples_of_taking_networks_out_and_in(page, tmp_path, monkeypatch):
         assert all(
             prototype in (tmp_path / "surface.c").read_text() for prototype in re.findall(r"^void .*?;", text, re.M)
         )
+
+
 @pytest.mark.skipif(not EXPLAIN.exists(), reason="an installed package has no documentation beside its tests")
 def test_examples_of_explanations(tmp_path, monkeypatch, capsys):
     """The code runs, and what the page shows of its output is there, line by line."""
