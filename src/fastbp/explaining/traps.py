@@ -17,7 +17,7 @@ from fastbp.kernels.loss import unit_error
 
 if TYPE_CHECKING:
     from fastbp.computing import ComputingNetwork
-    from fastbp.kernels.batch import Samples
+    from fastbp.gate import CheckedSamples
 
 SCALES = 1e4  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns
@@ -75,13 +75,13 @@ def of_layers(net: "ComputingNetwork", X: Array) -> list[Finding]:
     return found
 
 
-def warn_before(net: "ComputingNetwork", samples: "Samples", epochs: int) -> None:
+def warn_before(net: "ComputingNetwork", samples: "CheckedSamples", epochs: int) -> None:
     """Warn the caller of `fit` of what the data show; not for a few epochs, which are steps of something larger."""
     if epochs >= FEWEST_EPOCHS:
         _warn(net, of_data(net, samples.x, samples.t))
 
 
-def warn_after(net: "ComputingNetwork", samples: "Samples", losses: Sequence[float]) -> None:
+def warn_after(net: "ComputingNetwork", samples: "CheckedSamples", losses: Sequence[float]) -> None:
     """Warn the caller of `fit` of layers that do not learn, if the training got nowhere."""
     if len(losses) <= STALLED_EPOCHS or not losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0:
         return
@@ -89,7 +89,7 @@ def warn_after(net: "ComputingNetwork", samples: "Samples", losses: Sequence[flo
         _warn(net, of_layers(net, samples.x))
 
 
-def loss_of_constants(net: "ComputingNetwork", samples: "Samples") -> float:
+def loss_of_constants(net: "ComputingNetwork", samples: "CheckedSamples") -> float:
     """Mean loss of outputs that are the mean of the targets for every sample, over a few samples."""
     loss, t = net.loss_function, every_few(samples.t).astype(float)
     weight = every_few(samples.weight) if samples.weight.size else np.ones(len(t))
