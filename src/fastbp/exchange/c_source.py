@@ -151,24 +151,27 @@ def _layer_text(layer: Layer, keeps_a: bool) -> str:
 
 def _block_text(block: Block, layer: Layer) -> str:
     """a_j += sum_i w_ji z_i of a block: eight inputs at a time, then what is left."""
-    n_out, n_in = block.weights.shape
+    n_in = block.weights.shape[1]
     whole, text = n_in - n_in % AT_A_TIME, ""
-    inner = f"for (j = 0; j < {n_out}; ++j)"
     if whole:
-        text += f"    for (i = 0; i < {whole}; i += {AT_A_TIME})\n        {inner} /* (5.48)  a_j += sum_i w_ji z_i */\n"
-        text += _products(block, layer, ["i"] + [f"i + {k}" for k in range(1, AT_A_TIME)], " " * 12)
+        text += f"    for (i = 0; i < {whole}; i += {AT_A_TIME}) {{\n"
+        text += _products(block, layer, ["i"] + [f"i + {k}" for k in range(1, AT_A_TIME)])
     if n_in > whole:
-        text += f"    {inner}{'' if whole else ' /* (5.48)  a_j += sum_i w_ji z_i */'}\n"
-        text += _products(block, layer, [str(i) for i in range(whole, n_in)], " " * 8)
+        text += "    {\n" + _products(block, layer, [str(i) for i in range(whole, n_in)])
     return text
 
 
-def _products(block: Block, layer: Layer, indices: list[str], indent: str) -> str:
-    """z[j] += w[i][j] * z[i] + ... for some i."""
+def _products(block: Block, layer: Layer, indices: list[str]) -> str:
+    """z[j] += w[i][j] * z[i] + ... for some i; z[i] in variables of their own, which no z[j] can be."""
     weights, first = weights_name(block, layer), block.first_source
-    terms = [f"{weights}[{i}][j] * z[{f'{first} + ' if first else ''}{i}]" for i in indices]
+    taken = ", ".join(f"z_{k} = z[{f'{first} + ' if first else ''}{i}]" for k, i in enumerate(indices))
+    terms = [f"{weights}[{i}][j] * z_{k}" for k, i in enumerate(indices)]
     pairs = [" + ".join(terms[k : k + 2]) for k in range(0, len(terms), 2)]
-    return f"{indent}z[{layer.first_unit} + j] += " + f"\n{indent}    + ".join(pairs) + ";\n"
+    return (
+        f"        const real {taken};\n"
+        f"        for (j = 0; j < {layer.n_units}; ++j) /* (5.48)  a_j += sum_i w_ji z_i */\n"
+        f"            z[{layer.first_unit} + j] += " + "\n                + ".join(pairs) + ";\n    }\n"
+    )
 
 
 # ---------------------------------------------------------------------------- backward
