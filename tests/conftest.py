@@ -30,7 +30,7 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 AROUND_KERNELS = {
     "test_assembly", "test_assignments", "test_c_export", "test_cache", "test_checkpoint", "test_cli",
     "test_cli_export", "test_cli_mistakes", "test_cli_showing", "test_comparison", "test_docs", "test_encoding",
-    "test_endurance", "test_explain_page", "test_estimators_scikit_learn", "test_examples", "test_explain_page", "test_explain_views",
+    "test_endurance", "test_explain_page", "test_estimators_scikit_learn", "test_examples", "test_explain_views",
     "test_files_fuzz", "test_forks", "test_gate", "test_guarded", "test_hazards", "test_importers",
     "test_interruptions", "test_io", "test_kernel_sources", "test_memory_maps", "test_numba_inside", "test_onnx",
     "test_oracle", "test_outputs", "test_plots", "test_registers", "test_report", "test_safetensors", "test_self_check",

@@ -386,7 +386,10 @@ class PackedNetwork:
     def astype(self, dtype: Any) -> Self:
         """A copy with parameters of another dtype."""
         checked = checks.float_dtype(dtype)
-        parts = (self._topology, self._functions, self._loss, checked, self.params, self._wiring)
+        params = self.params
+        if np.isfinite(params).all():  # or else it is a copy of what is lost already
+            params = checks.vector(params, "params", self.n_params, checked)
+        parts = (self._topology, self._functions, self._loss, checked, params, self._wiring)
         return type(self).assemble(*parts).with_attributes_of(self)
 
     def with_attributes_of(self, other: "PackedNetwork") -> Self:
