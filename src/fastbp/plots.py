@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from fastbp import History
 
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+SOFTWARE = "fastbp learning curve"  # in the file of a picture
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#666666"  # told apart by the colour-blind, and in grey
 
 
-def learning_curve(history: History, path: Path, title: str, loss_name: str) -> None:
+def learning_curve(
+    history: History, path: Path | IO[bytes], title: str, loss_name: str, suffix: str | None = None
+) -> None:
     """Draw training and validation loss over the epochs, with the epoch of the best validation loss marked.
 
     Parameters
     ----------
     history : History
         What `Network.fit` returned.
-    path : pathlib.Path
-        Picture to write; the suffix, one of `PICTURE_SUFFIXES`, chooses the format.
+    path : pathlib.Path or binary file
+        Picture to write; the suffix of a path, one of `PICTURE_SUFFIXES`, chooses the format.
     title : str
         Heading.
     loss_name : str
         Name of the loss, for the vertical axis.
+    suffix : str, optional
+        The format, where `path` is a file: "png", "svg" or "pdf".
 
     Examples
     --------
@@ -50,7 +57,15 @@ def learning_curve(history: History, path: Path, title: str, loss_name: str) -> 
         if history.best_epoch is not None:
             _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
-    figure.savefig(path, dpi=130)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box in the title is no loss
+        _save(figure, path, suffix or Path(str(path)).suffix[1:])
+
+
+def _save(figure: Figure, path: Path | IO[bytes], suffix: str) -> None:
+    """Write a picture that says in its file who made it."""
+    metadata = {"Software": SOFTWARE} if suffix == "png" else {"Creator": SOFTWARE}
+    figure.savefig(path, dpi=130, format=suffix or None, metadata=metadata)
 
 
 def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArray[Any]:
