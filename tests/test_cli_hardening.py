@@ -230,12 +230,17 @@ def mutated(table, rng):
 def test_made_up_descriptions_are_refused_or_work(folder):
     """Every mutation of a description is refused with a ValueError that names a field, or predicts and is shown."""
     frame = plants().with_columns(
-        when=pl.Series([f"2020-{1 + k % 12}-{1 + k % 28}" for k in range(200)]), rare=pl.Series([f"c{k % 40}" for k in range(200)])
+        when=pl.Series([f"2020-{1 + k % 12}-{1 + k % 28}" for k in range(200)]),
+        rare=pl.Series([f"c{k % 40}" for k in range(200)]),
     )
     frame.write_csv("all.csv")
     models = []
     for target in ("kind", "weight", "weight,height"):
-        models.append(trained("all.csv", *SHORT, "--target", target, "--max-levels", "9", "--out", f"{len(models)}.fastbp")["model"])
+        models.append(
+            trained("all.csv", *SHORT, "--target", target, "--max-levels", "9", "--out", f"{len(models)}.fastbp")[
+                "model"
+            ]
+        )
     rng = random.Random(N_MUTATIONS)
     loaded = [load_network(model) for model in models]
     n_refused = 0
@@ -276,7 +281,10 @@ def _shown_and_predicted(made, frame):
     [
         (lambda table: table.update(version=3), "use a newer fastbp"),
         (lambda table: table.pop("version"), "train the model anew"),
-        (lambda table: table["columns"][0].update(mean="1"), r"Expected `float`, got `str` - at `\$.columns\[0\].mean`"),
+        (
+            lambda table: table["columns"][0].update(mean="1"),
+            r"Expected `float`, got `str` - at `\$.columns\[0\].mean`",
+        ),
         (lambda table: table["columns"][0].update(mean=float("nan")), "mean must be finite"),
         (lambda table: table["columns"][0].update(scale=-1.0), r"`float` >= 0.0 - at `\$.columns\[0\].scale`"),
         (lambda table: table["columns"][0].update(colour="red"), "unknown field `colour`"),
@@ -340,7 +348,7 @@ def test_what_was_trained_is_kept_whatever_fails_after(monkeypatch, folder):
     def broken(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fastbp.plots._save", broken)
+    monkeypatch.setattr("fastbp.plots.save", broken)
     result = run("train", "plants.csv", *SHORT[:-3], "--threads", "1")
     assert (result.exit_code, "accuracy" in result.stdout) == (0, True)
     assert result.stderr == "fastbp: warning: no picture: plants.png: No space left on device\n"

@@ -10,6 +10,7 @@ Network: 131 parameters, loss cross_entropy, float64
   2 outputs      3  softmax   1             51
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -24,27 +25,33 @@ from fastbp.warm import warm_up
 
 if TYPE_CHECKING:
     from fastbp.estimators import MLPClassifier, MLPRegressor
+    from fastbp.tables.transformer import TableEncoder
 
 try:
     __version__ = version("fastbp")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
-# Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+# Loaded when asked for: they need scikit-learn, which takes longer to import than all else. Name: what it needs, module.
+_LAZY = {
+    "MLPClassifier": (("sklearn",), "sklearn", "fastbp.estimators"),
+    "MLPRegressor": (("sklearn",), "sklearn", "fastbp.estimators"),
+    "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.transformer"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators."""
-    if name not in _ESTIMATORS:
+    """The estimators, and the encoder of tables."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
-    from fastbp import estimators
-
-    return getattr(estimators, name)
+    needed, extra, module = _LAZY[name]
+    for package in needed:
+        try:
+            import_module(package)
+        except ImportError as error:
+            project = "scikit-learn" if package == "sklearn" else package
+            raise ImportError(f'fastbp.{name} needs {project}: pip install "fastbp[{extra}]"') from error
+    return getattr(import_module(module), name)
 
 
 __all__ = [
@@ -56,6 +63,7 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "SelfCheck",
+    "TableEncoder",
     "__version__",
     "check_gradient",
     "self_check",

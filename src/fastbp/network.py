@@ -12,6 +12,7 @@ from fastbp.computing import ComputingNetwork
 from fastbp.dropout import Dropout, rates_of
 from fastbp.losses import Loss
 from fastbp.rewiring import Parts
+from fastbp.scales import warn_of_scales
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
 from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
@@ -286,6 +287,8 @@ class Network(ComputingNetwork):
             If the loss is no longer finite: training stops, and the weights go back to the start of that
             epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
             finite.
+        UserWarning
+            If columns of X have very different scales, which train badly as they are.
 
         Raises
         ------
@@ -330,6 +333,7 @@ class Network(ComputingNetwork):
             checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
         )
         samples = self.check_samples(X, T, sample_weight)
+        warn_of_scales(samples.x)
         with self.trainer.training():
             return Training(self, samples, options).run()
 

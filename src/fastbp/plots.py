@@ -45,6 +45,11 @@ def learning_curve(
     >>> history = net.fit(X, T, validation=0.1)  # doctest: +SKIP
     >>> learning_curve(history, Path("curve.png"), "spirals", "squared_error")  # doctest: +SKIP
     """
+    save(draw_learning_curve(history, title, loss_name), path, suffix)
+
+
+def draw_learning_curve(history: History, title: str, loss_name: str) -> Figure:
+    """Return the picture that `learning_curve` writes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -57,15 +62,18 @@ def learning_curve(
         if history.best_epoch is not None:
             _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
+    return figure
+
+
+def save(figure: Figure, path: Path | IO[bytes], suffix: str | None = None) -> None:
+    """Write a picture that says in its file who made it; `suffix` is the format of what is no path."""
+    suffix = suffix or Path(str(path)).suffix[1:]
+    if f".{suffix}" not in PICTURE_SUFFIXES:
+        raise ValueError(f"path must end in {', '.join(PICTURE_SUFFIXES)}; got {str(path)!r}")
+    metadata = {"Software": SOFTWARE} if suffix == "png" else {"Creator": SOFTWARE}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box in the title is no loss
-        _save(figure, path, suffix or Path(str(path)).suffix[1:])
-
-
-def _save(figure: Figure, path: Path | IO[bytes], suffix: str) -> None:
-    """Write a picture that says in its file who made it."""
-    metadata = {"Software": SOFTWARE} if suffix == "png" else {"Creator": SOFTWARE}
-    figure.savefig(path, dpi=130, format=suffix or None, metadata=metadata)
+        figure.savefig(path, dpi=130, format=suffix, metadata=metadata)
 
 
 def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArray[Any]:

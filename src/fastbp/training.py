@@ -1,9 +1,11 @@
 """Epochs, validation, stopping, history, callbacks: what stands around the compiled steps of `fit`."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from fastbp.single_sample import online_memory
 from fastbp.solvers import Choice
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from fastbp.network import Network
 
 
@@ -35,7 +39,7 @@ Callbacks = Callback | Iterable[Callback] | None
 Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What happened in a training.
 
@@ -58,6 +62,40 @@ class History:
     stopped_by: str = "epochs"
     best_epoch: int | None = None
     time: float = 0.0
+
+    def __repr__(self) -> str:
+        """A line: epochs, seconds, first and last losses, the best epoch, why it stopped."""
+        said = [f"{self.n_epochs} epoch{'s' * (self.n_epochs != 1)} in {self.time:.3g} s"]
+        for name, losses in (("loss", self.loss), ("validation", self.validation_loss or [])):
+            if losses:
+                said.append(f"{name} {losses[0]:.4g} to {losses[-1]:.4g}")
+        if self.best_epoch is not None:
+            said.append(f"best epoch {self.best_epoch}")
+        return f"History({', '.join(said)}, stopped by {self.stopped_by})"
+
+    def plot(self, path: "str | os.PathLike[str] | None" = None, *, title: str = "learning curve") -> "Figure":
+        """Draw the losses over the epochs (needs matplotlib).
+
+        Parameters
+        ----------
+        path : str or path, optional
+            A picture to write, too: .png, .svg or .pdf.
+        title : str
+            Heading.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Which a notebook shows.
+        """
+        from fastbp.plots import draw_learning_curve, save
+
+        if not self.loss:
+            raise ValueError("there is nothing to plot: no epoch was trained")
+        figure = draw_learning_curve(self, title, "loss")
+        if path is not None:
+            save(figure, Path(path))
+        return figure
 
     @property
     def n_epochs(self) -> int:

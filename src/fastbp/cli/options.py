@@ -57,9 +57,13 @@ def _writable_file(path: Path, argument: str, suffixes: tuple[str, ...]) -> Path
     """Return the path of a file that can be written: with one of the suffixes, in a folder that is there."""
     if suffixes and path.suffix not in suffixes:
         raise ValueError(f"{argument} must end in {' or '.join(suffixes)}; got {str(path)!r}")
-    if not path.parent.is_dir():
+    try:
+        in_folder, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise ValueError(f"{argument} {str(path)!r}: {error.strerror or error}") from None
+    if not in_folder:
         raise ValueError(f"{argument} must be in a folder that is there; got {str(path)!r}")
-    if path.is_dir():
+    if is_folder:
         raise ValueError(f"{argument} must be a file; {str(path)!r} is a folder")
     return path
 

@@ -272,7 +272,9 @@ class DateColumn(_Column, frozen=True, tag="date"):
         if column.layout == "time":
             made = {name: made[name] for name in ("days", "hour_sin", "hour_cos")}
         learnt = {name: mean_and_scale(column.name, made[name]) for name in FEATURES if name in made}
-        used: dict[Any, tuple[float, float]] = {name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9}
+        used: dict[Any, tuple[float, float]] = {
+            name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9
+        }
         gaps = many_gaps(values) or not used
         means, scales = tuple(mean for mean, _ in used.values()), tuple(scale for _, scale in used.values())
         return cls(

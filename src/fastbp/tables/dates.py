@@ -186,7 +186,10 @@ def features(seconds: Floats, first: float) -> dict[str, Floats]:
         "weekday": (days + 3) % 7 / 7,  # 1970 began on a Thursday
         "hour": np.where(known, seconds, 0.0) % DAY / DAY,
     }
-    made: dict[str, Any] = {"days": (np.where(known, seconds, 0.0) - first) / DAY, "year": years.astype(np.int64) + 1970.0}
+    made: dict[str, Any] = {
+        "days": (np.where(known, seconds, 0.0) - first) / DAY,
+        "year": years.astype(np.int64) + 1970.0,
+    }
     for name, turn in turns.items():
         made |= {f"{name}_sin": np.sin(2 * np.pi * turn), f"{name}_cos": np.cos(2 * np.pi * turn)}
     return made

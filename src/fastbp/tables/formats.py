@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import polars as pl
 
@@ -26,29 +26,33 @@ from fastbp.tables.table import Reading, Table
 Source = Path | bytes
 
 _BLOCK = 1 << 20
+_PACKED: dict[bytes, tuple[Callable[[Any], Any], str]] = {
+    b"\x1f\x8b": (lambda file: gzip.GzipFile(fileobj=file), "gzip"),
+    b"BZh": (bz2.BZ2File, "bzip2"),
+    b"\xfd7zXZ\0": (lzma.LZMAFile, "xz"),
+    b"PK\x03\x04": (zipfile.ZipFile, "zip"),
+}
 
 
 def unpacked(source: Source, head: bytes) -> tuple[bytes, str] | None:
     """Return what a compressed file holds, and a note; None for another file."""
+    if not head.startswith(tuple(_PACKED)):
+        return None
     try:
-        if head.startswith(b"\x1f\x8b"):
-            return _all_of(gzip.GzipFile(fileobj=_opened(source))), "unpacked with gzip"
-        if head.startswith(b"BZh"):
-            return _all_of(bz2.BZ2File(_opened(source))), "unpacked with bzip2"
-        if head.startswith(b"\xfd7zXZ\0"):
-            return _all_of(lzma.LZMAFile(_opened(source))), "unpacked with xz"
-        if head.startswith(b"PK\x03\x04"):
-            return _from_zip(source)
+        with _opened(source) as file:
+            if head.startswith(b"PK\x03\x04"):
+                return _from_zip(file)
+            opener, name = next(found for mark, found in _PACKED.items() if head.startswith(mark))
+            return _all_of(opener(file)), f"unpacked with {name}"
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
         raise TableError(f"it cannot be unpacked: {error}") from None
-    return None
 
 
 def _opened(source: Source) -> IO[bytes]:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def _all_of(file: io.BufferedIOBase | gzip.GzipFile) -> bytes:
+def _all_of(file: IO[bytes]) -> bytes:
     """Read a compressed file, as long as memory can hold it."""
     pieces, n_bytes = [], 0
     with closing(file):
@@ -60,14 +64,14 @@ def _all_of(file: io.BufferedIOBase | gzip.GzipFile) -> bytes:
     return b"".join(pieces)
 
 
-def _from_zip(source: Source) -> tuple[bytes, str] | None:
-    with zipfile.ZipFile(_opened(source)) as archive:
+def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
+    with zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
         if "xl/workbook.xml" in names or "xl/workbook.bin" in names or "content.xml" in names:
             return None
         if len(names) != 1:
             raise TableError(f"the archive has {len(names)} files ({listed(names)}): one is expected, unpack it")
-        return _all_of(archive.open(names[0])), f"{names[0]!r} of the archive"  # type: ignore[arg-type]
+        return _all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
 
 
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:

@@ -94,13 +94,13 @@ def finite(series: pl.Series) -> pl.Series:
 def as_text(series: pl.Series) -> pl.Series | None:
     """Return a column as text, without blanks around; whole numbers without a fraction; None for lists and the like."""
     dtype = series.dtype
-    if dtype == pl.Null:
-        return series.cast(pl.String)
+    if dtype == pl.Duration:
+        return series.cast(pl.Int64).cast(pl.String)
     if dtype.is_float():
         whole = bool((series.drop_nulls() == series.drop_nulls().round(0)).all())
         exact = whole and bool((series.drop_nulls().abs() < LARGEST_EXACT).all())
         return (series.cast(pl.Int64) if exact else series).cast(pl.String)
-    if dtype.is_numeric() or dtype == pl.Boolean or dtype.is_temporal():
+    if dtype.is_numeric() or dtype == pl.Boolean or dtype == pl.Null or dtype.is_temporal():
         return series.cast(pl.String)
     if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
         text = series.cast(pl.String).str.strip_chars()
@@ -149,14 +149,18 @@ def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
         return _of_text(text)
     if dtype == pl.Boolean:
         return Understood(name, "boolean", series)
-    if dtype.is_temporal():
-        return _of_times(series)
-    if dtype.is_numeric():
-        exact = None if dtype.is_float() else text
-        return _maybe_date_digits(Understood(name, "number", finite(series), exact), choices)
+    if dtype.is_temporal() or dtype.is_numeric():
+        return _of_typed(series, text, choices)
     if isinstance(dtype, (pl.Categorical, pl.Enum)) and name not in choices.numeric:
         return _of_text(text)
     return _of_strings(text, choices)
+
+
+def _of_typed(series: pl.Series, text: pl.Series, choices: Choices) -> Understood:
+    if series.dtype.is_temporal():
+        return _of_times(series)
+    exact = None if series.dtype.is_float() else text
+    return _maybe_date_digits(Understood(series.name, "number", finite(series), exact), choices)
 
 
 def _of_times(series: pl.Series) -> Understood:

@@ -7,6 +7,7 @@ that is out of range or parts that do not fit each other are refused by name.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -69,6 +70,10 @@ def read_description(table: Any) -> Description:
             f"the columns are described in format {version!r}, this version reads {VERSION}: "
             f"{'use a newer fastbp' if newer else 'train the model anew'}"
         )
+    try:
+        json.dumps(table, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("table: a text in it has halves of characters") from None
     try:
         description = msgspec.convert(table, Description, strict=True)
     except msgspec.ValidationError as error:

@@ -28,8 +28,26 @@ _CENSORED = r"^(?:[<>≤≥]=?) ?[-+.,\d]"
 
 # (decimal sign, thousands separator), the likeliest first; where semicolons separate the values, commas are decimal.
 _Choice = tuple[Literal[".", ","], Literal["", ",", ".", " ", "'"]]
-_POINT: tuple[_Choice, ...] = ((".", ""), (".", ","), (",", ""), (",", "."), (".", " "), (",", " "), (".", "'"), (",", "'"))
-_COMMA: tuple[_Choice, ...] = ((".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
+_POINT: tuple[_Choice, ...] = (
+    (".", ""),
+    (".", ","),
+    (",", ""),
+    (",", "."),
+    (".", " "),
+    (",", " "),
+    (".", "'"),
+    (",", "'"),
+)
+_COMMA: tuple[_Choice, ...] = (
+    (".", ""),
+    (",", ""),
+    (",", "."),
+    (".", ","),
+    (",", " "),
+    (".", " "),
+    (".", "'"),
+    (",", "'"),
+)
 
 Censored = Literal["refuse", "limit", "half", "missing"]
 

@@ -110,9 +110,7 @@ def _ids(column: Understood) -> str:
     largest = values.abs().max()
     if isinstance(largest, float) and largest >= LARGEST_EXACT and n_distinct > 0.5 * len(values):
         return "has whole numbers of more digits than a quantity has: ids"
-    if n_distinct < len(values):
-        return ""
-    if _TIME_NAME.search(column.name):
+    if n_distinct < len(values) or _TIME_NAME.search(column.name):
         return ""
     if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
         return "is another number in every row, and called an id"

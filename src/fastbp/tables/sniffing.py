@@ -142,7 +142,8 @@ def _titles(rows: Rows) -> int:
     if width < 2 or len(rows) < 3:
         return 0
     first = next(k for k, row in enumerate(rows) if len(row) == width)
-    if first and len(rows[first - 1]) == width - 1 and not any(map(_is_value, rows[first - 1])):
+    named = any(map(_is_value, rows[first]))
+    if first and named and len(rows[first - 1]) == width - 1 and not any(map(_is_value, rows[first - 1])):
         first -= 1  # names without one for the numbers of the rows, as R writes them
     return first if first <= _MOST_TITLES else 0
 
@@ -160,6 +161,8 @@ def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str
         return _done(layout, layout.skip, words, [*notes, "the names are those of the last comment"])
     if header or (header is None and has_names(first, others)):
         names = [name.strip("\ufeff ") for name in first]
+        if len(names) == width - 1 and not any(row[-1] for row in others if len(row) == width):
+            names.append("")  # a separator at the end of each row
         if len(names) == width - 1:
             notes.append("the first column has no name")
             names.insert(0, "")
