@@ -22,7 +22,6 @@ from command_line import (
 from subprocesses import start_python
 
 import fastbp
-
 from fastbp.io import load_network, save_network
 from fastbp.tables.model import TableModel
 from fastbp.tables.sources import read_table
@@ -266,7 +265,7 @@ def test_notes_and_warnings(recwarn):
     name = changed(count=pl.Series(range(N_PLANTS)), odd=odd)
     result = run("train", name, *SHORT, "--target", "kind")
     assert "note      column 'count' left out: it counts the rows (--keep-column 'count' uses it)" in result.stdout
-    assert "fastbp: warning: column 'odd' holds numbers, but row 51 has 'many': counted as missing\n" == result.stderr
+    assert result.stderr == "fastbp: warning: column 'odd' holds numbers, but row 51 has 'many': counted as missing\n"
     said = trained(name, *SHORT, "--target", "kind")
     assert "row 51 has 'many'" in said["warnings"][0]
     assert any("'count' left out" in note for note in said["notes"])

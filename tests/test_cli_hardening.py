@@ -193,8 +193,8 @@ def test_control_characters_do_not_reach_the_terminal(model):
 
 # --- made-up models ----------------------------------------------------------------------------------------
 
-ODD_VALUES = [None, True, False, 0, -1, 1, 2**70, 1.5, -0.0, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [], [1],
-              ["a", "a"], {}, {"a": 1}, [[]], "number", 1e-320]  # fmt: skip
+ODD_VALUES = [None, True, False, 0, -1, 1, 2**70, 1.5, -0.0, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [],
+              [1], ["a", "a"], {}, {"a": 1}, [[]], "number", 1e-320]  # fmt: skip
 
 
 def _places(thing, path=()):

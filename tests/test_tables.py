@@ -45,7 +45,8 @@ def test_separators(file, separator):
 @pytest.mark.parametrize(
     "text",
     [
-        "\ufeffx,y\n1,2\n3,4\n", "x,y\r\n1,2\r\n3,4\r\n", "x,y\r1,2\r3,4\r", "x, y\n1, 2\n3 ,4\n", "x,y\n1,2\n3,4\n\n\n",
+        "\ufeffx,y\n1,2\n3,4\n", "x,y\r\n1,2\r\n3,4\r\n", "x,y\r1,2\r3,4\r", "x, y\n1, 2\n3 ,4\n",
+        "x,y\n1,2\n3,4\n\n\n",
         '"x","y"\n"1","2"\n"3","4"\n', "'x','y'\n'1','2'\n'3','4'\n", "sep=;\nx;y\n1;2\n3;4\n", "\n\nx,y\n1,2\n3,4",
         "# by me\n# today\nx,y\n1,2\n3,4\n", "# x y\n1 2\n3 4\n", "A title\nx,y\n1,2\n3,4\n",
         "Report, of a kind, of today\nx,y\n1,2\n3,4\n", "x,y\n1,2\n# a remark\n3,4\n", "x,y,,\n1,2,,\n3,4,,\n",
@@ -213,7 +214,7 @@ def write_database(path, *tables):
 def test_one_table_of_several(tmp_path):
     write_database(tmp_path / "two.db", "first", 'odd " name')
     path = str(tmp_path / "two.db")
-    with pytest.raises(TableError, match="2 tables .*choose one with --table"):
+    with pytest.raises(TableError, match=r"2 tables .*choose one with --table"):
         read_table(path)
     with pytest.raises(TableError, match="no table 'frist'; did you mean 'first'"):
         read_table(path, Reading(table="frist"))

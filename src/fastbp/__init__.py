@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
 from fastbp.gradient_check import GradientCheck, check_gradient
+from fastbp.history import History
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.self_check import SelfCheck, self_check
-from fastbp.training import History
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 
@@ -32,7 +32,8 @@ try:
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
-# Loaded when asked for: they need scikit-learn, which takes longer to import than all else. Name: what it needs, module.
+# Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
+# By name: the packages, the extra that installs them, and the module.
 _LAZY = {
     "MLPClassifier": (("sklearn",), "sklearn", "fastbp.estimators"),
     "MLPRegressor": (("sklearn",), "sklearn", "fastbp.estimators"),

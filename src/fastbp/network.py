@@ -10,12 +10,13 @@ from fastbp.checkpoint import check as check_checkpoint
 from fastbp.checks import Array
 from fastbp.computing import ComputingNetwork
 from fastbp.dropout import Dropout, rates_of
+from fastbp.history import History
 from fastbp.losses import Loss
 from fastbp.rewiring import Parts
 from fastbp.scales import warn_of_scales
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
-from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
+from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
 from fastbp.wiring import check_biased, check_edges
 
 

@@ -16,10 +16,10 @@ from fastbp import threads
 from fastbp.checks import Array
 from fastbp.dropout import rates_of
 from fastbp.estimators.training import Watch, losses_of_scikit_learn, n_threads_of, share_of
+from fastbp.history import History
 from fastbp.kernels import batch
 from fastbp.kernels.penalized import Penalized, finish_gradient, loss_and_gradient
 from fastbp.network import Network
-from fastbp.training import History
 
 
 class _Stop(Exception):

@@ -18,6 +18,7 @@ from fastbp.checks import Array
 from fastbp.engine import aligned_zeros
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
+from fastbp.history import History
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
 from fastbp.kernels.dropout import DropoutMemory
@@ -26,7 +27,6 @@ from fastbp.kernels.penalized import Course, train_epochs
 from fastbp.kernels.scores import Judge, score_outputs
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
-from fastbp.training import History
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call

@@ -31,8 +31,8 @@ _PATTERNS: dict[str, str] = {
     "time": rf"^()()(){_TIME}$",
 }
 _ORDER = {
-    "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0), "month by name": (2, 0, 1),
-    "day first": (2, 1, 0), "month first": (2, 0, 1),
+    "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0),
+    "month by name": (2, 0, 1), "day first": (2, 1, 0), "month first": (2, 0, 1),
 }  # fmt: skip
 _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
@@ -129,7 +129,7 @@ def find_dates(name: str, text: pl.Series, order: DateOrder | None, digits: bool
 
 def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
     """Decide whether the day or the month comes first."""
-    day, month = (seconds_of(text, layout) for layout in ("day first", "month first"))  # type: ignore[arg-type]
+    day, month = (seconds_of(text, layout) for layout in ("day first", "month first"))
     if order is not None:
         return Found("day first", "", day) if order == "day" else Found("month first", "", month)
     n_day, n_month = (int(np.isfinite(seconds).sum()) for seconds in (day, month))
@@ -153,7 +153,7 @@ def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
 
 def _runs_one_way(seconds: Floats) -> bool:
     steps = np.diff(seconds[np.isfinite(seconds)])
-    return len(steps) >= 5 and bool((steps >= 0).all() or (steps <= 0).all())  # noqa: PLR2004
+    return len(steps) >= 5 and bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def typed_seconds(series: pl.Series) -> Floats:

@@ -97,8 +97,8 @@ class Encoder:
                 row = int(far[0])
                 more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
                 message = (
-                    f"column {column.name!r}: {values[row]:.6g} in row {row + 1}{more} is far outside of the training range, "
-                    f"{column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
+                    f"column {column.name!r}: {values[row]:.6g} in row {row + 1}{more} is far outside of the training "
+                    f"range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
                 )
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values

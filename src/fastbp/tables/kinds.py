@@ -100,7 +100,7 @@ def as_text(series: pl.Series) -> pl.Series | None:
         whole = bool((series.drop_nulls() == series.drop_nulls().round(0)).all())
         exact = whole and bool((series.drop_nulls().abs() < LARGEST_EXACT).all())
         return (series.cast(pl.Int64) if exact else series).cast(pl.String)
-    if dtype.is_numeric() or dtype == pl.Boolean or dtype == pl.Null or dtype.is_temporal():
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) or dtype.is_temporal():
         return series.cast(pl.String)
     if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
         text = series.cast(pl.String).str.strip_chars()

@@ -103,7 +103,11 @@ def _censored(text: pl.Series, how: Censored) -> pl.Series:
 
 def _cleaned(text: pl.Series) -> pl.DataFrame:
     """Take an amount apart: sign, currency before, number, unit after; nulls where it is none."""
-    text = text.str.replace_all("[−–‒]", "-").str.replace_all("[\u00a0\u2007\u2009\u202f]", " ").str.strip_chars()
+    text = (
+        text.str.replace_all("[\u2212\u2013\u2012]", "-")
+        .str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
+        .str.strip_chars()
+    )
     text = text.str.replace(r"^\((.*\d.*)\)$", "-${1}")  # accountants' negative numbers
     parts = text.str.extract_groups(_AMOUNT).struct.unnest()
     return parts.rename(dict(zip(parts.columns, ("sign", "before", "body", "unit"), strict=True)))

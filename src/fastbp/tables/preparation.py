@@ -153,7 +153,8 @@ def _rows_that_stay(
     if gone.any():
         rows = np.flatnonzero(gone)
         notes.append(
-            f"{counted(len(rows), 'row')} without a value of the target left out (row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
+            f"{counted(len(rows), 'row')} without a value of the target left out "
+            f"(row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
         )
     gaps = gaps_of(used)
     if choices.missing == "drop" and gaps:

@@ -20,7 +20,8 @@ _SAMPLED = 200
 _NAMES_OF_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
 # What a value looks like, and a name does not: a number with what may stand around it, a date, true, a missing mark.
 _VALUE = re.compile(
-    r"[-+(−]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
+    r"[-+(\u2212]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?"
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
     r"|true|false|nan|inf|[<>]\s*\d+.*",
     re.IGNORECASE,
 )

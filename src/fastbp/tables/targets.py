@@ -63,7 +63,7 @@ class ClassTarget(msgspec.Struct, frozen=True, tag_field="task", tag="classifica
                 f"the target {column.name!r} has a single class, {label_text(labels[0])!r}: nothing to learn"
             )
         n_rows = len(column.values)
-        if 2 * len(labels) > n_rows and n_rows >= 4:
+        if 2 * len(labels) > n_rows >= 4:
             raise TableError(
                 f"the target {column.name!r} has {len(labels)} distinct values in {n_rows} rows: too many for classes"
             )

@@ -171,7 +171,8 @@ class TableTraining:
         errors = [self._trial(target) for target in (plain, log)]
         better = "the logarithm of the target is learnt" if errors[1] < errors[0] else "the target is learnt as it is"
         self.notes.append(
-            f"{better}: RMSE {errors[1]:.4g} on the validation rows with the logarithm, {errors[0]:.4g} without (--log-target, --no-log-target)"
+            f"{better}: RMSE {errors[1]:.4g} on the validation rows with the logarithm, {errors[0]:.4g} without "
+            "(--log-target, --no-log-target)"
         )
         return log if errors[1] < errors[0] else plain
 

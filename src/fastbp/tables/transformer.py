@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,9 @@ def _from_cells(name: str, cells: NDArray[Any]) -> pl.Series:
     """Make a column of anything: of one type where all values have it, else of text."""
     if cells.dtype.kind in "biufM":
         return pl.Series(name, cells)
-    values = [None if value is None or value != value else value for value in cells.tolist()]
+    values = [
+        None if value is None or (isinstance(value, float) and isnan(value)) else value for value in cells.tolist()
+    ]
     kinds = {type(value) for value in values} - {type(None)}
     if len(kinds) > 1 and not kinds <= {int, float}:
         values = [None if value is None else str(value) for value in values]
