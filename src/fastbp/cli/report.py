@@ -86,6 +86,7 @@ def print_outcome(console: Console, model: TableModel, scored: Scored | None, ou
     print_facts(console, score_facts(scored.score, target) if scored else [("score", NO_SCORE)])
     if scored and scored.confusion is not None and isinstance(target, ClassTarget):
         print_confusion(console, scored.confusion, target)
+    print_facts(console, [("columns", importance_line(model.facts, target))])
     print_facts(console, [("model", str(out)), ("curve", str(plot or ""))])
 
 
@@ -108,6 +109,13 @@ def summary(
         "notes": list(notes),
         "warnings": list(messages),
     }
+
+
+def importance_line(facts: Facts, target: Target) -> str:
+    """Write what shuffling the strongest columns costs."""
+    what = "accuracy" if isinstance(target, ClassTarget) else "R2"
+    costs = ", ".join(f"{name!r} {loss:.3f}" for name, loss in facts.importance.items() if loss > 0)
+    return f"{what} lost when a column is shuffled: {costs}" if costs else ""
 
 
 def score_facts(score: Score, target: Target) -> list[tuple[str, str]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import History, Network, __version__
+from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
 from fastbp.tables.model import Facts, TableModel
@@ -26,6 +29,7 @@ Floats32 = NDArray[np.float32]
 FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
 VALIDATION_FRACTION = 0.1  # of the rows that are not held out
 _TRIAL_EPOCHS, _TRIAL_ROWS = 20, 20_000
+_REHEARSED = 64  # rows
 _MOST_CELLS = 1 << 33  # of the encoded table
 
 
@@ -179,14 +183,14 @@ class TableTraining:
     def _trial(self, target: NumberTarget) -> float:
         net, rows = self._network(target), self.split.training[:_TRIAL_ROWS]
         net.fit(
-            self._inputs(rows),
+            self.inputs(rows),
             target.encode(self.numbers[rows]),
             epochs=_TRIAL_EPOCHS,
             seed=self.options.seed,
             n_threads=self.options.threads,
         )
         rows = self.split.validation
-        return float(np.sqrt(np.mean((target.numbers(net.forward(self._inputs(rows))) - self.numbers[rows]) ** 2)))
+        return float(np.sqrt(np.mean((target.numbers(net.forward(self.inputs(rows))) - self.numbers[rows]) ** 2)))
 
     def _network(self, target: Target) -> Network:
         return Network(
@@ -198,7 +202,8 @@ class TableTraining:
             seed=self.options.seed,
         )
 
-    def _inputs(self, rows: Rows) -> Floats32:
+    def inputs(self, rows: Rows) -> Floats32:
+        """Return the network's inputs of some rows."""
         return self.encoder.encode(self.frame[rows], warn=False)
 
     def _truth(self, rows: Rows) -> Floats32:
@@ -213,7 +218,8 @@ class TableTraining:
         assert isinstance(self.target, ClassTarget)
         return self.target.codes_of(self.prepared.targets[0])
 
-    def _weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+    def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Return what some rows weigh in training; None where all weigh the same."""
         weights = None if self.weights is None else self.weights[rows]
         if self.options.class_weight and isinstance(self.target, ClassTarget):
             counts = np.bincount(self.codes[self.split.training], minlength=self.target.n_outputs)
@@ -222,40 +228,54 @@ class TableTraining:
         return weights
 
     def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
-        return self._inputs(rows), self._truth(rows)
+        return self.inputs(rows), self._truth(rows)
 
     def learn(self, callback: Callable[[Network, History], Any]) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
         given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
-        given["sample_weight"] = self._weights_of(training)
+        given["sample_weight"] = self.weights_of(training)
         if len(validation):
-            weights = self._weights_of(validation)
+            weights = self.weights_of(validation)
             held_out = self._samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
+        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {name: value for name, value in given.items() if value is not None}
+        X, T = self._samples(training)
+        self._rehearse(X, T, options)
         return self.net.fit(
-            *self._samples(training),
-            solver=o.solver,
-            epochs=o.epochs,
-            l2=o.l2,
-            seed=o.seed,
-            n_threads=o.threads,
-            callback=callback,
-            checkpoint=o.checkpoint,
-            resume=o.resume,
-            **{name: value for name, value in given.items() if value is not None},
+            X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
         )
+
+    def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:
+        """Train another network for an epoch of a few rows, so that the time of the training has no compiling in it."""
+        few = slice(0, _REHEARSED)
+        weights = options.get("sample_weight")
+        if weights is not None and not weights[few].any():
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            history = self._network(self.target).fit(
+                X[few], T[few], epochs=1, **options | ({} if weights is None else {"sample_weight": weights[few]})
+            )
+        if history.stopped_by == "interrupt":
+            raise KeyboardInterrupt
 
     def score(self) -> Scored | None:
         """Score the network on the held-out rows; None without such rows."""
         rows = self.split.test
         if len(rows) == 0:
             return None
-        weights = None if self.weights is None or self.weights[rows].sum() == 0 else self.weights[rows]
-        outputs = self.net.forward(self.encoder.encode(self.frame[rows], warn=False))
+        weights, outputs = self.score_weights(rows), self.net.forward(self.inputs(rows))
         if isinstance(self.target, ClassTarget):
-            return score_classes(self.target, outputs, self.codes[rows], weights)
-        return score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
+            found = score_classes(self.target, outputs, self.codes[rows], weights)
+        else:
+            found = score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
+        return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
+
+    def score_weights(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Return what some rows weigh in a score; None where all weigh the same."""
+        return None if self.weights is None or self.weights[rows].sum() == 0 else self.weights[rows]
 
     def _best_epoch(self, history: History) -> int | None:
         """Return the epoch, from 1, whose weights the network has; None when it has the last ones."""
@@ -276,6 +296,7 @@ class TableTraining:
             score=None if scored is None else scored.score,
             date=datetime.now().astimezone().isoformat(timespec="seconds"),
             fastbp=__version__,
+            importance={} if scored is None else importance(self),
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
         return TableModel(self.net, self.encoder, self.target, facts)
