@@ -34,6 +34,7 @@ AROUND_KERNELS = {
     "test_numba_inside", "test_oracle",
     "test_registers", "test_report", "test_self_check", "test_shared_network", "test_tables", "test_threads",
     "test_upgrade", "test_versions", "test_warm_up",
+    "test_cli_hardening", "test_table_encoder", "test_table_rows",
 }  # fmt: skip
 
 
