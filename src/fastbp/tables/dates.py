@@ -16,7 +16,9 @@ from fastbp.tables.errors import TableError
 
 Floats = NDArray[np.float64]
 DateOrder = Literal["day", "month"]
-Layout = Literal["year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed"]
+Layout = Literal[
+    "year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed", "quarter"
+]  # fmt: skip
 
 DAY = 86400.0
 _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s?([AaPp]\.?[Mm]\.?)?"
@@ -26,13 +28,14 @@ _PATTERNS: dict[str, str] = {
     "year first": rf"^(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}))?{_THEN_TIME}",
     "numbers": rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_THEN_TIME}",
     "named month": rf"^(\d{{1,2}})[-/. ]+([A-Za-zäÄ]{{3,9}})[-/., ]+(\d{{4}}|\d{{2}}){_THEN_TIME}",
-    "month by name": rf"^([A-Za-zäÄ]{{3,9}})[-/. ]+(?:(\d{{1,2}})(?:[, ]+))?(\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "month by name": rf"^([A-Za-zäÄ]{{3,9}})[-/. ]+(?:(\d{{1,2}})[-/., ]+)?(\d{{4}}|\d{{2}}){_THEN_TIME}",
     "digits": r"^((?:18|19|20|21)\d{2})(\d{2})(\d{2})()()()()$",
     "time": rf"^()()(){_TIME}$",
+    "quarter": r"^(\d{4})[-/ ]?[Qq]([1-4])()()()()()$",
 }
 _ORDER = {
     "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0),
-    "month by name": (2, 0, 1), "day first": (2, 1, 0), "month first": (2, 0, 1),
+    "month by name": (2, 0, 1), "quarter": (0, 1, 2), "day first": (2, 1, 0), "month first": (2, 0, 1),
 }  # fmt: skip
 _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
@@ -65,6 +68,8 @@ def seconds_of(text: pl.Series, layout: Layout) -> Floats:
     short = parts[_ORDER[layout][0]].str.len_chars().fill_null(4).to_numpy() == 2
     year = np.where(short, np.where(year < 69, 2000, 1900) + year, year)
     day = np.where(parts[_ORDER[layout][2]].is_null().to_numpy(), 1, day)
+    if layout == "quarter":
+        month, day = 3 * month - 2, np.ones_like(day)
     days = _days(year, month, day)
     return np.where(matched & (time < DAY), days * DAY + time, np.nan)
 

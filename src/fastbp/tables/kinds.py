@@ -31,6 +31,7 @@ MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
 _FEW_NUMBERS = 10
 _OFTEN = 5
+_LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
 
@@ -191,6 +192,9 @@ def _of_text(text: pl.Series) -> Understood:
 
 def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     name = text.name
+    plain = text.cast(pl.Float64, strict=False)
+    if plain.null_count() == text.null_count() < len(text) and not text.str.contains(_LEADING_ZERO).any():
+        return _maybe_date_digits(Understood(name, "number", finite(plain), text), choices)  # most columns end here
     missing = is_missing_mark(text, of_numbers=True)
     given = text.filter(~missing)
     if len(given) == 0:
@@ -199,7 +203,7 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     if lower.is_in(["true", "false"]).all():
         values = pl.select(pl.when(~missing).then(text.str.to_lowercase() == "true").alias(name)).to_series()
         return Understood(name, "boolean", values, text=text)
-    if name not in choices.numeric and given.str.contains(r"^[-+]?0\d").any() and _all_digits(given):
+    if name not in choices.numeric and given.str.contains(_LEADING_ZERO).any() and _all_digits(given):
         found = _of_text(text)
         note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
         return replace(found, notes=(*found.notes, note))
