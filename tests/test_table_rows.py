@@ -317,7 +317,7 @@ def test_codes_levels_and_numbers():
     assert any(
         "column 'town': 40 different texts; all but the 5 most frequent count as one" in note for note in said["notes"]
     )
-    assert n_inputs(trained(name, *FAST, "--target", "price", "--numeric", "age,code")) == 3 + 40
+    assert 3 + 20 < n_inputs(trained(name, *FAST, "--target", "price", "--numeric", "age,code")) <= 3 + 40
 
 
 # --- random tables -----------------------------------------------------------------------------------------
