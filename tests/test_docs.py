@@ -16,6 +16,7 @@ IRREGULAR = README.parent / "docs" / "irregular.md"
 DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons",
     "fastbp.gradient_check", "fastbp.jit", "fastbp.network", "fastbp.packed_network", "fastbp.rewiring",
+    "fastbp.tables.transformer",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Floats32 = NDArray[np.float32]
 
-MOST_CELLS = 20_000_000  # of the training inputs, for the linear model
+MOST_CELLS = 5_000_000  # of the training inputs, for the linear model
 MOST_ROWS = 5_000  # held-out ones, in which columns are shuffled
 MOST_COLUMNS = 300
 MOST_IMPORTANT = 10
@@ -42,7 +42,7 @@ def linear_score(training: TableTraining) -> float | None:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model: Any = LogisticRegression(max_iter=300).fit(X, codes, sample_weight=weights)
+            model: Any = LogisticRegression(max_iter=200).fit(X, codes, sample_weight=weights)
         outputs = np.zeros((len(test), training.target.n_outputs))
         outputs[:, model.classes_] = model.predict_proba(X_test)
     else:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -212,7 +213,7 @@ class TableTraining:
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 
-    @property
+    @cached_property
     def codes(self) -> Rows:
         """The number of each row's class."""
         assert isinstance(self.target, ClassTarget)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
 from fastbp.tables.kinds import Choices
-from fastbp.tables.planning import notes_of, plan_inputs, require_known
+from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -107,9 +107,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.encoder_ = Encoder.fit([plan.column for plan in plans if plan.used], max_levels=choices.max_levels)
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
+        if gaps := gaps_of(plan.column for plan in plans if plan.used):
+            self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
         self.n_features_in_ = frame.width
         return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
+        """Learn what each column is, and return the inputs of a network; `notes_` say what was filled in."""
+        return self.fit(X, y).encoder_.encode(frame_of(X), warn=False)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Return the inputs of a network, (n_rows, n_inputs), float32.
