@@ -388,3 +388,37 @@ def test_random_tables_are_understood_or_refused(folder):
 def test_summary_has_what_scripts_need():
     said = trained(written(prices(100)), *FAST)
     assert {"mae", "rmse", "baseline", "notes", "warnings", "left_out", "linear"} <= set(json.loads(json.dumps(said)))
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_report_is_one_page(task, folder):
+    from html.parser import HTMLParser
+
+    class Page(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open, self.pictures = [], []
+
+        def handle_starttag(self, tag, attrs):
+            if tag == "img":
+                self.pictures.append(dict(attrs)["src"])
+            elif tag != "meta":
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    frame = prices(60).with_columns(
+        pl.when(pl.col("age") > "50").then(pl.lit("<b>old</b>")).otherwise(pl.lit("$_y$")).alias("<i>")
+    )
+    target = "<i>" if task == "classification" else "price"
+    trained(written(frame), *FAST, "--target", target, "--report", "page.html", "--task", task)
+    text = (folder / "page.html").read_text()
+    page = Page()
+    page.feed(text)
+    assert page.open == []
+    assert len(page.pictures) == (2 if task == "classification" else 3)
+    assert all(picture.startswith("data:image/svg+xml;base64,") for picture in page.pictures)
+    assert "http" not in text
+    assert "<i>" not in text
+    assert "&lt;i&gt;" in text

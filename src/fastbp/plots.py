@@ -50,18 +50,49 @@ def learning_curve(
 
 def draw_learning_curve(history: History, title: str, loss_name: str) -> Figure:
     """Return the picture that `learning_curve` writes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure, axes = _empty(7, 4.2)
     curves = [_draw(axes, history.loss, _BLUE, "training")]
     if history.validation_loss:
         curves.append(_draw(axes, history.validation_loss, _ORANGE, "validation"))
         if history.best_epoch is not None:
             _mark_best(axes, history.best_epoch + 1, curves[-1][history.best_epoch])
     _dress(axes, np.concatenate(curves), title, loss_name)
+    return figure
+
+
+def _empty(width: float, height: float) -> tuple[Figure, Any]:
+    """Return a figure that needs no display, and its axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def draw_importance(importance: dict[str, float], title: str) -> Figure:
+    """Return bars of what each column is worth, the strongest on top."""
+    figure, axes = _empty(7, 1 + 0.35 * len(importance))
+    places = range(len(importance))
+    axes.barh(places, list(importance.values()), color=_BLUE)
+    axes.set_yticks(places, list(importance), parse_math=False)
+    axes.invert_yaxis()
+    axes.set_title(title)
+    axes.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def draw_predictions(true: NDArray[Any], predicted: NDArray[Any], names: Sequence[str]) -> Figure:
+    """Return predictions over true values, (n_samples, n_targets) each, with the line on which both are equal."""
+    figure, axes = _empty(6, 6)
+    for k, name in enumerate(names):
+        axes.plot(true[:, k], predicted[:, k], ".", markersize=4, alpha=0.6, label=name.replace("$", r"\$"))
+    ends = [float(true.min()), float(true.max())]
+    axes.plot(ends, ends, color=_GREY, linewidth=1)
+    axes.set_xlabel("true")
+    axes.set_ylabel("predicted")
+    axes.grid(alpha=0.3)
+    axes.legend()
     return figure
 
 

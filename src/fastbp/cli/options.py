@@ -182,6 +182,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
     click.option("--threads", type=_POSITIVE, help="[default: all cores]"),
     output_file("--out", help="Model file.  [default: DATA's name with .fastbp, in this folder]"),
     output_file("--plot", *PICTURE_SUFFIXES, help="Learning curve.  [default: beside the model, .png]"),
+    output_file("--report", ".html", help="Write all of it into one page."),
     output_file("--checkpoint", help="Keep the training here while it runs."),
     click.option("--resume", is_flag=True, help="Go on from --checkpoint, if that file is there."),
     click.option("--no-plot", is_flag=True, help="Draw no learning curve."),
@@ -206,6 +207,7 @@ class Files:
 
     out: Path
     plot: Path | None
+    report: Path | None
     out_named: bool
     plot_named: bool
 
@@ -215,12 +217,13 @@ class _FileOptions:
     out: Path | None
     plot: Path | None
     no_plot: bool
+    report: Path | None
 
     def for_data(self, data: str) -> Files:
         """Return the files for a table: named after it where the user named none."""
         out = self.out or Path(f"{'table' if data == '-' else Path(data).stem}.fastbp")
         plot = None if self.no_plot else self.plot or out.with_suffix(".png")
-        return Files(out, plot, self.out is not None, self.plot is not None)
+        return Files(out, plot, self.report, self.out is not None, self.plot is not None)
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,7 @@ class Wishes:
 def wishes_of(given: dict[str, Any]) -> Wishes:
     """Sort the options of `fastbp train`."""
     rest = dict(given)
-    files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"))
+    files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
     reading = {
         "header": rest.pop("header"),
         "table": rest.pop("table"),

@@ -53,6 +53,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
         report.print_plan(console, training, data)
         model, scored, history = _trained(training, data, files.out, shown=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, data)
+        _report(files.report, training, model, history, scored)
     if quiet:
         notes = [*training.prepared.notes, *training.notes]
         echo(json.dumps(report.summary(model, files.out, picture, messages, notes), allow_nan=False))
@@ -68,7 +69,10 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
     from fastbp.cli.outputs import check_outputs
 
     plot = files.plot if files.plot_named else None
-    check_outputs([data], {"--out": files.out, "--plot": plot, "--checkpoint": wishes.options["checkpoint"]})
+    check_outputs(
+        [data],
+        {"--out": files.out, "--plot": plot, "--report": files.report, "--checkpoint": wishes.options["checkpoint"]},
+    )
 
 
 def _prepare(data: str, wishes: Wishes) -> Prepared:
@@ -128,6 +132,21 @@ def _learn(training: TableTraining, shown: bool) -> History:
     if history.stopped_by == "not finite" and history.n_epochs == 0:
         raise click.UsageError("the loss was not finite in the first epoch: try a smaller --learning-rate")
     return history
+
+
+def _report(
+    path: Path | None, training: TableTraining, model: TableModel, history: History, scored: Scored | None
+) -> None:
+    """Write the page of the training; one that cannot be written costs nothing but a warning."""
+    from fastbp.cli.html_report import write_report
+    from fastbp.tables.errors import TableWarning
+
+    if path is None:
+        return
+    try:
+        write_report(path, training, model, history, scored)
+    except OSError as error:
+        warnings.warn(f"no report: {path}: {error.strerror or error}", TableWarning, stacklevel=2)
 
 
 def _draw(history: History, training: TableTraining, picture: Path | None, data: str) -> Path | None:
