@@ -78,6 +78,9 @@ def read_description(table: Any) -> Description:
         description = msgspec.convert(table, Description, strict=True)
     except msgspec.ValidationError as error:
         raise ValueError(f"table: {error}") from None
+    score = description.facts.score
+    if score is not None and (score.metric == "accuracy") != (description.target.task == "classification"):
+        raise ValueError(f"table: the score {score.metric!r} does not fit a target of {description.target.task}")
     names = [column.name for column in description.columns]
     if len(set(names)) < len(names):
         raise ValueError("table: columns must have different names")

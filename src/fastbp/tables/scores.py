@@ -33,6 +33,12 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baseline_rmse: float | None = None
     mae: float | None = None
 
+    def __post_init__(self) -> None:
+        needed = ("value", "baseline") if self.metric == "accuracy" else ("rmse", "baseline_rmse")
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} must be there for the metric {self.metric!r}")
+
 
 class Scored(NamedTuple):
     """A score, and for classes the counts behind it: rows the true classes, columns the predicted ones."""
