@@ -22,10 +22,10 @@ from command_line import (
 from subprocesses import start_python
 
 import fastbp
-from fastbp.cli.tables import read_table
-from fastbp.cli.tabular import TableModel
-from fastbp.cli.training import split_rows
 from fastbp.io import load_network, save_network
+from fastbp.tables.model import TableModel
+from fastbp.tables.sources import read_table
+from fastbp.tables.training import split_rows
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 
@@ -64,7 +64,7 @@ def test_digits_are_learnt(folder):
 
 def test_predictions_are_the_same_in_a_fresh_process(folder):
     said = trained("plants.csv", *SHORT)
-    here = TableModel.load(said["model"]).predict(read_table("plants.csv"))
+    here = TableModel.load(said["model"]).predict(read_table("plants.csv").frame)
     process = start_python(PROGRAM, "predict", said["model"], "plants.csv", "--out", "predictions.parquet")
     assert process.returncode == 0, process.stderr
     assert pl.read_parquet("predictions.parquet").equals(here)
@@ -259,13 +259,18 @@ def test_quiet_line_has_all_that_a_script_needs(folder):
     assert said["warnings"] == []
 
 
-def test_warnings(recwarn):
-    """On stderr, or in the JSON line of --quiet."""
-    rare = pl.Series(["clay"] * (N_PLANTS - 1) + ["peat"])
-    name = changed(soil=rare, leaves=pl.Series(range(N_PLANTS)))
-    result = run("train", name, *SHORT)
-    assert "fastbp: warning: column 'leaves' counts the rows; if it means nothing, --drop 'leaves'" in result.stderr
-    assert "column 'leaves' counts the rows" in trained(name, *SHORT)["warnings"][0]
+def test_notes_and_warnings(recwarn):
+    """What was decided stands in the report or the JSON line of --quiet; what looks wrong is a warning."""
+    odd = pl.Series([*map(str, range(50)), "many"] + ["7"] * (N_PLANTS - 51))
+    name = changed(count=pl.Series(range(N_PLANTS)), odd=odd)
+    result = run("train", name, *SHORT, "--target", "kind")
+    assert "note      column 'count' left out: it counts the rows (--keep-column 'count' uses it)" in result.stdout
+    assert result.stderr == "fastbp: warning: column 'odd' holds numbers, but row 51 has 'many': counted as missing\n"
+    said = trained(name, *SHORT, "--target", "kind")
+    assert "row 51 has 'many'" in said["warnings"][0]
+    assert any("'count' left out" in note for note in said["notes"])
+    assert said["left_out"] == {"count": "counts the rows"}
+    assert trained(name, *SHORT, "--target", "kind", "--keep-column", "count")["left_out"] == {}
     assert not recwarn
 
 
@@ -327,7 +332,10 @@ def test_predict_with_a_target_that_cannot_be_scored(model):
     name = changed(kind=pl.when(pl.col("height") > 0).then(pl.lit(None)))
     result = run("predict", model, name)
     assert result.exit_code == 0
-    assert result.stderr == "fastbp: warning: no score: the target column 'kind' has no value in row 1\n"
+    assert result.stderr == "fastbp: warning: no score: no row has a value of the target 'kind'\n"
+    some = changed(kind=pl.when(pl.col("leaves").cum_count() > 3).then("kind"))
+    assert "on 197 rows" in run("predict", model, some).stderr
+    assert "(3 without a value of the target)" in run("predict", model, some).stderr
     result = run("predict", model, changed(kind=pl.lit("moss")))
     assert result.stderr.startswith("accuracy 0.0000 on 200 rows")
 

@@ -10,10 +10,10 @@ from c_compilers import compile_c, self_test
 from command_line import plants, refused, run, train_on_plants, trained
 
 import fastbp
-from fastbp.cli.tabular import TableModel
 from fastbp.exchange.c_columns import c_string, member_names
 from fastbp.exchange.columns import Column, table_of
 from fastbp.io import load_network, save_network
+from fastbp.tables.model import TableModel
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,17 @@ def test_mistakes(models, tmp_path):
 
 
 def test_tables_that_do_not_fit():
-    target = {"name": "t", "mean": 0.0, "scale": 1.0}
+    target = {"task": "regression", "names": ["t"], "centres": [0.0], "scales": [1.0], "log": False}
     for table, message in [
         ({"columns": []}, "must describe its columns"),
-        ({"columns": [{"kind": "date", "name": "a"}], "target": target}, "kind of a column must be one of"),
+        ({"columns": [{"kind": "colour", "name": "a"}], "target": target}, "kind of a column must be one of"),
+        ({"columns": [{"kind": "date", "name": "a"}], "target": target}, "'a' holds dates"),
+        (
+            {"columns": [{"kind": "boolean", "name": "a", "indicator": True}], "target": target},
+            "'a' has an input for mis",
+        ),
+        ({"columns": [], "target": target | {"log": True}}, "the logarithm of its target"),
+        ({"columns": [], "target": target | {"names": ["t", "u"]}}, "several targets"),
         ({"columns": [{"kind": "boolean", "name": "a"}], "target": target}, "must fit its network"),
         (
             {"columns": [{"kind": "number", "name": "a", "mean": float("nan"), "scale": 1.0}], "target": target},

@@ -7,8 +7,8 @@ import pytest
 from command_line import SHORT, plants, refused, run, train_on_plants, trained
 from matplotlib.image import imread
 
-from fastbp.cli.tables import read_table
-from fastbp.cli.tabular import TableModel
+from fastbp.tables.model import TableModel, targets_of
+from fastbp.tables.sources import read_table
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def folder(tmp_path, monkeypatch):
 def test_a_row_is_explained(model):
     result = run("explain", model, "plants.csv", "--row", 3, "--unit", 7, "--learning-rate", 0.1)
     assert result.exit_code == 0, result.output
-    table_model, frame = TableModel.load(str(model)), read_table("plants.csv")[2:3]
-    x, t = table_model.encoder.encode(frame)[0], table_model.target.encode(frame["kind"])[0]
+    table_model, frame = TableModel.load(str(model)), read_table("plants.csv").frame[2:3]
+    x, t = table_model.encoder.encode(frame)[0], targets_of(table_model.target, frame)[0]
     assert str(table_model.net.explain(x, t, 0.1, unit=7)) in result.output
     assert f"   0  height = {x[0]:.6g}" in result.output
     assert "soil=clay = " in result.output

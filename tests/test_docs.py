@@ -18,6 +18,7 @@ DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.computing", "fastbp.estimators.perceptrons",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network", "fastbp.jit",
     "fastbp.network", "fastbp.packed_network", "fastbp.plots.importance", "fastbp.portable", "fastbp.rewiring",
+    "fastbp.tables.transformer",
 ]  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from fastbp.cli import report
-from fastbp.cli.encoding import ClassTarget
 from fastbp.plots import learning_curve
+from fastbp.tables.targets import ClassTarget
 
 
 def confusion_text(names, confusion, width=80):

@@ -1,90 +1,100 @@
-"""Reading tables, telling the kinds of columns, refusing what cannot be learnt."""
+"""Reading tables: separators, names, notations of every kind of file."""
 
-import datetime
+import bz2
+import gzip
+import io
+import lzma
+import sqlite3
+import zipfile
 
 import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.cli.encoding import (
-    check_categories,
-    guess_task,
-)
-from fastbp.cli.tables import (
-    BUNDLED_SETS,
-    TableError,
-    TableWarning,
-    check_columns,
-    column_kind,
-    read_table,
-    warn_of_row_numbers,
-    write_table,
-)
+from fastbp.tables.errors import TableError
+from fastbp.tables.sources import BUNDLED_SETS, read_table
+from fastbp.tables.table import Reading
 
 
 @pytest.fixture
-def csv(tmp_path):
-    def write(text, name="data.csv"):
+def file(tmp_path):
+    def write(content, name="data.csv"):
         path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return str(path)
 
     return write
 
 
-# --- reading ---------------------------------------------------------------------------------------------
+def rows_of(table):
+    return [table.frame.columns, *map(list, table.frame.rows())]
+
+
+# --- separators, names, titles -----------------------------------------------------------------------------
+
+XY = [["x", "y"], ["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", "   "])
+def test_separators(file, separator):
+    table = read_table(file("\n".join(separator.join(row) for row in XY) + "\n"))
+    assert rows_of(table) == XY
+    assert any("separated by" in note for note in table.notes) == (separator != ",")
 
 
 @pytest.mark.parametrize(
-    ("values", "dtype", "read"),
+    "text",
     [
-        (["1", " 2", "+3"], pl.Int64, [1, 2, 3]),
-        (["1", "2.5", "1e3"], pl.Float64, [1.0, 2.5, 1000.0]),
-        (["true", "False", " TRUE"], pl.Boolean, [True, False, True]),
-        (["a", " b ", "1"], pl.String, ["a", "b", "1"]),
-        (["1", "", "3"], pl.Int64, [1, None, 3]),
-        (["1", "NA", "2.5"], pl.Float64, [1.0, None, 2.5]),
-        (["1", "n/a", "?"], pl.Int64, [1, None, None]),
-        (["NA", "none", "garage"], pl.String, ["NA", "none", "garage"]),
-        (["1", "inf", "-Infinity"], pl.Float64, [1.0, np.inf, -np.inf]),
-        (["12345678901234567890", "1", "2"], pl.Float64, [12345678901234567890.0, 1.0, 2.0]),
+        "\ufeffx,y\n1,2\n3,4\n", "x,y\r\n1,2\r\n3,4\r\n", "x,y\r1,2\r3,4\r", "x, y\n1, 2\n3 ,4\n",
+        "x,y\n1,2\n3,4\n\n\n",
+        '"x","y"\n"1","2"\n"3","4"\n', "'x','y'\n'1','2'\n'3','4'\n", "sep=;\nx;y\n1;2\n3;4\n", "\n\nx,y\n1,2\n3,4",
+        "# by me\n# today\nx,y\n1,2\n3,4\n", "# x y\n1 2\n3 4\n", "A title\nx,y\n1,2\n3,4\n",
+        "Report, of a kind, of today\nx,y\n1,2\n3,4\n", "x,y\n1,2\n# a remark\n3,4\n", "x,y,,\n1,2,,\n3,4,,\n",
+        "x,y\n1,2,\n3,4,\n",
     ],
-)
-def test_csv_columns_are_understood_as_a_person_would(csv, values, dtype, read):
-    frame = read_table(csv("x,y\n" + "".join(f"{value},0\n" for value in values)))
-    assert frame["x"].dtype == dtype
-    assert frame["x"].to_list() == read
-
-
-def test_csv_nan_is_a_number_that_is_missing(csv):
-    series = read_table(csv("x,y\n1.5,0\nnan,0\n"))["x"]
-    assert series.dtype == pl.Float64
-    assert np.isnan(series[1])
-
-
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_csv_separators(csv, separator):
-    frame = read_table(csv(separator.join("xy") + "\n" + separator.join("12") + "\n"))
-    assert frame.to_dicts() == [{"x": 1, "y": 2}]
+)  # fmt: skip
+def test_files_of_other_programs(file, text):
+    assert rows_of(read_table(file(text))) == XY
 
 
 @pytest.mark.parametrize(
-    "text", ["\ufeffx,y\n1,2\n", "x,y\r\n1,2\r\n", "x, y\n1, 2\n", "x,y\n1,2\n\n\n", '"x","y"\n"1","2"\n']
-)
-def test_csv_from_other_programs(csv, text):
-    assert read_table(csv(text)).to_dicts() == [{"x": 1, "y": 2}]
+    ("text", "names", "first"),
+    [
+        ("Zeit;Temp, innen;y\n0;2,5;7\n1;3,5;8\n", ["Zeit", "Temp, innen", "y"], ("0", "2,5", "7")),
+        ("a;b;c\n1,5;2,5;3\n1,5;2,5;4\n", ["a", "b", "c"], ("1,5", "2,5", "3")),
+        ('name,"a, b",y\nx,1,2\nz,3,4\n', ["name", "a, b", "y"], ("x", "1", "2")),
+        ('"a" "b"\n"1" 2 3\n"2" 4 5\n', ["", "a", "b"], ("1", "2", "3")),
+        (",x,y\n0,1,2\n1,2,3\n", ["", "x", "y"], ("0", "1", "2")),
+        ('18.0   8   307.0\t"a b"\n15.0   8   350.0\t"c d"\n', None, ("18.0", "8", "307.0", "a b")),
+        (" 0.00632  18.00   2.310  0\n 0.02731   0.00   7.070  1\n", None, ("0.00632", "18.00", "2.310", "0")),
+        ("5.1,3.5,setosa\n4.9,3.0,setosa\n6,3,virginica\n", None, ("5.1", "3.5", "setosa")),
+        ("A11 6 A34\nA12 48 A32\nA14 12 A34\nA11 42 A32\n", None, ("A11", "6", "A34")),
+        ("y,n,y\nn,y,y\ny,n,n\nn,n,y\n", None, ("y", "n", "y")),
+        ("1\n2\n3\n", None, ("1",)),
+        ("0,1,2\n4.9,3.0,setosa\n", ["0", "1", "2"], ("4.9", "3.0", "setosa")),
+        ("name,city\nbob,ulm\nann,kiel\n", ["name", "city"], ("bob", "ulm")),
+        ("sex,class\nm,a\nf,a\nm,b\nf,b\n", ["sex", "class"], ("m", "a")),
+        ('x,y\n"a\nb",1\nc,2\n', ["x", "y"], ("a\nb", "1")),
+    ],
+)  # fmt: skip
+def test_names_are_told_from_values(file, text, names, first):
+    table = read_table(file(text))
+    expected = names or [f"column_{k + 1}" for k in range(len(first))]
+    assert (table.frame.columns, table.frame.row(0)) == (expected, first)
+    assert any("no line of names" in note for note in table.notes) == (names is None)
 
 
-def test_columns_can_be_kept_as_text(csv):
-    frame = read_table(csv("x,y\n01,2\n1.0,3\n"), text_columns=["x"])
-    assert frame["x"].to_list() == ["01", "1.0"]
-    assert frame["y"].to_list() == [2, 3]
+def test_names_can_be_told_by_the_user(file):
+    path = file("1,2\n3,4\n")
+    assert rows_of(read_table(path, Reading(header=True))) == [["1", "2"], ["3", "4"]]
+    assert read_table(file("x,y\n1,2\n"), Reading(header=False)).frame.height == 2
 
 
-def test_file_format_is_told_by_content(tmp_path):
-    path = tmp_path / "table.data"
-    pl.DataFrame({"x": [1.5, 2.5]}).write_parquet(path)
-    assert read_table(str(path))["x"].to_list() == [1.5, 2.5]
+def test_joined_files(file):
+    path = file("x,y\n1,2\nx,y\n3,4\nx,y\n")
+    with pytest.raises(TableError, match=r"row 2 repeats the line of names \(2 such rows; --skip-repeated-header"):
+        read_table(path)
+    assert rows_of(read_table(path, Reading(skip_repeated=True))) == XY
 
 
 @pytest.mark.parametrize(
@@ -92,15 +102,22 @@ def test_file_format_is_told_by_content(tmp_path):
     [
         ("", "is empty"),
         ("x,y\n", "no rows"),
-        (b"PK\x03\x04\x00\x00", "neither a CSV file"),
-        (b"\x1f\x8b\x08 gzip", "neither a CSV file"),
-        ("stra\xdfe,y\n1,2\n".encode("latin-1"), "not UTF-8"),
-        ("x,y\n1,2\n1,2,3\n", "more values than there are column names"),
+        (b"\0\0\1\2" * 99, "neither a text file nor of a known format"),
+        (b"\x1f\x8b\x08 gzip", "cannot be unpacked"),
+        (b"PK\x03\x04\x00\x00", "cannot be unpacked"),
+        ("x,y\n1,2\n1,2,3\n", r"row 2 \(line 3\) has 3 values, more than there are names \(2\): '3' has none"),
+        ("y,x,y\n1,2,3\n", "names must differ: 'y' names columns 1, 3"),
         (b"PAR1 not really", "cannot read"),
+        (b"SQLite format 3\0 not really", "the database cannot be read"),
+        (b"ARROW1 not really", "cannot read"),
+        ('{"a": 1}\n{"a": \n', "JSON cannot be read"),
+        ("3 2 1\n0 1\n1\n0 0\n1\n", "promises 9 numbers, 6 are there"),
+        ("@relation r\n@attribute a numeric\n@data\n1,2\n", "line 4: 1 values are expected, 2"),
+        ("@relation r\n@attribute a numeric\n@attribute a numeric\n@data\n1,2\n", "names must differ"),
     ],
 )
-def test_unreadable_files_are_refused_in_one_line(csv, content, message):
-    path = csv(content)
+def test_unreadable_files_are_refused_in_one_line(file, content, message):
+    path = file(content)
     with pytest.raises(TableError, match=message) as caught:
         read_table(path)
     assert path in str(caught.value)
@@ -116,11 +133,120 @@ def test_missing_file_gets_the_nearest_set(tmp_path):
         read_table(str(tmp_path))
 
 
-def test_file_wins_over_a_set_only_with_suffix_or_folder(csv, tmp_path, monkeypatch):
+# --- other formats -----------------------------------------------------------------------------------------
+
+TEXT = "x,y\n1,2\n3,4\n"
+
+
+def zipped(**files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(TEXT.encode()), bz2.compress(TEXT.encode()), lzma.compress(TEXT.encode()), zipped(a=TEXT),
+        TEXT.encode("utf-16"), gzip.compress(TEXT.encode("utf-16")), b"\xef\xbb\xbf" + TEXT.encode(),
+    ],
+    ids=["gzip", "bzip2", "xz", "zip", "UTF-16", "UTF-16 in gzip", "UTF-8 with a mark"],
+)  # fmt: skip
+def test_packed_and_coded_files(file, content):
+    assert rows_of(read_table(file(content))) == XY
+
+
+def test_text_that_is_not_utf_8(file):
+    table = read_table(file("straße,y\nä,2\n€,3\n".encode("cp1252")))
+    assert rows_of(table) == [["straße", "y"], ["ä", "2"], ["€", "3"]]
+    assert "not UTF-8" in table.notes[0]
+    assert read_table(file(b"x,y\n\x81,1\n")).frame["x"][0] == "\x81"  # no character of Windows-1252
+
+
+def test_archives_of_several_files(file):
+    with pytest.raises(TableError, match="2 files"):
+        read_table(file(zipped(a=TEXT, b=TEXT)))
+
+
+def test_bombs_are_not_unpacked(file, monkeypatch):
+    monkeypatch.setattr("fastbp.memory.total", lambda: 1 << 20)
+    with pytest.raises(TableError, match="too large for memory"):
+        read_table(file(gzip.compress(b"x" * (1 << 21))))
+
+
+FRAME = pl.DataFrame({"a": [1.5, 2.5, None], "b": ["x", None, "z"]})
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "xlsx", "ndjson", "json", "db"])
+def test_formats(tmp_path, suffix):
+    path = tmp_path / "table.data"
+    match suffix:
+        case "parquet":
+            FRAME.write_parquet(path)
+        case "arrow":
+            FRAME.write_ipc(path)
+        case "xlsx":
+            pytest.importorskip("fastexcel")
+            FRAME.write_excel(path)
+        case "ndjson":
+            FRAME.write_ndjson(path)
+        case "json":
+            FRAME.write_json(path)
+        case _:
+            write_database(path, "t")
+    assert read_table(str(path)).frame.equals(FRAME)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_table(str(path)).frame.equals(FRAME)
+
+
+def write_database(path, *tables):
+    connection = sqlite3.connect(path)
+    for table in tables:
+        quoted = table.replace('"', '""')
+        connection.execute(f'CREATE TABLE "{quoted}" (a REAL, b TEXT)')
+        connection.executemany(f'INSERT INTO "{quoted}" VALUES (?, ?)', FRAME.rows())
+    connection.commit()
+    connection.close()
+
+
+def test_one_table_of_several(tmp_path):
+    write_database(tmp_path / "two.db", "first", 'odd " name')
+    path = str(tmp_path / "two.db")
+    with pytest.raises(TableError, match=r"2 tables .*choose one with --table"):
+        read_table(path)
+    with pytest.raises(TableError, match="no table 'frist'; did you mean 'first'"):
+        read_table(path, Reading(table="frist"))
+    assert read_table(path, Reading(table='odd " name')).frame.equals(FRAME)
+
+
+def test_one_sheet_of_several(tmp_path):
+    pytest.importorskip("fastexcel")
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    path = tmp_path / "two.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        FRAME.write_excel(book, worksheet="one")
+        FRAME.head(1).write_excel(book, worksheet="two")
+    table = read_table(str(path))
+    assert table.frame.height == 3
+    assert "sheet 'one'" in table.notes[0]
+    assert read_table(str(path), Reading(table="two")).frame.height == 1
+
+
+def test_arff_and_fann(file):
+    text = "% made by hand\n@relation r\n@attribute 'a b' numeric\n@attribute c {x,'y z'}\n@data\n1,x\n?,'y z'\n"
+    assert rows_of(read_table(file(text))) == [["a b", "c"], ["1", "x"], [None, "y z"]]
+    table = read_table(file("2 2 1\n0 1\n1\n1 1\n0\n"))
+    assert rows_of(table) == [["input_1", "input_2", "output_1"], ["0", "1", "1"], ["1", "1", "0"]]
+    assert table.targets == ("output_1",)
+
+
+def test_file_wins_over_a_set_only_with_suffix_or_folder(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    csv("x,y\n1,2\n", "iris")
-    assert read_table("iris").height == 150
-    assert read_table("./iris").height == 1
+    file(TEXT, "iris")
+    assert read_table("iris").frame.height == 150
+    assert read_table("./iris").frame.height == 2
 
 
 @pytest.mark.parametrize("name", BUNDLED_SETS)
@@ -128,101 +254,8 @@ def test_bundled_sets_are_those_of_scikit_learn(name):
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
-    frame = read_table(name)
+    frame = read_table(name).frame
     assert frame.columns == [*bunch.feature_names, "target"]
     np.testing.assert_array_equal(frame.drop("target").to_numpy(), bunch.data)
     labels = bunch.target if name in ("digits", "diabetes") else bunch.target_names[bunch.target]
     assert frame["target"].to_list() == labels.tolist()
-
-
-def test_first_line_of_numbers_is_suspicious(csv, recwarn):
-    with pytest.warns(TableWarning, match="looks like data"):
-        read_table(csv("5.1,3.5,setosa\n4.9,3.0,setosa\n"))
-    read_table(csv("0,1,2\n4.9,3.0,setosa\n"))  # columns that are counted are names
-    read_table(csv("a,b2,3\n4.9,3.0,setosa\n"))
-    assert not recwarn
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_written_tables_read_back(tmp_path, suffix):
-    frame = pl.DataFrame({"x": [1.25, -3.5e-7], "y": ["a,b", 'say "c"'], "z": [True, False]})
-    path = tmp_path / f"table{suffix}"
-    write_table(frame, path)
-    assert read_table(str(path)).equals(frame)
-
-
-# --- kinds and checks ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("series", "kind"),
-    [
-        (pl.Series([1, 2]), "number"),
-        (pl.Series([1.5, 2]), "number"),
-        (pl.Series(["1.5", "2"]).cast(pl.Decimal(10, 2)), "number"),
-        (pl.Series([True, None]), "boolean"),
-        (pl.Series(["a", None]), "text"),
-        (pl.Series(["a", "b"], dtype=pl.Categorical), "text"),
-        (pl.Series([None, None]), "text"),
-        (pl.Series([datetime.date(2024, 2, 29)]), "dates or times"),
-        (pl.Series([datetime.timedelta(1)]), "dates or times"),
-        (pl.Series(["2024-02-29", None, "2024-03-01T10:00:00"]), "dates"),
-        (pl.Series(["29.2.2024", "1.3.2024"]), "dates"),
-        (pl.Series(["2024-02-29", "soon"]), "text"),
-        (pl.Series([[1], [2]]), "values of type List(Int64)"),
-    ],
-)
-def test_kinds_of_columns(series, kind):
-    assert column_kind(series) == kind
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([1.0, None, 3.0], "column 'b' has no value in row 2:"),
-        ([1.0, 2.0, np.nan], "column 'b' has NaN in row 3:"),
-        ([-np.inf, 2.0, 3.0], "column 'b' has -inf in row 1:"),
-        (["x", "y", None], "column 'b' has no value in row 3:"),
-        ([True, None, None], r"column 'b' has no value in row 2 \(2 such values in 1 column\)"),
-        ([None, None, None], r"column 'b' has no value in row 1 \(3 such values in 1 column\)"),
-    ],
-)
-def test_missing_values_are_named_by_column_and_row(values, message):
-    with pytest.raises(TableError, match=message):
-        check_columns(pl.DataFrame({"a": [1, 2, 3], "b": values}))
-
-
-def test_unusable_columns_are_named():
-    frame = pl.DataFrame({"a": [1, 2], "when": [datetime.date(2024, 1, d) for d in (1, 2)]})
-    with pytest.raises(TableError, match=r"column 'when' holds dates or times.*--drop 'when'"):
-        check_columns(frame)
-
-
-def test_ids_are_no_categories():
-    with pytest.raises(TableError, match="'id' is text with 30 distinct values in 30 rows"):
-        check_categories(pl.DataFrame({"id": [f"u{k}" for k in range(30)]}))
-    with pytest.raises(TableError, match="most are numbers, but row 5 has 'many'"):
-        check_categories(pl.DataFrame({"x": ["many" if k == 4 else str(k) for k in range(30)]}))
-    check_categories(pl.DataFrame({"city": [f"c{k % 6}" for k in range(30)], "x": range(30)}))
-
-
-def test_row_numbers_are_suspicious(recwarn):
-    with pytest.warns(TableWarning, match="column 'index' counts the rows"):
-        warn_of_row_numbers(pl.DataFrame({"index": range(1, 21)}))
-    warn_of_row_numbers(pl.DataFrame({"index": [*range(19), 7], "x": np.arange(20) / 2}))
-    assert not recwarn
-
-
-@pytest.mark.parametrize(
-    ("values", "task", "reason"),
-    [
-        (["a", "b"] * 20, "classification", "text, 2 classes"),
-        ([True, False] * 20, "classification", "true and false"),
-        ([0, 1, 2, 3] * 10, "classification", "whole numbers, 4 distinct"),
-        ([0.0, 1.0] * 20, "classification", "whole numbers, 2 distinct"),
-        (list(range(40)), "regression", "whole numbers, 40 distinct"),
-        ([0.5, 1.0] * 20, "regression", "numbers with fractions"),
-    ],
-)
-def test_task_is_guessed_with_a_reason(values, task, reason):
-    assert guess_task(pl.Series("y", values)) == (task, reason)

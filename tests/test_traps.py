@@ -72,7 +72,7 @@ def test_inputs_of_very_different_scales():
     assert "X[:, 1]" in message and "X[:, 0]" in message and "Standardise" in message
     constant = np.stack([X[:, 0], np.full(60, 5.0), np.zeros(60)], axis=1)
     assert len(fastbp.Network((3, 3, 1), seed=0).diagnose(constant, X[:, 0])) == 0
-    assert len(fastbp.Network((2, 3, 1), seed=0).diagnose(X * [1.0, 1000.0], X[:, 0])) in (0, 1)
+    assert len(fastbp.Network((2, 3, 1), seed=0).diagnose(X * [1.0, 100.0], X[:, 0])) in (0, 1)
 
 
 def test_a_dead_layer():

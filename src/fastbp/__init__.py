@@ -10,21 +10,23 @@ Network: 131 parameters, loss cross_entropy, float64
   2 outputs      3  softmax   1             51
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
 from fastbp.explaining.gradient_check import GradientCheck, check_gradient
 from fastbp.explaining.traps import TrainingWarning
+from fastbp.history import History
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.self_check import SelfCheck, self_check
-from fastbp.training import History
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 
 if TYPE_CHECKING:
     from fastbp.estimators import MLPClassifier, MLPRegressor
+    from fastbp.tables.transformer import TableEncoder
 
 try:
     __version__ = version("fastbp")
@@ -32,20 +34,26 @@ except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
 
 # Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
-_ESTIMATORS = ("MLPClassifier", "MLPRegressor")
+# By name: the packages, the extra that installs them, and the module.
+_LAZY = {
+    "MLPClassifier": (("sklearn",), "sklearn", "fastbp.estimators"),
+    "MLPRegressor": (("sklearn",), "sklearn", "fastbp.estimators"),
+    "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.transformer"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The estimators."""
-    if name not in _ESTIMATORS:
+    """The estimators, and the encoder of tables."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
-    from fastbp import estimators
-
-    return getattr(estimators, name)
+    needed, extra, module = _LAZY[name]
+    for package in needed:
+        try:
+            import_module(package)
+        except ImportError as error:
+            project = "scikit-learn" if package == "sklearn" else package
+            raise ImportError(f'fastbp.{name} needs {project}: pip install "fastbp[{extra}]"') from error
+    return getattr(import_module(module), name)
 
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "SelfCheck",
+    "TableEncoder",
     "TrainingWarning",
     "__version__",
     "check_gradient",

@@ -12,12 +12,13 @@ from fastbp.checks import Array
 from fastbp.dropout import Dropout, rates_of
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
+from fastbp.history import History
 from fastbp.losses import Loss
 from fastbp.portable import PortableNetwork
 from fastbp.rewiring import Parts
 from fastbp.solvers import make_solver
 from fastbp.topology import Skips, Topology, check_skip
-from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, History, Options, Training, Validation
+from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
 from fastbp.wiring import check_biased, check_edges
 
 
@@ -293,6 +294,8 @@ class Network(ExplainedNetwork, PortableNetwork):
             If the loss is no longer finite: training stops, and the weights go back to the start of that
             epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
             finite.
+        UserWarning
+            If columns of X have very different scales, which train badly as they are.
 
         Raises
         ------

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastbp.training import History
+    from fastbp.history import History
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
 from fastbp.engine import check_new_code
 from fastbp.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
+from fastbp.history import History
 from fastbp.kernels import batch, epochs, updates
 from fastbp.kernels.online import OnlineMemory
 from fastbp.single_sample import online_memory
@@ -34,41 +35,6 @@ WINDOW = 1 << 14  # epochs for which arrays are made at a time
 Callback = Callable[["Network", "History"], Any]
 Callbacks = Callback | Iterable[Callback] | None
 Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
-
-
-@dataclass
-class History:
-    """What happened in a training.
-
-    Attributes
-    ----------
-    loss : list of float
-        Mean of weight_n E_n over the samples of each epoch, each sample as it was before its step.
-    validation_loss : list of float, or None
-        The same of the validation set, after each epoch.
-    stopped_by : str
-        "epochs", "patience", "tol", "callback", "not finite" or "interrupt".
-    best_epoch : int or None
-        Number (from 0) of the epoch with the lowest loss, of validation if there is one.
-    time : float
-        Seconds.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] | None = None
-    stopped_by: str = "epochs"
-    best_epoch: int | None = None
-    time: float = 0.0
-
-    @property
-    def n_epochs(self) -> int:
-        """Number of whole epochs."""
-        return len(self.loss)
-
-    @property
-    def monitored(self) -> list[float]:
-        """The losses that decide when to stop: of validation, or else of training."""
-        return self.loss if self.validation_loss is None else self.validation_loss
 
 
 @dataclass

@@ -5,9 +5,11 @@ Importing this module imports nothing but the standard library and the package i
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from typing import NoReturn
 
 EXTRA = {
@@ -16,6 +18,7 @@ EXTRA = {
     "polars": "polars",
     "matplotlib": "matplotlib",
     "sklearn": "scikit-learn",
+    "msgspec": "msgspec",
 }
 
 
@@ -32,6 +35,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     SystemExit
         Always: 0 when all went well, 2 after wrong usage or wrong data, 130 after an interrupt.
     """
+    _mend_streams()
     missing = [project for module, project in EXTRA.items() if find_spec(module) is None]
     if missing:
         print(f'fastbp: error: {", ".join(missing)} not installed: pip install "fastbp[cli]"', file=sys.stderr)
@@ -42,3 +46,17 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         fastbp.main(args, prog_name="fastbp")
     except KeyboardInterrupt:  # while modules are imported, or a second one
         sys.exit(130)
+
+
+def _mend_streams() -> None:
+    """Let output that was closed go nowhere, and write what an encoding lacks as an escape.
+
+    A closed stream is opened at once: the next file that is opened would get its number, and what the system prints
+    as an error would be written into it.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # for the rest of the process
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,14 +1,16 @@
-"""The options of `fastbp train`: names, checks, defaults, and one line of help for each.
+"""The options of the commands: names, checks, defaults, and one line of help for each.
 
 What the library would refuse is refused here, before any file is read.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -20,6 +22,7 @@ from fastbp.solvers import SOLVERS
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
 
+LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
 TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
 
 
@@ -45,8 +48,8 @@ def _hidden_sizes(value: str, argument: str) -> tuple[int, ...]:
         sizes = tuple(int(part) for part in value.split(","))
     except ValueError:
         sizes = (0,)
-    if min(sizes) < 1:
-        raise ValueError(f"{argument} must be sizes of at least 1 such as 64,64, or none; got {value!r}")
+    if min(sizes) < 1 or max(sizes) > LARGEST:
+        raise ValueError(f"{argument} must be sizes from 1 to {LARGEST} such as 64,64, or none; got {value[:60]!r}")
     return sizes
 
 
@@ -54,9 +57,13 @@ def _writable_file(path: Path, argument: str, suffixes: tuple[str, ...]) -> Path
     """Return the path of a file that can be written: with one of the suffixes, in a folder that is there."""
     if suffixes and path.suffix not in suffixes:
         raise ValueError(f"{argument} must end in {' or '.join(suffixes)}; got {str(path)!r}")
-    if not path.parent.is_dir():
+    try:
+        in_folder, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise ValueError(f"{argument} {str(path)!r}: {error.strerror or error}") from None
+    if not in_folder:
         raise ValueError(f"{argument} must be in a folder that is there; got {str(path)!r}")
-    if path.is_dir():
+    if is_folder:
         raise ValueError(f"{argument} must be a file; {str(path)!r} is a folder")
     return path
 
@@ -67,17 +74,67 @@ def output_file(flag: str, *suffixes: str, help: str) -> Option[Any]:
     return click.option(flag, metavar="FILE", type=click.Path(path_type=Path), callback=callback, help=help)
 
 
+def names_of_columns(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Read "A,B": names of columns with commas between them, with quotes around a name that has one."""
+    if value is None:
+        return ()
+    names = next(csv.reader([value], skipinitialspace=True), [])
+    return tuple(name.strip() for name in names)
+
+
 _with_default = partial(click.option, show_default=True)
-_COUNT, _POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
+_COUNT, _POSITIVE = click.IntRange(min=0, max=LARGEST), click.IntRange(min=1, max=LARGEST)
+_names = partial(click.option, metavar="COLUMNS", callback=names_of_columns)
+
+_READING: tuple[Option[Any], ...] = (
+    click.option(
+        "--header/--no-header", default=None, help="Whether the first line names the columns.  [default: compared]"
+    ),
+    click.option("--table", metavar="NAME", help="Table of a database, sheet of a workbook."),
+    click.option("--skip-repeated-header", is_flag=True, help="Leave out rows that repeat the line of names."),
+)
 
 _OPTIONS: tuple[Option[Any], ...] = (
-    click.option("--target", metavar="COLUMN", help="Column to predict.  [default: the last one]"),
+    click.option("--target", metavar="COLUMN", help="Column to predict, or several: A,B.  [default: the last one]"),
     click.option(
         "--task",
         type=click.Choice(["classification", "regression"]),
         help="[default: classification for text, booleans and few distinct whole numbers]",
     ),
     click.option("--drop", metavar="COLUMN", multiple=True, help="Leave this column out; repeatable."),
+    click.option("--keep-column", metavar="COLUMN", multiple=True, help="Use this column, id or not; repeatable."),
+    _names("--categorical", help="Numbers in these columns are codes: A,B."),
+    _names("--numeric", help="These columns hold numbers; other values are missing."),
+    _with_default(
+        "--max-levels",
+        type=click.IntRange(min=1, max=100_000),
+        default=50,
+        help="Categories of a column; rarer ones together.",
+    ),
+    _with_default(
+        "--missing",
+        type=click.Choice(["fill", "drop", "error"]),
+        default="fill",
+        help="Fill missing inputs in, leave their rows out, or refuse.",
+    ),
+    click.option(
+        "--dates", type=click.Choice(["day-first", "month-first"]), help="What 1/5/20 means, where no row tells."
+    ),
+    click.option(
+        "--censored", type=click.Choice(["limit", "half", "missing"]), help="What to take of values such as <5."
+    ),
+    click.option("--weight", metavar="COLUMN", help="Weights of the rows."),
+    click.option("--class-weight", type=click.Choice(["balanced"]), help="Let rare classes count more."),
+    click.option(
+        "--loss",
+        type=click.Choice(["squared_error", "absolute_error", "huber", "poisson", "cross_entropy"]),
+        help="[default: cross_entropy for classes, squared_error for numbers]",
+    ),
+    click.option(
+        "--log-target/--no-log-target",
+        default=None,
+        help="Learn the target's logarithm.  [default: tried on validation rows]",
+    ),
     _with_default(
         "--test-fraction",
         type=float,
@@ -125,9 +182,11 @@ _OPTIONS: tuple[Option[Any], ...] = (
     click.option("--threads", type=_POSITIVE, help="[default: all cores]"),
     output_file("--out", help="Model file.  [default: DATA's name with .fastbp, in this folder]"),
     output_file("--plot", *PICTURE_SUFFIXES, help="Learning curve.  [default: beside the model, .png]"),
+    output_file("--report", ".html", help="Write all of it into one page."),
     output_file("--checkpoint", help="Keep the training here while it runs."),
     click.option("--resume", is_flag=True, help="Go on from --checkpoint, if that file is there."),
     click.option("--no-plot", is_flag=True, help="Draw no learning curve."),
+    click.option("--dry-run", is_flag=True, help="Show what would be done with each column, and do nothing."),
     click.option("--quiet", is_flag=True, help="Print one line of JSON, and no progress."),
 )
 
@@ -135,3 +194,66 @@ _OPTIONS: tuple[Option[Any], ...] = (
 def training_options(function: Function) -> Function:
     """Give a command all options of `fastbp train`."""
     return reduce(lambda decorated, option: option(decorated), reversed(_OPTIONS), function)
+
+
+def reading_options(function: Function) -> Function:
+    """Give a command the options that say how a file is read."""
+    return reduce(lambda decorated, option: option(decorated), reversed(_READING), function)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is written where; the user named those that are `named`."""
+
+    out: Path
+    plot: Path | None
+    report: Path | None
+    out_named: bool
+    plot_named: bool
+
+
+@dataclass(frozen=True)
+class _FileOptions:
+    out: Path | None
+    plot: Path | None
+    no_plot: bool
+    report: Path | None
+
+    def for_data(self, data: str) -> Files:
+        """Return the files for a table: named after it where the user named none."""
+        out = self.out or Path(f"{'table' if data == '-' else Path(data).stem}.fastbp")
+        plot = None if self.no_plot else self.plot or out.with_suffix(".png")
+        return Files(out, plot, self.report, self.out is not None, self.plot is not None)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The options of `fastbp train`, sorted by who needs them."""
+
+    target: str | None
+    task: Literal["classification", "regression"] | None
+    weight: str | None
+    files: _FileOptions
+    reading: dict[str, Any]
+    choices: dict[str, Any]
+    options: dict[str, Any]
+
+
+def wishes_of(given: dict[str, Any]) -> Wishes:
+    """Sort the options of `fastbp train`."""
+    rest = dict(given)
+    files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
+    reading = {
+        "header": rest.pop("header"),
+        "table": rest.pop("table"),
+        "skip_repeated": rest.pop("skip_repeated_header"),
+    }
+    dates = rest.pop("dates")
+    choices = {
+        "drop": tuple(rest.pop("drop")),
+        "keep": tuple(rest.pop("keep_column")),
+        "dates": dates and dates.removesuffix("-first"),
+        "censored": rest.pop("censored") or "refuse",
+        **{name: rest.pop(name) for name in ("categorical", "numeric", "max_levels", "missing")},
+    }
+    return Wishes(rest.pop("target"), rest.pop("task"), rest.pop("weight"), files, reading, choices, rest)

@@ -1,135 +1,38 @@
-"""What the command line shows: progress, scores, confusion tables, models.
+"""What the command line shows: plans, scores, confusion tables, models.
 
-Text that comes from the data (names of columns and classes) is printed as it is: consoles are made without
-markup.
+Text that comes from the data (names of columns and classes) is no markup; consoles escape its control characters.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column as RichColumn
 from rich.table import Table
 from rich.text import Text
 
-from fastbp.cli.encoding import (
-    BooleanColumn,
-    CategoryColumn,
-    ClassTarget,
-    Column,
-    Encoder,
-    NumberColumn,
-    label_text,
-)
-from fastbp.cli.tabular import Facts, Score, TableModel
+from fastbp.tables.columns import describe
+from fastbp.tables.encoder import Encoder
+from fastbp.tables.errors import counted
+from fastbp.tables.model import Facts, TableModel
+from fastbp.tables.scores import Score, Scored
+from fastbp.tables.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
-    from fastbp import History, Network
-    from fastbp.cli.encoding import Target
-    from fastbp.cli.training import TableTraining
+    from fastbp.tables.preparation import Prepared
+    from fastbp.tables.targets import Target
+    from fastbp.tables.training import TableTraining
 
 MOST_CLASSES_SHOWN = 15
 MOST_COLUMNS_SHOWN = 40
 NO_SCORE = "none: no row was held out"
-REFRESH_SECONDS = 0.1
-
-
-def make_console(stderr: bool = False, quiet: bool = False) -> Console:
-    """Return a console that prints what it is given, and colours it on a terminal only."""
-    return Console(stderr=stderr, quiet=quiet, markup=False, highlight=False, emoji=False)
-
-
-class TrainingBar:
-    """A progress bar as a callback of `Network.fit`: redrawn ten times a second at most, gone at the end.
-
-    Parameters
-    ----------
-    epochs : int
-        Epochs at most.
-    n_samples : int
-        Samples in an epoch.
-    shown : bool
-        False: draw nothing.
-    """
-
-    def __init__(self, epochs: int, n_samples: int, shown: bool) -> None:
-        self._epochs = epochs
-        self._n_samples = n_samples
-        self._drawn = 0.0
-        # The rate is taken from here on: from the start, and soon from the end of the first epoch, which may
-        # have waited for the compiler.
-        self._since, self._epochs_before = time.perf_counter(), 0
-        self._progress = Progress(
-            TextColumn("{task.description}", table_column=RichColumn(no_wrap=True)),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[facts]}", table_column=RichColumn(no_wrap=True)),
-            console=make_console(stderr=True),
-            auto_refresh=False,
-            expand=True,
-            transient=True,
-            disable=not shown,
-        )
-        self._task = self._progress.add_task("compiling or loading the kernels", total=epochs, facts="")
-
-    def __enter__(self) -> TrainingBar:
-        """Draw the empty bar."""
-        self._progress.start()
-        self._progress.refresh()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Clear the bar."""
-        self._progress.stop()
-
-    def __call__(self, net: Network, history: History) -> None:
-        """Take notice of an epoch."""
-        now = time.perf_counter()
-        if now - self._drawn >= REFRESH_SECONDS:
-            self._drawn = now
-            self._progress.update(
-                self._task,
-                description=f"epoch {history.n_epochs}/{self._epochs}",
-                completed=history.n_epochs,
-                facts=self._facts(history, now),
-                refresh=True,
-            )
-        if self._epochs_before == 0:
-            self._since, self._epochs_before = now, history.n_epochs
-
-    def _facts(self, history: History, now: float) -> str:
-        n = history.n_epochs
-        seconds = max(now - self._since, 1e-9) / (n - self._epochs_before)
-        validation = f"  validation {history.validation_loss[-1]:.4f}" if history.validation_loss else ""
-        left = duration(seconds * (self._epochs - n))
-        return f"loss {history.loss[-1]:.4f}{validation}  {si(self._n_samples / seconds)} samples/s  {left} left"
-
-
-def si(number: float) -> str:
-    """Write a number with three digits and k, M or G."""
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= factor:
-            return f"{number / factor:.3g}{letter}"
-    return f"{number:.3g}"
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as m:ss or h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
@@ -139,20 +42,18 @@ def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
             console.print(Text.assemble((f"{name:<10}", "cyan"), fact), soft_wrap=True)
 
 
-def counted(number: int, noun: str) -> str:
-    """Write "1 row", "2 rows"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def print_plan(console: Console, training: TableTraining, data: str, reason: str) -> None:
-    """Print what is going to be learnt, how, and why the task was chosen."""
-    net, target, split = training.net, training.target, training.split
+def print_plan(console: Console, training: TableTraining, data: str) -> None:
+    """Print what is going to be learnt, how, and why; a line for each guess."""
+    net, target, prepared = training.net, training.target, training.prepared
     functions = " + ".join(dict.fromkeys(net.layer_functions))
+    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(training.split.sizes())}"
+    print_facts(
+        console, [("data", f"{data}: {rows}"), *(("note", note) for note in (*prepared.notes, *training.notes))]
+    )
     print_facts(
         console,
         [
-            ("data", f"{data}: {counted(training.frame.height, 'row')}, {rows_line(split.sizes())}"),
-            ("task", f"{target.task} of {target.name!r} ({reason})"),
+            ("task", f"{target.task} of {target.name!r} ({prepared.reason})"),
             (
                 "network",
                 f"{'-'.join(map(str, net.sizes))}, {functions}, {counted(net.n_params, 'parameter')}",
@@ -161,35 +62,77 @@ def print_plan(console: Console, training: TableTraining, data: str, reason: str
     )
 
 
-def print_outcome(console: Console, model: TableModel, score: Score | None, out: Path, plot: Path | None) -> None:
+def print_plans(console: Console, prepared: Prepared, data: str) -> None:
+    """Print what would be done with each column."""
+    names = ", ".join(repr(column.name) for column in prepared.targets)
+    print_facts(
+        console, [("data", f"{data}: {counted(prepared.n_rows, 'row')}"), *(("note", note) for note in prepared.notes)]
+    )
+    print_facts(console, [("task", f"{prepared.task} of {names} ({prepared.reason})")])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("column", style="cyan", overflow="fold")
+    for heading in ("kind", "missing", "what becomes of it"):
+        table.add_column(heading, justify="right" if heading == "missing" else "left", overflow="fold")
+    for plan in prepared.plans:
+        fate = f"left out: it {plan.reason}" if plan.reason else "used"
+        table.add_row(Text(plan.column.name), plan.column.kind, f"{plan.column.gaps:,}", Text(fate))
+    console.print(table)
+
+
+def print_outcome(console: Console, model: TableModel, scored: Scored | None, out: Path, plot: Path | None) -> None:
     """Print how the training went: epochs, score, confusions, files."""
     target = model.target
-    print_facts(
-        console,
-        [("training", epochs_line(model.facts)), ("score", score_line(score, target) if score else NO_SCORE)],
-    )
-    if score and score.confusion is not None and isinstance(target, ClassTarget):
-        print_confusion(console, score.confusion, target)
+    print_facts(console, [("training", epochs_line(model.facts))])
+    print_facts(console, score_facts(scored.score, target) if scored else [("score", NO_SCORE)])
+    if scored and scored.confusion is not None and isinstance(target, ClassTarget):
+        print_confusion(console, scored.confusion, target)
+    print_facts(console, [("columns", importance_line(model.facts, target))])
     print_facts(console, [("model", str(out)), ("curve", str(plot or ""))])
 
 
-def summary(model: TableModel, out: Path, plot: Path | None, messages: Sequence[str]) -> dict[str, Any]:
+def summary(
+    model: TableModel, out: Path, plot: Path | None, messages: Sequence[str], notes: Sequence[str]
+) -> dict[str, Any]:
     """Return what `fastbp train --quiet` prints, as plain JSON."""
-    facts = asdict(model.facts)
-    score = facts.pop("score") or {"metric": None, "value": None, "baseline": None}
+    facts = msgspec.to_builtins(model.facts)
+    score = facts.pop("score") or {name: None for name in Score.__struct_fields__ if name != "n_rows"}
+    value = score.pop("value")
     return {
         "task": model.target.task,
         "target": model.target.name,
-        "metric": score["metric"],
-        "score": score["value"],
-        "baseline": score["baseline"],
-        "rmse": score.get("rmse"),
-        "baseline_rmse": score.get("baseline_rmse"),
+        "metric": score.pop("metric"),
+        "score": value,
+        **{name: number for name, number in score.items() if name != "n_rows"},
         **facts,
         "model": str(out),
         "plot": str(plot) if plot else None,
+        "notes": list(notes),
         "warnings": list(messages),
     }
+
+
+def importance_line(facts: Facts, target: Target) -> str:
+    """Write what shuffling the strongest columns costs."""
+    what = "accuracy" if isinstance(target, ClassTarget) else "R2"
+    costs = ", ".join(f"{name!r} {loss:.3f}" for name, loss in facts.importance.items() if loss > 0)
+    return f"{what} lost when a column is shuffled: {costs}" if costs else ""
+
+
+def score_facts(score: Score, target: Target) -> list[tuple[str, str]]:
+    """Write a score, and what else is known of it, as lines with a name."""
+    more = []
+    if score.log_loss is not None:
+        more.append(f"log loss {score.log_loss:.4f}")
+    if score.auc is not None:
+        more.append(f"area under the ROC curve {score.auc:.4f}")
+    if score.mae is not None:
+        more.append(f"mean absolute error {score.mae:.5g}")
+    linear = (
+        ""
+        if score.linear is None
+        else f"{'accuracy' if score.metric == 'accuracy' else 'R2'} {score.linear:.4f} on the same rows"
+    )
+    return [("score", score_line(score, target)), ("also", ", ".join(more)), ("linear", linear)]
 
 
 def score_line(score: Score, target: Target) -> str:
@@ -199,9 +142,10 @@ def score_line(score: Score, target: Target) -> str:
         always = label_text(target.classes[target.majority])
         return f"accuracy {score.value:.4f} on {rows}; baseline {score.baseline:.4f} (always {always})"
     value, baseline = ("-" if r2 is None else f"{r2:.4f}" for r2 in (score.value, score.baseline))
+    means = ", ".join(f"{mean:.5g}" for mean in target.means)
     return (
         f"R2 {value}, RMSE {score.rmse:.5g} on {rows}; "
-        f"baseline R2 {baseline}, RMSE {score.baseline_rmse:.5g} (always {target.mean:.5g})"
+        f"baseline R2 {baseline}, RMSE {score.baseline_rmse:.5g} (always {means})"
     )
 
 
@@ -256,23 +200,11 @@ def print_columns(console: Console, encoder: Encoder) -> None:
     table.add_column("inputs", justify="right")
     table.add_column("encoding", overflow="fold")
     for column in encoder.columns[:MOST_COLUMNS_SHOWN]:
-        table.add_row(Text(column.name), column.kind, str(column.n_inputs), Text(_encoding(column)))
+        kind = str(column.__struct_config__.tag)
+        table.add_row(Text(column.name), kind, str(len(column.inputs)), Text(describe(column)))
     console.print(table)
     if len(encoder.columns) > MOST_COLUMNS_SHOWN:
         console.print(f"... and {counted(len(encoder.columns) - MOST_COLUMNS_SHOWN, 'more column')}")
-
-
-def _encoding(column: Column) -> str:
-    match column:
-        case NumberColumn(scale=0.0):
-            return f"{column.mean:.5g} in all training rows: not used"
-        case NumberColumn():
-            return f"mean {column.mean:.5g}, deviation {column.scale:.5g}"
-        case BooleanColumn():
-            return "0 or 1"
-        case CategoryColumn():
-            more = ", ..." if column.n_inputs > MOST_CLASSES_SHOWN else ""
-            return "one-hot: " + ", ".join(column.categories[:MOST_CLASSES_SHOWN]) + more
 
 
 def print_model(console: Console, model: TableModel, path: str) -> None:
@@ -286,8 +218,9 @@ def print_model(console: Console, model: TableModel, path: str) -> None:
             ("task", f"{target.task} of {target.name!r}"),
             ("classes", classes),
             ("data", f"{facts.data}: {rows_line(facts.rows)}"),
+            ("left out", ", ".join(f"{name!r} ({reason})" for name, reason in facts.left_out.items())),
             ("training", f"{facts.solver}, {epochs_line(facts)}"),
-            ("score", score_line(Score(**facts.score), target) if facts.score else NO_SCORE),
+            *(score_facts(facts.score, target) if facts.score else [("score", NO_SCORE)]),
             ("written", f"{facts.date} by fastbp {facts.fastbp}"),
         ],
     )
@@ -296,7 +229,8 @@ def print_model(console: Console, model: TableModel, path: str) -> None:
 
 def rows_line(rows: dict[str, int]) -> str:
     """Write how the rows are split."""
-    return f"{rows['training']:,} training, {rows['validation']:,} validation, {rows['held_out']:,} held out"
+    names = {"training": "training", "validation": "validation", "held_out": "held out"}
+    return ", ".join(f"{rows.get(key, 0):,} {name}" for key, name in names.items())
 
 
 def epochs_line(facts: Facts) -> str:

@@ -33,27 +33,29 @@ class Samples(NamedTuple):
 
 def load_samples(model: str, data: str, row: int | None = None) -> Samples:
     """Read a model and a table with its target; of the table, one row (from 1) if it is given."""
-    from fastbp.cli.commands import one_line_warnings, refusals
-    from fastbp.cli.tables import TableError, read_table
-    from fastbp.cli.tabular import obstacle_to_score
+    from fastbp.cli.group import one_line_warnings, refusals
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.model import targets_of
+    from fastbp.tables.sources import read_table
 
     table_model = load_model(model)
     with one_line_warnings(), refusals(TableError):
-        frame = read_table(data, table_model.text_columns)
+        frame = read_table(data).frame
         if row is not None and row > frame.height:
             raise TableError(f"--row must be at most {frame.height:,}, the number of rows of {data!r}; got {row:,}")
         frame = frame if row is None else frame[row - 1 : row]
-        obstacle = obstacle_to_score(table_model.target, frame)
-        if obstacle is not None:
-            raise TableError(f"{data!r} needs the target, to compare the output with: {obstacle}")
-        X, T = table_model.encoder.encode(frame), table_model.target.encode(frame[table_model.target.name])
+        try:
+            T = targets_of(table_model.target, frame)
+        except TableError as error:
+            raise TableError(f"{data!r} needs the target, to compare the output with: {error}") from None
+        X = table_model.encoder.encode(frame)
     return Samples(table_model.net, X, T, input_names(table_model), class_names(table_model))
 
 
 def load_model(path: str) -> Any:
     """The model of a file that `fastbp train` wrote."""
-    from fastbp.cli.commands import refusals
-    from fastbp.cli.tabular import TableModel
+    from fastbp.cli.group import refusals
+    from fastbp.tables.model import TableModel
 
     with refusals(ValueError):
         return TableModel.load(path)
@@ -61,11 +63,7 @@ def load_model(path: str) -> Any:
 
 def input_names(table_model: Any) -> list[str]:
     """What each input of the network is: a column, or a category of one."""
-    names: list[str] = []
-    for column in table_model.encoder.columns:
-        categories = getattr(column, "categories", None)
-        names += [column.name] if categories is None else [f"{column.name}={category}" for category in categories]
-    return names
+    return list(table_model.encoder.inputs)
 
 
 def class_names(table_model: Any) -> list[str] | None:
@@ -76,9 +74,9 @@ def class_names(table_model: Any) -> list[str] | None:
 
 def check_outputs(sources: list[str], output: Path | None) -> None:
     """Refuse, before any work, to write over what is read."""
-    from fastbp.cli.commands import _check_outputs
+    from fastbp.cli.outputs import check_outputs as check
 
-    _check_outputs(sources, output)
+    check(sources, {"the output": output})
 
 
 @click.command()
@@ -105,7 +103,7 @@ def explain(
 
     DATA has the columns that MODEL was trained on, the target among them.
     """
-    from fastbp.cli.commands import refusals
+    from fastbp.cli.group import refusals
 
     check_outputs([model, data], html)
     samples = load_samples(model, data, row)
@@ -156,7 +154,7 @@ def _default_kind(model: str, data: str | None) -> str:
 def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> None:
     import matplotlib
 
-    from fastbp.cli.commands import refusals
+    from fastbp.cli.group import refusals
 
     matplotlib.use("Agg")
     from matplotlib import pyplot

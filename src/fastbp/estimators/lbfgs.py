@@ -16,10 +16,10 @@ from fastbp.dropout import rates_of
 from fastbp.estimators.compat import check_optimize_result, lbfgs_options
 from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
 from fastbp.gate import CheckedSamples
+from fastbp.history import History
 from fastbp.kernels import batch
 from fastbp.kernels.penalized import Penalized
 from fastbp.network import Network
-from fastbp.training import History
 
 
 class _Stop(Exception):

@@ -17,6 +17,7 @@ from fastbp.engine import Engine, aligned_zeros
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
 from fastbp.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
+from fastbp.history import History
 from fastbp.kernels import batch, updates
 from fastbp.kernels.deviance import address_of_deviance
 from fastbp.kernels.dropout import DropoutMemory
@@ -25,7 +26,7 @@ from fastbp.kernels.penalized import Course
 from fastbp.kernels.scores import Judge
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
-from fastbp.training import History, check_callbacks
+from fastbp.training import check_callbacks
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call

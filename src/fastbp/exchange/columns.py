@@ -84,30 +84,51 @@ def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | No
         return None
     try:
         described, target = extra["table"]["columns"], extra["table"]["target"]
-        columns = tuple(_column_of(fields) for fields in described)
-        classes = tuple(_label(label) for label in target.get("classes", ()))
-        numbers = {key: _finite(target[key], key) for key in ("mean", "scale") if key in target}
-        table = Table(columns, str(target["name"]), classes, **numbers)
-    except (KeyError, TypeError, AttributeError) as error:
+        table = Table(tuple(_column_of(fields) for fields in described), **_target_of(target))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"the model's table must describe its columns and its target; {error!r}") from None
-    if (table.n_inputs, len(classes) or 1) != (n_inputs, n_outputs):
+    n_targets = len(table.classes) or 1
+    if (table.n_inputs, n_targets) != (n_inputs, n_outputs):
         raise ValueError(
             f"the model's table must fit its network, {n_inputs} inputs and {n_outputs} outputs; "
-            f"its columns make {table.n_inputs} and {len(classes) or 1}"
+            f"its columns make {table.n_inputs} and {n_targets}"
         )
     return table
 
 
+ALONE = "export the network alone, by Network.load(path).to_c or to_onnx, whose inputs are encoded already"
+
+# What a description says of each kind of column, and what of it does not change what complete rows become.
+_USED = {"number": {"mean", "scale"}, "boolean": set[str](), "text": {"categories"}}
+_UNUSED = {"kind", "name", "indicator", "fill", "low", "high", "notation", "other"}
+
+
 def _column_of(fields: dict[str, Any]) -> Column:
-    kind = checks.name_of(fields["kind"], ("number", "boolean", "text"), "kind of a column")
-    expected = {"number": {"mean", "scale"}, "boolean": set(), "text": {"categories"}}[kind]
-    further = set(fields) - {"kind", "name"} - expected
+    name = str(fields["name"])
+    if fields["kind"] == "date":
+        raise ValueError(f"column {name!r} holds dates, of which no raw values are exported: {ALONE}")
+    kind = checks.name_of(fields["kind"], tuple(_USED), "kind of a column")
+    for flag, what in (("indicator", "an input for missing values"), ("other", "an input for rare categories")):
+        if checks.flag(fields.get(flag, False), flag):
+            raise ValueError(f"column {name!r} has {what}, which raw values are not exported with: {ALONE}")
+    further = set(fields) - _USED[kind] - _UNUSED
     if further:  # made by a newer version: ignored, it would change what the network computes
-        raise ValueError(f"column {fields['name']!r} must have {sorted(expected)} alone; it has {sorted(further)} too")
+        raise ValueError(f"column {name!r} must have {sorted(_USED[kind])} alone; it has {sorted(further)} too")
     if kind == "text":
-        return Column(kind, str(fields["name"]), categories=tuple(str(c) for c in fields["categories"]))
+        return Column(kind, name, categories=tuple(str(c) for c in fields["categories"]))
     mean, scale = (_finite(fields[key], key) if kind == "number" else 0.0 for key in ("mean", "scale"))
-    return Column(kind, str(fields["name"]), mean, scale)
+    return Column(kind, name, mean, scale)
+
+
+def _target_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """Name of the target, its classes, or mean and scale of its numbers."""
+    if fields["task"] == "classification":
+        return {"target": str(fields["name"]), "classes": tuple(_label(label) for label in fields["classes"])}
+    if len(fields["names"]) > 1 or checks.flag(fields["log"], "log"):
+        what = "several targets" if len(fields["names"]) > 1 else "the logarithm of its target"
+        raise ValueError(f"the model has {what}, which raw columns are not exported with: {ALONE}")
+    mean, scale = (_finite(fields[key][0], key) for key in ("centres", "scales"))
+    return {"target": str(fields["names"][0]), "mean": mean, "scale": scale}
 
 
 def _finite(value: object, name: str) -> float:

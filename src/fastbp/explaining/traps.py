@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastbp.computing import ComputingNetwork
     from fastbp.gate import CheckedSamples
 
-SCALES = 1e4  # between the widest and the narrowest column: beyond, one learning rate does not suit both
+SCALES = 1e3  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns
 MOSTLY = 0.9  # share of dead or saturated units, over all samples, from which on a layer is named
 CHECKED = {"cross_entropy", "binary_cross_entropy", "softmax", "logistic"}  # targets from 0 to 1, as the losses demand
@@ -201,8 +201,8 @@ def _of_scales(X: Array) -> Iterator[Finding]:
             "inputs of very different scales",
             f"the standard deviation of X[:, {wide}] is {spread[wide]:.3g}, that of X[:, {narrow}] is "
             f"{spread[narrow]:.3g}: no learning_rate suits both, and units saturate",
-            "Standardise the columns: (X - X.mean(axis=0)) / X.std(axis=0), with the training's mean and deviation for "
-            "later samples too",
+            "Standardise the columns, with fastbp.TableEncoder, scikit-learn's StandardScaler or "
+            "(X - X.mean(axis=0)) / X.std(axis=0), later samples with the training's mean and deviation",
         )
 
 

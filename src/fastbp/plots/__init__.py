@@ -7,17 +7,23 @@ Colours follow the figure's style: on dark axes they are light. Nothing here nee
 """
 
 from fastbp.plots.axes import PICTURE_SUFFIXES
+from fastbp.plots.columns import draw_importance, draw_predictions
+from fastbp.plots.files import SOFTWARE, save
 from fastbp.plots.fits import confusion_matrix, decision_boundary, regression, residuals
 from fastbp.plots.histograms import Recorder, histograms
 from fastbp.plots.importance import importance, olden
-from fastbp.plots.learning import learning_curve
+from fastbp.plots.learning import draw_learning_curve, learning_curve
 from fastbp.plots.network import error_signal, network, save_error_signal
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "SOFTWARE",
     "Recorder",
     "confusion_matrix",
     "decision_boundary",
+    "draw_importance",
+    "draw_learning_curve",
+    "draw_predictions",
     "error_signal",
     "histograms",
     "importance",
@@ -26,5 +32,6 @@ __all__ = [
     "olden",
     "regression",
     "residuals",
+    "save",
     "save_error_signal",
 ]

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.plots.axes import axes_or_new, bare_figure, colours_of
+from fastbp.plots.files import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from fastbp import History
 
 
 def learning_curve(
     history: History,
-    path: Path | None = None,
+    path: Path | IO[bytes] | None = None,
     title: str = "",
     loss_name: str = "loss",
+    suffix: str | None = None,
     *,
     ax: Axes | None = None,
 ) -> Axes:
@@ -31,12 +34,14 @@ def learning_curve(
     ----------
     history : History
         What `Network.fit` returned.
-    path : pathlib.Path, optional
-        Picture to write; the suffix, one of `PICTURE_SUFFIXES`, chooses the format.
+    path : pathlib.Path or binary file, optional
+        Picture to write; the suffix of a path, one of `PICTURE_SUFFIXES`, chooses the format.
     title : str
         Heading.
     loss_name : str
         Name of the loss, for the vertical axis.
+    suffix : str, optional
+        The format, where `path` is a file: "png", "svg" or "pdf".
     ax : matplotlib.axes.Axes, optional
         Where to draw; None makes a figure.
 
@@ -60,8 +65,15 @@ def learning_curve(
     if path is not None:
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.savefig(path, dpi=130)
+        save(figure, path, suffix)
     return axes
+
+
+def draw_learning_curve(history: History, title: str, loss_name: str) -> Figure:
+    """Return the picture that `learning_curve` draws."""
+    figure = bare_figure()
+    learning_curve(history, title=title, loss_name=loss_name, ax=figure.subplots())
+    return figure
 
 
 def _draw(axes: Axes, losses: Sequence[float], colour: str, label: str) -> NDArray[Any]:

@@ -1,0 +1,153 @@
+"""Files that the commands write: tried before any work, and written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from fastbp.tables.errors import TableWarning
+from fastbp.tables.model import TableModel
+
+UNFINISHED = ".unfinished"
+
+
+def try_output(path: Path, argument: str) -> None:
+    """Find out, by making and removing a file as writing does, whether `path` can be written.
+
+    Raises
+    ------
+    click.UsageError
+        That names the option and the file.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and not target.is_file():
+            return  # a device or a pipe is written in place
+        handle, name = tempfile.mkstemp(prefix=".fastbp-", suffix=UNFINISHED, dir=target.parent)
+        os.close(handle)
+        os.unlink(name)
+        if not target.exists():
+            target.touch()
+            target.unlink()
+    except OSError as error:
+        raise click.UsageError(f"{argument} {str(path)!r} cannot be written: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a binary file to write to, which becomes `path` when it is whole; an old file stays until then."""
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
+    handle, name = tempfile.mkstemp(prefix=".fastbp-", suffix=UNFINISHED, dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def check_outputs(sources: Sequence[str], outputs: dict[str, Path | None]) -> None:
+    """Refuse, before any work, to write over what is read, to one file twice, or where it is forbidden.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Files that are read.
+    outputs : dict from option to path or None
+        Files that will be written.
+    """
+    given = {option: path for option, path in outputs.items() if path is not None}
+    read = {Path(source).resolve() for source in sources if source != "-"}
+    for option, path in given.items():
+        try_output(path, option)
+        if path.exists() and path.resolve() in read:
+            raise click.UsageError(f"{str(path)!r} is read: writing to it would destroy it")
+    if len({path.resolve() for path in given.values()}) < len(given):
+        raise click.UsageError(f"{str(next(iter(given.values())))!r} would be written twice")
+
+
+def check_model_file(out: Path, data: str, columns: Sequence[str], named: bool) -> None:
+    """Say a word before the model of another table, or another file, is replaced.
+
+    Parameters
+    ----------
+    out : path
+        The model to write.
+    data : str
+        The table, as the user named it.
+    columns : sequence of str
+        Its columns.
+    named : bool
+        Whether the user named the file; when not, it is not replaced at all.
+    """
+    if not out.is_file() or out.stat().st_size == 0:
+        return
+    try:
+        old = TableModel.load(str(out))
+    except ValueError:
+        what = "is no model of a table"
+    else:
+        known = {*(column.name for column in old.encoder.columns), *old.target.names}
+        if Path(old.facts.data).name == Path(data).name and known <= set(columns):
+            return
+        what = f"is a model of another table, {old.facts.data!r}"
+    if not named:
+        raise click.UsageError(f"{str(out)!r} {what}, and would be replaced: name the new model's file with --out")
+    warnings.warn(f"--out {str(out)!r} {what}, and is replaced", TableWarning, stacklevel=2)
+
+
+def own_picture(path: Path, named: bool) -> Path | None:
+    """Return `path` if a picture may be drawn there; None, and a warning, if it would replace one of the user's.
+
+    A picture that cannot be written is no reason not to train, unless the user named its file.
+    """
+    from fastbp.plots import SOFTWARE
+
+    if named:
+        return path
+    if path.is_file() and SOFTWARE.encode() not in path.read_bytes()[:4096]:
+        warnings.warn(
+            f"{str(path)!r} is not of fastbp and stays: name a file for the picture with --plot",
+            TableWarning,
+            stacklevel=2,
+        )
+        return None
+    try:
+        try_output(path, "--plot")
+    except click.UsageError as error:
+        warnings.warn(f"no picture: {error.message}", TableWarning, stacklevel=2)
+        return None
+    return path
+
+
+def write_table(frame: Any, path: Path) -> None:
+    """Write a polars frame as Parquet or CSV, as the suffix of `path` says, whole or not at all."""
+    with replacing(path) as file:
+        if path.suffix == ".parquet":
+            frame.write_parquet(file)
+        else:
+            frame.write_csv(file)

@@ -1,0 +1,168 @@
+"""The command train: reads a table, says what it makes of it, trains, keeps what was trained, scores."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastbp.cli.group import one_line_warnings, refusals
+from fastbp.cli.options import Files, Wishes, reading_options, training_options, wishes_of
+
+if TYPE_CHECKING:
+    from fastbp import History
+    from fastbp.tables.model import TableModel
+    from fastbp.tables.preparation import Prepared
+    from fastbp.tables.scores import Scored
+    from fastbp.tables.training import TableTraining
+
+
+@click.command()
+@click.argument("data")
+@training_options
+@reading_options
+def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
+    """Train a network on DATA, and score it on rows held out.
+
+    DATA is a table: text with any separator (CSV), Parquet, Arrow, a workbook, SQLite, JSON lines, ARFF or FANN's
+    data, also packed by gzip or zip, or - for standard input; or a set that comes with scikit-learn:
+    breast_cancer, diabetes, digits, iris, wine. Text is one-hot encoded, numbers are standardised, dates become
+    numbers, missing values are filled in; the model file remembers how.
+    """
+    from fastbp.cli import report
+    from fastbp.cli.terminal import echo, make_console, say
+
+    wishes = wishes_of(options)
+    if wishes.options["solver"] == "rprop" and wishes.options["batch_size"]:
+        raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
+    if wishes.options["resume"] and not wishes.options["checkpoint"]:
+        raise click.UsageError("--resume needs --checkpoint FILE")
+    files = wishes.files.for_data(data)
+    console = make_console(quiet=quiet)
+    with one_line_warnings(silent=quiet) as messages:
+        if dry_run:
+            report.print_plans(console, _prepare(data, wishes), data)
+            return
+        _check(data, files, wishes)
+        training = _training(data, wishes, files)
+        picture = _picture(files)
+        report.print_plan(console, training, data)
+        model, scored, history = _trained(training, data, files.out, shown=not quiet and sys.stderr.isatty())
+        picture = _draw(history, training, picture, data)
+        _report(files.report, training, model, history, scored)
+    if quiet:
+        notes = [*training.prepared.notes, *training.notes]
+        echo(json.dumps(report.summary(model, files.out, picture, messages, notes), allow_nan=False))
+    report.print_outcome(console, model, scored, files.out, picture)
+    if history.stopped_by == "interrupt":
+        which = "best" if training.options.patience else "last"
+        say(f"interrupted: {files.out} has the {which} weights so far")
+        click.get_current_context().exit(130)
+
+
+def _check(data: str, files: Files, wishes: Wishes) -> None:
+    """Try the files that will be written; a picture that nobody asked for is tried later."""
+    from fastbp.cli.outputs import check_outputs
+
+    plot = files.plot if files.plot_named else None
+    check_outputs(
+        [data],
+        {"--out": files.out, "--plot": plot, "--report": files.report, "--checkpoint": wishes.options["checkpoint"]},
+    )
+
+
+def _prepare(data: str, wishes: Wishes) -> Prepared:
+    """Read the table and decide what to learn from it; what looks wrong is warned of."""
+    from fastbp.tables.errors import TableError, TableWarning
+    from fastbp.tables.kinds import Choices
+    from fastbp.tables.preparation import prepare
+    from fastbp.tables.sources import read_table
+    from fastbp.tables.table import Reading
+
+    with refusals(TableError):
+        table = read_table(data, Reading(**wishes.reading))
+        prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
+    for line in prepared.warnings:
+        warnings.warn(line, TableWarning, stacklevel=2)
+    return prepared
+
+
+def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
+    from fastbp.cli.outputs import check_model_file
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.training import Options, TableTraining
+
+    prepared = _prepare(data, wishes)
+    check_model_file(files.out, data, prepared.columns, files.out_named)
+    with refusals(TableError):
+        return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+
+
+def _picture(files: Files) -> Path | None:
+    from fastbp.cli.outputs import own_picture
+
+    return None if files.plot is None else own_picture(files.plot, files.plot_named)
+
+
+def _trained(training: TableTraining, data: str, out: Path, shown: bool) -> tuple[TableModel, Scored | None, History]:
+    """Train, and keep the model before anything else is done with it; then score it and keep the score, too."""
+    history = _learn(training, shown)
+    training.model(data, history, None).save(str(out))
+    scored = training.score()
+    model = training.model(data, history, scored)
+    if scored is not None:
+        model.save(str(out))
+    return model, scored, history
+
+
+def _learn(training: TableTraining, shown: bool) -> History:
+    """Train with a progress bar; a training without one good epoch is the user's mistake."""
+    from fastbp.cli.progress import TrainingBar
+    from fastbp.files import FileError
+
+    n_samples = len(training.split.training)
+    with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(FileError):
+        history = training.learn(callback=bar)
+    if history.stopped_by == "interrupt" and history.n_epochs == 0:
+        raise KeyboardInterrupt
+    if history.stopped_by == "not finite" and history.n_epochs == 0:
+        raise click.UsageError("the loss was not finite in the first epoch: try a smaller --learning-rate")
+    return history
+
+
+def _report(
+    path: Path | None, training: TableTraining, model: TableModel, history: History, scored: Scored | None
+) -> None:
+    """Write the page of the training; one that cannot be written costs nothing but a warning."""
+    from fastbp.cli.html_report import write_report
+    from fastbp.tables.errors import TableWarning
+
+    if path is None:
+        return
+    try:
+        write_report(path, training, model, history, scored)
+    except OSError as error:
+        warnings.warn(f"no report: {path}: {error.strerror or error}", TableWarning, stacklevel=2)
+
+
+def _draw(history: History, training: TableTraining, picture: Path | None, data: str) -> Path | None:
+    """Draw the learning curve; a picture that cannot be written costs nothing but a warning."""
+    from fastbp.cli.outputs import replacing
+    from fastbp.plots import learning_curve
+    from fastbp.tables.errors import TableWarning
+
+    if picture is None:
+        return None
+    try:
+        with replacing(picture) as file:
+            learning_curve(
+                history, file, f"{Path(data).name}: learning curve", training.target.loss, picture.suffix[1:]
+            )
+    except OSError as error:
+        warnings.warn(f"no picture: {picture}: {error.strerror or error}", TableWarning, stacklevel=2)
+        return None
+    return picture

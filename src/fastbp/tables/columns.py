@@ -1,0 +1,374 @@
+"""Columns of a network's inputs: what was learnt from the training rows, and how values become numbers.
+
+All of it is plain numbers and text, kept in the model file (`kind` tells the class), and applied unchanged at
+prediction: the notation of numbers, the layout of dates, what is filled in where a value is missing.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
+from fastbp.tables.errors import TableError, TableWarning, counted, listed, rows_named
+from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
+from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
+
+Floats = NDArray[np.float64]
+
+MANY_GAPS = 0.01  # share of missing values, from which on they get an input of their own
+FEWEST_GAPS = 5
+FAR = 0.5  # of the training range: how far outside of it a value is worth a warning
+
+
+class Read(NamedTuple):
+    """The values of a column, null where they are missing, and the rows in which something stood that is none."""
+
+    values: pl.Series
+    bad: NDArray[np.int64]
+
+
+def require_finite(**numbers: float) -> None:
+    """Raise a ValueError for a number that is not finite, by its name."""
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise ValueError(f"{name} must be finite; got {number}")
+
+
+def mean_and_scale(name: str, values: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation; the deviation is exactly 0 when the values are one value, or none."""
+    if len(values) == 0:
+        return 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = float(values.mean()), float(values.std())
+    if not np.isfinite([mean, scale]).all():
+        raise TableError(f"column {name!r} holds numbers too large to standardise")
+    # The mean of equal numbers is rounded, so their deviation may come out as a few units in the last place.
+    rounding = 8 * float(np.finfo(float).eps) * abs(mean)
+    return mean, 0.0 if scale <= rounding or scale < 1e-300 else scale
+
+
+def many_gaps(values: pl.Series) -> bool:
+    """Whether so many values are missing that it may tell something."""
+    return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))
+
+
+def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:
+    return np.column_stack([encoded, gaps]) if indicator else encoded
+
+
+class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """What all columns have: the name, and whether missing values have an input of their own."""
+
+    name: str
+    indicator: bool
+
+
+class NumberColumn(_Column, frozen=True, tag="number"):
+    """A column of numbers, standardised: one input. Where all are one number (`scale` 0) it is always 0.
+
+    `fill`, the median, stands for missing values; `low` and `high` are the ends of the training range.
+    """
+
+    mean: float
+    scale: Annotated[float, Meta(ge=0)]
+    fill: float
+    low: float
+    high: float
+    notation: Notation = msgspec.field(default_factory=Notation)
+
+    def __post_init__(self) -> None:
+        require_finite(mean=self.mean, scale=self.scale, fill=self.fill, low=self.low, high=self.high)
+
+    @classmethod
+    def fit(cls, column: Understood, values: pl.Series) -> NumberColumn:
+        """Learn from the training rows' values."""
+        given = values.drop_nulls().to_numpy()
+        mean, scale = mean_and_scale(column.name, given)
+        low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, column.notation)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return (self.name, f"{self.name} missing") if self.indicator else (self.name,)
+
+    def read(self, series: pl.Series) -> Read:
+        """Return the column's numbers; TableError where it holds none."""
+        if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+            return Read(finite(series), np.empty(0, np.int64))
+        if series.dtype == pl.Duration:
+            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
+        text = None if series.dtype.is_temporal() else as_text(series)
+        if text is None:
+            raise TableError(f"column {series.name!r} held numbers in training, now {kind_of_type(series.dtype)}")
+        missing = is_missing_mark(text, of_numbers=True)
+        numbers = finite(to_numbers(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), self.notation))
+        bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
+        if len(bad) and numbers.null_count() == len(numbers):
+            row = int(bad[0])
+            raise TableError(f"column {series.name!r} held numbers in training; row {row + 1} has {text[row]!r}")
+        return Read(numbers, bad)
+
+    def encode(self, values: pl.Series) -> Floats:
+        """Return (n_rows, n_inputs) of what `read` gives."""
+        gaps = values.is_null().to_numpy()
+        if self.scale == 0:
+            return _with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
+        with np.errstate(over="ignore"):
+            scaled = (values.fill_null(self.fill).to_numpy() - self.mean) / self.scale
+        return _with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
+
+    def outside(self, values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
+        """Return the rows far outside of the training range, and the values moved to its ends."""
+        margin = FAR * (self.high - self.low)
+        if self.scale == 0:
+            return np.empty(0, np.int64), values
+        far = (values < self.low - margin) | (values > self.high + margin)
+        return far.fill_null(False).arg_true().to_numpy().astype(np.int64), values.clip(self.low, self.high)
+
+
+class BooleanColumn(_Column, frozen=True, tag="boolean"):
+    """A column of true and false: one input, 0 or 1; `fill`, what is more frequent, stands for missing values."""
+
+    fill: bool
+
+    @classmethod
+    def fit(cls, column: Understood, values: pl.Series) -> BooleanColumn:
+        """Learn from the training rows' values."""
+        return cls(column.name, many_gaps(values), bool(2 * (values.sum() or 0) > len(values.drop_nulls())))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return (self.name, f"{self.name} missing") if self.indicator else (self.name,)
+
+    def read(self, series: pl.Series) -> Read:
+        """Return true and false, null where missing; TableError for anything else."""
+        none = np.empty(0, np.int64)
+        if series.dtype == pl.Boolean:
+            return Read(series, none)
+        text = None if series.dtype.is_temporal() else as_text(series)
+        if text is None:
+            raise TableError(
+                f"column {series.name!r} held true and false in training, now {kind_of_type(series.dtype)}"
+            )
+        missing = is_missing_mark(text, of_numbers=True)
+        lower = text.str.to_lowercase()
+        strange = ~missing & ~lower.is_in(["true", "false", "1", "0", "1.0", "0.0"]).fill_null(False)
+        if strange.any():
+            row = int(strange.arg_true()[0])
+            raise TableError(f"column {series.name!r} held true and false in training; row {row + 1} has {text[row]!r}")
+        values = pl.select(pl.when(~missing).then(lower.is_in(["true", "1", "1.0"])).alias(series.name)).to_series()
+        return Read(values, none)
+
+    def encode(self, values: pl.Series) -> Floats:
+        """Return (n_rows, n_inputs) of what `read` gives."""
+        numbers = values.fill_null(self.fill).cast(pl.Float64).to_numpy()
+        return _with_indicator(numbers[:, np.newaxis], values.is_null().to_numpy(), self.indicator)
+
+
+class CategoryColumn(_Column, frozen=True, tag="text"):
+    """A column of text, one-hot: an input for each category; with `other`, one for all rare or unknown ones."""
+
+    categories: tuple[str, ...]
+    other: bool
+
+    def __post_init__(self) -> None:
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("categories must differ")
+        if not self.inputs:
+            raise ValueError("categories must not be empty")
+
+    @classmethod
+    def fit(cls, column: Understood, values: pl.Series, max_levels: int = 50) -> CategoryColumn:
+        """Learn the categories of the training rows, in alphabetical order; of too many the most frequent ones."""
+        counts = values.drop_nulls().value_counts(sort=False)
+        ordered = counts.sort([pl.col("count"), pl.col(values.name)], descending=[True, False])
+        levels: list[str] = ordered[values.name].to_list()
+        many = len(levels) > max_levels
+        kept = tuple(sorted(levels[:max_levels]))
+        return cls(column.name, many_gaps(values) or not kept, kept, many)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        names = [f"{self.name}={category}" for category in self.categories]
+        names += [f"{self.name} other"] * self.other + [f"{self.name} missing"] * self.indicator
+        return tuple(names)
+
+    def read(self, series: pl.Series) -> Read:
+        """Return the column as text, null where missing; TableError for lists and the like."""
+        text = as_text(series)
+        if text is None:
+            raise TableError(f"column {series.name!r} held text in training, now {kind_of_type(series.dtype)}")
+        missing = is_missing_mark(text, of_numbers=False)
+        if series.dtype == pl.String and len(self.categories):
+            missing &= ~text.is_in(self.categories).fill_null(False)
+        return Read(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), np.empty(0, np.int64))
+
+    def encode(self, values: pl.Series) -> Floats:
+        """Return (n_rows, n_inputs) of what `read` gives; zeros, and a TableWarning, for categories not known."""
+        n_known = len(self.categories)
+        codes = values.replace_strict(
+            pl.Series(self.categories, dtype=pl.String),
+            pl.Series(range(n_known), dtype=pl.Int64),
+            default=n_known,
+            return_dtype=pl.Int64,
+        )
+        unknown = (codes == n_known) & values.is_not_null()
+        codes_of_gaps = n_known + self.other if self.indicator else n_known + 2
+        places = codes.to_numpy().copy()
+        places[unknown.to_numpy()] = n_known if self.other else n_known + 2
+        places[values.is_null().to_numpy()] = codes_of_gaps
+        one_hot = np.zeros((len(values), n_known + 3))
+        one_hot[np.arange(len(values)), places] = 1.0
+        if unknown.any() and not self.other:
+            unseen = values.filter(unknown).unique().sort().to_list()
+            message = f"column {self.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
+            warnings.warn(message, TableWarning, stacklevel=2)
+        return one_hot[:, : len(self.inputs)]
+
+
+class DateColumn(_Column, frozen=True, tag="date"):
+    """A column of dates or times: the numbers that `features` makes of them, standardised.
+
+    `fill`, the median in seconds, stands for missing values; `first` is the earliest date.
+    """
+
+    layout: Layout
+    features: tuple[
+        Literal["days", "year", "season_sin", "season_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos"], ...
+    ]
+    means: tuple[float, ...]
+    scales: tuple[Annotated[float, Meta(gt=0)], ...]
+    first: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    fill: Annotated[float, Meta(ge=-1e12, le=1e12)]
+
+    def __post_init__(self) -> None:
+        if not len(self.features) == len(self.means) == len(self.scales) == len(set(self.features)):
+            raise ValueError("features, means and scales must have one length")
+        if not self.inputs:
+            raise ValueError("features must not be empty")
+        require_finite(**{f"means[{k}]": mean for k, mean in enumerate((*self.means, *self.scales))})
+
+    @classmethod
+    def fit(cls, column: Understood, values: pl.Series) -> DateColumn:
+        """Learn from the training rows' values which of the numbers vary."""
+        seconds = pl.Series(typed_seconds(values)).fill_nan(None).drop_nulls().to_numpy()
+        if len(seconds) == 0:
+            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0)
+        made = features(seconds, float(seconds.min()))
+        days = (pl.Series(seconds) * 1000).cast(pl.Int64).cast(pl.Datetime("ms")).dt.day()
+        if (days == 1).all():  # months, not days
+            made = {name: made[name] for name in made if not name.startswith("weekday")}
+        if column.layout == "time":
+            made = {name: made[name] for name in ("days", "hour_sin", "hour_cos")}
+        learnt = {name: mean_and_scale(column.name, made[name]) for name in FEATURES if name in made}
+        used: dict[Any, tuple[float, float]] = {
+            name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9
+        }
+        gaps = many_gaps(values) or not used
+        means, scales = tuple(mean for mean, _ in used.values()), tuple(scale for _, scale in used.values())
+        return cls(
+            column.name,
+            gaps,
+            column.layout,
+            tuple(used),
+            means,
+            scales,
+            float(seconds.min()),
+            float(np.median(seconds)),
+        )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        names = [f"{self.name} {feature}" for feature in self.features]
+        return (*names, f"{self.name} missing") if self.indicator else tuple(names)
+
+    def read(self, series: pl.Series) -> Read:
+        """Return seconds, null where missing; TableError where the column holds no dates."""
+        if series.dtype.is_temporal() and series.dtype != pl.Duration:
+            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
+        text = as_text(series)
+        if text is None or series.dtype == pl.Duration:
+            raise TableError(f"column {series.name!r} held dates in training, now {kind_of_type(series.dtype)}")
+        missing = is_missing_mark(text, of_numbers=True)
+        layout: Layout = "year first" if self.layout == "typed" else self.layout
+        found = seconds_of(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), layout)
+        seconds = pl.Series(series.name, found).fill_nan(None)
+        bad = (seconds.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
+        if len(bad) and seconds.null_count() == len(seconds):
+            row = int(bad[0])
+            raise TableError(f"column {series.name!r} held dates in training; row {row + 1} has {text[row]!r}")
+        return Read(seconds, bad)
+
+    def encode(self, values: pl.Series) -> Floats:
+        """Return (n_rows, n_inputs) of what `read` gives."""
+        made = features(values.fill_null(self.fill).to_numpy(), self.first)
+        columns = [
+            (made[name] - mean) / scale
+            for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
+        ]
+        encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))
+        return _with_indicator(encoded, values.is_null().to_numpy(), self.indicator)
+
+
+Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
+
+
+def fit_column(column: Understood, values: pl.Series, max_levels: int) -> Column:
+    """Learn a column of any kind from the training rows' values."""
+    match column.kind:
+        case "number":
+            return NumberColumn.fit(column, values)
+        case "boolean":
+            return BooleanColumn.fit(column, values)
+        case "date":
+            return DateColumn.fit(column, values)
+        case _:
+            return CategoryColumn.fit(column, values, max_levels)
+
+
+def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
+    """Warn of values that are none of their column's kind, and count as missing."""
+    if len(bad):
+        row = int(bad[0])
+        others = f" ({counted(len(bad), 'such value')}: {rows_named(bad)})" if len(bad) > 1 else ""
+        message = f"column {series.name!r} has {series[row]!r} in row {row + 1}{others}: counted as missing"
+        warnings.warn(message, TableWarning, stacklevel=2)
+
+
+def describe(column: Column) -> str:
+    """Say in words how a column becomes inputs."""
+    gaps = ", missing: an input of its own" if column.indicator else ""
+    match column:
+        case NumberColumn(scale=0.0):
+            return f"{column.mean:.5g} in all training rows: not used{gaps}"
+        case NumberColumn():
+            filled = (
+                f", missing: {column.fill:.5g}"
+                if not column.indicator
+                else f", missing: {column.fill:.5g} and an input"
+            )
+            return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
+        case BooleanColumn():
+            return f"0 or 1, missing: {int(column.fill)}{' and an input' * column.indicator}"
+        case CategoryColumn():
+            more = ", ..." if len(column.categories) > 15 else ""
+            return "one-hot: " + ", ".join(column.categories[:15]) + more + ", others together" * column.other + gaps
+        case DateColumn():
+            return ", ".join(column.features) + gaps
+
+
+def to_plain(thing: Any) -> Any:
+    """Return what JSON can hold of columns, targets and facts."""
+    return msgspec.to_builtins(thing, str_keys=True)

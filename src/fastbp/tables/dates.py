@@ -1,0 +1,200 @@
+"""Dates and times as people write them, and the numbers that are made of them.
+
+A column has one layout. Where it leaves open whether the day or the month comes first, the whole column
+decides, or the column is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastbp.tables.errors import TableError
+
+Floats = NDArray[np.float64]
+DateOrder = Literal["day", "month"]
+Layout = Literal[
+    "year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed", "quarter"
+]  # fmt: skip
+
+DAY = 86400.0
+_TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s?([AaPp]\.?[Mm]\.?)?"
+_THEN_TIME = rf"(?:[T ,]+{_TIME}\s?(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})?)?$"
+# Groups: three parts of the date, in the order that the layout says, then hour, minute, second, half of the day.
+_PATTERNS: dict[str, str] = {
+    "year first": rf"^(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}))?{_THEN_TIME}",
+    "numbers": rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "named month": rf"^(\d{{1,2}})[-/. ]+([A-Za-zäÄ]{{3,9}})[-/., ]+(\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "month by name": rf"^([A-Za-zäÄ]{{3,9}})[-/. ]+(?:(\d{{1,2}})[-/., ]+)?(\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "digits": r"^((?:18|19|20|21)\d{2})(\d{2})(\d{2})()()()()$",
+    "time": rf"^()()(){_TIME}$",
+    "quarter": r"^(\d{4})[-/ ]?[Qq]([1-4])()()()()()$",
+}
+_ORDER = {
+    "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0),
+    "month by name": (2, 0, 1), "quarter": (0, 1, 2), "day first": (2, 1, 0), "month first": (2, 0, 1),
+}  # fmt: skip
+_MONTHS = {
+    "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
+    "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
+}  # fmt: skip
+_SAMPLE = 300
+
+
+class Found(NamedTuple):
+    """A layout of dates, what was decided, in words, and the column in seconds (NaN: no date)."""
+
+    layout: Layout
+    said: str
+    seconds: Floats
+
+
+def seconds_of(text: pl.Series, layout: Layout) -> Floats:
+    """Return seconds since 1970, or since midnight for times; NaN where a value is no date of this layout."""
+    name = "numbers" if layout in ("day first", "month first") else layout
+    groups = text.str.extract_groups(_PATTERNS[name]).struct.unnest()
+    matched = (groups.to_series(0 if name != "time" else 3).is_not_null()).to_numpy()
+    parts = [groups.to_series(k) for k in range(3)]
+    year, month, day = (_whole(parts[k]) for k in _ORDER[layout])
+    time = _seconds_of_day(groups)
+    if layout == "time":
+        return np.where(matched & (time < DAY), time, np.nan)
+    if layout in ("named month", "month by name"):
+        names = parts[1 if layout == "named month" else 0].str.slice(0, 3).str.to_lowercase()
+        month = names.replace_strict(_MONTHS, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
+    short = parts[_ORDER[layout][0]].str.len_chars().fill_null(4).to_numpy() == 2
+    year = np.where(short, np.where(year < 69, 2000, 1900) + year, year)
+    day = np.where(parts[_ORDER[layout][2]].is_null().to_numpy(), 1, day)
+    if layout == "quarter":
+        month, day = 3 * month - 2, np.ones_like(day)
+    days = _days(year, month, day)
+    return np.where(matched & (time < DAY), days * DAY + time, np.nan)
+
+
+def _whole(part: pl.Series) -> NDArray[np.int64]:
+    return part.cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+
+
+def _seconds_of_day(groups: pl.DataFrame) -> Floats:
+    hour, minute, second = (_whole(groups.to_series(k)) for k in (3, 4, 5))
+    half = groups.to_series(6).str.slice(0, 1).str.to_lowercase().fill_null("")
+    twelve = (half != "").to_numpy()
+    hour = np.where(twelve, hour % 12 + 12 * (half == "p").to_numpy(), hour)
+    return (hour * 3600 + minute * 60 + second).astype(np.float64)
+
+
+def _days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> Floats:
+    """Return days since 1970; NaN for what is in no calendar."""
+    right = (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1) & (year <= 9999)
+    months = (np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1
+    first = months.astype("datetime64[M]")
+    date = first.astype("datetime64[D]") + np.where(right, day, 1) - 1
+    right &= date.astype("datetime64[M]") == first
+    return np.where(right, date.astype(np.int64), np.nan)
+
+
+def find_dates(name: str, text: pl.Series, order: DateOrder | None, digits: bool = False) -> Found | None:
+    """Find the layout in which nearly all values of a column are dates or times.
+
+    Parameters
+    ----------
+    name : str
+        Of the column, for the error.
+    text : polars.Series of str
+        The column; nulls are skipped.
+    order : "day", "month" or None
+        What comes first in 1/5/20; None leaves it to the column.
+    digits : bool
+        Whether 20200131 may be a date.
+
+    Returns
+    -------
+    Found or None
+
+    Raises
+    ------
+    TableError
+        When the column leaves open what comes first.
+    """
+    values = text.drop_nulls()
+    sample = values.head(_SAMPLE)
+    for kind, pattern in _PATTERNS.items():
+        if len(sample) == 0 or (kind == "digits" and not digits):
+            continue
+        if sample.str.contains(pattern).mean() < 0.8:  # type: ignore[operator]  # of a column of booleans: a float
+            continue
+        found = _numbered(name, text, order) if kind == "numbers" else Found(kind, "", seconds_of(text, kind))  # type: ignore[arg-type]
+        if np.isfinite(found.seconds).sum() >= (1.0 if digits else 0.9) * len(values):
+            return found
+    return None
+
+
+def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
+    """Decide whether the day or the month comes first."""
+    day, month = (seconds_of(text, layout) for layout in ("day first", "month first"))
+    if order is not None:
+        return Found("day first", "", day) if order == "day" else Found("month first", "", month)
+    n_day, n_month = (int(np.isfinite(seconds).sum()) for seconds in (day, month))
+    dots = bool(text.drop_nulls().str.contains(r"^\d{1,2}\.").all())
+    if n_day != n_month:
+        return Found("day first", "the day comes first", day) if n_day > n_month else Found(
+            "month first", "the month comes first", month)  # fmt: skip
+    if dots or np.array_equal(day, month, equal_nan=True):
+        return Found("day first", "the day comes first, as with dots", day)
+    rising = [_runs_one_way(seconds) for seconds in (day, month)]
+    if rising[0] != rising[1]:
+        layout: Layout = "day first" if rising[0] else "month first"
+        first = layout.partition(" ")[0]
+        return Found(layout, f"the {first} comes first: only so the rows are in order", day if rising[0] else month)
+    value = text.drop_nulls()[0]
+    raise TableError(
+        f"column {name!r} has dates such as {value!r}, and no row tells whether the day or the month comes first: "
+        f"say it with --dates day-first or --dates month-first, or leave it out with --drop {name!r}"
+    )
+
+
+def _runs_one_way(seconds: Floats) -> bool:
+    steps = np.diff(seconds[np.isfinite(seconds)])
+    return len(steps) >= 5 and bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def typed_seconds(series: pl.Series) -> Floats:
+    """Return a column of dates, times of day or durations in seconds; NaN where there is none."""
+    if series.dtype == pl.Time:
+        seconds: Any = series.cast(pl.Int64).cast(pl.Float64) / 1e9
+    elif series.dtype == pl.Duration:
+        seconds = series.dt.total_microseconds().cast(pl.Float64) / 1e6
+    else:
+        local = series if series.dtype == pl.Date else series.dt.replace_time_zone(None)
+        seconds = local.cast(pl.Datetime("us")).dt.timestamp("us").cast(pl.Float64) / 1e6
+    found: Floats = seconds.fill_null(float("nan")).to_numpy()
+    return found
+
+
+# --- the numbers that are made of them --------------------------------------------------------------------
+
+FEATURES = ("days", "year", "season_sin", "season_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos")
+
+
+def features(seconds: Floats, first: float) -> dict[str, Floats]:
+    """Return for each row days since the first, the year, and season, weekday and hour as points on a circle."""
+    known = np.isfinite(seconds)
+    days = np.floor(np.where(known, seconds, 0.0) / DAY)
+    dates = days.astype(np.int64).astype("datetime64[D]")
+    years = dates.astype("datetime64[Y]")
+    day_of_year = (dates - years.astype("datetime64[D]")).astype(np.int64)
+    turns = {
+        "season": day_of_year / 365.25,
+        "weekday": (days + 3) % 7 / 7,  # 1970 began on a Thursday
+        "hour": np.where(known, seconds, 0.0) % DAY / DAY,
+    }
+    made: dict[str, Any] = {
+        "days": (np.where(known, seconds, 0.0) - first) / DAY,
+        "year": years.astype(np.int64) + 1970.0,
+    }
+    for name, turn in turns.items():
+        made |= {f"{name}_sin": np.sin(2 * np.pi * turn), f"{name}_cos": np.cos(2 * np.pi * turn)}
+    return made

@@ -1,0 +1,41 @@
+"""What is said about a table: errors, warnings, notes; and how rows and names are written in them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_SHOWN = 3
+
+
+class TableError(ValueError):
+    """Data that cannot be learnt from or predicted for; the message names the column and the row."""
+
+
+class TableWarning(UserWarning):
+    """Data that are used, but perhaps not in the way their owner thinks."""
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> str:
+    """Say which known name is nearest to `name`; nothing when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def listed(things: Sequence[object], most: int = MOST_SHOWN) -> str:
+    """Write the first few things, quoted: "'a', 'b', ..."."""
+    return ", ".join(repr(thing) for thing in things[:most]) + (", ..." if len(things) > most else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write "1 row", "2 rows"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def rows_named(rows: NDArray[np.int64] | Sequence[int], most: int = MOST_SHOWN) -> str:
+    """Write row numbers, which count from 0 here and from 1 for people: "row 5", "rows 5, 7, 9 ..."."""
+    shown = ", ".join(str(int(row) + 1) for row in rows[:most])
+    return f"row{'s' * (len(rows) != 1)} {shown}{' ...' * (len(rows) > most)}"

@@ -1,0 +1,218 @@
+"""Files that are no plain tables of text: archives, Parquet, Arrow, workbooks, databases, JSON, ARFF, FANN's data."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import sqlite3
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from fastbp import memory
+from fastbp.tables.errors import TableError, listed, nearest_hint
+from fastbp.tables.table import Reading, Table
+
+Source = Path | bytes
+
+_BLOCK = 1 << 20
+_PACKED: dict[bytes, tuple[Callable[[Any], Any], str]] = {
+    b"\x1f\x8b": (lambda file: gzip.GzipFile(fileobj=file), "gzip"),
+    b"BZh": (bz2.BZ2File, "bzip2"),
+    b"\xfd7zXZ\0": (lzma.LZMAFile, "xz"),
+    b"PK\x03\x04": (zipfile.ZipFile, "zip"),
+}
+
+
+def unpacked(source: Source, head: bytes) -> tuple[bytes, str] | None:
+    """Return what a compressed file holds, and a note; None for another file."""
+    if not head.startswith(tuple(_PACKED)):
+        return None
+    try:
+        with _opened(source) as file:
+            if head.startswith(b"PK\x03\x04"):
+                return _from_zip(file)
+            opener, name = next(found for mark, found in _PACKED.items() if head.startswith(mark))
+            return _all_of(opener(file)), f"unpacked with {name}"
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+        raise TableError(f"it cannot be unpacked: {error}") from None
+
+
+def _opened(source: Source) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _all_of(file: IO[bytes]) -> bytes:
+    """Read a compressed file, as long as memory can hold it."""
+    pieces, n_bytes = [], 0
+    with closing(file):
+        while piece := file.read(_BLOCK):
+            pieces.append(piece)
+            n_bytes += len(piece)
+            if n_bytes > memory.total() // 4:
+                raise TableError("it becomes too large for memory when it is unpacked")
+    return b"".join(pieces)
+
+
+def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
+    with zipfile.ZipFile(file) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        if "xl/workbook.xml" in names or "xl/workbook.bin" in names or "content.xml" in names:
+            return None
+        if len(names) != 1:
+            raise TableError(f"the archive has {len(names)} files ({listed(names)}): one is expected, unpack it")
+        return _all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
+
+
+def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
+    """Read a file of a binary format, told by its first bytes; None for another file."""
+    data = source if isinstance(source, Path) else io.BytesIO(source)
+    if head.startswith(b"PAR1"):
+        return Table(pl.read_parquet(data, glob=False) if isinstance(data, Path) else pl.read_parquet(data))
+    if head.startswith(b"ARROW1"):
+        return Table(pl.read_ipc(data))
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return _read_workbook(source, reading.table)
+    if head.startswith(b"SQLite format 3\0"):
+        return _read_database(source, reading.table)
+    return None
+
+
+def _read_workbook(source: Source, sheet: str | None) -> Table:
+    try:
+        import fastexcel
+    except ImportError:
+        raise TableError('workbooks need a further package: pip install "fastbp[excel]"') from None
+    try:
+        book = fastexcel.read_excel(source if isinstance(source, bytes) else str(source))
+    except fastexcel.FastExcelError as error:
+        raise TableError(f"the workbook cannot be read: {str(error).splitlines()[0]}") from None
+    name, notes = _one_of(book.sheet_names, sheet, "sheet")
+    try:
+        frame = book.load_sheet(name).to_polars()
+    except fastexcel.FastExcelError as error:
+        raise TableError(f"sheet {name!r} cannot be read: {str(error).splitlines()[0]}") from None
+    return Table(frame, notes)
+
+
+def _one_of(names: list[str], asked: str | None, what: str) -> tuple[str, tuple[str, ...]]:
+    """Choose a table of several."""
+    if asked is not None:
+        if asked not in names:
+            raise TableError(f"there is no {what} {asked!r}{nearest_hint(asked, names)}")
+        return asked, ()
+    if not names:
+        raise TableError(f"it has no {what}")
+    if len(names) > 1 and what == "table":
+        raise TableError(f"it has {len(names)} tables ({listed(names, 10)}): choose one with --table")
+    return names[0], (f"{what} {names[0]!r} of {listed(names, 10)} (--table chooses)",) if len(names) > 1 else ()
+
+
+def _read_database(source: Source, table: str | None) -> Table:
+    if isinstance(source, bytes):
+        with tempfile.NamedTemporaryFile(suffix=".sqlite") as file:
+            file.write(source)
+            file.flush()
+            return _read_database(Path(file.name), table)
+    try:
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+            names = [row[0] for row in connection.execute(query)]
+            name, notes = _one_of(names, table, "table")
+            quoted = name.replace('"', '""')
+            cursor = connection.execute(f'SELECT * FROM "{quoted}"')
+            columns = [entry[0] for entry in cursor.description]
+            rows = cursor.fetchall()
+    except sqlite3.Error as error:
+        raise TableError(f"the database cannot be read: {error}") from None
+    if len(set(columns)) < len(columns):
+        raise TableError(f"names must differ: {listed(columns, 20)}")
+    return Table(pl.DataFrame([_column(name, [row[k] for row in rows]) for k, name in enumerate(columns)]), notes)
+
+
+def _column(name: str, values: list[object]) -> pl.Series:
+    """Make a column of what a database holds: of numbers where all are, else of text."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {int}:
+        return pl.Series(name, values, dtype=pl.Int64)
+    if kinds and kinds <= {int, float}:
+        return pl.Series(name, values, dtype=pl.Float64, strict=False)
+    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+
+
+def read_marked_text(text_head: str, source: Source) -> Table | None:
+    """Read a text file of a format of its own: JSON, ARFF, FANN's data; None for another one."""
+    readers: tuple[tuple[str, Callable[[bytes], Table]], ...] = (
+        (r"\s*[\[{]\s*[\"{]", _read_json),
+        (r"(\s*(%.*)?\n)*\s*@relation\b", _read_arff),
+        (r"\s*\d+ +\d+ +\d+ *\r?\n", _read_fann),
+    )
+    for pattern, read in readers:
+        if re.match(pattern, text_head, re.IGNORECASE):
+            data = source if isinstance(source, bytes) else source.read_bytes()
+            if read is not _read_fann or _is_fann(text_head):
+                return read(data)
+    return None
+
+
+def _read_json(data: bytes) -> Table:
+    try:
+        if data.lstrip().startswith(b"["):
+            return Table(pl.read_json(io.BytesIO(data), infer_schema_length=None))
+        return Table(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None))
+    except pl.exceptions.PolarsError as error:
+        raise TableError(f"the JSON cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _read_arff(data: bytes) -> Table:
+    """Read Weka's format: attributes, then rows of values; a question mark is missing."""
+    lines = data.decode("utf-8", errors="replace").splitlines()
+    names: list[str] = []
+    rows: list[list[str | None]] = []
+    in_data = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("%"):
+            continue
+        if in_data:
+            quote = "'" if "'" in line else '"'
+            row = next(csv.reader([line.strip()], quotechar=quote, skipinitialspace=True))
+            if line.lstrip().startswith("{") or len(row) != len(names):
+                raise TableError(f"line {number}: {len(names)} values are expected, {len(row)} are there")
+            rows.append([None if cell.strip() in ("?", "") else cell.strip() for cell in row])
+        elif attribute := re.match(r"""\s*@attribute\s+('[^']*'|"[^"]*"|\S+)""", line, re.IGNORECASE):
+            names.append(attribute[1].strip("'\""))
+        in_data = in_data or line.strip().lower() == "@data"
+    if len(set(names)) < len(names):
+        raise TableError(f"names must differ: {listed(names, 20)}")
+    columns = {name: pl.Series([row[k] for row in rows], dtype=pl.String) for k, name in enumerate(names)}
+    return Table(pl.DataFrame(columns), ("an ARFF file",))
+
+
+def _is_fann(head: str) -> bool:
+    """Whether the second line has as many numbers as the first line says."""
+    lines = [line.split() for line in head.splitlines() if line.strip()]
+    sizes = [int(word) for word in lines[0]]
+    return len(lines) > 2 and (len(lines[1]), len(lines[2])) == (sizes[1], sizes[2]) and min(sizes) > 0
+
+
+def _read_fann(data: bytes) -> Table:
+    """Read the data of FANN: a line with three sizes, then for each pair a line of inputs and one of outputs."""
+    words = data.split()
+    n_pairs, n_inputs, n_outputs = (int(word) for word in words[:3])
+    width = n_inputs + n_outputs
+    if len(words) - 3 != n_pairs * width:
+        raise TableError(f"its first line promises {n_pairs * width:,} numbers, {len(words) - 3:,} are there")
+    cells = [word.decode("ascii", errors="replace") for word in words[3:]]
+    names = [f"input_{k + 1}" for k in range(n_inputs)] + [f"output_{k + 1}" for k in range(n_outputs)]
+    columns = {name: pl.Series(cells[place::width], dtype=pl.String) for place, name in enumerate(names)}
+    return Table(pl.DataFrame(columns), ("a file of FANN's",), targets=tuple(names[n_inputs:]))

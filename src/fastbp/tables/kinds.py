@@ -1,0 +1,298 @@
+"""What a column is: numbers, true and false, dates, text; decided by the whole column, its odd values named.
+
+A few values that are no numbers make no text of a column of numbers: they count as missing, and are said.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from fastbp.tables.dates import DateOrder, Layout, find_dates, typed_seconds
+from fastbp.tables.errors import TableError, counted, listed
+from fastbp.tables.notation import (
+    Censored,
+    Notation,
+    find_notation,
+    is_missing_mark,
+    refuse_censored,
+    to_numbers,
+    units_of,
+)
+
+Kind = Literal["number", "boolean", "date", "text", "other"]
+
+MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
+LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
+_FEW_NUMBERS = 10
+_OFTEN = 5
+_LEADING_ZERO = r"^[-+]?0\d"
+_DATE_DIGITS = (18000101, 22001231)
+_DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user says of the columns; the defaults leave it to the data."""
+
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    max_levels: int = 50
+    missing: Literal["fill", "drop", "error"] = "fill"
+    dates: DateOrder | None = None
+    censored: Censored = "refuse"
+    decimal_comma: bool = False
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A column that was understood.
+
+    `values`: float64 for numbers, booleans, text, and for dates datetimes or times of day; null where a value is
+    missing. `text`: the values as they are written, where they were written. `notes` say what was decided, `odd`
+    what looks wrong.
+    """
+
+    name: str
+    kind: Kind
+    values: pl.Series
+    text: pl.Series | None = None
+    notation: Notation = field(default_factory=Notation)
+    layout: Layout = "typed"
+    notes: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+
+    @property
+    def gaps(self) -> int:
+        """Number of missing values."""
+        return self.values.null_count()
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of different values, told apart by all their digits where they are known."""
+        return (self.values if self.text is None else self.text).drop_nulls().n_unique()
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are whole numbers."""
+        values = self.values.drop_nulls()
+        return self.kind == "number" and bool((values == values.round(0)).all())
+
+
+def finite(series: pl.Series) -> pl.Series:
+    """Return a column of numbers as float64, null where it has none: null, NaN or infinite."""
+    numbers = series.cast(pl.Float64)
+    return pl.select(pl.when(numbers.is_finite()).then(numbers).alias(series.name)).to_series()
+
+
+def as_text(series: pl.Series) -> pl.Series | None:
+    """Return a column as text, without blanks around; whole numbers without a fraction; None for lists and the like."""
+    dtype = series.dtype
+    if dtype == pl.Duration:
+        return series.cast(pl.Int64).cast(pl.String)
+    if dtype.is_float():
+        whole = bool((series.drop_nulls() == series.drop_nulls().round(0)).all())
+        exact = whole and bool((series.drop_nulls().abs() < LARGEST_EXACT).all())
+        return (series.cast(pl.Int64) if exact else series).cast(pl.String)
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) or dtype.is_temporal():
+        return series.cast(pl.String)
+    if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
+        text = series.cast(pl.String).str.strip_chars()
+        return pl.select(pl.when(text != "").then(text).alias(series.name)).to_series()
+    return None
+
+
+def kind_of_type(dtype: pl.DataType) -> str:
+    """Say in words what a column of a type holds."""
+    if dtype == pl.Boolean:
+        return "true and false"
+    if dtype.is_numeric():
+        return "numbers"
+    if dtype.is_temporal():
+        return "dates or times"
+    if isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return "text"
+    return f"values of type {dtype}"
+
+
+def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
+    """Decide what a column is.
+
+    Parameters
+    ----------
+    series : polars.Series
+        Of any type.
+    choices : Choices, optional
+        What its owner says.
+
+    Returns
+    -------
+    Understood
+
+    Raises
+    ------
+    TableError
+        For values that only their owner can explain: limits such as `<5`, dates that leave the month open.
+    """
+    choices = choices or Choices()
+    name, dtype = series.name, series.dtype
+    text = as_text(series)
+    if text is None:
+        return Understood(name, "other", series, odd=(f"column {name!r} holds {kind_of_type(dtype)}",))
+    if name in choices.categorical:
+        return _of_text(text)
+    if dtype == pl.Boolean:
+        return Understood(name, "boolean", series)
+    if dtype.is_temporal() or dtype.is_numeric():
+        return _of_typed(series, text, choices)
+    if isinstance(dtype, (pl.Categorical, pl.Enum)) and name not in choices.numeric:
+        return _of_text(text)
+    return _of_strings(text, choices)
+
+
+def _of_typed(series: pl.Series, text: pl.Series, choices: Choices) -> Understood:
+    if series.dtype.is_temporal():
+        return _of_times(series)
+    exact = None if series.dtype.is_float() else text
+    return _maybe_date_digits(Understood(series.name, "number", finite(series), exact), choices)
+
+
+def _of_times(series: pl.Series) -> Understood:
+    seconds = pl.Series(series.name, typed_seconds(series)).fill_nan(None)
+    if series.dtype == pl.Duration:
+        return Understood(series.name, "number", seconds, notes=(f"column {series.name!r}: durations in seconds",))
+    return _dates(series.name, seconds, "time" if series.dtype == pl.Time else "typed")
+
+
+def _dates(name: str, seconds: pl.Series, layout: Layout, said: str = "", odd: tuple[str, ...] = ()) -> Understood:
+    what = "times of day" if layout == "time" else "dates"
+    note = f"column {name!r}: {what}{', ' * bool(said)}{said}"
+    micro = (seconds * 1e6).round(0).cast(pl.Int64)
+    values = (micro * 1000).cast(pl.Time) if layout == "time" else micro.cast(pl.Datetime("us"))
+    return Understood(name, "date", values.alias(name), layout=layout, notes=(note,), odd=odd)
+
+
+def _of_text(text: pl.Series) -> Understood:
+    """Take a column for text; marks that mean nothing else than "no value" are missing."""
+    marks = is_missing_mark(text, of_numbers=False) & text.is_not_null()
+    notes: tuple[str, ...] = ()
+    if marks.any():
+        found = text.filter(marks).unique().sort().to_list()
+        notes = (f"column {text.name!r}: {listed(found)} ({counted(int(marks.sum()), 'time')}) means missing",)
+    values = text.zip_with(~marks, pl.Series([None], dtype=pl.String))
+    return Understood(text.name, "text", values, text=text, notes=notes)
+
+
+def _of_strings(text: pl.Series, choices: Choices) -> Understood:
+    name = text.name
+    plain = text.cast(pl.Float64, strict=False)
+    if plain.null_count() == text.null_count() < len(text) and not text.str.contains(_LEADING_ZERO).any():
+        return _maybe_date_digits(Understood(name, "number", finite(plain), text), choices)  # most columns end here
+    missing = is_missing_mark(text, of_numbers=True)
+    given = text.filter(~missing)
+    if len(given) == 0:
+        return _of_text(text)
+    lower = given.str.to_lowercase()
+    if lower.is_in(["true", "false"]).all():
+        values = pl.select(pl.when(~missing).then(text.str.to_lowercase() == "true").alias(name)).to_series()
+        return Understood(name, "boolean", values, text=text)
+    if name not in choices.numeric and given.str.contains(_LEADING_ZERO).any() and _all_digits(given):
+        found = _of_text(text)
+        note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
+        return replace(found, notes=(*found.notes, note))
+    plain = given.cast(pl.Float64, strict=False)
+    if plain.null_count() * 2 > len(given) and name not in choices.numeric:
+        dates = find_dates(name, given, choices.dates)
+        if dates:
+            seconds = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
+            assert seconds is not None
+            filled = pl.Series(name, seconds.seconds).fill_nan(None)
+            return _dates(
+                name, filled, seconds.layout, seconds.said, _odd(name, text, filled.is_null() & ~missing, "dates")
+            )
+    return _maybe_date_digits(_numbers_or_text(text, missing, choices), choices)
+
+
+def _all_digits(given: pl.Series) -> bool:
+    return bool(given.str.contains(r"^[-+]?\d+$").mean() >= MOSTLY)  # type: ignore[operator]  # of booleans: a float
+
+
+def _odd(name: str, text: pl.Series, bad: pl.Series, what: str) -> tuple[str, ...]:
+    rows = bad.arg_true()
+    if len(rows) == 0:
+        return ()
+    row = int(rows[0])
+    more = f" ({len(rows):,} such values)" if len(rows) > 1 else ""
+    return (f"column {name!r} holds {what}, but row {row + 1} has {text[row]!r}{more}: counted as missing",)
+
+
+def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> Understood:
+    """Decide between numbers with exceptions and text."""
+    name, given = text.name, text.filter(~missing)
+    notation, said = find_notation(given, choices.decimal_comma)
+    exact = msgspec.structs.replace(notation, censored="limit")
+    limits = to_numbers(given, exact)
+    as_numbers = to_numbers(given, notation)
+    asked = name in choices.numeric
+    units = units_of(given)
+    if not asked and not _are_numbers(given, limits, choices.max_levels):
+        return _of_text(text)
+    if not asked and len(units) > 1:
+        found = _of_text(text)
+        return replace(
+            found, odd=(*found.odd, f"column {name!r}: units differ ({listed(units)}): taken for text, not numbers")
+        )
+    if as_numbers.null_count() > limits.null_count():  # some are limits
+        if choices.censored == "refuse":
+            refuse_censored(name, text)
+        notation = msgspec.structs.replace(notation, censored=choices.censored)
+        said = ", ".join(filter(None, [said, f"of limits such as <5 is taken: {choices.censored}"]))
+    masked = text.zip_with(~missing, pl.Series([None], dtype=pl.String))
+    values = finite(to_numbers(masked, notation)).alias(name)
+    if asked and values.null_count() == len(values):
+        raise TableError(f"column {name!r} has no number: --numeric cannot be met")
+    bad = values.is_null() & ~missing
+    if notation.censored == "missing":
+        bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
+    notes = [f"column {name!r}: {said}"] if said else []
+    marks = missing & text.is_not_null()
+    if marks.any():
+        notes.append(f"column {name!r}: {listed(text.filter(marks).unique().sort().to_list())} means missing")
+    odd = _odd(name, text, bad, "numbers")
+    return Understood(name, "number", values, text, notation, notes=tuple(notes), odd=odd)
+
+
+def _are_numbers(given: pl.Series, numbers: pl.Series, max_levels: int) -> bool:
+    """Whether a column holds numbers, perhaps with exceptions, and no categories of which many are numbers."""
+    good = numbers.drop_nulls()
+    share = len(good) / len(given)
+    if share in (0.0, 1.0):
+        return share == 1.0
+    others = given.filter(numbers.is_null())
+    if share < MOSTLY and (share < 0.5 or given.n_unique() <= max_levels or len(good) < 2 * len(others)):
+        return False
+    often = others.value_counts()["count"].min()
+    return not (good.n_unique() <= _FEW_NUMBERS and isinstance(often, int) and often >= _OFTEN)
+
+
+def _maybe_date_digits(column: Understood, choices: Choices) -> Understood:
+    """Take whole numbers such as 20200131 for dates, where all of them are."""
+    if column.kind != "number" or column.name in choices.numeric or column.gaps == len(column.values):
+        return column
+    low, high = column.values.min(), column.values.max()
+    if not (isinstance(low, float) and isinstance(high, float) and _DATE_DIGITS[0] <= low < high <= _DATE_DIGITS[1]):
+        return column
+    if not column.whole or (len(column.values) < 10 and not _DATE_NAME.search(column.name)):
+        return column
+    digits = column.values.cast(pl.Int64).cast(pl.String)
+    found = find_dates(column.name, digits, None, digits=True)
+    if found is None:
+        return column
+    return _dates(column.name, pl.Series(np.asarray(found.seconds)).fill_nan(None), "digits", "written as 20200131")

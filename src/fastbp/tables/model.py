@@ -1,0 +1,200 @@
+"""A network together with the columns it learnt from: prediction, score, and the model file.
+
+What a model file keeps besides the network is plain JSON: the columns and how they are encoded, the target, and facts
+about the training. A file is read as one description that is checked as a whole: a field of another type, a number
+that is out of range or parts that do not fit each other are refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from msgspec import Meta
+
+from fastbp import Network
+from fastbp.io import load_network, save_network
+from fastbp.tables.columns import Column, to_plain
+from fastbp.tables.encoder import Encoder
+from fastbp.tables.errors import TableError
+from fastbp.tables.scores import Score, Scored, score_classes, score_numbers
+from fastbp.tables.targets import ClassTarget, NumberTarget, Target
+
+VERSION = 2
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model file tells of its training; `best_epoch` counts from 1."""
+
+    data: str
+    rows: dict[str, Annotated[int, Meta(ge=0)]]
+    solver: str
+    epochs: Annotated[int, Meta(ge=0)]
+    best_epoch: int | None
+    stopped_by: str
+    seconds: float
+    score: Score | None
+    date: str
+    fastbp: str
+    left_out: dict[str, str] = {}
+    importance: dict[str, float] = {}
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands beside the network in a model file."""
+
+    version: int
+    columns: Annotated[tuple[Column, ...], Meta(min_length=1)]
+    target: Target
+    facts: Facts
+
+
+def read_description(table: Any) -> Description:
+    """Check the JSON beside a network.
+
+    Raises
+    ------
+    ValueError
+        That names the field which is wrong.
+    """
+    if not isinstance(table, dict):
+        raise ValueError(f"table must be an object; got {type(table).__name__}")
+    version = table.get("version", 1)
+    if version != VERSION:
+        newer = isinstance(version, int) and not isinstance(version, bool) and version > VERSION
+        raise ValueError(
+            f"the columns are described in format {version!r}, this version reads {VERSION}: "
+            f"{'use a newer fastbp' if newer else 'train the model anew'}"
+        )
+    try:
+        json.dumps(table, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("table: a text in it has halves of characters") from None
+    try:
+        description = msgspec.convert(table, Description, strict=True)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"table: {error}") from None
+    score = description.facts.score
+    if score is not None and (score.metric == "accuracy") != (description.target.task == "classification"):
+        raise ValueError(f"table: the score {score.metric!r} does not fit a target of {description.target.task}")
+    names = [column.name for column in description.columns]
+    if len(set(names)) < len(names):
+        raise ValueError("table: columns must have different names")
+    if set(names) & set(description.target.names):
+        raise ValueError("table: the target is among the columns")
+    return description
+
+
+@dataclass(frozen=True)
+class TableModel:
+    """A network, the encoding of its inputs and of its target, and facts about its training."""
+
+    net: Network
+    encoder: Encoder
+    target: Target
+    facts: Facts
+
+    def outputs(self, frame: pl.DataFrame, *, clip: bool = False) -> Any:
+        """Return the network's outputs for each row of `frame`."""
+        return self.net.forward(self.encoder.encode(frame, clip=clip))
+
+    def predict(self, frame: pl.DataFrame, *, clip: bool = False) -> pl.DataFrame:
+        """Predict a row for each row of `frame`; a missing value is filled in as in training.
+
+        Returns
+        -------
+        polars.DataFrame
+            Column "prediction", and for classes the columns "probability_<class>"; of several targets
+            "prediction_<target>".
+
+        Raises
+        ------
+        TableError
+            For a column that is missing or of the wrong kind.
+        """
+        return self.target.decode(self.outputs(frame, clip=clip))
+
+    def save(self, path: str) -> None:
+        """Write network, encoding and facts to one file."""
+        description = Description(VERSION, self.encoder.columns, self.target, self.facts)
+        save_network(self.net, path, extra={"table": to_plain(description)})
+
+    @classmethod
+    def load(cls, path: str) -> TableModel:
+        """Read what `save` wrote; ValueError for another file."""
+        net, extra = load_network(path)
+        if "table" not in extra:
+            raise ValueError(f"{path!r} holds a network without a table's columns: fastbp train did not write it")
+        return cls.from_table(net, extra["table"], path)
+
+    @classmethod
+    def from_table(cls, net: Network, table: Any, path: str) -> TableModel:
+        """Put a model together from a network and the JSON beside it; ValueError when they do not fit."""
+        try:
+            description = read_description(table)
+        except ValueError as error:
+            raise ValueError(f"{path!r}: the description of the columns is damaged: {error}") from None
+        encoder, target = Encoder(description.columns), description.target
+        if (encoder.n_inputs, target.n_outputs) != (net.n_inputs, net.n_outputs):
+            raise ValueError(
+                f"{path!r}: table: {encoder.n_inputs} inputs and {target.n_outputs} outputs are described, "
+                f"the network has {net.n_inputs} and {net.n_outputs}"
+            )
+        return cls(net, encoder, target, description.facts)
+
+
+def score_on(model: TableModel, frame: pl.DataFrame, outputs: Any) -> tuple[Scored, int]:
+    """Score outputs for the rows of `frame` that have the target; return the number of rows that have none, too.
+
+    Raises
+    ------
+    TableError
+        That says why there is no score.
+    """
+    target = model.target
+    _require_columns(target, frame)
+    if isinstance(target, ClassTarget):
+        series = frame[target.name]
+        there = ~target.gaps(series)
+        _require_rows(there, target)
+        return score_classes(target, outputs[there], target.codes(series)[there]), int((~there).sum())
+    true = np.column_stack([target.read(frame[name]).to_numpy() for name in target.names])
+    there = np.isfinite(true).all(axis=1)
+    _require_rows(there, target)
+    return score_numbers(target, target.numbers(outputs)[there], true[there]), int((~there).sum())
+
+
+def targets_of(target: ClassTarget | NumberTarget, frame: pl.DataFrame) -> Any:
+    """Return what the network is to answer for each row of `frame`, (n_rows, n_outputs).
+
+    Raises
+    ------
+    TableError
+        Where a target is missing, or is a class that training had not.
+    """
+    _require_columns(target, frame)
+    if isinstance(target, ClassTarget):
+        codes = target.codes(frame[target.name])
+        missing, encoded = codes < 0, np.eye(target.n_outputs, dtype=np.float32)[codes]
+    else:
+        numbers = np.column_stack([target.read(frame[name]).to_numpy() for name in target.names])
+        missing, encoded = ~np.isfinite(numbers).all(axis=1), target.encode(numbers)
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0]) + 1
+        raise TableError(f"the target {target.name!r} of row {row} is missing, or not one of the training's")
+    return encoded
+
+
+def _require_columns(target: ClassTarget | NumberTarget, frame: pl.DataFrame) -> None:
+    for name in target.names:
+        if name not in frame.columns:
+            raise TableError(f"it has no column {name!r}")
+
+
+def _require_rows(there: Any, target: ClassTarget | NumberTarget) -> None:
+    if not there.any():
+        raise TableError(f"no row has a value of the target {target.name!r}")

@@ -1,0 +1,197 @@
+"""Numbers as people write them: decimal commas, thousands, currencies, per cent, units, other minus signs.
+
+One notation holds for a whole column. `find_notation` chooses the one that reads most of its values,
+`to_numbers` reads by it, also later, when another table comes with the same column.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import polars as pl
+
+from fastbp.tables.errors import TableError, listed
+
+# What means "no value" in any column, and what means it where the other values are numbers or dates.
+MISSING_MARKS = ("na", "n/a", "#n/a", "n.a.", "null", "nan", "?", "<na>", "\\n", "#div/0!", "#value!", "#ref!", "#num!")
+NUMBER_MARKS = (*MISSING_MARKS, "none", "missing", "nil", "-", "--", "---", ".", "..", "k.a.", "unknown", "nat", "*")
+
+_CURRENCIES = r"[$€£¥₹₽]|US\$|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|NZD|BRL|Rs\.?"
+_UNITS = (
+    r"%|‰|°[CF]?|[kcmµun]?m[²³23]?|[kmµ]?g|mg|t|lbs?|oz|[kM]?Wh?|[kM]?J|[kM]?V|m?A|[kMG]?Hz|[cmdh]?l|[cmdh]?L|ml|"
+    r"km/h|mph|m/s|kmh|h|min|s|ms|hrs?|days?|yrs?|years?|mpg|hp|HP|PS|cc|CC|ft|in|mi|sqft|[kKMGT]i?B|ppm|bar|[hkM]?Pa|kcal|cal|mmHg"
+)
+_NUMBER = r"[-+]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][-+]?\d+)?"
+_AMOUNT = rf"^([-+]?)((?:{_CURRENCIES})?) ?({_NUMBER}?) ?((?:{_CURRENCIES}|{_UNITS})?|(?: [A-Za-z][A-Za-z/]*)?)$"
+_CENSORED = r"^(?:[<>≤≥]=?) ?[-+.,\d]"
+
+# (decimal sign, thousands separator), the likeliest first; where semicolons separate the values, commas are decimal.
+_Choice = tuple[Literal[".", ","], Literal["", ",", ".", " ", "'"]]
+_POINT: tuple[_Choice, ...] = (
+    (".", ""),
+    (".", ","),
+    (",", ""),
+    (",", "."),
+    (".", " "),
+    (",", " "),
+    (".", "'"),
+    (",", "'"),
+)
+_COMMA: tuple[_Choice, ...] = (
+    (".", ""),
+    (",", ""),
+    (",", "."),
+    (".", ","),
+    (",", " "),
+    (".", " "),
+    (".", "'"),
+    (",", "'"),
+)
+
+Censored = Literal["refuse", "limit", "half", "missing"]
+
+
+class Notation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the numbers of a column are written; `plain` ones need no second look."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    censored: Censored = "refuse"
+
+    @property
+    def plain(self) -> bool:
+        """Whether the numbers are written as a program writes them."""
+        return self.decimal == "." and not self.thousands
+
+
+def to_numbers(text: pl.Series, notation: Notation) -> pl.Series:
+    """Return the numbers of a column of text; null where there is none.
+
+    Parameters
+    ----------
+    text : polars.Series of str
+        Without blanks around the values.
+    notation : Notation
+        How they are written.
+
+    Returns
+    -------
+    polars.Series of float
+    """
+    plain = text.cast(pl.Float64, strict=False) if notation.plain else pl.Series([None], dtype=pl.Float64)
+    if notation.plain and plain.null_count() == text.null_count():
+        return plain
+    odd = text.unique() if not notation.plain else text.filter(plain.is_null()).unique()
+    odd = odd.drop_nulls()
+    read = _read(_censored(odd, notation.censored), notation)
+    others = pl.DataFrame({"text": odd, "number": read}).drop_nulls()
+    found = text.replace_strict(others["text"], others["number"], default=None, return_dtype=pl.Float64)
+    return found if not notation.plain else plain.zip_with(plain.is_not_null(), found)
+
+
+def _censored(text: pl.Series, how: Censored) -> pl.Series:
+    """Put what was asked for in the place of `<5`: its limit, half of it, or nothing."""
+    if how in ("refuse", "missing"):
+        return text
+    limits = text.str.replace(r"^[<>≤≥]=? ?", "")
+    if how == "limit":
+        return limits
+    half = (limits.cast(pl.Float64, strict=False) / 2).cast(pl.String)
+    return limits.zip_with(~text.str.contains(r"^[<≤]"), half)
+
+
+def _cleaned(text: pl.Series) -> pl.DataFrame:
+    """Take an amount apart: sign, currency before, number, unit after; nulls where it is none."""
+    text = (
+        text.str.replace_all("[\u2212\u2013\u2012]", "-")
+        .str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
+        .str.strip_chars()
+    )
+    text = text.str.replace(r"^\((.*\d.*)\)$", "-${1}")  # accountants' negative numbers
+    parts = text.str.extract_groups(_AMOUNT).struct.unnest()
+    return parts.rename(dict(zip(parts.columns, ("sign", "before", "body", "unit"), strict=True)))
+
+
+def _read(text: pl.Series, notation: Notation) -> pl.Series:
+    parts = _cleaned(text)
+    body = parts["body"].str.strip_chars()
+    point, groups = ("\\" + notation.decimal, notation.thousands)
+    mark = {"": None, " ": " ", "'": "'", ",": ",", ".": r"\."}[groups]
+    simple = rf"\d*{point}?\d+|\d+{point}"
+    grouped = rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+(?:{point}\d*)?" if mark else simple
+    fits = body.str.contains(rf"^[-+]?(?:{simple}|{grouped})(?:[eE][-+]?\d+)?$")
+    if groups:
+        body = body.str.replace_all(groups, "", literal=True)
+    number = (parts["sign"] + body.str.replace(",", ".", literal=True)).cast(pl.Float64, strict=False)
+    return number.zip_with(fits.fill_null(False), pl.Series([None], dtype=pl.Float64))
+
+
+def find_notation(text: pl.Series, decimal_comma: bool = False) -> tuple[Notation, str]:
+    """Choose how the numbers of a column are written: in the way that reads most of its values.
+
+    Parameters
+    ----------
+    text : polars.Series of str
+        The column.
+    decimal_comma : bool
+        Whether "1,234" is more likely 1.234 than 1234, for what else is known of the file.
+
+    Returns
+    -------
+    notation : Notation
+    said : str
+        What was decided or taken away, in words; empty for plain numbers.
+    """
+    values = text.drop_nulls().unique()
+    if (plain := values.cast(pl.Float64, strict=False)).null_count() == 0:
+        return Notation(), ""
+    odd = values.filter(plain.is_null())
+    parts = _cleaned(odd)
+    if not parts["body"].str.contains(r"\d").any():
+        return Notation(), ""
+    choices = _COMMA if decimal_comma else _POINT
+    read = [_read(values, Notation(*choice)) for choice in choices]
+    best = min(range(len(choices)), key=lambda k: (read[k].null_count(), k))
+    if read[best].null_count() == len(values):
+        return Notation(), ""
+    notation = Notation(*choices[best])
+    return notation, _said(parts.filter(_read(odd, notation).is_not_null()), notation)
+
+
+def units_of(text: pl.Series) -> list[str]:
+    """Return the different units and currencies that stand at the numbers of a column, without that of none."""
+    parts = _cleaned(text.drop_nulls().unique()).drop_nulls()
+    units = pl.concat([parts["before"], parts["unit"].str.strip_chars()]).unique().sort()
+    return [unit for unit in units.to_list() if unit]
+
+
+def _said(parts: pl.DataFrame, notation: Notation) -> str:
+    """Say what of the odd values was understood how."""
+    said = []
+    if notation.decimal == ",":
+        said.append("decimal commas")
+    if notation.thousands:
+        said.append(f"{notation.thousands!r} between thousands")
+    units = pl.concat([parts["before"], parts["unit"].str.strip_chars()]).unique().sort()
+    removed = [unit for unit in units.to_list() if unit]
+    if removed:
+        said.append(f"{listed(removed)} removed")
+    return ", ".join(said) or "signs written in another way"
+
+
+def is_missing_mark(text: pl.Series, of_numbers: bool) -> pl.Series:
+    """Tell for each value whether it is what people write for no value; null counts too."""
+    marks = NUMBER_MARKS if of_numbers else MISSING_MARKS
+    return text.is_null() | text.str.to_lowercase().is_in(marks).fill_null(False)
+
+
+def refuse_censored(name: str, text: pl.Series) -> None:
+    """Raise a TableError for the first value such as `<5`."""
+    censored = text.str.contains(_CENSORED).fill_null(False).arg_true()
+    if len(censored):
+        row = int(censored[0])
+        raise TableError(
+            f"column {name!r} has {text[row]!r} in row {row + 1}: a limit, not a number "
+            "(--censored limit, half or missing says what to take)"
+        )

@@ -1,0 +1,185 @@
+"""From a table as it was read to what can be learnt from: the inputs, the target, the rows that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastbp.tables.errors import TableError, counted, nearest_hint
+from fastbp.tables.kinds import Choices, Understood, understand
+from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
+from fastbp.tables.table import Table
+from fastbp.tables.targets import Task, guess_task
+
+FEWEST_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table that can be learnt from.
+
+    `inputs` and `targets` have the rows that stay, `weights` too. `plans` tell of all inputs, `columns` are the names
+    of all columns of the table. `notes` explain what
+    was decided, `warnings` what may be wrong.
+    """
+
+    inputs: tuple[Understood, ...]
+    targets: tuple[Understood, ...]
+    task: Task
+    reason: str
+    weights: NDArray[np.float64] | None
+    plans: tuple[Plan, ...]
+    columns: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The inputs as a frame."""
+        return pl.DataFrame([column.values.alias(column.name) for column in self.inputs])
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows that stay."""
+        return len(self.targets[0].values)
+
+
+def choose_targets(table: Table, asked: str | None, dropped: Sequence[str]) -> tuple[str, ...]:
+    """Return the target columns: those asked for, those of the file's format, or the last one.
+
+    "a,b" is a column of that name, or else two columns.
+    """
+    names = [name for name in table.frame.columns if name not in dropped]
+    if not names:
+        raise TableError("no column is left")
+    if asked is None:
+        return table.targets or (names[-1],)
+    if asked in names:
+        return (asked,)
+    several = tuple(name.strip() for name in asked.split(","))
+    if len(several) < 2 or all(name not in names for name in several):
+        raise TableError(f"there is no column {asked!r}{nearest_hint(asked, names)}")
+    require_known(several, names)
+    if len(set(several)) < len(several):
+        raise TableError(f"a target is named twice: {asked!r}")
+    return several
+
+
+def prepare(
+    table: Table, target: str | None, choices: Choices, *, task: Task | None = None, weight: str | None = None
+) -> Prepared:
+    """Decide what to learn from a table.
+
+    Parameters
+    ----------
+    table : Table
+        As it was read.
+    target : str or None
+        The target column or columns; None: the last one.
+    choices : Choices
+        What the user says of the columns.
+    task : "classification", "regression" or None
+        None: guessed from the target.
+    weight : str or None
+        A column of weights of the rows.
+
+    Raises
+    ------
+    TableError
+        When it cannot be learnt from; the message names the column and the row.
+    """
+    choices = replace(choices, decimal_comma=choices.decimal_comma or table.decimal_comma)
+    frame = table.frame
+    if frame.height < FEWEST_ROWS:
+        raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
+    require_known((*choices.drop, *choices.keep, *choices.categorical, *choices.numeric), frame.columns)
+    if weight is not None:
+        require_known([weight], frame.columns)
+    frame = frame.drop(choices.drop)
+    names = choose_targets(table, target, choices.drop)
+    if weight in names or weight in choices.drop:
+        raise TableError(f"the weights cannot be in {weight!r}: that column is the target, or dropped")
+    inputs = frame.drop(*names, *([weight] if weight else []))
+    if inputs.width == 0:
+        raise TableError(f"there is no column besides the target {names[0]!r}")
+    targets = [understand(frame[name], choices) for name in names]
+    plans = plan_inputs(inputs, choices)
+    used = [plan.column for plan in plans if plan.used]
+    weights = None if weight is None else _weights(frame[weight])
+    chosen, reason = _task_of(targets, task)
+    keep, dropped = _rows_that_stay(used, targets, choices)
+    odd = [line for column in (*targets, *used) for line in column.odd]
+    notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
+    kept = [[_rows_of(column, keep) for column in group] for group in (used, targets)]
+    return Prepared(tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep],
+                    tuple(plans), tuple(table.frame.columns), tuple(notes), tuple(odd))  # fmt: skip
+
+
+def _task_of(targets: Sequence[Understood], asked: Task | None) -> tuple[Task, str]:
+    if len(targets) == 1:
+        guessed, reason = guess_task(targets[0])
+        return asked or guessed, "by --task" if asked else f"{reason}; --task overrides"
+    if asked == "classification":
+        raise TableError("several targets are for numbers: classes are learnt one column at a time")
+    return "regression", f"{len(targets)} targets"
+
+
+def _weights(series: pl.Series) -> NDArray[np.float64]:
+    column = understand(series)
+    if column.kind not in ("number", "boolean"):
+        raise TableError(f"column {series.name!r} must hold numbers to be weights")
+    values = column.values.cast(pl.Float64)
+    wrong = values.is_null() | (values < 0).fill_null(False)
+    if wrong.any():
+        row = int(wrong.arg_true()[0])
+        raise TableError(f"weights must be numbers that are not negative: column {series.name!r}, row {row + 1}")
+    if (values == 0).all():
+        raise TableError(f"all weights in column {series.name!r} are 0: nothing to learn")
+    return values.to_numpy()
+
+
+def _rows_that_stay(
+    used: list[Understood], targets: list[Understood], choices: Choices
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Decide which rows are learnt from, and say what becomes of missing values."""
+    if choices.missing == "error":
+        refuse_gaps([*targets, *used])
+    notes = []
+    gone = _any_gap(targets)
+    if gone.any():
+        rows = np.flatnonzero(gone)
+        notes.append(
+            f"{counted(len(rows), 'row')} without a value of the target left out "
+            f"(row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
+        )
+    gaps = gaps_of(used)
+    if choices.missing == "drop" and gaps:
+        more = _any_gap(used) & ~gone
+        notes.append(f"{counted(int(more.sum()), 'row')} with missing values left out: {gaps}")
+        gone |= more
+    elif gaps:
+        notes.append(f"missing values filled in: {gaps} (--missing drop or error for another way)")
+    if gone.all():
+        raise TableError("no row is left: each one has a missing value")
+    return ~gone, notes
+
+
+def _any_gap(columns: Sequence[Understood]) -> NDArray[np.bool_]:
+    gaps = np.zeros(len(columns[0].values), dtype=bool)
+    for column in columns:
+        if column.gaps:
+            gaps |= column.values.is_null().to_numpy()
+    return gaps
+
+
+def _rows_of(column: Understood, keep: NDArray[np.bool_]) -> Understood:
+    if keep.all():
+        return column
+    mask = pl.Series(keep)
+    return replace(
+        column, values=column.values.filter(mask), text=None if column.text is None else column.text.filter(mask)
+    )

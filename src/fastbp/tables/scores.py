@@ -1,0 +1,97 @@
+"""How good predictions are, beside a baseline and a linear model on the same rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from fastbp.tables.targets import ClassTarget, NumberTarget
+
+Weights = NDArray[np.float64] | None
+
+
+class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How good predictions are, beside the baseline: always the most frequent class, or the training mean.
+
+    `value`, `baseline` and `linear` (a linear model trained on the same rows) are in `metric`: "accuracy", or "r2"
+    (None where the truth is constant; the mean of several targets). Classes have `log_loss` and `auc` (of two
+    classes, or the mean of one class against the rest), numbers `rmse` and `mae` in the target's unit.
+    """
+
+    metric: Literal["accuracy", "r2"]
+    n_rows: Annotated[int, Meta(ge=0)]
+    value: float | None
+    baseline: float | None
+    linear: float | None = None
+    log_loss: float | None = None
+    auc: float | None = None
+    rmse: float | None = None
+    baseline_rmse: float | None = None
+    mae: float | None = None
+
+    def __post_init__(self) -> None:
+        needed = ("value", "baseline") if self.metric == "accuracy" else ("rmse", "baseline_rmse")
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} must be there for the metric {self.metric!r}")
+
+
+class Scored(NamedTuple):
+    """A score, and for classes the counts behind it: rows the true classes, columns the predicted ones."""
+
+    score: Score
+    confusion: NDArray[np.int64] | None = None
+
+
+def score_classes(target: ClassTarget, Y: NDArray[Any], true: NDArray[np.int64], weights: Weights = None) -> Scored:
+    """Score probabilities (n_rows, n_classes) against the numbers of the true classes, -1 for one not known."""
+    n, predicted = target.n_outputs, Y.argmax(axis=1)
+    known = true >= 0  # a class that training never saw is an error, but has no row in the table
+    confusion = np.bincount(true[known] * n + predicted[known], minlength=n * n).reshape(n, n)
+    accuracy = float(np.average(predicted == true, weights=weights))
+    baseline = float(np.average(true == target.majority, weights=weights))
+    of_known = None if weights is None else weights[known]
+    log_loss, auc = _of_probabilities(Y[known], true[known], of_known)
+    return Scored(Score("accuracy", len(true), accuracy, baseline, log_loss=log_loss, auc=auc), confusion)
+
+
+def _of_probabilities(Y: NDArray[Any], true: NDArray[np.int64], weights: Weights) -> tuple[float | None, float | None]:
+    """Return the log loss, and the area under the ROC curve, of each class against the rest where there are more."""
+    from sklearn.metrics import roc_auc_score
+
+    if len(true) == 0 or (weights is not None and weights.sum() == 0):
+        return None, None
+    chosen = np.clip(Y[np.arange(len(true)), true].astype(np.float64), 1e-15, 1.0)
+    loss = float(np.average(-np.log(chosen), weights=weights))
+    there = [k for k in np.unique(true) if (true == k).sum() < len(true)]
+    columns = [1] if Y.shape[1] == 2 and there else there
+    areas = [roc_auc_score(true == k, Y[:, k], sample_weight=weights) for k in columns]
+    return loss, float(np.mean(areas)) if areas and np.isfinite(areas).all() else None
+
+
+def score_numbers(
+    target: NumberTarget, predicted: NDArray[np.float64], true: NDArray[np.float64], weights: Weights = None
+) -> Scored:
+    """Score predictions (n_rows, n_targets) against the true numbers."""
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite error says what it says
+        return Scored(_of_numbers(target, predicted, true, weights))
+
+
+def _of_numbers(
+    target: NumberTarget, predicted: NDArray[np.float64], true: NDArray[np.float64], weights: Weights
+) -> Score:
+    means = np.array(target.means)
+    centre = np.average(true, axis=0, weights=weights)
+    variance = np.average((true - centre) ** 2, axis=0, weights=weights)
+    error, baseline_error = (np.average((true - guess) ** 2, axis=0, weights=weights) for guess in (predicted, means))
+
+    def r2(squared_error: NDArray[Any]) -> float | None:
+        return float(np.mean(1.0 - squared_error / variance)) if (variance > 0).all() else None
+
+    rmse, baseline_rmse = (float(np.sqrt(e.mean())) for e in (error, baseline_error))
+    mae = float(np.average(np.abs(true - predicted), axis=0, weights=weights).mean())
+    return Score("r2", len(true), r2(error), r2(baseline_error), rmse=rmse, baseline_rmse=baseline_rmse, mae=mae)

@@ -1,0 +1,34 @@
+"""A table as it was read: columns of text where the file has text, and what was said on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user says of a file; None leaves it to the file.
+
+    `header`: whether the first line names the columns. `table`: the table of a database, the sheet of a workbook.
+    `skip_repeated`: leave out rows that repeat the header line.
+    """
+
+    header: bool | None = None
+    table: str | None = None
+    skip_repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A frame, what was decided in reading it, and what else the file tells.
+
+    `decimal_comma`: whether "1,234" is more likely 1.234 than 1234. `targets`: the columns that the format itself
+    calls outputs.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    targets: tuple[str, ...] = ()

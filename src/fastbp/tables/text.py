@@ -1,0 +1,166 @@
+"""Text files of values: decoded, cut, named, and kept as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from fastbp.tables.errors import TableError, counted
+from fastbp.tables.sniffing import BLANKS, Layout, drop_repeated, sniff, split_lines
+from fastbp.tables.table import Reading, Table
+
+HEAD = 1 << 18  # bytes that are looked at before anything is decided
+
+csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
+
+
+def read_text(source: Path | bytes, reading: Reading) -> Table:
+    """Read a file of separated values, each as text, or null where there is none.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A file, or what one holds.
+    reading : Reading
+        What its owner says of it.
+
+    Raises
+    ------
+    TableError
+        When it cannot be cut into rows of one width; the message names the row.
+    """
+    data, notes = _decoded(source)
+    head = data[:HEAD] if isinstance(data, bytes) else _head_of(data)
+    text = head.decode("utf-8-sig", errors="replace")
+    if "\n" not in text and "\r" in text:  # ends of lines as on old Macintosh computers
+        data = (data if isinstance(data, bytes) else data.read_bytes()).replace(b"\r", b"\n")
+        text = text.replace("\r", "\n")
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    layout = sniff(lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines, reading.header)
+    if not layout.names:
+        raise TableError("it has no rows of data")
+    frame, more = drop_repeated(_without_blank_end(_stripped(_cut(data, layout))), reading.skip_repeated)
+    frame, dropped = _without_empty_columns(frame)
+    return Table(frame, (*notes, *layout.notes, *more, *dropped), decimal_comma=layout.separator == ";")
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def _decoded(source: Path | bytes) -> tuple[Path | bytes, list[str]]:
+    """Turn UTF-16 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
+    head = source[:4] if isinstance(source, bytes) else _head_of(source)[:4]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        try:
+            return data.decode("utf-16").encode(), ["the text is UTF-16"]
+        except UnicodeDecodeError as error:
+            raise TableError(f"it begins as UTF-16 text and is none ({error.reason})") from None
+    if _is_utf8(source):
+        return source, []
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        return data.decode("cp1252").encode(), ["the text is not UTF-8: read as Windows-1252 (Latin-1)"]
+    except UnicodeDecodeError:
+        return data.decode("latin-1").encode(), ["the text is not UTF-8: read as Latin-1"]
+
+
+def _is_utf8(source: Path | bytes) -> bool:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        rest = b""
+        while block := file.read(1 << 24):
+            block = rest + block
+            try:
+                block.decode()
+                rest = b""
+            except UnicodeDecodeError as error:
+                if error.reason != "unexpected end of data" or len(block) - error.start > 3:
+                    return False
+                rest = block[error.start :]
+    return not rest
+
+
+def _cut(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+    """Cut the text into columns: by polars, or line by line where it finds fault."""
+    if layout.separator == BLANKS:
+        return _cut_by_lines(data, layout)
+    places = {str(place): pl.String for place in range(len(layout.names))}
+    try:
+        frame = pl.read_csv(
+            data,
+            has_header=False,
+            skip_lines=layout.skip,
+            separator=layout.separator,
+            quote_char=layout.quote,
+            comment_prefix=layout.comment,
+            schema=places,
+            glob=False,
+        )
+    except pl.exceptions.PolarsError:
+        return _cut_by_lines(data, layout)
+    return _with_names(frame, layout)
+
+
+def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+    text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8-sig")
+    lines = text.split("\n")[layout.skip :]
+    width = len(layout.names)
+    rows: list[list[str | None]] = []
+    try:
+        for line, row in split_lines([line.rstrip("\r") for line in lines], layout.separator, layout.quote):
+            if layout.comment and row and row[0].startswith(layout.comment):
+                continue
+            while len(row) > width and not row[-1]:
+                row.pop()
+            if len(row) > width:
+                raise TableError(
+                    f"row {len(rows) + 1} (line {layout.skip + line}) has {counted(len(row), 'value')}, "
+                    f"more than there are names ({width}): {row[width]!r} has none"
+                )
+            rows.append([*row, *[None] * (width - len(row))])
+    except csv.Error as error:
+        raise TableError(f"line {layout.skip + len(rows) + 1} cannot be cut into values: {error}") from None
+    columns = {str(k): pl.Series([row[k] for row in rows], dtype=pl.String) for k in range(width)}
+    return _with_names(pl.DataFrame(columns), layout)
+
+
+def _with_names(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Name the columns; of several without a name all but the first get numbers, and are dropped when empty."""
+    names = list(layout.names)
+    first = True
+    for place, name in enumerate(names):
+        if name == "":
+            names[place] = "" if first else f"unnamed {place + 1}"
+            first = False
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    stripped = pl.all().str.strip_chars()
+    return frame.select(pl.when(stripped != "").then(stripped).name.keep())
+
+
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """Drop the empty rows that blank lines at the end of a file make; others are missing values."""
+    if frame.height == 0:
+        return frame
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
+
+
+def _without_empty_columns(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Drop columns at the right that have neither a name nor a value."""
+    empty = []
+    for name in reversed(frame.columns):
+        if (name and not name.startswith("unnamed ")) or frame[name].null_count() < frame.height or frame.height == 0:
+            break
+        empty.append(name)
+    if not empty:
+        return frame, []
+    return frame.drop(empty), [f"{counted(len(empty), 'empty column')} at the right dropped"]

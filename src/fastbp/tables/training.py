@@ -1,0 +1,313 @@
+"""Training on a table: splitting its rows, encoding, fitting, scoring on the rows held out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from fastbp import History, Network, __version__
+from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.encoder import Encoder
+from fastbp.tables.errors import TableError
+from fastbp.tables.model import Facts, TableModel
+from fastbp.tables.preparation import FEWEST_ROWS, Prepared
+from fastbp.tables.scores import Scored, score_classes, score_numbers
+from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+
+Rows = NDArray[np.int64]
+Floats32 = NDArray[np.float32]
+
+FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
+VALIDATION_FRACTION = 0.1  # of the rows that are not held out
+_TRIAL_EPOCHS, _TRIAL_ROWS = 20, 20_000
+_REHEARSED = 64  # rows
+_MOST_CELLS = 1 << 33  # of the encoded table
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train; None leaves a choice to `Network.fit` or to the data, `patience` 0 is no early stopping."""
+
+    hidden: tuple[int, ...]
+    activation: str
+    solver: str
+    epochs: int
+    batch_size: int | None
+    learning_rate: float | None
+    l2: float
+    seed: int
+    patience: int
+    threads: int | None
+    test_fraction: float
+    checkpoint: Path | None = None
+    resume: bool = False
+    max_levels: int = 50
+    loss: str | None = None
+    class_weight: Literal["balanced"] | None = None
+    log_target: bool | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers: what the gradient sees, what stops the training, what is held out for the score."""
+
+    training: Rows
+    validation: Rows
+    test: Rows
+
+    def sizes(self) -> dict[str, int]:
+        """Return the number of rows of each part."""
+        return {
+            "training": len(self.training),
+            "validation": len(self.validation),
+            "held_out": len(self.test),
+        }
+
+
+def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Split row numbers at random into the kept ones and a `fraction`, the same in every stratum.
+
+    Parameters
+    ----------
+    strata : array of int, (n_rows,)
+        The class of each row; equal numbers when there are no classes.
+    fraction : float
+        Of the second part; at least one row, unless it is 0.
+    rng : numpy.random.Generator
+        Decides.
+
+    Returns
+    -------
+    kept, taken : arrays of int
+        Row numbers, ascending.
+    """
+    n_rows = len(strata)
+    n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
+    order = rng.permutation(n_rows)
+    order = order[np.argsort(strata[order], kind="stable")]
+    _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
+    # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
+    place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
+    order = order[np.argsort(place, kind="stable")]
+    return np.sort(order[n_taken:]), np.sort(order[:n_taken])
+
+
+class TableTraining:
+    """A table made ready for learning: split, encoded, with the network that fits it.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The columns and rows to learn from.
+    options : Options
+        How to train.
+
+    Raises
+    ------
+    TableError
+        When there is too little to learn from.
+    ValueError
+        When the network refuses an option.
+    """
+
+    def __init__(self, prepared: Prepared, options: Options) -> None:
+        if prepared.n_rows < FEWEST_ROWS:
+            raise TableError(f"{prepared.n_rows} row with a target is too few to learn from")
+        self.prepared, self.options = prepared, options
+        self.notes: list[str] = []
+        self.frame = prepared.frame
+        self.weights = prepared.weights
+        self._codes = _class_codes(prepared)
+        self.split = self._split()
+        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
+        if self.encoder.n_inputs * prepared.n_rows > _MOST_CELLS:
+            raise TableError(f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory")
+        self.target = self._target()
+        self.net = self._network(self.target)
+
+    def _split(self) -> Split:
+        o, n_rows = self.options, self.prepared.n_rows
+        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
+        few = n_rows < FEWEST_TO_SPLIT
+        if few:
+            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
+        rng = np.random.default_rng(o.seed)
+        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
+        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if o.patience and not few else 0.0, rng)
+        return Split(kept[part], kept[validation], test)
+
+    def _target(self) -> Target:
+        loss, columns = self.options.loss, list(self.prepared.targets)
+        if self.prepared.task == "classification":
+            if loss not in (None, *CLASS_LOSSES):
+                raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
+            if self.options.log_target:
+                raise TableError("--log-target is for numbers; the target has classes")
+            return ClassTarget.fit(columns[0], self.split.training)
+        if loss not in (None, *NUMBER_LOSSES):
+            raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
+        if self.options.class_weight:
+            raise TableError("--class-weight is for classes; the target has numbers")
+        chosen = loss or "squared_error"
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
+        self.numbers = numbers_of(columns)
+        if self.options.log_target is False or loss == "poisson":
+            return plain
+        if self.options.log_target:
+            if self.numbers.min() <= 0:
+                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
+            return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
+        if loss is None and len(self.split.validation) and is_skewed(self.numbers):
+            return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
+        return plain
+
+    def _better_by_validation(self, plain: NumberTarget, log: NumberTarget) -> NumberTarget:
+        """Choose between a target and its logarithm by two short trainings."""
+        errors = [self._trial(target) for target in (plain, log)]
+        better = "the logarithm of the target is learnt" if errors[1] < errors[0] else "the target is learnt as it is"
+        self.notes.append(
+            f"{better}: RMSE {errors[1]:.4g} on the validation rows with the logarithm, {errors[0]:.4g} without "
+            "(--log-target, --no-log-target)"
+        )
+        return log if errors[1] < errors[0] else plain
+
+    def _trial(self, target: NumberTarget) -> float:
+        net, rows = self._network(target), self.split.training[:_TRIAL_ROWS]
+        net.fit(
+            self.inputs(rows),
+            target.encode(self.numbers[rows]),
+            epochs=_TRIAL_EPOCHS,
+            seed=self.options.seed,
+            n_threads=self.options.threads,
+        )
+        rows = self.split.validation
+        return float(np.sqrt(np.mean((target.numbers(net.forward(self.inputs(rows))) - self.numbers[rows]) ** 2)))
+
+    def _network(self, target: Target) -> Network:
+        return Network(
+            (self.encoder.n_inputs, *self.options.hidden, target.n_outputs),
+            activation=self.options.activation,
+            output=target.output,
+            loss=target.loss,
+            dtype="float32",
+            seed=self.options.seed,
+        )
+
+    def inputs(self, rows: Rows) -> Floats32:
+        """Return the network's inputs of some rows."""
+        return self.encoder.encode(self.frame[rows], warn=False)
+
+    def _truth(self, rows: Rows) -> Floats32:
+        if isinstance(self.target, ClassTarget):
+            assert self._codes is not None
+            return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
+        return self.target.encode(self.numbers[rows])
+
+    @cached_property
+    def codes(self) -> Rows:
+        """The number of each row's class."""
+        assert isinstance(self.target, ClassTarget)
+        return self.target.codes_of(self.prepared.targets[0])
+
+    def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Return what some rows weigh in training; None where all weigh the same."""
+        weights = None if self.weights is None else self.weights[rows]
+        if self.options.class_weight and isinstance(self.target, ClassTarget):
+            counts = np.bincount(self.codes[self.split.training], minlength=self.target.n_outputs)
+            balanced = len(self.split.training) / (self.target.n_outputs * np.maximum(counts, 1))
+            weights = balanced[self.codes[rows]] * (1.0 if weights is None else weights)
+        return weights
+
+    def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
+        return self.inputs(rows), self._truth(rows)
+
+    def learn(self, callback: Callable[[Network, History], Any]) -> History:
+        """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
+        o, training, validation = self.options, self.split.training, self.split.validation
+        given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
+        given["sample_weight"] = self.weights_of(training)
+        if len(validation):
+            weights = self.weights_of(validation)
+            held_out = self._samples(validation)
+            given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
+        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {name: value for name, value in given.items() if value is not None}
+        X, T = self._samples(training)
+        self._rehearse(X, T, options)
+        return self.net.fit(
+            X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
+        )
+
+    def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:
+        """Train another network for an epoch of a few rows, so that the time of the training has no compiling in it."""
+        few = slice(0, _REHEARSED)
+        weights = options.get("sample_weight")
+        if weights is not None and not weights[few].any():
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            history = self._network(self.target).fit(
+                X[few], T[few], epochs=1, **options | ({} if weights is None else {"sample_weight": weights[few]})
+            )
+        if history.stopped_by == "interrupt":
+            raise KeyboardInterrupt
+
+    def score(self) -> Scored | None:
+        """Score the network on the held-out rows; None without such rows."""
+        rows = self.split.test
+        if len(rows) == 0:
+            return None
+        weights, outputs = self.score_weights(rows), self.net.forward(self.inputs(rows))
+        if isinstance(self.target, ClassTarget):
+            found = score_classes(self.target, outputs, self.codes[rows], weights)
+        else:
+            found = score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
+        return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
+
+    def score_weights(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Return what some rows weigh in a score; None where all weigh the same."""
+        return None if self.weights is None or self.weights[rows].sum() == 0 else self.weights[rows]
+
+    def _best_epoch(self, history: History) -> int | None:
+        """Return the epoch, from 1, whose weights the network has; None when it has the last ones."""
+        if len(self.split.validation) == 0 or history.best_epoch is None:
+            return None
+        return history.best_epoch + 1
+
+    def model(self, data: str, history: History, scored: Scored | None) -> TableModel:
+        """Return the network with everything that prediction needs, and facts about its training."""
+        facts = Facts(
+            data=data,
+            rows=self.split.sizes(),
+            solver=self.options.solver,
+            epochs=history.n_epochs,
+            best_epoch=self._best_epoch(history),
+            stopped_by=history.stopped_by,
+            seconds=round(history.time, 3),
+            score=None if scored is None else scored.score,
+            date=datetime.now().astimezone().isoformat(timespec="seconds"),
+            fastbp=__version__,
+            importance={} if scored is None else importance(self),
+            left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
+        )
+        return TableModel(self.net, self.encoder, self.target, facts)
+
+
+def _class_codes(prepared: Prepared) -> Rows | None:
+    """Return a number for each row's class, so that splits keep their shares; None for numbers."""
+    if prepared.task == "regression":
+        return None
+    column = prepared.targets[0]
+    values = column.values if column.text is None else column.text
+    ranks: Rows = values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+    return ranks

@@ -1,0 +1,172 @@
+"""TableEncoder: the command line's preparation of tables as a transformer of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isnan
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from fastbp.tables.encoder import Encoder
+from fastbp.tables.errors import TableError
+from fastbp.tables.kinds import Choices
+from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Make a network's inputs of a table, as ``fastbp train`` does.
+
+    Numbers are standardised, text is one-hot encoded, dates become numbers; missing values are filled in (with an
+    input of their own where there are more than a few), ids are left out. What is learnt by `fit` is applied
+    unchanged by `transform`. A transformer of scikit-learn, so that it stands in a pipeline before any estimator;
+    a pipeline fits it on the training rows alone.
+
+    Parameters
+    ----------
+    max_levels : int
+        Categories of a column at most; the rarer ones together are one more.
+    categorical : sequence of str
+        Columns of numbers that are codes.
+    numeric : sequence of str
+        Columns that hold numbers, whatever else stands in them.
+    keep : sequence of str
+        Columns that are used although they look like ids.
+    dates : "day", "month" or None
+        What comes first in 1/5/20, where no row tells.
+    censored : "refuse", "limit", "half" or "missing"
+        What to take of values such as ``<5``.
+
+    Attributes
+    ----------
+    notes_ : list of str
+        What was decided about the columns.
+    left_out_ : dict of str
+        Why columns are left out, by their names.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> import fastbp, polars as pl
+    >>> table = pl.DataFrame({"height": [1.5, None, 1.7, 1.9], "sex": ["f", "m", "m", "f"]})
+    >>> encoder = fastbp.TableEncoder()
+    >>> encoder.fit_transform(table).shape
+    (4, 3)
+    >>> encoder.get_feature_names_out().tolist()
+    ['height', 'sex=f', 'sex=m']
+    """
+
+    def __init__(
+        self,
+        *,
+        max_levels: int = 50,
+        categorical: Iterable[str] = (),
+        numeric: Iterable[str] = (),
+        keep: Iterable[str] = (),
+        dates: str | None = None,
+        censored: str = "refuse",
+    ) -> None:
+        self.max_levels = max_levels
+        self.categorical = categorical
+        self.numeric = numeric
+        self.keep = keep
+        self.dates = dates
+        self.censored = censored
+
+    def _choices(self) -> Choices:
+        if self.dates not in (None, "day", "month"):
+            raise ValueError(f"dates must be 'day', 'month' or None; got {self.dates!r}")
+        if self.censored not in ("refuse", "limit", "half", "missing"):
+            raise ValueError(f"censored must be 'refuse', 'limit', 'half' or 'missing'; got {self.censored!r}")
+        if not isinstance(self.max_levels, int) or isinstance(self.max_levels, bool) or self.max_levels < 1:
+            raise ValueError(f"max_levels must be an integer of at least 1; got {self.max_levels!r}")
+        names = {name: tuple(getattr(self, name)) for name in ("categorical", "numeric", "keep")}
+        return Choices(max_levels=self.max_levels, dates=self.dates, censored=self.censored, **names)  # type: ignore[arg-type]
+
+    def fit(self, X: Any, y: Any = None) -> TableEncoder:
+        """Learn what each column is.
+
+        Parameters
+        ----------
+        X : polars or pandas data frame, dict of columns, or array (n_rows, n_columns)
+        y : ignored
+
+        Raises
+        ------
+        TableError
+            A ValueError that names the column and the row.
+        """
+        frame, choices = frame_of(X), self._choices()
+        require_known((*choices.categorical, *choices.numeric, *choices.keep), frame.columns)
+        plans = plan_inputs(frame, choices)
+        self.encoder_ = Encoder.fit([plan.column for plan in plans if plan.used], max_levels=choices.max_levels)
+        self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
+        self.notes_ = notes_of(plans, choices)
+        if gaps := gaps_of(plan.column for plan in plans if plan.used):
+            self.notes_.append(f"missing values filled in: {gaps}")
+        self.feature_names_in_ = np.array(frame.columns, dtype=object)
+        self.n_features_in_ = frame.width
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
+        """Learn what each column is, and return the inputs of a network; `notes_` say what was filled in."""
+        return self.fit(X, y).encoder_.encode(frame_of(X), warn=False)
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Return the inputs of a network, (n_rows, n_inputs), float32.
+
+        Warns
+        -----
+        TableWarning
+            Of values that are missing, far outside of the training range, or not known.
+        """
+        check_is_fitted(self)
+        return self.encoder_.encode(frame_of(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the inputs."""
+        check_is_fitted(self)
+        return np.array(self.encoder_.inputs, dtype=object)
+
+
+def frame_of(X: Any) -> pl.DataFrame:
+    """Return a table of any kind as a polars frame."""
+    if isinstance(X, pl.DataFrame):
+        frame = X
+    elif hasattr(X, "iloc") and hasattr(X, "columns"):  # pandas, without asking for pyarrow
+        names = [str(name) for name in X.columns]
+        frame = pl.DataFrame([_from_pandas(name, X.iloc[:, place]) for place, name in enumerate(names)])
+    elif isinstance(X, dict):
+        frame = pl.DataFrame(X)
+    else:
+        cells = np.asarray(X)
+        if cells.ndim != 2:
+            raise TableError(f"X must be a table of rows and columns; got an array of shape {cells.shape}")
+        frame = pl.DataFrame([_from_cells(f"column_{k + 1}", cells[:, k]) for k in range(cells.shape[1])])
+    if frame.height == 0 or frame.width == 0:
+        raise TableError(f"X must have rows and columns; got {frame.height} rows and {frame.width} columns")
+    return frame
+
+
+def _from_pandas(name: str, series: Any) -> pl.Series:
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufM":
+        return pl.Series(name, series.to_numpy())
+    return _from_cells(name, series.astype(object).where(series.notna(), None).to_numpy())
+
+
+def _from_cells(name: str, cells: NDArray[Any]) -> pl.Series:
+    """Make a column of anything: of one type where all values have it, else of text."""
+    if cells.dtype.kind in "biufM":
+        return pl.Series(name, cells)
+    values = [
+        None if value is None or (isinstance(value, float) and isnan(value)) else value for value in cells.tolist()
+    ]
+    kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        values = [None if value is None else str(value) for value in values]
+    return pl.Series(name, values, strict=False)
