@@ -354,7 +354,9 @@ def test_what_was_trained_is_kept_whatever_fails_after(monkeypatch, folder):
     monkeypatch.setattr("fastbp.plots.learning.save", broken)
     result = run("train", "plants.csv", *SHORT[:-3], "--threads", "1")
     assert (result.exit_code, "accuracy" in result.stdout) == (0, True)
-    assert result.stderr == "fastbp: warning: no picture: plants.png: No space left on device\n"
+    assert (
+        result.stderr == "fastbp: warning: no picture: plants.png: --plot cannot be written: No space left on device\n"
+    )
     assert sorted(path.name for path in folder.iterdir()) == ["plants.csv", "plants.fastbp"]
     Path("plants.fastbp").unlink()
     monkeypatch.setattr("fastbp.tables.training.TableTraining.score", broken)
@@ -395,7 +397,9 @@ def test_predictions_are_written_whole_or_not_at_all(model, monkeypatch, folder,
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        assert f"{out}: No space left on device" in refused("predict", model, "plants.csv", "--out", out)
+        assert f"{out}: --out cannot be written: No space left on device" in refused(
+            "predict", model, "plants.csv", "--out", out
+        )
     assert out.read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == sorted(["plants.csv", out.name])
     link = Path(f"link{suffix}")

@@ -9,9 +9,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastbp.cli.outputs import replacing
 from fastbp.cli.report import MOST_CLASSES_SHOWN, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
+from fastbp.outputs import replacing
 from fastbp.plots import draw_importance, draw_learning_curve, draw_predictions, save
 from fastbp.tables.columns import describe
 from fastbp.tables.targets import ClassTarget, label_text
@@ -60,7 +60,7 @@ def write_report(
     ]
     head = f'<meta charset="utf-8"><title>{_text(title)}</title><style>{_STYLE}</style>'
     page = f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(parts) + "\n</body></html>\n"
-    with replacing(path) as file:
+    with replacing(path, "--report") as file:
         file.write(page.encode("utf-8", errors="backslashreplace"))
 
 

@@ -2,72 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
+from fastbp.outputs import check_writable, replacing
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
 
-UNFINISHED = ".unfinished"
-
 
 def try_output(path: Path, argument: str) -> None:
-    """Find out, by making and removing a file as writing does, whether `path` can be written.
+    """Find out, by trying, whether `path` can be written.
 
     Raises
     ------
     click.UsageError
         That names the option and the file.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
-            return  # a device or a pipe is written in place
-        handle, name = tempfile.mkstemp(prefix=".fastbp-", suffix=UNFINISHED, dir=target.parent)
-        os.close(handle)
-        os.unlink(name)
-        if not target.exists():
-            target.touch()
-            target.unlink()
+        check_writable(path, argument)
     except OSError as error:
-        raise click.UsageError(f"{argument} {str(path)!r} cannot be written: {error.strerror or error}") from None
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a binary file to write to, which becomes `path` when it is whole; an old file stays until then."""
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    handle, name = tempfile.mkstemp(prefix=".fastbp-", suffix=UNFINISHED, dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        reason = (error.strerror or str(error)).removeprefix(f"{argument} cannot be written: ")
+        raise click.UsageError(f"{argument} {str(path)!r} cannot be written: {reason}") from None
 
 
 def check_outputs(sources: Sequence[str], outputs: dict[str, Path | None]) -> None:
@@ -146,7 +105,7 @@ def own_picture(path: Path, named: bool) -> Path | None:
 
 def write_table(frame: Any, path: Path) -> None:
     """Write a polars frame as Parquet or CSV, as the suffix of `path` says, whole or not at all."""
-    with replacing(path) as file:
+    with replacing(path, "--out") as file:
         if path.suffix == ".parquet":
             frame.write_parquet(file)
         else:

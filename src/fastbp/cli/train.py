@@ -151,14 +151,14 @@ def _report(
 
 def _draw(history: History, training: TableTraining, picture: Path | None, data: str) -> Path | None:
     """Draw the learning curve; a picture that cannot be written costs nothing but a warning."""
-    from fastbp.cli.outputs import replacing
+    from fastbp.outputs import replacing
     from fastbp.plots import learning_curve
     from fastbp.tables.errors import TableWarning
 
     if picture is None:
         return None
     try:
-        with replacing(picture) as file:
+        with replacing(picture, "--plot") as file:
             learning_curve(
                 history, file, f"{Path(data).name}: learning curve", training.target.loss, picture.suffix[1:]
             )
