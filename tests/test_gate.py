@@ -34,7 +34,12 @@ OTHER_WAYS = {
     "batch.work_on_chunk": "engine.py self_check.py",  # whether it was compiled in this process; nothing is called
     "shuffles.draw_orders": "estimators/orders.py",  # arrays and random numbers of the training's own
     "activation.apply_h": "activations.py",  # `checks.numeric`, and an output of the same size
-    "activation.apply_dh": "activations.py",
+    "activation.apply_dh": "activations.py explaining/numbers.py",  # there arrays that kernels have just filled
+    "loss.is_canonical": "explaining/numbers.py",  # numbers by value, here and in the next ones
+    "loss.unit_error": "explaining/numbers.py explaining/traps.py",
+    "loss.unit_error_slope": "explaining/numbers.py",
+    "loss.unit_canonical_error": "explaining/numbers.py",
+    "sample.log_sum_exp": "explaining/numbers.py",  # the outputs' activations of one sample
     "activation.h_of": "activations.py",  # compiled for addresses in the table of layers
     "activation.dh_of": "activations.py",
     "activation.h_of_scalar": "activations.py",

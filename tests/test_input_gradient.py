@@ -28,7 +28,7 @@ def differences(net, X, step=1e-3):
 
 def by_loops(net, X, v, version):
     """Return sum_k v_k dy_k/dx_i by the loops over samples, layers and units."""
-    packed, result = net.engine.for_inputs, np.empty_like(X)
+    packed, result = net.engine.for_inputs._packed, np.empty_like(X)
     for n in range(len(X)):
         a, z, delta = np.zeros((3, sum(net.sizes)), net.dtype)
         version(sample.forward)(packed, X[n], a, z)

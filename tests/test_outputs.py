@@ -192,6 +192,7 @@ FORBIDDEN = """
 import os, shutil, tempfile
 import numpy as np
 import fastbp
+import fastbp.io  # as long as the package can be read
 from fastbp.outputs import check_writable
 
 top = tempfile.mkdtemp()

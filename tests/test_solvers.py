@@ -112,12 +112,14 @@ def test_l1_and_l2_with_skips_and_without_biases(reduction):
 
 @pytest.mark.parametrize("batch_size", [None, 1])
 def test_l1_leaves_zeros_and_biases_alone(batch_size):
-    """Samples without weight: only the penalty moves anything."""
+    """Samples without weight, but for one of next to nothing: only the penalty moves anything."""
     net, X, T, _ = draw(CASE)
-    net.weights[0][2] = 0.0
+    net.weights[0][2], X[0] = 0.0, 0.0
+    weight = np.zeros(len(X))
+    weight[0] = 1e-290
     before = net.params.copy()
     options = {"solver": "sgd", "learning_rate": 1e-5, "epochs": 1, "batch_size": batch_size, "shuffle": False}
-    net.fit(X, T, sample_weight=np.zeros(len(X)), l1=0.5, **options)
+    net.fit(X, T, sample_weight=weight, l1=0.5, **options)
     expected = before - 0.5e-5 * (1 if batch_size is None else len(X)) * np.sign(before)
     for view in bias_views(net):
         expected[place(net, view)] = before[place(net, view)]
