@@ -79,20 +79,34 @@ def gradient(net, X, T, sample_weight=None):
     return float(E), flatten(net, d_weights, [deltas[layer].sum(axis=0) for layer in range(1, last + 1)])
 
 
-def away_from_kinks(net, X, rng, distance=1e-4):
-    """Return X with other rows for those where relu's a is so close to 0 that rounding decides on its slope."""
+class NoSamplesError(AssertionError):
+    """A network has a unit near its kink for each sample: another one is to be drawn."""
+
+
+def near_kinks(parts, X, distance=1e-4):
+    """Return whether a unit of each sample is so close to the kink of relu that rounding decides on its slope.
+
+    Close for a sum of these very terms: the root of the sum of their squares is what it would be by chance. So one
+    small weight makes no unit close, nor does a relu before it that gives 0.
+    """
+    a, z = forward(parts, X)
+    close = np.zeros(len(X), bool)
+    for layer, (bias, function) in enumerate(zip(parts.biases, parts.functions, strict=True), start=1):
+        if function == "relu":
+            fed = [z[sender] ** 2 @ (w**2).T for (sender, receiver), w in parts.weights.items() if receiver == layer]
+            close |= (np.abs(a[layer - 1]) < distance * np.sqrt(sum(fed) + np.square(bias))).any(axis=1)
+    return close
+
+
+def away_from_kinks(net, X, rng):
+    """Return X with other rows for those that are near a kink; `NoSamplesError` if 200 draws find none for a row."""
     parts, X = parts_of(net), np.array(X, dtype=net.dtype)
-    kinked = [layer for layer, function in enumerate(parts.functions) if function == "relu"]
     for _attempt in range(200):
-        a, _ = forward(parts, X.astype(np.float64))
-        close = np.zeros(len(X), bool)
-        for layer in kinked:
-            size = np.abs(a[layer])
-            close |= (size < distance * size.mean(axis=1, keepdims=True)).any(axis=1)
+        close = near_kinks(parts, X.astype(np.float64))
         if not close.any():
             return X
         X[close] = rng.standard_normal((int(close.sum()), X.shape[1]))
-    raise AssertionError("no samples keep away from the kinks")
+    raise NoSamplesError("no samples keep away from the kinks")
 
 
 def compare(net, X, T, sample_weight=None):

@@ -31,7 +31,7 @@ THROUGH_THE_GATE = {
 OTHER_WAYS = {
     "few.forward_call": "single_sample.py",  # `FewSamples` looks at type, dtype and size, the kernel at the widths
     "few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
-    "batch.work_on_chunk": "engine.py self_check.py",  # whether it was compiled in this process; nothing is called
+    "batch.work_on_chunk": "first_use.py",  # whether its machine code has been checked; nothing is called
     "shuffles.draw_orders": "estimators/orders.py",  # arrays and random numbers of the training's own
     "activation.apply_h": "activations.py",  # `checks.numeric`, and an output of the same size
     "activation.apply_dh": "activations.py explaining/numbers.py",  # there arrays that kernels have just filled

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import COMPILED
 from faults import package_with
-from subprocesses import run_python
+from subprocesses import run_python, start_python
 
 from fastbp import crossings, self_check
 from fastbp.kernels import across, batch, gradients, links, passes, single, tile
@@ -144,23 +144,39 @@ def test_other_dtypes_are_refused(dtypes):
         self_check(dtypes)
 
 
-# A training with kernels that are wrong on machines of this shape: twice, then the check on demand
+# A process that is ended when it has compiled, and is about to check
+KILLED = """
+import os, sys
+import numpy as np, fastbp
+
+sys.modules["fastbp.self_check"].check_gradients = lambda dtype, solver: os._exit(9)
+fastbp.Network((3, 4, 1), seed=0).fit(np.ones((40, 3)), np.ones(40))
+"""
+
+# Trainings with kernels that are wrong on machines of this shape, with code that another process has kept; then the
+# check on demand
 TRAIN = """
 import sys
 from pathlib import Path
 import numpy as np, fastbp
+from fastbp.estimators import MLPRegressor
+from fastbp.kernels.batch import work_on_chunk
 from fastbp.self_check import Check, WrongResultsError, check_gradients
 
 net = fastbp.Network((3, 4, 1), seed=0)
 before = net.params.copy()
-for call in (lambda: net.fit(np.ones((40, 3)), np.ones(40)), lambda: net.gradient(np.ones((40, 3)), np.ones(40)),
-             lambda: fastbp.self_check(["float64"])):
+X, t = np.random.default_rng(0).normal(size=(40, 3)), np.ones(40)
+small = dict(hidden_layer_sizes=4, max_iter=1)
+for call in (lambda: net.fit(X, t), lambda: MLPRegressor(**small).fit(X, t),
+             lambda: MLPRegressor(**small).partial_fit(X, t), lambda: MLPRegressor(solver="lbfgs", **small).fit(X, t),
+             lambda: net.gradient(X, t), lambda: net.engine.memory(40), lambda: fastbp.self_check(["float64"])):
     try:
         call()
     except WrongResultsError as wrong:
         found = wrong.report.checks
         print(sum(not c.passed for c in found), sum("packed" in c.what for c in found if not c.passed), len(found))
 assert np.array_equal(net.params, before)
+assert work_on_chunk.stats.cache_hits and not work_on_chunk.stats.cache_misses
 kept = [path.name for path in Path(sys.argv[1]).rglob("*.nbc")]
 assert kept and not [name for name in kept if "work_on_chunk" in name], kept
 """
@@ -168,10 +184,14 @@ assert kept and not [name for name in kept if "work_on_chunk" in name], kept
 
 @pytest.mark.compiled_only
 def test_new_code_that_is_wrong_is_not_used(tmp_path):
+    pytest.importorskip("sklearn")
     package, kept = package_with("packed", tmp_path / "package"), tmp_path / "cache"
     settings = {"NUMBA_CACHE_DIR": str(kept), "FASTBP_REGISTERS": "16x2"}
+    assert start_python(KILLED, package=package, **settings).returncode == 9
+    assert [path for path in kept.rglob("*.nbc") if "work_on_chunk" in path.name]
+    assert not list(kept.rglob("*.passed"))
     lines = run_python(TRAIN, str(kept), package=package, **settings).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 7
     for n_wrong, n_packed, n_checks in (map(int, line.split()) for line in lines):
         assert 1 <= n_packed <= n_wrong < n_checks  # others have packed columns as well
 

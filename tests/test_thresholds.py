@@ -3,13 +3,14 @@
 Run under each shape of registers, `registers.py`: what is wrong on one of them is right on the others.
 """
 
+import contextlib
 import os
 
 import by_hand
 import numpy as np
 import pytest
 from cases import COMPILED
-from thresholds import CROSSED, THEMES, draw_network
+from thresholds import CROSSED, THEMES, Drawn, draw_network
 
 import fastbp
 from fastbp import engine, topology
@@ -28,11 +29,11 @@ def numbers_of(theme):
     return range(place, N_NETWORKS, len(THEMES))
 
 
-def check(seed, theme, number, most_products, **bounds):
-    """Draw a network of one dtype or the other, and compare its gradient."""
-    rng = np.random.default_rng([seed, number])
-    dtype = ("float64", "float32")[number // len(THEMES) % 2]
-    drawn = draw_network(rng, dtype, theme, most_products, **bounds)
+MOST_DRAWS = 20  # of networks for a number, until one has samples that keep away from its kinks
+
+
+def network_of(rng, drawn, dtype):
+    """Return a network of these sizes; all else is drawn."""
     functions = rng.choice(["relu", "relu", "tanh", "softplus"], len(drawn.sizes) - 2).tolist()
     is_softmax = drawn.sizes[-1] > 1 and rng.random() < 0.3
     net = fastbp.Network(
@@ -47,15 +48,30 @@ def check(seed, theme, number, most_products, **bounds):
     )
     for bias in net.biases:
         bias[:] = rng.uniform(-0.5, 0.5, bias.shape)
-    X = by_hand.away_from_kinks(net, rng.standard_normal((drawn.n_samples, drawn.sizes[0])), rng)
-    T = rng.uniform(size=(drawn.n_samples, drawn.sizes[-1])).astype(dtype)
-    weight = rng.uniform(0.2, 3.0, drawn.n_samples).astype(dtype) if rng.random() < 0.3 else None
+    return net
+
+
+def network_with_samples(rng, drawn, dtype):
+    """Return a network, and inputs that keep away from its kinks: with one input and no bias some have none."""
+    for _attempt in range(MOST_DRAWS):
+        net = network_of(rng, drawn, dtype)
+        with contextlib.suppress(by_hand.NoSamplesError):
+            return net, by_hand.away_from_kinks(net, rng.standard_normal((drawn.n_samples, drawn.sizes[0])), rng)
+    raise by_hand.NoSamplesError(f"none of {MOST_DRAWS} networks has samples that keep away from its kinks")
+
+
+def check(seed, theme, number, most_products, **bounds):
+    """Draw a network of one dtype or the other, and compare its gradient; what fails says what was drawn."""
+    rng = np.random.default_rng([seed, number])
+    dtype, drawn, net = ("float64", "float32")[number // len(THEMES) % 2], None, None
     try:
+        drawn = draw_network(rng, dtype, theme, most_products, **bounds)
+        net, X = network_with_samples(rng, drawn, dtype)
+        T = rng.uniform(size=(drawn.n_samples, drawn.sizes[-1])).astype(dtype)
+        weight = rng.uniform(0.2, 3.0, drawn.n_samples).astype(dtype) if rng.random() < 0.3 else None
         by_hand.compare(net, X, T, weight)
-    except AssertionError as error:
-        raise AssertionError(
-            f"{theme}, seed {seed}, number {number}: {drawn}, {functions}, {dtype}: {error}"
-        ) from error
+    except Exception as error:
+        raise AssertionError(f"{theme}, seed {seed}, number {number}: {drawn}, {net!r}, {dtype}: {error}") from error
 
 
 @pytest.mark.shapes
@@ -72,6 +88,55 @@ def test_random_networks(theme):
 def test_random_networks_of_small_thresholds(theme, small_thresholds):
     for number in list(numbers_of(theme))[: 20 if NIGHTLY else 2]:
         check(SEED, theme, number, 60_000, most_units=60, most_samples=90)
+
+
+def test_one_small_weight_makes_no_sample_close_to_a_kink():
+    """Without bias and with one input no sum has terms that cancel, however small its weight is."""
+    net = fastbp.Network((1, 30, 1), activation="relu", bias=False, seed=0)
+    net.weights[0][3] = 1e-9
+    X = np.random.default_rng(0).standard_normal((40, 1))
+    assert np.array_equal(by_hand.away_from_kinks(net, X, np.random.default_rng(0)), X)
+
+
+@pytest.mark.parametrize("sizes", [(2, 1, 1), (2, 40, 1)])  # of one unit as of many
+def test_samples_close_to_a_kink_are_drawn_again(sizes):
+    net = fastbp.Network(sizes, activation="relu", bias=False, seed=0)
+    net.weights[0][0] = 1.0
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 2))
+    X[2] = 1.0, -1.0 + 1e-6
+    kept = by_hand.away_from_kinks(net, X, rng)
+    assert [k for k in range(5) if not np.array_equal(kept[k], X[k])] == [2]
+    assert not by_hand.near_kinks(by_hand.parts_of(net), kept).any()
+
+
+def all_close():
+    """Return a network of which each sample is close to a kink: two terms cancel, whatever the input is."""
+    net = fastbp.Network((1, 4, 1, 1), activation="relu", bias=False, seed=0)
+    net.weights[0][:, 0] = 1.0, 1.0, -1.0, -1.0
+    net.weights[1][0] = 1.0, -1.0 + 1e-6, 1.0, -1.0 + 1e-6
+    return net
+
+
+def test_a_network_without_samples_is_drawn_again(monkeypatch):
+    good, made = fastbp.Network((1, 4, 1, 1), activation="relu", bias=False, seed=0), []
+
+    def network(rng, drawn, dtype):
+        made.append(all_close() if len(made) < 2 else good)
+        return made[-1]
+
+    monkeypatch.setitem(globals(), "network_of", network)
+    net, X = network_with_samples(np.random.default_rng(0), Drawn((1, 4, 1, 1), 6), "float64")
+    assert net is good
+    assert len(made) == 3
+    assert X.shape == (6, 1)
+
+
+def test_what_cannot_be_drawn_says_its_number(monkeypatch):
+    monkeypatch.setitem(globals(), "network_of", lambda rng, drawn, dtype: all_close())
+    monkeypatch.setitem(globals(), "draw_network", lambda *args: Drawn((1, 4, 1, 1), 6))
+    with pytest.raises(AssertionError, match="biases, seed 5, number 9: .*keep away from"):
+        check(5, "biases", 9, 60_000)
 
 
 def test_the_same_networks_in_each_run():

@@ -118,13 +118,21 @@ def problem_of(crossing: Crossing, dtype: np.dtype, *, sparse: bool = False) -> 
         bias[:] = draw.uniform(-0.5, 0.5, bias.shape)
         if sparse:
             w.ravel()[::3] = 0.0  # ravel is a view: a matrix is contiguous
-    X = draw.standard_normal((crossing.n_samples, crossing.sizes[0]), np.float32).astype(dtype)
     T = draw.standard_normal((crossing.n_samples, crossing.sizes[-1]), np.float32).astype(dtype)
+    far = np.zeros(crossing.n_samples, bool)
+    while not far.any():
+        X = draw.standard_normal((crossing.n_samples, crossing.sizes[0]), np.float32).astype(dtype)
+        far = _far_from_kinks(net, X)
+    return Problem(net, X, T, far.astype(dtype))
+
+
+def _far_from_kinks(net: Network, X: Array) -> Array:
+    """Whether no unit of a sample is so close to the kink of relu that rounding decides on its slope."""
     far = np.ones(len(X), bool)
     for a in values_of(net, X)[0][:-1]:
         size = np.abs(a)
         far &= (size > NEAR_KINK * size.mean()).all(axis=1)
-    return Problem(net, X, T, far.astype(dtype))
+    return far
 
 
 # ---------------------------------------------------------------------------- by matrices

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
@@ -16,6 +16,7 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp import threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
+from fastbp.first_use import check_new_code
 from fastbp.gate import CheckedSamples, Gate, Port
 from fastbp.kernels.activation import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
 from fastbp.kernels.batch import (
@@ -27,13 +28,12 @@ from fastbp.kernels.batch import (
     Memory,
     parallel_address,
     stride_of,
-    work_on_chunk,
     worker_address,
 )
 from fastbp.kernels.compiling import in_python
 from fastbp.kernels.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.loss import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
-from fastbp.kernels.machine import JIT_DISABLED, lanes_of
+from fastbp.kernels.machine import lanes_of
 from fastbp.kernels.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.packed import (
     DELTAS_ADDRESS,
@@ -49,9 +49,6 @@ from fastbp.kernels.packed import (
 from fastbp.kernels.shares import LOG_SHARE_PRODUCTS, share_addresses
 from fastbp.kernels.tuning import MOST_AT_ONCE
 from fastbp.topology import Topology
-
-if TYPE_CHECKING:
-    from fastbp.solvers import Choice
 
 # What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
 VALUES, DELTAS, SLOPES = 1, 2, 3
@@ -100,32 +97,6 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     fewest = MIN_CHUNK_REGISTERS * int(lanes_of(dtype))
     fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
-
-
-# Dtypes of which the machine code need not be checked any more in this process
-CHECKED: set[np.dtype] = set()
-
-
-def check_new_code(dtype: np.dtype, solver: "Choice | None" = None) -> None:
-    """Compare gradients with NumPy's if this is the process that compiles the engine for a dtype, see `self_check`.
-
-    Once, before the first training, by means of its solver, or the first job.
-    """
-    if dtype in CHECKED:
-        return
-    CHECKED.add(dtype)
-    if JIT_DISABLED:
-        return
-    worker_address(dtype)
-    single = dtype == np.float32
-    if any(("float32" in str(signature)) == single for signature in work_on_chunk.stats.cache_misses):  # type: ignore[attr-defined]
-        from fastbp.self_check import check_gradients
-
-        try:
-            check_gradients(dtype, solver)
-        except BaseException:  # Ctrl-C as well: it is still to be done
-            CHECKED.discard(dtype)
-            raise
 
 
 Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
@@ -247,8 +218,12 @@ class Engine:
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
     def memory(self, n_samples: int, n_threads: int = 1, *, with_gradient: bool = True) -> Memory:
-        """Work space for batches of up to `n_samples` samples, on `n_threads` threads."""
+        """Work space for batches of up to `n_samples` samples, on `n_threads` threads.
+
+        No kernel of batches runs without one: machine code that nobody has had checked before is checked here.
+        """
         topology, dtype = self._topology, self._dtype
+        check_new_code(dtype)
         step, n_chunks = int(lanes_of(dtype)), self.n_chunks(n_samples)
         n_slots = min(n_threads, n_chunks)
         max_tile = self._max_tile()

@@ -6,6 +6,7 @@ NumPy's matrix products in float64: it shares neither code nor compiler with wha
 milliseconds where the loops of the derivation, `kernels/sample.py`, would take seconds.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator
@@ -29,7 +30,8 @@ from fastbp.crossings import (
     problem_of,
     values_of,
 )
-from fastbp.engine import CHECKED
+from fastbp.first_use import checking, forget_all
+from fastbp.history import History
 from fastbp.kernels import batch, machine, tuning
 from fastbp.network import Network
 from fastbp.solvers import Choice
@@ -143,10 +145,10 @@ def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     for each dtype, once the kernels are compiled. Where they run as plain Python, ``NUMBA_DISABLE_JIT=1``, it leaves
     out the large networks.
 
-    `warm_up` ends with it. By itself a part of it runs when a process compiles the kernels of a dtype, before their
-    first use for a training or a gradient: gradients, on one thread, some hundredths of the time that the compiler
-    takes. Machine code that is loaded from disk was checked by the process that made it; if it was wrong, it is
-    not there.
+    `warm_up` ends with it. By itself a part of it runs before the kernels of a dtype are first used for a training, a
+    gradient or predictions of many samples: gradients, on one thread, some hundredths of the time that the compiler
+    takes. It leaves a mark beside the machine code on disk, with which later processes do not check that again; code
+    without its mark, as of a process that was ended before it had checked, is checked by the next one.
 
     Parameters
     ----------
@@ -177,8 +179,10 @@ def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     given = checks.items(dtypes, "dtypes", "a sequence of dtypes")
     checked = [checks.float_dtype(dtype, f"dtypes[{k}]") for k, dtype in enumerate(given)]
     start = time.perf_counter()
-    CHECKED.update(checked)  # the part that runs before the first use is one of this
-    return _passed([check for dtype in checked for check in _all_checks(dtype)], start)
+    with contextlib.ExitStack() as stack:
+        for dtype in checked:
+            stack.enter_context(checking(dtype))  # the part that runs before the first use is one of this
+        return _passed([check for dtype in checked for check in _all_checks(dtype)], start)
 
 
 def _passed(found: list[Check], start: float) -> SelfCheck:
@@ -192,9 +196,7 @@ def _passed(found: list[Check], start: float) -> SelfCheck:
         time.perf_counter() - start,
     )
     if not report.passed:
-        CHECKED.clear()
-        if not machine.JIT_DISABLED:
-            batch.work_on_chunk._cache.flush()  # type: ignore[attr-defined]
+        forget_all()
         raise WrongResultsError(report)
     return report
 
@@ -248,11 +250,18 @@ def _of_gradient(problem: Problem, exact: tuple[float, list[Array]], E: float, g
 def _fit(net: Network, problem: Problem, rate: float, batch_size: int | None) -> Array:
     """How the parameters change in an epoch of gradient descent along the sum over batches."""
     before = net.params.astype(np.float64)
-    net.fit(
+    history = net.fit(
         problem.X, problem.T, sample_weight=problem.weight, solver="sgd", epochs=1, batch_size=batch_size,
         learning_rate=rate, shuffle=False, reduction="sum", seed=0,
     )  # fmt: skip
+    _stop_if_interrupted(history)
     return net.params - before
+
+
+def _stop_if_interrupted(history: History) -> None:
+    """Let Ctrl-C end the check: a training ends with it, and returns what it has."""
+    if history.stopped_by == "interrupt":
+        raise KeyboardInterrupt
 
 
 def _rate(exact: list[Array]) -> float:
@@ -328,5 +337,6 @@ def _gradient_of_training(problem: Problem, solver: Choice) -> tuple[float, Arra
     )  # fmt: skip
     training = Training(net, net.check_samples(*problem.data), options)
     history = training.run()
+    _stop_if_interrupted(history)
     assert isinstance(training.memory, batch.Memory)
     return history.loss[0] * len(problem.X), training.memory.grads[0, : net.n_params]

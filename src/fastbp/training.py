@@ -11,7 +11,7 @@ import numpy as np
 from fastbp import checks, dropout, initial, threads
 from fastbp.checkpoint import Checkpoint, Settings, restore
 from fastbp.checks import Array
-from fastbp.engine import check_new_code
+from fastbp.first_use import check_new_code
 from fastbp.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
 from fastbp.history import History
 from fastbp.kernels import batch, epochs, updates

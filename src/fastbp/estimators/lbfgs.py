@@ -15,6 +15,7 @@ from fastbp.checks import Array
 from fastbp.dropout import rates_of
 from fastbp.estimators.compat import check_optimize_result, lbfgs_options
 from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
+from fastbp.first_use import check_new_code
 from fastbp.gate import CheckedSamples
 from fastbp.history import History
 from fastbp.kernels import batch
@@ -114,6 +115,7 @@ class LBFGSTraining:
         from fastbp.progress import bar
 
         est, objective = self.estimator, self.objective
+        check_new_code(objective.net.dtype)
         est.n_iter_ = 0
         options = {
             "maxfun": est.max_fun,

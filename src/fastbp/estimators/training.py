@@ -16,6 +16,7 @@ from fastbp.checks import Array
 from fastbp.engine import Engine, aligned_zeros
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
+from fastbp.first_use import check_new_code
 from fastbp.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
 from fastbp.history import History
 from fastbp.kernels import batch, updates
@@ -252,6 +253,7 @@ class StochasticTraining:
         from fastbp.progress import bar
 
         est, n_epochs, stop = self.estimator, 1 if incremental else self.estimator.max_iter, False
+        check_new_code(self.net.dtype)
         if not (incremental and hasattr(est, "_optimizer")):
             est._optimizer = Optimizer.start(est, self.net)
         self._begin_curves()

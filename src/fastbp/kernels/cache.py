@@ -126,11 +126,12 @@ class CodeFiles(caching.IndexDataCacheFile):
     def __init__(self, folder, name, own=b""):
         super().__init__(folder, name, package_stamp())
         self._name, self._own = name, own
+        self._checksums = {}  # by key, of the files whose code this process uses
 
-    def path(self, key):
+    def path(self, key, ending="nbc"):
         """The file for one key: what the machine code depends on besides the sources."""
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
-        return os.path.join(self._cache_path, f"{self._name}.{digest[:16]}.nbc")
+        return os.path.join(self._cache_path, f"{self._name}.{digest[:16]}.{ending}")
 
     def _checksum(self, content):
         return hashlib.sha256(package_stamp() + self._own + content).digest()
@@ -145,18 +146,41 @@ class CodeFiles(caching.IndexDataCacheFile):
         if self._checksum(content) != checksum:
             return None
         stored_key, code = pickle.loads(content)
-        return code if stored_key == key else None
+        if stored_key != key:
+            return None
+        self._checksums[key] = checksum
+        return code
 
     def save(self, key, data):
         """Put a file in its place, whole: another process may read or write it at the same time."""
         content = self._dump((key, data))
+        checksum = self._checksum(content)
         with self._open_for_write(self.path(key)) as file:
-            file.write(self._checksum(content) + content)
+            file.write(checksum + content)
+        self._checksums[key] = checksum
+
+    def has_passed(self, key):
+        """Whether the code that this process uses is kept, and has a mark: the checksum of the file that passed."""
+        if key not in self._checksums:
+            return False
+        with contextlib.suppress(OSError):
+            return Path(self.path(key, "passed")).read_bytes() == self._checksums[key]
+        return False
+
+    def mark_passed(self, key):
+        """Put the mark beside the code, if that is kept. It is no mark of other code that takes the code's place."""
+        if key in self._checksums:
+            with self._open_for_write(self.path(key, "passed")) as file:
+                file.write(self._checksums[key])
 
     def flush(self):
-        """Remove the files."""
-        for path in glob.glob(os.path.join(glob.escape(self._cache_path), f"{glob.escape(self._name)}.*.nbc")):
-            os.unlink(path)
+        """Remove the files, those that may be removed."""
+        self._checksums.clear()
+        for ending in ("passed", "nbc"):
+            name = f"{glob.escape(self._name)}.*.{ending}"
+            for path in glob.glob(os.path.join(glob.escape(self._cache_path), name)):
+                with contextlib.suppress(OSError):  # gone already, or of a folder that is only read
+                    os.unlink(path)
 
 
 class PackageCache(caching.FunctionCache):
@@ -183,6 +207,15 @@ class PackageCache(caching.FunctionCache):
         """Write the compiled function, if there is room for it and a permission."""
         with contextlib.suppress(OSError):
             super().save_overload(sig, data)
+
+    def has_passed(self, sig, target_context):
+        """Whether the compiled function is kept, and has been marked as right."""
+        return self._cache_file.has_passed(self._index_key(sig, target_context.codegen()))
+
+    def mark_passed(self, sig, target_context):
+        """Mark the compiled function as right, for later processes, if there is room and a permission."""
+        with contextlib.suppress(OSError):
+            self._cache_file.mark_passed(self._index_key(sig, target_context.codegen()))
 
     def _index_key(self, sig, codegen):
         # Numba would hash the bytes of the function and of what it encloses, which differ from process to
