@@ -1,5 +1,6 @@
 """New machine code is checked before its first use: once, and again where that check did not end."""
 
+import sys
 import threading
 import types
 
@@ -15,6 +16,7 @@ from fastbp.self_check import check_gradients
 from fastbp.solvers import make_solver
 
 DTYPE = np.dtype("float64")
+MODULE = sys.modules["fastbp.self_check"]  # of which `fastbp.self_check` is a function
 
 
 class Kept(cache.PackageCache):
@@ -47,7 +49,7 @@ class Process:
             "CHECKED": set(), "JIT_DISABLED": False, "worker_address": compiled, "_compiled": lambda: engine
         }.items():  # fmt: skip
             monkeypatch.setattr(first_use, name, value)
-        monkeypatch.setattr("fastbp.self_check.check_gradients", counted)
+        monkeypatch.setattr(MODULE, "check_gradients", counted)
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_marks_that_cannot_be_written_or_read(folder, tmp_path):
 
 def test_a_self_check_that_is_interrupted_has_not_passed(monkeypatch):
     monkeypatch.setattr(first_use, "CHECKED", set())
-    monkeypatch.setattr("fastbp.self_check._all_checks", lambda dtype: stop())
+    monkeypatch.setattr(MODULE, "_all_checks", lambda dtype: stop())
     with pytest.raises(KeyboardInterrupt):
         fastbp.self_check(["float64"])
     assert first_use.CHECKED == first_use._checking.dtypes == set()

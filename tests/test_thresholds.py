@@ -135,7 +135,7 @@ def test_a_network_without_samples_is_drawn_again(monkeypatch):
 def test_what_cannot_be_drawn_says_its_number(monkeypatch):
     monkeypatch.setitem(globals(), "network_of", lambda rng, drawn, dtype: all_close())
     monkeypatch.setitem(globals(), "draw_network", lambda *args: Drawn((1, 4, 1, 1), 6))
-    with pytest.raises(AssertionError, match="biases, seed 5, number 9: .*keep away from"):
+    with pytest.raises(AssertionError, match=r"biases, seed 5, number 9: .*keep away from"):
         check(5, "biases", 9, 60_000)
 
 
