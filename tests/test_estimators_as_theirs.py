@@ -1,6 +1,7 @@
 """The estimators refuse what scikit-learn's refuse, apply what they apply, and say what is wrong with the rest."""
 
 import ast
+import copy
 import pickle
 import warnings
 from functools import partial
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 import ways_in
 from cases import COMPILED
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastbp
 
+sparse = pytest.importorskip("scipy.sparse")
 sklearn = pytest.importorskip("sklearn")
 from sklearn import neural_network as theirs  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
@@ -307,3 +311,101 @@ def test_convergence_is_warned_of_where_the_user_calls():
     with pytest.warns(UserWarning, match="batch_size") as caught:
         regressor(batch_size=1000).fit(X, Y)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+# ---------------------------------------------------------------- what a user has damaged
+
+FITTED = regressor().partial_fit(X, Y)
+CALLS = {
+    "predict": lambda e: e.predict(X),
+    "predict, a row": lambda e: e.predict(X[:1]),
+    "partial_fit": lambda e: e.partial_fit(X, Y),
+    "fit, warm start": lambda e: e.set_params(warm_start=True).fit(X, Y),
+    "gradient_": lambda e: e.gradient_(X),
+    "pickle": pickle.dumps,
+    "deepcopy": copy.deepcopy,
+}
+INDICES = {
+    "csr": ["indices", "indptr"], "csc": ["indices", "indptr"], "bsr": ["indices", "indptr"], "coo": ["row", "col"],
+    "dia": ["offsets"], "lil": ["rows"],
+}  # fmt: skip
+
+
+@given(st.data(), st.sampled_from(sorted(INDICES)), st.sampled_from([-1, 5, 100, 10**6, -(10**6), 2**31 - 1]))
+def test_a_sparse_matrix_with_other_indices(data, form, value):
+    """Whatever stands in the arrays of one: all of it is within the matrix, or it is refused."""
+    S = getattr(sparse, f"{form}_matrix")(X[:6])
+    array = getattr(S, data.draw(st.sampled_from(INDICES[form])))
+    array[data.draw(st.integers(0, len(array) - 1))] = value if form != "lil" else [value]
+    try:
+        FITTED.predict(S)
+    except ValueError as error:
+        assert "X must be a sparse matrix that is whole" in str(error)
+    else:
+        places = S.tocoo()
+        assert 0 <= places.row.min() <= places.row.max() < 6
+        assert 0 <= places.col.min() <= places.col.max() < 5
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+def test_every_way_in_looks_at_sparse_indices(form):
+    S = getattr(sparse, f"{form}_matrix")(X)
+    getattr(S, "col" if form == "coo" else "indices")[0] = 10**6
+    labels = sparse.csr_matrix(np.c_[CLASSES, 1 - CLASSES])
+    labels.indices[0] = 10**6
+    for call in (
+        lambda: regressor().fit(S, Y),
+        lambda: FITTED.predict(S),
+        lambda: FITTED.gradient_(S),
+        lambda: regressor().fit(X, Y, eval_set=(S, Y)),
+        lambda: classifier().partial_fit(S, CLASSES, classes=[0, 1]),
+        lambda: classifier().fit(X, labels),
+        lambda: FITTED._samples(S, Y.reshape(-1, 1), None),
+    ):
+        with pytest.raises(ValueError, match=r"[Xy] must be a sparse matrix that is whole"):
+            call()
+
+
+def test_the_network_cannot_be_exchanged():
+    estimator = copy.deepcopy(FITTED)
+    for net in (fastbp.Network((5, 4, 2)), fastbp.Network((5, 4, 1), activation="relu"), None):
+        with pytest.raises(AttributeError, match="network_ of a MLPRegressor cannot be set.*coefs_"):
+            estimator.network_ = net
+    with pytest.raises(AttributeError, match="network_ .* cannot be deleted"):
+        del estimator.network_
+    assert np.shares_memory(estimator.network_.params, estimator.coefs_[0])
+    assert not hasattr(regressor(), "network_")
+    with pytest.raises(AttributeError, match="no network_ before it is fitted"):
+        _ = regressor().network_
+
+
+def test_a_model_that_was_pickled_with_the_network_as_an_attribute():
+    state = FITTED.__getstate__()
+    state["network_"] = state.pop("_network")
+    estimator = regressor()
+    estimator.__setstate__(state)
+    assert np.array_equal(estimator.predict(X), FITTED.predict(X))
+
+
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_"])
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_no_list_of_arrays(name, call):
+    estimator = copy.deepcopy(FITTED)
+    for value in (None, 3.0, "abc", {}, iter([]), [None], [1j, 2j], object()):
+        setattr(estimator, name, value)
+        with pytest.raises(TypeError, match=rf"{name}(\[0\])? must"):
+            CALLS[call](estimator)
+    estimator.__dict__.pop(name)
+    if call != "partial_fit" and name == "intercepts_":
+        with pytest.raises(TypeError, match=f"{name} must"):
+            CALLS[call](estimator)
+
+
+@pytest.mark.parametrize("way", ["pickle", "deepcopy", "joblib"])
+def test_weights_that_are_lost_can_be_copied(way, tmp_path):
+    estimator = copy.deepcopy(FITTED)
+    estimator.coefs_[0][0, 0] = np.nan
+    joblib.dump(estimator, tmp_path / "model")
+    ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "deepcopy": copy.deepcopy}
+    other = ways.get(way, lambda _: joblib.load(tmp_path / "model"))(estimator)
+    assert np.array_equal(other.coefs_[0], estimator.coefs_[0], equal_nan=True)

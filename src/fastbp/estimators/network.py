@@ -47,10 +47,11 @@ class Views(NamedTuple):
         """All numbers in scikit-learn's order: coefficients, then intercepts."""
         return np.concatenate([part.ravel() for parts in self for part in parts])
 
-    def hold(self, coefs: list[Array], intercepts: list[Array]) -> bool:
-        """Whether these lists hold the views themselves."""
+    def hold(self, coefs: Any, intercepts: Any) -> bool:
+        """Whether these are lists that hold the views themselves."""
         return (
-            len(coefs) == len(self.coefs)
+            type(coefs) is type(intercepts) is list
+            and len(coefs) == len(self.coefs)
             and all(map(is_, coefs, self.coefs))
             and len(intercepts) == len(self.intercepts)
             and all(map(is_, intercepts, self.intercepts))
