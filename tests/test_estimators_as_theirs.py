@@ -409,3 +409,89 @@ def test_weights_that_are_lost_can_be_copied(way, tmp_path):
     ways = {"pickle": lambda e: pickle.loads(pickle.dumps(e)), "deepcopy": copy.deepcopy}
     other = ways.get(way, lambda _: joblib.load(tmp_path / "model"))(estimator)
     assert np.array_equal(other.coefs_[0], estimator.coefs_[0], equal_nan=True)
+
+
+ODD = {
+    "t_": [None, "x", {}, 1j, np.ones(2), [], 2**70, -1000, np.nan, 2.5, -1, True],
+    "n_iter_": [None, np.ones(2), -1],
+    "_no_improvement_count": [None, "x", 0.5],
+    "best_loss_": ["x", 1j, [], True],
+    "loss_curve_": [None, np.ones(3), 1.0],
+    "validation_loss_curve_": [(), "x"],
+    "_optimizer": [None, 3, "adam"],
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_a_training_goes_on_from_is_looked_at(name):
+    """Attributes that are no weights as well: nothing has changed where one of them is refused."""
+    for value in ODD[name]:
+        estimator = copy.deepcopy(FITTED)
+        setattr(estimator, name, value)
+        with pytest.raises((ValueError, TypeError), match=rf"^{name} must"):
+            estimator.partial_fit(X, Y)
+        assert np.array_equal(estimator.coefs_[0], FITTED.coefs_[0])
+        assert vars(estimator)[name] is value
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64])
+def test_counts_of_numpy_are_counted_on(dtype):
+    estimator = copy.deepcopy(FITTED)
+    estimator.t_ = dtype(100)
+    assert estimator.partial_fit(X, Y).t_ == 200
+    assert type(estimator.t_) is int
+
+
+@pytest.mark.parametrize("field", ["state", "options", "decay", "mean"])
+def test_a_solvers_memory_of_another_kind(field):
+    for change in (lambda _: None, list, lambda a: a * 1j, lambda a: np.array(a).astype(str), lambda _: "x"):
+        estimator = copy.deepcopy(FITTED)
+        solver = estimator._optimizer.solver
+        old = getattr(solver, field)
+        value = change(np.asarray(old) if change is not list else np.zeros(7))
+        estimator._optimizer.solver = solver._replace(**{field: value})
+        with pytest.raises((ValueError, TypeError), match="the solver"):
+            estimator.partial_fit(X, Y)
+        assert np.array_equal(estimator.coefs_[0], FITTED.coefs_[0])
+
+
+@pytest.mark.parametrize("rate", [np.nan, -1.0, "x", None])
+def test_a_learning_rate_set_inside_the_optimizer(rate):
+    estimator = copy.deepcopy(FITTED)
+    estimator._optimizer.learning_rate = rate
+    with pytest.raises((ValueError, TypeError), match="learning_rate must"):
+        estimator.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_training_that_fails_leaves_finite_weights(solver):
+    """Inputs whose squares overflow: the weights that it began with, and a solver that begins anew."""
+    estimator = regressor(warm_start=True, solver=solver).fit(X, Y)
+    estimator.coefs_[0][...] = np.abs(estimator.coefs_[0])  # so that some units are not 0
+    before, huge = estimator.network_.params.copy(), np.full((100, 5), 1e300)
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        estimator.fit(huge, Y)
+    assert np.array_equal(estimator.network_.params, before)
+    assert np.array_equal(estimator.coefs_[0].ravel("F"), before[:20])
+    assert np.isfinite(estimator.fit(X, Y).loss_)
+
+
+def test_weights_that_sum_to_nothing():
+    for call in (
+        lambda w: regressor().fit(X, Y, w),
+        lambda w: regressor(solver="lbfgs").fit(X, Y, w),
+        lambda w: regressor().fit(X, Y, eval_set=(X, Y, w)),
+        lambda w: regressor().partial_fit(X, Y, w),
+    ):
+        with pytest.raises(ValueError, match="sample_weight must not sum to 0"):
+            call(np.tile([1.0, -1.0], 50))
+    assert np.isfinite(regressor().fit(X, Y, np.tile([2.0, -1.0], 50)).loss_)
+
+
+@pytest.mark.parametrize("eval_set", [X, (X,), "held out", [X] * 4, 3])
+def test_an_eval_set_of_another_kind(eval_set):
+    """Said in a line, without the numbers of an array."""
+    with pytest.raises(ValueError, match=r"eval_set must be \(X, y\).*; got") as caught:
+        regressor().fit(X, Y, eval_set=eval_set)
+    assert len(str(caught.value)) < 100
