@@ -279,7 +279,7 @@ def test_the_right_argument_of_a_network_is_named(make):
             TypeError, match=rf"'{name}'; {meant} is given in another call: net\.fit\(X, T, {meant}=...\)"
         ):
             make(**{name: 1})
-    with pytest.raises(TypeError, match="got an unexpected argument 'zzzzzz'$"):
+    with pytest.raises(TypeError, match=r"got an unexpected argument 'zzzzzz'$"):
         make(zzzzzz=1)
     with pytest.raises(TypeError, match="'hidden'; did you mean 'sizes'"):
         fastbp.Network(hidden=3)

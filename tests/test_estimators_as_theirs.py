@@ -369,9 +369,9 @@ def test_every_way_in_looks_at_sparse_indices(form):
 def test_the_network_cannot_be_exchanged():
     estimator = copy.deepcopy(FITTED)
     for net in (fastbp.Network((5, 4, 2)), fastbp.Network((5, 4, 1), activation="relu"), None):
-        with pytest.raises(AttributeError, match="network_ of a MLPRegressor cannot be set.*coefs_"):
+        with pytest.raises(AttributeError, match=r"network_ of a MLPRegressor cannot be set.*coefs_"):
             estimator.network_ = net
-    with pytest.raises(AttributeError, match="network_ .* cannot be deleted"):
+    with pytest.raises(AttributeError, match=r"network_ .* cannot be deleted"):
         del estimator.network_
     assert np.shares_memory(estimator.network_.params, estimator.coefs_[0])
     assert not hasattr(regressor(), "network_")
@@ -495,3 +495,19 @@ def test_an_eval_set_of_another_kind(eval_set):
     with pytest.raises(ValueError, match=r"eval_set must be \(X, y\).*; got") as caught:
         regressor().fit(X, Y, eval_set=eval_set)
     assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize("sizes", [(2**70,), 2**70, (2**33, 2**33), (2**62,), (2**31,) * 3])
+def test_layers_that_no_machine_holds(sizes):
+    with pytest.raises((ValueError, MemoryError), match="hidden_layer_sizes must"):
+        regressor(hidden_layer_sizes=sizes).fit(X, Y)
+
+
+def test_a_callback_that_returns_an_array():
+    for fit in (
+        lambda: regressor(callback=lambda e: e.coefs_[0]).fit(X, Y),
+        lambda: regressor(callback=lambda e: e.coefs_[0], solver="lbfgs").fit(X, Y),
+        lambda: fastbp.Network((5, 3, 1), seed=0).fit(X, Y, callback=lambda net, history: net.params),
+    ):
+        with pytest.raises(TypeError, match=r"callback must return True to stop.*ndarray"):
+            fit()

@@ -27,7 +27,8 @@ _CALLED = {
     "checkpoint": "checkpoint_path save_path ckpt",
     "schedule": "learning_rate_schedule lr_schedule lr_scheduler scheduler",
     "tol": "tolerance min_delta",
-    "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape hidden hidden_layers hidden_units n_hidden",
+    "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape hidden hidden_layers "
+    "hidden_units n_hidden",
     "activation": "activations activation_function hidden_activation transfer transf",
     "output": "output_activation out_activation last_activation",
     "init": "initializer kernel_initializer weight_init initialisation initialization",
