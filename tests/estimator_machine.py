@@ -116,6 +116,19 @@ H = {  # h, by name: said once more
 }  # fmt: skip
 
 
+COUNTS = {
+    "t_": [None, "x", {}, 1j, np.ones(3), [], 2**70, -1000, np.nan, 2.5, True],
+    "best_loss_": ["x", np.ones(2), 1j],
+    "loss_curve_": [None, np.ones(2), 3.0],
+    "_optimizer": [None, 3.0],
+}
+
+
+def incremental_goes(est):
+    """Return whether `partial_fit` would go on as the parameters are."""
+    return est.solver not in ("lbfgs", "rprop") and not est.early_stopping and np.isfinite(est.network_.params).all()
+
+
 def table(seed, n_samples, n_features, task):
     """Return (X, y) of a task."""
     draw = np.random.default_rng([seed, n_samples, n_features])
@@ -143,6 +156,11 @@ def outcome(call):
             return call(), None
         except Exception as error:
             return None, error
+
+
+def is_refusal(error):
+    """Return whether an error is one that users are told of: not what leaked from inside."""
+    return isinstance(error, REFUSED) or (isinstance(error, AttributeError) and "partial_fit" in str(error))
 
 
 def learnt(est):
@@ -214,7 +232,7 @@ class EstimatorMachine(RuleBasedStateMachine):
         n_outputs, n_features = TASKS[self.kind][task], given["n_features"]
         is_another = goes_on and not (n_features == width and fits(n_outputs, n_before, task))
         if given["weights"] == "all zero" or is_another:
-            assert isinstance(error, (*REFUSED, AttributeError)), (method, given, error)
+            assert is_refusal(error), (method, given, error)
         if peer is None or options.get("eval_set") is not None or given["form"] in FLOAT32:
             self.peer_is_fit = False
         else:
@@ -230,7 +248,7 @@ class EstimatorMachine(RuleBasedStateMachine):
         """An error is of a documented kind; unless the training itself failed, nothing was changed by it."""
         if error is None:
             return
-        assert isinstance(error, (*REFUSED, AttributeError)), repr(error)
+        assert is_refusal(error), repr(error)
         late = ("non-finite parameter weights", "validation set is too small", "test_size", "train_size", "rprop")
         late += ("n_splits", "class in y", "populated class", "dropout", "resulting train set", "early_stopping")
         if goes_on and not any(text in str(error) for text in late):
@@ -296,7 +314,7 @@ class EstimatorMachine(RuleBasedStateMachine):
         goes_on = self.is_fitted and (self.est.warm_start or incremental)
         options = {"classes": [0, 1, 2]} if incremental and self.kind == "MLPClassifier" else {}
         _, error = outcome(lambda: getattr(self.est, "partial_fit" if incremental else "fit")(X, y, **options))
-        assert isinstance(error, (*REFUSED, AttributeError)), (name, getattr(self.est, name), error)
+        assert is_refusal(error), (name, getattr(self.est, name), error)
         self.est.set_params(**{name: right})
         if goes_on and self.is_fitted and name != "dropout":
             assert learnt(self.est) == before
@@ -366,7 +384,7 @@ class EstimatorMachine(RuleBasedStateMachine):
         calls = {"partial_fit": (X, y)} | ({} if what == "NaN" else {"predict": (X[:1],), "gradient_": (X,)})
         for method, args in calls.items():
             _, error = outcome(lambda method=method, args=args: getattr(est, method)(*args))
-            assert isinstance(error, (*REFUSED, AttributeError)), (what, error)
+            assert is_refusal(error), (what, error)
         est.coefs_, est.intercepts_ = coefs, intercepts
         coefs[0][...] = before  # NaN was taken over before it was refused
 
@@ -384,8 +402,32 @@ class EstimatorMachine(RuleBasedStateMachine):
             for name in ("coefs_", "intercepts_"):
                 setattr(self.peer, name, [np.array(a, np.float64) for a in getattr(self.est, name)])
 
+    @precondition(lambda self: self.is_fitted)
+    @rule(n_hidden=st.integers(1, 4), activation=st.sampled_from(["tanh", "relu"]))
+    def exchange_network(self, n_hidden, activation):
+        """The network itself cannot be set: its numbers can."""
+        est = self.est
+        net = fastbp.Network((est.n_features_in_, n_hidden, est.network_.n_outputs), activation=activation)
+        _, error = outcome(lambda: setattr(est, "network_", net))
+        assert isinstance(error, AttributeError)
+        assert est.network_ is not net
+
+    @precondition(lambda self: self.is_fitted)
+    @rule(name=st.sampled_from(sorted(COUNTS)), data=st.data())
+    def set_count(self, name, data):
+        """What is counted from call to call: a training goes on from it, or refuses it by its name."""
+        est, known, before = self.est, vars(self.est), learnt(self.est)
+        if name not in known or not incremental_goes(est):
+            return
+        right, known[name] = known[name], data.draw(st.sampled_from(COUNTS[name]))
+        X, y = table(0, 9, est.n_features_in_, self.task)
+        _, error = outcome(lambda: est.partial_fit(X, y))
+        assert is_refusal(error), (name, known[name], error)
+        known[name] = right
+        assert learnt(est) == before
+
     @precondition(lambda self: self.is_fitted and hasattr(self.est, "_optimizer"))
-    @rule(how=st.sampled_from(["read-only", "float32", "Fortran", "other size", "1-D", "decay", "unaligned"]))
+    @rule(how=st.sampled_from(["read-only", "float32", "Fortran", "other size", "1-D", "decay", "unaligned", "kind"]))
     def replace_optimiser(self, how):
         """The solver's memory: a copy is trained on, or what does not fit is refused."""
         est, right = self.est, self.est._optimizer.solver
@@ -394,6 +436,7 @@ class EstimatorMachine(RuleBasedStateMachine):
             "other size": lambda: right._replace(state=np.zeros((len(state), 3), state.dtype)),
             "1-D": lambda: right._replace(state=state.ravel()),
             "decay": lambda: right._replace(decay=np.ones(1)),
+            "kind": lambda: right._replace(state=[None, "x", state * 1j][state.size % 3]),
         }
         if how in wrong:
             est._optimizer.solver = wrong[how]()
@@ -401,7 +444,7 @@ class EstimatorMachine(RuleBasedStateMachine):
             X, y = table(0, 9, est.n_features_in_, self.task)
             options = {"classes": [0, 1]} if self.kind == "MLPClassifier" and not hasattr(est, "classes_") else {}
             _, error = outcome(lambda: est.partial_fit(X, y, **options))
-            assert isinstance(error, (*REFUSED, AttributeError)), (how, error)
+            assert is_refusal(error), (how, error)
             assert learnt(est)[0] == before[0]
             est._optimizer.solver = right
             return

@@ -254,6 +254,37 @@ def test_the_right_argument_of_fit_is_named(given, meant):
     assert np.array_equal(net.params, before)
 
 
+@pytest.mark.parametrize("name", ["loss", "activation", "hidden_layer_sizes", "activations", "init", "skip", "dtype"])
+def test_what_a_network_is_made_with_is_no_argument_of_fit(name):
+    meant = other_names.canonical(name)
+    with pytest.raises(
+        TypeError, match=rf"'{name}' .*; {meant} is given in another call: Network\(..., {meant}=...\)$"
+    ):
+        layered().fit(np.ones((2, 3)), np.ones((2, 2)), **{name: "mse"})
+
+
+@pytest.mark.parametrize("make", [lambda **o: fastbp.Network((2, 3, 1), **o), lambda **o: Own((2, 3, 1), **o),
+                                  lambda **o: fastbp.Network.from_edges(2, 1, [(0, 2)], **o)])  # fmt: skip
+def test_the_right_argument_of_a_network_is_named(make):
+    for name, meant in {
+        "activations": "activation",
+        "random_state": "seed",
+        "use_bias": "bias",
+        "actvation": "activation",
+    }.items():
+        with pytest.raises(TypeError, match=f"got an unexpected argument '{name}'; did you mean '{meant}'\\?$"):
+            make(**{name: 1})
+    for name, meant in {"lr": "learning_rate", "epochs": "epochs", "optimizer": "solver"}.items():
+        with pytest.raises(
+            TypeError, match=rf"'{name}'; {meant} is given in another call: net\.fit\(X, T, {meant}=...\)"
+        ):
+            make(**{name: 1})
+    with pytest.raises(TypeError, match=r"got an unexpected argument 'zzzzzz'$"):
+        make(zzzzzz=1)
+    with pytest.raises(TypeError, match="'hidden'; did you mean 'sizes'"):
+        fastbp.Network(hidden=3)
+
+
 def test_an_option_of_another_solver_is_called_that():
     for option, solver in (("momentum", "'sgd'"), ("nesterov", "'sgd'"), ("rho", "'rmsprop'"), ("step_max", "'rprop'")):
         with pytest.raises(TypeError, match=f"'{option}' .*, which is an option of solver {solver}$"):

@@ -358,3 +358,15 @@ def test_edges_with_a_cycle_are_refused(tmp_path):
     files.write(path, io.MODEL, header, arrays)
     with pytest.raises(ValueError, match="no cycle"):
         fastbp.Network.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_has_lost_its_numbers_is_not_saved(value, tmp_path):
+    """Its file could not be read; the one that was there stays."""
+    layered, of_edges = fastbp.Network((2, 3, 1), seed=0), fastbp.Network.from_edges(2, 1, [(0, 2), (1, 2)], seed=0)
+    for net in (layered, of_edges):
+        net.save(tmp_path / "a.fastbp")
+        net.params[1] = value
+        with pytest.raises(ValueError, match=rf"params must be finite to be saved; params\[1\] is {value}"):
+            net.save(tmp_path / "a.fastbp")
+        assert np.isfinite(fastbp.Network.load(tmp_path / "a.fastbp").params).all()

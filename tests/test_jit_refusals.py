@@ -53,6 +53,19 @@ def test_too_few_parameters_are_refused():
         jit.forward(packed, np.ones(2), np.ones(3), net.workspace())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameters_of_another_network_are_refused(dtype):
+    net, other = (fastbp.Network((2, n, 3), seed=0, dtype=dtype) for n in (4, 40))
+    for params in (other.params, other.packed.params, np.ones(net.packed.params.size + 1, dtype), net.params[:0]):
+        with pytest.raises(ValueError, match=f"with_params: params must be as many .* got {params.size}"):
+            jit.with_params(net.packed, params)
+    results = []
+    for params in (net.params, net.packed.params):
+        results.append(np.ones(3, dtype))
+        jit.forward(jit.with_params(net.packed, params), np.ones(2, dtype), results[-1], net.workspace())
+    assert np.array_equal(*results)
+
+
 WRONG = {
     "dtype": lambda array: array.astype(np.float32 if array.dtype == np.float64 else np.int32),
     "two dimensions": lambda array: array.reshape(1, -1),

@@ -24,7 +24,7 @@ def name_of(value: object, known: Iterable[str], argument: str) -> str:
     """`value` if it is one of the `known` names; otherwise an error with the nearest one."""
     names = sorted(known)
     if not isinstance(value, str):
-        raise TypeError(f"{argument} must be a name, one of {', '.join(names)}; got {_describe(value)}")
+        raise TypeError(f"{argument} must be a name, one of {', '.join(names)}; got {described(value)}")
     if value not in names:
         nearest = other_names.nearest(value, names)
         hint = f"; did you mean {nearest!r}?" if nearest else ""
@@ -39,25 +39,25 @@ def integer(value: object, argument: str, *, minimum: int, maximum: float = LARG
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_):
-        raise TypeError(f"{argument} must be an integer; got {_describe(value)}")
+        raise TypeError(f"{argument} must be an integer; got {described(value)}")
     if number < minimum:
-        raise ValueError(f"{argument} must be at least {minimum}; got {_describe(number)}")
+        raise ValueError(f"{argument} must be at least {minimum}; got {described(number)}")
     if number > maximum:
-        raise ValueError(f"{argument} must be at most {maximum}; got {_describe(number)}")
+        raise ValueError(f"{argument} must be at most {maximum}; got {described(number)}")
     return number
 
 
 def number(value: object, argument: str, *, low: float = 0.0, high: float = np.inf, low_open: bool = False) -> float:
     """`value` as a finite float in [low, high), or (low, high)."""
     if isinstance(value, NOT_REAL) or (hasattr(value, "ndim") and not _is_real_number(value)):
-        raise TypeError(f"{argument} must be a number; got {_describe(value)}")
+        raise TypeError(f"{argument} must be a number; got {described(value)}")
     bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
     try:
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
-        raise ValueError(f"{argument} must be {bounds} and finite; got {_describe(value)}") from None
+        raise ValueError(f"{argument} must be {bounds} and finite; got {described(value)}") from None
     except Exception:  # what another library's number may raise
-        raise TypeError(f"{argument} must be a number; got {_describe(value)}") from None
+        raise TypeError(f"{argument} must be a number; got {described(value)}") from None
     inside = (low < result if low_open else low <= result) and result < high
     if not inside:
         raise ValueError(f"{argument} must be {bounds} and finite; got {result:g}")
@@ -71,13 +71,13 @@ def items(values: object, argument: str, expected: str) -> list[Any]:
             return list(values)  # type: ignore[call-overload,no-any-return]
     except TypeError:
         pass
-    raise TypeError(f"{argument} must be {expected}; got {_describe(values)}")
+    raise TypeError(f"{argument} must be {expected}; got {described(values)}")
 
 
 def file_path(value: object, argument: str = "path") -> str:
     """`value` as the path of a file."""
     if not isinstance(value, str | os.PathLike) or not isinstance(path := os.fspath(value), str):
-        raise TypeError(f"{argument} must be a string or a path; got {_describe(value)}")
+        raise TypeError(f"{argument} must be a string or a path; got {described(value)}")
     if not path or "\0" in path:
         raise ValueError(f"{argument} must be the name of a file; got {path!r}")
     return path
@@ -88,16 +88,16 @@ def float_dtype(dtype: object, argument: str = "dtype") -> np.dtype:
     try:
         checked = np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
-        raise TypeError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}") from None
+        raise TypeError(f"{argument} must be 'float32' or 'float64'; got {described(dtype)}") from None
     if dtype is None or checked not in (np.float32, np.float64):
-        raise ValueError(f"{argument} must be 'float32' or 'float64'; got {_describe(dtype)}")
+        raise ValueError(f"{argument} must be 'float32' or 'float64'; got {described(dtype)}")
     return np.dtype(str(checked.name))
 
 
 def flag(value: object, argument: str) -> bool:
     """`value` if it is True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{argument} must be True or False; got {_describe(value)}")
+        raise TypeError(f"{argument} must be True or False; got {described(value)}")
     return bool(value)
 
 
@@ -212,7 +212,7 @@ def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtyp
 def numeric(values: object, argument: str) -> Array:
     """`values` as an array of real numbers, of whatever dtype they have."""
     if values is None or isinstance(values, str | bytes | dict | set):
-        raise TypeError(f"{argument} must be an array of numbers; got {_describe(values)}")
+        raise TypeError(f"{argument} must be an array of numbers; got {described(values)}")
     rows = values if isinstance(values, list | tuple) else (values,)
     n_masked = sum(int(np.ma.getmaskarray(row).sum()) for row in rows if isinstance(row, np.ma.MaskedArray))
     if n_masked:
@@ -235,13 +235,13 @@ def numeric(values: object, argument: str) -> Array:
 def _from_objects(array: Array, values: object, argument: str) -> Array:
     """An array of Python objects as one of float64, if all of them are real numbers."""
     if array.ndim == 0:
-        raise TypeError(f"{argument} must be an array of numbers; got {_describe(values)}")
+        raise TypeError(f"{argument} must be an array of numbers; got {described(values)}")
     objects = array.ravel().tolist()
     wrong = {kind for kind in set(map(type, objects)) if not _is_real_kind(kind)}
     if wrong:
         first = next(k for k, item in enumerate(objects) if type(item) in wrong)
         place = ", ".join(map(str, np.unravel_index(first, array.shape)))
-        raise TypeError(f"{argument} must hold numbers only; {argument}[{place}] is {_describe(objects[first])}")
+        raise TypeError(f"{argument} must hold numbers only; {argument}[{place}] is {described(objects[first])}")
     try:
         with np.errstate(over="ignore"):  # what becomes infinite is refused later
             return array.astype(np.float64)
@@ -264,7 +264,7 @@ def _is_real_number(array: Any) -> bool:
     return bool(array.ndim == 0) and is_real
 
 
-def _describe(value: object) -> str:
+def described(value: object) -> str:
     """A value and its type, in a line."""
     if isinstance(value, int) and value.bit_length() > 128:
         return f"an integer of {value.bit_length()} bits"

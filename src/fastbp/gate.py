@@ -178,9 +178,11 @@ def _matrix(values: Any, name: str, n_columns: int, dtype: np.dtype, columns: st
 
 
 def check_weighted(checked: CheckedSamples, name: str) -> None:
-    """Refuse samples to learn from that all have the weight 0."""
+    """Refuse samples to learn from that have no weight, each of them or all together."""
     if checked.weight.size and not checked.weight.any():
         raise ValueError(f"{name} must have a number that is not 0: all {len(checked)} of them are 0")
+    if checked.weight.size and checked.total == 0.0:
+        raise ValueError(f"{name} must not sum to 0, by which losses are divided: some of them are negative")
 
 
 def check_start(params: Array, checked: CheckedSamples) -> None:
@@ -227,25 +229,31 @@ class Gate:
         ------
         ValueError
             If it belongs to a network with another number of parameters.
+        TypeError
+            If its memory is no array of real numbers.
         """
-        state, expected = solver.state, (N_MOMENTS[solver.kind], self._packed.params.size)
+        state, options, decay = (
+            checks.numeric(values, f"the solver's {name}")
+            for name, values in (("state", solver.state), ("options", solver.options), ("decay", solver.decay))
+        )
+        expected = (N_MOMENTS[solver.kind], self._packed.params.size)
         if state.shape != expected:
             raise ValueError(
                 f"the solver's state must have shape {expected}, numbers for each parameter; got {state.shape}: "
                 "it belongs to another network"
             )
-        options, decay = solver.options.shape, solver.decay.shape
-        if options != (N_OPTIONS,) or decay != (N_DECAYS,) or not 0 <= solver.n_weights <= expected[1]:
+        if options.shape != (N_OPTIONS,) or decay.shape != (N_DECAYS,) or not 0 <= solver.n_weights <= expected[1]:
             raise ValueError(
                 f"the solver must have {N_OPTIONS} options, {N_DECAYS} decays and up to {expected[1]} weights; got "
-                f"{options}, {decay} and {solver.n_weights}"
+                f"{options.shape}, {decay.shape} and {solver.n_weights}"
             )
         float64 = np.dtype(np.float64)
         return CheckedSolver(
             solver._replace(
                 state=_writable(state, self.port.dtype),
-                options=_writable(solver.options, float64),
-                decay=_writable(solver.decay, float64),
+                options=_writable(options, float64),
+                decay=_writable(decay, float64),
+                mean=checks.flag(solver.mean, "the solver's mean"),
             ),
             _PASSED,
         )

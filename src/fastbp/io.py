@@ -37,6 +37,9 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
         raise TypeError(f"net must be a fastbp.Network; got {net!r}")
     if extra is not None and not isinstance(extra, dict):
         raise TypeError(f"extra must be a dict that JSON can hold; got {extra!r}")
+    if not checks.are_finite(net.params):
+        place = int(np.argmin(np.isfinite(net.params)))
+        raise ValueError(f"params must be finite to be saved; params[{place}] is {net.params[place]}")
     target = checks.file_path(path)
     shape, arrays = _graph_of(net) if net.is_given_by_edges else _layers_of(net)
     header = shape | {

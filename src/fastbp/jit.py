@@ -8,7 +8,8 @@ counts references, so that any number of threads may call them, each with a work
 once. `work` is ``net.workspace()``. Pass both as arguments: Numba freezes what is global.
 
 All arrays are 1-D, C-contiguous and of the network's dtype. What is not is refused when the calling
-function is compiled; an array of another length raises a ValueError and nothing is written.
+function is compiled; an array of another length raises a ValueError and nothing is written. Parameters alone may
+be more than the network has, since ``packed.params`` is filled up: see `with_params`.
 
 Examples
 --------
@@ -34,6 +35,7 @@ import numpy as np
 from numba.core import types
 
 from fastbp.checks import Array
+from fastbp.engine import filled_up
 from fastbp.kernels import plan
 from fastbp.kernels.packed import Packed
 from fastbp.kernels.user_calls import register_replace, register_run
@@ -142,14 +144,26 @@ def with_params(packed: Packed, params: Array) -> Packed:
     packed : Packed
         ``net.packed``.
     params : array (n_params,)
-        In the order of ``net.params``, of the same dtype, C-contiguous. They are not copied.
+        In the order of ``net.params``, of the same dtype, C-contiguous. They are not copied. Filled up with other
+        numbers as ``net.packed.params`` is, they are taken as well: what is beyond n_params is not read.
 
     Returns
     -------
     Packed
         It goes with work spaces of the same network.
+
+    Raises
+    ------
+    ValueError
+        For parameters of a network of another size. In compiled code it is raised by the function that is called
+        with them, for fewer than the network has.
     """
     _check_arrays("with_params", packed, None, params=params)
+    if filled_up(params.size, params.dtype) != filled_up(packed.params.size, params.dtype):
+        raise ValueError(
+            f"with_params: params must be as many as the network has, up to {packed.params.size} with what fills "
+            f"them up; got {params.size}"
+        )
     return packed._replace(params=params)
 
 

@@ -14,6 +14,7 @@ from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
 from fastbp.history import History
 from fastbp.losses import Loss
+from fastbp.other_names import knows_other_names
 from fastbp.portable import PortableNetwork
 from fastbp.rewiring import Parts
 from fastbp.solvers import make_solver
@@ -76,6 +77,7 @@ class Network(ExplainedNetwork, PortableNetwork):
     array([0., 1., 1., 0.])
     """
 
+    @knows_other_names("fit", "net.fit(X, T, {}=...)")
     def __init__(
         self,
         sizes: Sequence[int],
@@ -106,6 +108,7 @@ class Network(ExplainedNetwork, PortableNetwork):
             view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
 
     @constructor
+    @knows_other_names("fit", "net.fit(X, T, {}=...)")
     def from_edges(
         cls,
         n_inputs: int,

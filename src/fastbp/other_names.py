@@ -1,7 +1,12 @@
 """What users of other libraries call what fastbp has: for errors, where the nearest name would be a wrong one."""
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _CALLED = {
     # arguments
@@ -22,7 +27,8 @@ _CALLED = {
     "checkpoint": "checkpoint_path save_path ckpt",
     "schedule": "learning_rate_schedule lr_schedule lr_scheduler scheduler",
     "tol": "tolerance min_delta",
-    "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape",
+    "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape hidden hidden_layers "
+    "hidden_units n_hidden",
     "activation": "activations activation_function hidden_activation transfer transf",
     "output": "output_activation out_activation last_activation",
     "init": "initializer kernel_initializer weight_init initialisation initialization",
@@ -83,6 +89,47 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | No
         return canonical(name)
     found = difflib.get_close_matches(_plain(name), names, 1, cutoff)
     return found[0] if found else None
+
+
+def hint(name: str, known: Iterable[str], elsewhere: Callable[..., Any], call: str) -> str:
+    """What to say of an unknown keyword: the one that is meant, or the call that takes it, `call` with its name."""
+    others = keywords_of(elsewhere).difference(known)
+    meant = nearest(name, [*known, *others])
+    if meant is None:
+        return ""
+    if meant in others:
+        return f"; {meant} is given in another call: {call.format(meant)}"
+    return f"; did you mean {meant!r}?"
+
+
+def keywords_of(function: Callable[..., Any]) -> set[str]:
+    """Names of what a function takes by keyword."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)} - {"self", "cls"}
+
+
+def knows_other_names(elsewhere: str, call: str) -> Callable[[F], F]:
+    """A decorator: keywords that the method does not take raise a TypeError with the one that is meant.
+
+    `elsewhere`: name of another method, whose keywords are known too; `call`: see `hint`.
+    """
+
+    def decorate(function: F) -> F:
+        known = keywords_of(function)
+        shown = "Network" if function.__name__ == "__init__" else function.__name__
+
+        @wraps(function)
+        def checked(self: Any, *args: Any, **keywords: Any) -> Any:
+            for name in keywords:
+                if name not in known:
+                    owner = self if isinstance(self, type) else type(self)
+                    meant = hint(name, known, getattr(owner, elsewhere), call)
+                    raise TypeError(f"{shown} got an unexpected argument {name!r}{meant}")
+            return function(self, *args, **keywords)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
 
 
 def _plain(name: str) -> str:

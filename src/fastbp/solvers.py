@@ -15,7 +15,6 @@ schedule : "constant", "inverse_scaling" or "cosine"
     eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
 """
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -175,14 +174,12 @@ def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
     from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
 
-    keywords = inspect.signature(Network.fit).parameters.values()
-    arguments = [keyword.name for keyword in keywords if keyword.kind is keyword.KEYWORD_ONLY]
+    arguments = other_names.keywords_of(Network.fit)
     others = [other for other in SOLVERS if option in _options_of(other)]
-    meant = other_names.nearest(option, [*known, *arguments])
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
-        hint = f"; did you mean {meant!r}?" if meant else ""
+        hint = other_names.hint(option, [*known, *arguments], Network.__init__, "Network(..., {}=...)")
     raise TypeError(
         f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )

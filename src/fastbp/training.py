@@ -269,7 +269,7 @@ class Training:
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self._weights_of_epoch().copy())
             history.best_epoch = history.n_epochs - 1
-        stops = [bool(callback(self.net, history)) for callback in options.callbacks]
+        stops = [wants_to_stop(callback(self.net, history)) for callback in options.callbacks]
         waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
         if any(stops):
             history.stopped_by = "callback"
@@ -361,3 +361,13 @@ def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:
         if not callable(item):
             raise TypeError(f"callback must be {expected}; got {item!r}")
     return callbacks
+
+
+def wants_to_stop(answer: Any) -> bool:
+    """Whether what a callback has returned is true."""
+    try:
+        return bool(answer)
+    except (ValueError, TypeError):  # an array of several numbers, of whatever library
+        raise TypeError(
+            f"callback must return True to stop, or else False or None; got something of type {type(answer).__name__}"
+        ) from None

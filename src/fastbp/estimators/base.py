@@ -17,6 +17,8 @@ from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
 from fastbp.estimators.network import TRAINABLE, Recipe, Views, draw_weights, hidden_sizes, make_network
 from fastbp.estimators.orders import random_state
+from fastbp.estimators.resumed import check_course, check_optimizer
+from fastbp.estimators.sparse_arrays import check_whole, dense
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.estimators.weights import HoldsNetwork
 from fastbp.gate import ESTIMATOR, CheckedSamples, Names, Port
@@ -32,11 +34,6 @@ _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
-
-
-def dense(X: Any) -> Any:
-    """A sparse matrix as an array; anything else as it is."""
-    return X.toarray() if sparse.issparse(X) else X
 
 
 class BaseMLP(HoldsNetwork, BaseEstimator):
@@ -105,9 +102,12 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
             except Exception:
                 self._set_back(before)
                 raise
+            start = self.network_.params.copy()
             with self.network_.trainer.training():
                 training.run(incremental=incremental)
         if not np.isfinite(self.network_.params).all():
+            self.network_.params = start  # and what the solver remembers is lost
+            self.__dict__.pop("_optimizer", None)
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
@@ -123,6 +123,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         X, targets = self._checked(X, y, reset=first_pass, learns=not (self.warm_start or incremental))
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
+            check_course(self)
         port = self._port_of(X, targets, first_pass)
         samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
         held_out = self._evaluation_set(eval_set, port)
@@ -131,6 +132,8 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
             self._initialize([port.n_inputs, *sizes, port.n_outputs], X.dtype, random)
         if self.network_.dtype != port.dtype:  # as SciPy computes, and scikit-learn then
             self._set_network(self.network_.astype(port.dtype), self._recipe)
+        if incremental and "_optimizer" in vars(self):
+            check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
         if self.solver == "lbfgs":
             return LBFGSTraining(self, self.network_, samples, held_out)
@@ -170,6 +173,8 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
                 self.n_features_in_ = X.shape[1]
                 self.__dict__.pop("feature_names_in_", None)
         else:
+            check_whole(X, "X")
+            check_whole(y, "y")
             X, y = self._validate(X, y, reset)
         targets = self._targets(y, X.dtype, learns, evaluates)
         return X, targets.reshape(-1, 1) if targets.ndim == 1 else targets
@@ -214,7 +219,8 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         if eval_set is None:
             return None
         if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
-            raise ValueError(f"eval_set must be (X, y) or (X, y, sample_weight); got {eval_set!r}")
+            got = f"{len(eval_set)} of them" if isinstance(eval_set, tuple | list) else type(eval_set).__name__
+            raise ValueError(f"eval_set must be (X, y) or (X, y, sample_weight); got {got}")
         X, targets = self._checked(eval_set[0], eval_set[1], reset=False, learns=False, evaluates=True)
         weight = np.asarray(check_sample_weight(eval_set[2], X)) if len(eval_set) == 3 else None
         return self._samples(X, targets, weight, port, ESTIMATOR.of("eval_set "))
@@ -255,22 +261,28 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         if (
             views is not None
             and "feature_names_in_" not in known
-            and views.hold(known["coefs_"], known["intercepts_"])
+            and views.hold(known.get("coefs_"), known.get("intercepts_"))
             and known["activation"] is known["_recipe"].activation
         ):
             outputs = self.network_.few_outputs(X)
             if outputs is not None:
                 return outputs
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        self._update_network()
+        X = self._checked_inputs(X)
         n_threads = n_threads_of(self.n_jobs)
         if not sparse.issparse(X):
             return outputs_of(self.network_, self._inputs(X), n_threads)
         step = max(1, CHUNK_NUMBERS // X.shape[1])
         rows = X.tocsr()
-        chunks = (rows[start : start + step].toarray() for start in range(0, X.shape[0], step))
+        chunks = (rows[start : start + step] for start in range(0, X.shape[0], step))
         return np.concatenate([outputs_of(self.network_, self._inputs(chunk), n_threads) for chunk in chunks])
+
+    def _checked_inputs(self, X: Any) -> Any:
+        """X as scikit-learn checks it, and a network that has taken over what was set."""
+        check_is_fitted(self)
+        check_whole(X, "X")
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        self._update_network()
+        return X
 
     def gradient_(self, X: Any) -> Array:
         """Derivatives of the outputs by the inputs.
@@ -284,9 +296,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         array of shape (n_samples, n_outputs, n_features)
             Of what `predict` returns for numbers; for classes, of the probabilities that the outputs are.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        self._update_network()
+        X = self._checked_inputs(X)
         return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
 
     def _inputs(self, X: Any) -> CheckedSamples:

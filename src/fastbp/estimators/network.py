@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import RandomState
 
+from fastbp import checks, memory
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
 from fastbp.engine import SLOPES
@@ -47,10 +48,11 @@ class Views(NamedTuple):
         """All numbers in scikit-learn's order: coefficients, then intercepts."""
         return np.concatenate([part.ravel() for parts in self for part in parts])
 
-    def hold(self, coefs: list[Array], intercepts: list[Array]) -> bool:
-        """Whether these lists hold the views themselves."""
+    def hold(self, coefs: Any, intercepts: Any) -> bool:
+        """Whether these are lists that hold the views themselves."""
         return (
-            len(coefs) == len(self.coefs)
+            type(coefs) is type(intercepts) is list
+            and len(coefs) == len(self.coefs)
             and all(map(is_, coefs, self.coefs))
             and len(intercepts) == len(self.intercepts)
             and all(map(is_, intercepts, self.intercepts))
@@ -65,7 +67,13 @@ def hidden_sizes(value: Any) -> list[int]:
     for size in sizes:
         if not isinstance(size, Integral) or isinstance(size, bool):
             raise TypeError(f"hidden_layer_sizes must hold integers; got {size!r} ({type(size).__name__})")
-    return [int(size) for size in sizes]
+    return [checks.integer(size, "hidden_layer_sizes", minimum=1) for size in sizes]
+
+
+def check_memory(sizes: list[int], dtype: np.dtype) -> None:
+    """Raise a MemoryError for layers whose weights the machine cannot hold."""
+    n_weights = sum(map(mul, sizes, sizes[1:]))
+    memory.check(n_weights * dtype.itemsize, "hidden_layer_sizes", f"{n_weights:,} weights")
 
 
 class Recipe(NamedTuple):
@@ -111,6 +119,7 @@ def make_network(recipe: Recipe, sizes: list[int], dtype: np.dtype) -> Network:
     """A network, all weights zero."""
     given, hidden, skips = recipe.output_activation, recipe.hidden, recipe.skip
     output = given if isinstance(given, Activation) else recipe.out_activation
+    check_memory(sizes, dtype)
     is_small = sum(map(mul, sizes, sizes[1:])) <= MOST_WEIGHTS
     template = _template if is_small else _template.__wrapped__  # what a large one takes is free when it is done with
     return template(tuple(sizes), skips, hidden, output, recipe.loss, recipe.quantile, dtype).twin()

@@ -27,7 +27,7 @@ from fastbp.kernels.penalized import Course
 from fastbp.kernels.scores import Judge
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
-from fastbp.training import check_callbacks
+from fastbp.training import check_callbacks, wants_to_stop
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
@@ -176,7 +176,7 @@ class Watch:
 
     def call_back(self) -> bool:
         """Call the callbacks; returns whether one of them wants to stop."""
-        stops = [bool(callback(self.estimator)) for callback in self.callbacks]
+        stops = [wants_to_stop(callback(self.estimator)) for callback in self.callbacks]
         if self.callbacks:
             self.estimator._update_network()  # weights that they have put into `coefs_` are trained on
             if self.estimator.network_ is not self.net:

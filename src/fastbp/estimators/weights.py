@@ -1,6 +1,7 @@
 """What an estimator holds of its network: `coefs_` and `intercepts_`, which users replace, and its functions."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -13,14 +14,33 @@ from fastbp.network import Network
 class HoldsNetwork:
     """The network of an estimator, and the views of its parameters in scikit-learn's shapes."""
 
-    network_: Network
+    _network: Network
     coefs_: list[Array]
     intercepts_: list[Array]
     _views: Views
     _recipe: Recipe
 
+    @property
+    def network_(self) -> Network:
+        """The network underneath, from the first fit on. It can be changed, and not exchanged."""
+        try:
+            return self._network
+        except AttributeError:
+            raise AttributeError(f"a {type(self).__name__} has no network_ before it is fitted: call fit") from None
+
+    @network_.setter
+    def network_(self, value: object) -> NoReturn:
+        raise AttributeError(
+            f"network_ of a {type(self).__name__} cannot be set: it goes with coefs_ and intercepts_. Set those, or "
+            "copy the numbers, estimator.network_.params = net.params"
+        )
+
+    @network_.deleter
+    def network_(self) -> NoReturn:
+        raise AttributeError(f"network_ of a {type(self).__name__} cannot be deleted; a clone is not fitted")
+
     def _set_network(self, network: Network, recipe: Recipe) -> None:
-        self.network_, self._recipe = network, recipe
+        self._network, self._recipe = network, recipe
         self._views = Views.of(network.topology, network.params)
         self._hold_views()
 
@@ -30,9 +50,10 @@ class HoldsNetwork:
     def _update_network(self) -> None:
         """Take over what a user has set since the last call: arrays, and the activation function."""
         views = vars(self).get("_views")
-        if views is None or not views.hold(self.coefs_, self.intercepts_):
+        known = vars(self)
+        if views is None or not views.hold(known.get("coefs_"), known.get("intercepts_")):
             self._take_arrays(views)
-        known, recipe = vars(self), self._recipe
+        recipe = self._recipe
         if known["activation"] is not recipe.activation:
             self._apply(recipe.with_activation(known["activation"], len(self.network_.sizes)))
 
@@ -69,8 +90,7 @@ class HoldsNetwork:
 
     def _take_arrays(self, views: Views | None) -> None:
         """Take over `coefs_` and `intercepts_`; layers of other sizes make a network of such layers."""
-        coefs = [checks.numeric(values, f"coefs_[{k}]") for k, values in enumerate(self.coefs_)]
-        intercepts = [checks.numeric(values, f"intercepts_[{k}]") for k, values in enumerate(self.intercepts_)]
+        coefs, intercepts = _arrays_of(vars(self), "coefs_"), _arrays_of(vars(self), "intercepts_")
         sizes = _sizes_of(coefs, intercepts, vars(self))
         if views is None or sizes != list(self.network_.sizes):
             self._rebuild(sizes, coefs)
@@ -90,23 +110,35 @@ class HoldsNetwork:
                 f"coefs_ must keep their shapes where connections skip layers, as skip={recipe.skip} says: those have "
                 f"weights of their own; the network has layers of {self.network_.sizes}, got {tuple(sizes)}"
             )
-        dtype = self.network_.dtype if "network_" in known else np.result_type(np.float32, *coefs)
+        dtype = self.network_.dtype if "_network" in known else np.result_type(np.float32, *coefs)
         recipe = recipe.with_activation(recipe.activation, len(sizes))
         self._set_network(make_network(recipe, sizes, checks.float_dtype(dtype)), recipe)
         known.pop("_optimizer", None)
 
     def __getstate__(self) -> dict[str, Any]:
-        if "network_" in vars(self):
+        views: tuple[str, ...] = ()
+        if "_network" in vars(self):
             self._update_network()
-        views = ("coefs_", "intercepts_", "_views") if "network_" in vars(self) else ()
+            views = ("coefs_", "intercepts_", "_views")
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: value for name, value in state.items() if name not in views}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "network_" in state:  # pickled when it was an attribute like any other
+            state = {**state, "_network": state["network_"]}
+            del state["network_"]
         super().__setstate__(state)  # type: ignore[misc]
-        if "network_" in state:
+        if "_network" in state:
             recipe = state.get("_recipe") or Recipe.of(self, len(self.network_.sizes))
             self._set_network(self.network_, recipe)
+
+
+def _arrays_of(known: dict[str, Any], name: str) -> list[Array]:
+    """The arrays in a list of a user's."""
+    given, expected = known.get(name), "a list of arrays, one for each layer after the inputs"
+    if isinstance(given, Iterator):  # it can be read once: what is refused would be gone
+        raise TypeError(f"{name} must be {expected}; got an iterator: set list(...) of it")
+    return [checks.numeric(values, f"{name}[{k}]") for k, values in enumerate(checks.items(given, name, expected))]
 
 
 def _sizes_of(coefs: list[Array], intercepts: list[Array], known: dict[str, Any]) -> list[int]:
