@@ -52,11 +52,16 @@ def network_of(rng, drawn, dtype):
 
 
 def network_with_samples(rng, drawn, dtype):
-    """Return a network, and inputs that keep away from its kinks: with one input and no bias some have none."""
+    """Return a network, and inputs that keep away from its kinks: with one input and no bias some have none.
+
+    And not all of one unit's dead side: a gradient of zeros would show nothing.
+    """
     for _attempt in range(MOST_DRAWS):
         net = network_of(rng, drawn, dtype)
         with contextlib.suppress(by_hand.NoSamplesError):
-            return net, by_hand.away_from_kinks(net, rng.standard_normal((drawn.n_samples, drawn.sizes[0])), rng)
+            X = by_hand.away_from_kinks(net, rng.standard_normal((drawn.n_samples, drawn.sizes[0])), rng)
+            if by_hand.gradient(net, X, rng.uniform(size=(drawn.n_samples, drawn.sizes[-1])))[1].any():
+                return net, X
     raise by_hand.NoSamplesError(f"none of {MOST_DRAWS} networks has samples that keep away from its kinks")
 
 
