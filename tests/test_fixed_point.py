@@ -152,6 +152,6 @@ def test_what_is_refused(tmp_path):
         steps.to_c(tmp_path / "net.c", bits=8)
     large = fastbp.Network((2, 3, 1), output="exp", seed=0)
     large.biases[1][:] = 800.0
-    with pytest.raises(ValueError, match="'exp' must be bounded"):
+    with pytest.raises(ValueError, match="sums of 'exp' must be bounded"):
         large.to_c(tmp_path / "net.c", bits=8)
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 @click.argument("model")
 @click.option("--to", "file_format", type=click.Choice(sorted(SUFFIXES)), required=True, help="Format to write.")
 @click.option("--name", default="net", show_default=True, help="What to call the function in C.")
-@click.option("--bits", type=click.Choice(["8", "16"]), help="C in whole numbers of so many bits, of the network alone.")
+@click.option("--bits", type=click.Choice(["8", "16"]), help="C in whole numbers of so many bits: no columns.")
 @click.option("--x-max", type=float, help="With --bits: how large the network's inputs may be.  [default: 1.0]")
 @output_file("--out", help="File to write.  [default: MODEL's name with the format's suffix, in this folder]")
 def export(model: str, file_format: str, name: str, bits: str | None, x_max: float | None, out: Path | None) -> None:

@@ -16,6 +16,7 @@ from fastbp.checks import Array
 TABLE_BITS = 15  # of an entry, besides its sign
 REST_BITS = 14  # of the place between two entries: times a difference of entries it fits into 31 bits
 MOST_ENTRIES = {8: 256, 16: 2048}
+LARGEST_EXPONENT = 20.0
 
 
 class Bounds(NamedTuple):
@@ -47,7 +48,7 @@ def bounds_of(function: str, high: float) -> Bounds:
     """Those of a function of arguments up to `high`."""
     if function != "exp":
         return BOUNDS[function]
-    return BOUNDS[function]._replace(slope=math.exp(min(high, 700.0)), bend=math.exp(min(high, 700.0)))
+    return BOUNDS[function]._replace(slope=math.exp(high), bend=math.exp(high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,8 @@ def rounded(numbers: Array, bits: int) -> Array:
 
 def curve(function: str, sums_scale: int, low: float, high: float, bits: int) -> Curve:
     """The table of a function of sums between `low` and `high`, of which 2**sums_scale are 1."""
+    if function == "exp" and high > LARGEST_EXPONENT:
+        raise ValueError(f"sums of 'exp' must be bounded by {LARGEST_EXPONENT:g} in fixed point; got {high:.3g}")
     bounds = bounds_of(function, high)
     low, high = min(max(low, bounds.low), bounds.high), max(min(high, bounds.high), bounds.low)
     p = min(sums_scale, math.floor(math.log2(MOST_ENTRIES[bits] / max(high - low, 1e-3))))
@@ -104,8 +107,6 @@ def curve(function: str, sums_scale: int, low: float, high: float, bits: int) ->
     entries = np.minimum(np.rint(values / unit).astype(np.int64), (1 << TABLE_BITS) - 1)
     shift = sums_scale - p
     error = bend + bounds.tail + float(np.abs(entries * unit - values).max()) + unit / 2
-    if not math.isfinite(error):
-        raise ValueError(f"sums of a layer with {function!r} must be bounded by less than {high:.3g} in fixed point")
     if shift > REST_BITS:  # places between entries are cut off to as many bits
         error += bounds.slope * step * 2.0**-REST_BITS
     return Curve(first, shift, scale, entries, error, bounds.slope, z_low, z_high)
