@@ -29,7 +29,7 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 # where they run once more with bounds checks.
 AROUND_KERNELS = {
     "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache", "test_checkpoint", "test_cli",
-    "test_cli_export", "test_cli_hardening", "test_cli_mistakes", "test_cli_showing", "test_comparison", "test_docs",
+    "test_cli_export", "test_cli_hardening", "test_cli_mistakes", "test_cli_showing", "test_columns_export", "test_comparison", "test_docs",
     "test_encoding", "test_endurance", "test_estimators_scikit_learn", "test_examples", "test_explain",
     "test_explain_page", "test_explain_views", "test_export_examples", "test_files_fuzz", "test_first_use",
     "test_fixed_point", "test_forks", "test_gate", "test_guarded", "test_hazards", "test_importers",

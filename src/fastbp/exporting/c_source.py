@@ -144,11 +144,11 @@ def _layer_text(layer: Layer, c: CNetwork) -> str:
     """A layer: its sums, begun with the biases, and h of them."""
     n, first, l = layer.n_units, layer.first_unit, layer.number
     text = f"\n    /* layer {l}: units {first} to {first + n - 1}, {layer.function} */\n"
-    begin = "" if layer.biases is None else f"b_{l}[j]"
+    begin = "R(0.0)" if layer.biases is None else f"b_{l}[j]"  # 0 + -0 is 0, as the network has it
     for k, block in enumerate(layer.blocks):
         text += _block_text(block, layer, c, None if k else begin)
     if not layer.blocks:
-        text += f"    for (j = 0; j < {n}; ++j)\n        z[{first} + j] = {begin or 'R(0.0)'};\n"
+        text += f"    for (j = 0; j < {n}; ++j)\n        z[{first} + j] = {begin};\n"
     if layer.links is not None:
         text += (
             f"    for (j = 0; j < {n}; ++j)\n"
@@ -188,7 +188,7 @@ def _products(block: Block, layer: Layer, c: CNetwork, indices: list[str], begin
     taken = ", ".join(f"z_{k} = {source}[{f'{first} + ' if first else ''}{i}]" for k, i in enumerate(indices))
     terms = [f"{weights}[{i}][j] * z_{k}" for k, i in enumerate(indices)]
     pairs = [" + ".join(terms[k : k + 2]) for k in range(0, len(terms), 2)]
-    assigned = "+=" if begin is None else f"= {begin} +" if begin else "="
+    assigned = "+=" if begin is None else f"= {begin} +"
     text, bounds = f"        const real {taken};\n", [0, n - n % lanes, n] if n > lanes and n % lanes else [0, n]
     for start, stop in pairwise(bounds):
         text += (

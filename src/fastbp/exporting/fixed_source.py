@@ -34,7 +34,7 @@ def to_fixed_c(net: "Network", path: StrPath, *, name: str, bits: object, x_max:
     check_writable(path)
     check_exportable(net, "fixed point", FUNCTIONS)
     with np.errstate(over="ignore"):
-        fixed = fixed_point(net, int(bits), largest)  # type: ignore[call-overload]
+        fixed = fixed_point(net, int(bits), largest)
     text = named(fixed_text(net, fixed, PLACEHOLDER), checked)
     with replacing(path) as file:
         file.write(text.encode())
