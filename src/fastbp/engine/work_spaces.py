@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
-from fastbp.kernels.compiling.decorators import address_of
 from fastbp.kernels.formulas.activation_calls import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
@@ -64,7 +63,7 @@ class UserCalls:
         )
         for place, kernel in zip((plan.FORWARD, plan.GRADIENT, plan.INPUT_GRADIENT), kernels, strict=True):
             usable = place == plan.FORWARD or _differentiable(functions)
-            words[place] = address_of(kernel, dtype, (plan.Call,)) if usable else NONE
+            words[place] = plan.KERNEL.address(kernel, dtype) if usable else NONE
         for place, table in (
             (plan.LAYERS, packed.layers),
             (plan.BLOCKS, packed.blocks),

@@ -6,7 +6,8 @@ engine serves every network, a user's own functions included, and only those in 
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel, unkept
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel, unkept
 from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.registers.lanes import (
     Numbers,
@@ -52,6 +53,11 @@ FUNCTIONS = {
     THRESHOLD: (fn.threshold, fn.threshold_slope),
     EXP: (fn.exp, fn.exp_slope),
 }
+
+
+# What is called through `h_address` and `dh_address`: (a, z, count), and (a, z, delta, count)
+H = Slot(Numbers, Numbers, int)
+DH = Slot(Numbers, Numbers, Numbers, int)
 
 
 def h_of(function, key):
@@ -104,18 +110,18 @@ def dh_of_scalar(scalar):
 
 def address_of_h(compiled, dtype):
     """Address of what `h_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, int))
+    return H.address(compiled, dtype)
 
 
 def address_of_dh(compiled, dtype):
     """Address of what `dh_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+    return DH.address(compiled, dtype)
 
 
 @kernel
 def activate(layer, a, z, count):
     """z_j = h(a_j) for the first `count` numbers of the views a and z: (5.49)."""
-    call_address(layer.h_address, a, z, count)
+    H.call(layer.h_address, a, z, count)
 
 
 @kernel
@@ -125,7 +131,7 @@ def multiply_slope(layer, a, z, delta, count):
     if layer.function == RELU:
         multiply_relu_slope(z, delta, count)
     elif layer.dh_address != NONE:
-        call_address(layer.dh_address, a, z, delta, count)
+        DH.call(layer.dh_address, a, z, delta, count)
 
 
 @kernel
@@ -169,10 +175,10 @@ def multiply_slope_of_units(layers, l, a, z, delta):
 @entry
 def apply_h(address, a, z):
     """z = h(a) for 1-D arrays, h given by its address."""
-    call_address(address, view(a), view(z), a.size)
+    H.call(address, view(a), view(z), a.size)
 
 
 @entry
 def apply_dh(address, a, z, delta):
     """delta *= h'(a) for 1-D arrays, h' given by its address."""
-    call_address(address, view(a), view(z), view(delta), a.size)
+    DH.call(address, view(a), view(z), view(delta), a.size)

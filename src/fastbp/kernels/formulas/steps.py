@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import quotient_by_root, smallest_normal
 from fastbp.kernels.registers.lanes import (
     Doubles,
@@ -232,13 +233,14 @@ def penalized(g, w, l1, l2):
     return g + (l2 * w + l1 * sign_of(w))
 
 
+STEP = Slot(Numbers, Numbers, Rule, Span)
 STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}
 
 
 @cache
 def address_of_step(kind, dtype):
     """Address of the function that takes a solver's step."""
-    return address_of(STEPS[kind], dtype, (Numbers, Numbers, Rule, Span))
+    return STEP.address(STEPS[kind], dtype)
 
 
 @kernel
@@ -267,7 +269,7 @@ def next_rate(rule, learning_rate):
 @kernel
 def step_along(w, g, step, start, stop):
     """Update the parameters w from `start` to before `stop`, whole registers, along the summed gradient g."""
-    call_address(step.rule.address, w, g, step.rule, Span(start, stop, step.learning_rate, step.scale))
+    STEP.call(step.rule.address, w, g, step.rule, Span(start, stop, step.learning_rate, step.scale))
 
 
 @kernel

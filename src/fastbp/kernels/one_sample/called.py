@@ -6,8 +6,9 @@ compiled once, here. So a user's function compiles fast, may be kept on disk, an
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import call_address, entry, kernel
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.activation_calls import SOFTMAX, multiply_slope
+from fastbp.kernels.one_sample.outputs import DELTAS as OUTPUT_DELTAS
 from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import (
     ONE,
@@ -104,7 +105,7 @@ def gradient_sample(call):
     if number(call.plan, DELTAS) == NONE:
         set_number(error, 0, squared_error_deltas(outputs))
     else:
-        call_address(number(call.plan, DELTAS), outputs, error)
+        OUTPUT_DELTAS.call(number(call.plan, DELTAS), outputs, error)
         if number(call.plan, SLOPES) == 1:  # delta_k = dE_n/dy_k h'(a_k)
             multiply_slope(layer, a, y, delta, layer.n_units)
     for l in range(net.n_layers - 2, 0, -1):
