@@ -12,7 +12,7 @@ from fastbp.activations import ACTIVATIONS
 from fastbp.checking.self_check import self_check
 from fastbp.engine import gate
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
-from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples import dropout, outputs

@@ -7,9 +7,9 @@ its address.
 from functools import cache
 from typing import NamedTuple
 
+from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
 from fastbp.kernels.registers.lanes import (

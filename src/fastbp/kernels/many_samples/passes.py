@@ -13,8 +13,9 @@ A layer is processed some units at a time, so that what was summed up is still i
 the activation function comes to it.
 """
 
+from fastbp.kernels.codes import RELU, SOFTMAX
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.formulas.activation_calls import RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.formulas.activation_calls import activate, multiply_slope
 from fastbp.kernels.many_samples.feeders import Feeders, delta_of_feeders
 from fastbp.kernels.many_samples.gather import DROP
 from fastbp.kernels.many_samples.gradients import gradient_of_units, is_narrow, narrow_gradients

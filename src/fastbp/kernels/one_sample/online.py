@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.codes import IDENTITY, SGD, SOFTMAX
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX, multiply_slope
+from fastbp.kernels.formulas.activation_calls import multiply_slope
 from fastbp.kernels.formulas.losses import is_canonical
-from fastbp.kernels.formulas.steps import MOMENTUM, SGD, Rule, Step, next_rate, rule_of, take_step
+from fastbp.kernels.formulas.steps import MOMENTUM, Rule, Step, next_rate, rule_of, take_step
 from fastbp.kernels.one_sample.outputs import DELTAS, Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import Units, backward, descend, forward, gradient, place, set_inputs
 from fastbp.kernels.one_sample.wide import copy_params

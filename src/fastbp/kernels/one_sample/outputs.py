@@ -6,10 +6,10 @@ squared error with the identity is so short that it is part of its caller.
 
 from typing import NamedTuple
 
+from fastbp.kernels.codes import IDENTITY, SOFTMAX, SQUARED_ERROR
 from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX
-from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, SQUARED_ERROR
+from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
 from fastbp.kernels.one_sample.passes import log_sum_exp
 from fastbp.kernels.registers.lanes import (
     Doubles,
