@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling import cache
+from fastbp.kernels.compiling import cache, plan_table
 from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.one_sample import plan_table
-from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
+from fastbp.kernels.compiling.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
