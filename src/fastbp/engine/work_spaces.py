@@ -10,8 +10,9 @@ from fastbp import memory
 from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.kernels.codes import IDENTITY, IN_KERNELS, SOFTMAX
+from fastbp.kernels.compiling import plan_table
 from fastbp.kernels.formulas.losses import CANONICAL
-from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
+from fastbp.kernels.one_sample import called, called_by_loops, plan
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import BLOCK, LAYER, NONE, Packed
