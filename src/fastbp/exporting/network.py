@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """A network in other programs' formats: thin methods; what stands beside this file, loaded when called, does it."""
+=======
+"""A network in other programs' formats: thin methods; what they load when called does it."""
+>>>>>>> main
 
 from typing import TYPE_CHECKING
 
@@ -6,12 +10,12 @@ from fastbp.model.computing import ComputingNetwork
 
 if TYPE_CHECKING:
     from fastbp.files.container import StrPath
-    from fastbp.network import Network
 
 
 class PortableNetwork(ComputingNetwork):
     """What a `Network` has to leave Python."""
 
+<<<<<<< HEAD
     def to_c(  # type: ignore[misc]
         self: "Network",
         path: "StrPath",
@@ -20,6 +24,9 @@ class PortableNetwork(ComputingNetwork):
         bits: int | None = None,
         x_max: float | None = None,
     ) -> float | None:
+=======
+    def to_c(self, path: "StrPath", *, name: str = "net") -> None:
+>>>>>>> main
         """Write the network as one file of C99, for firmware, simulators, and whatever else calls C.
 
         Parameters
@@ -72,7 +79,7 @@ class PortableNetwork(ComputingNetwork):
 
         return to_fixed_c(self, path, name=name, bits=bits, x_max=x_max)
 
-    def to_onnx(self: "Network", path: "StrPath") -> None:  # type: ignore[misc]
+    def to_onnx(self, path: "StrPath") -> None:
         """Write the network as an ONNX model (needs ``fastbp[onnx]``): input "x", output "y", both of its dtype.
 
         Parameters

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling import cache
-from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.one_sample import plan_table
-from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
+from fastbp.kernels.compiling import cache, plan_table
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.compiling.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
@@ -56,7 +56,11 @@ WORDS = CACHE_LINE // 8
     SLOPES,  # 1 if that is then to be multiplied by h'
     INPUT_LAYERS,  # the layers without a canonical pair: delta of the outputs gets its h' whatever the loss is
     _INPUT_LAYERS_SIZE,
-) = range(26)
+    PARAMS,  # for calls from Python, see few.py; a user's compiled code passes its own
+    _PARAMS_SIZE,
+    MEMORY,
+    _MEMORY_SIZE,
+) = range(30)
 
 
 class Call(NamedTuple):
@@ -68,6 +72,10 @@ class Call(NamedTuple):
     x: Numbers
     given: Numbers  # t, or v; y if there is nothing to give
     out: Numbers  # y, grad, or dx
+
+
+# What is called through the addresses of a plan
+KERNEL = Slot(Call)
 
 
 class Passed(NamedTuple):
@@ -156,7 +164,7 @@ def run_forward(passed):
     check(passed, plan)
     if size_of(passed.out) != number(plan, N_OUTPUTS):
         raise ValueError("y must have as many numbers as the network has outputs")
-    call_address(number(plan, FORWARD), call_of(passed, plan))
+    KERNEL.call(number(plan, FORWARD), call_of(passed, plan))
 
 
 @kernel
@@ -172,7 +180,7 @@ def run_gradient(passed):
     if number(plan, GRADIENT) == NONE:
         raise ValueError("gradient needs activation functions with a derivative; 'threshold' has none")
     call = call_of(passed, plan)
-    call_address(number(plan, GRADIENT), call)
+    KERNEL.call(number(plan, GRADIENT), call)
     return number(error_of(call.memory), 0)
 
 
@@ -188,4 +196,4 @@ def run_input_gradient(passed):
         raise ValueError("dx must have as many numbers as the network has inputs")
     if number(plan, INPUT_GRADIENT) == NONE:
         raise ValueError("input_gradient needs activation functions with a derivative; 'threshold' has none")
-    call_address(number(plan, INPUT_GRADIENT), call_of(passed, plan))
+    KERNEL.call(number(plan, INPUT_GRADIENT), call_of(passed, plan))
