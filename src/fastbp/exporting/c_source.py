@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastbp.checks import Array
-<<<<<<< HEAD
 from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, INLINE, functions_text
 from fastbp.exporting.c_slopes import SLOPES
-=======
-from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, SLOPES, functions_text
->>>>>>> main
 from fastbp.exporting.c_tables import integer_type, table
 from fastbp.exporting.layers import Block, Layer, Links, check_exportable, layers_of
 

@@ -22,7 +22,7 @@ from fastbp.exporting.fixed_softmax import softmax, softmax_error
 from fastbp.exporting.layers import Layer, layers_of
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 LINEAR = frozenset({"identity", "relu", "leaky_relu"})
 FUNCTIONS = frozenset(BOUNDS) | LINEAR | {"softmax"}
@@ -135,7 +135,7 @@ def _sums(fixed: FixedLayer, z: Array) -> Array:
 # ---------------------------------------------------------------------------- from a network
 
 
-def fixed_point(net: "Network", bits: int, x_max: float) -> FixedNetwork:
+def fixed_point(net: "ComputingNetwork", bits: int, x_max: float) -> FixedNetwork:
     """A network in whole numbers of so many bits, for inputs of up to `x_max` in size.
 
     Raises
@@ -165,7 +165,7 @@ def fixed_point(net: "Network", bits: int, x_max: float) -> FixedNetwork:
     )
 
 
-def _of_inputs(net: "Network", x_max: float, x_scale: int) -> Range:
+def _of_inputs(net: "ComputingNetwork", x_max: float, x_scale: int) -> Range:
     """What is known of units, as far as the inputs."""
     low, high, error = np.zeros((3, net.n_units))
     low[: net.n_inputs], high[: net.n_inputs], error[: net.n_inputs] = -x_max, x_max, 2.0 ** -(x_scale + 1)

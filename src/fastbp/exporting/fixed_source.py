@@ -14,16 +14,17 @@ from fastbp.exporting.fixed_softmax import LARGEST, LOG2_E, PLACES, POWERS, SCAL
 from fastbp.exporting.layers import check_exportable
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
+from fastbp.version import __version__
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 N_SAMPLES = 8
 BITS = (8, 16)
 SMALLEST = 1e-9  # of x_max
 
 
-def to_fixed_c(net: "Network", path: StrPath, *, name: str, bits: object, x_max: object = None) -> float:
+def to_fixed_c(net: "ComputingNetwork", path: StrPath, *, name: str, bits: object, x_max: object = None) -> float:
     """Write a network as one file of C99 in whole numbers, and return the bound of its error: see `Network.to_c`."""
     if bits is None:
         raise ValueError("x_max is for whole numbers: it needs bits=8 or bits=16")
@@ -82,7 +83,7 @@ static wide leaky(wide a)
 }
 
 
-def fixed_text(net: "Network", fixed: FixedNetwork, name: str) -> str:
+def fixed_text(net: "ComputingNetwork", fixed: FixedNetwork, name: str) -> str:
     """The whole file."""
     forward = _forward(net, fixed, name)
     helpers = [text for called, text in HELPERS.items() if f"{called}(" in forward]
@@ -91,9 +92,7 @@ def fixed_text(net: "Network", fixed: FixedNetwork, name: str) -> str:
     return "\n".join([_head(net, fixed, name), _tables(fixed), *helpers, forward, _self_test(net, fixed, name)])
 
 
-def _head(net: "Network", fixed: FixedNetwork, name: str) -> str:
-    from fastbp import __version__
-
+def _head(net: "ComputingNetwork", fixed: FixedNetwork, name: str) -> str:
     described = "".join(f" *   {line}\n" for line in repr(net).splitlines())
     return f"""\
 /* A feed-forward network in whole numbers, written by fastbp {__version__}:
@@ -157,7 +156,7 @@ def _tables(fixed: FixedNetwork) -> str:
 # ---------------------------------------------------------------------------- forward
 
 
-def _forward(net: "Network", fixed: FixedNetwork, name: str) -> str:
+def _forward(net: "ComputingNetwork", fixed: FixedNetwork, name: str) -> str:
     body = "".join(_layer_text(f, fixed) for f in fixed.layers)
     loops = ", ".join(["i", "j"] + (["e"] if " e = " in body or "(e = " in body else []))
     last = fixed.layers[-1]
@@ -258,7 +257,7 @@ static void softmax(int n, const wide *a, int32_t *y)
 # ---------------------------------------------------------------------------- self-test
 
 
-def _self_test(net: "Network", fixed: FixedNetwork, name: str) -> str:
+def _self_test(net: "ComputingNetwork", fixed: FixedNetwork, name: str) -> str:
     """The program behind -D<NAME>_TEST: samples, which must come out to the bit, and a checksum of all tables."""
     x = np.random.default_rng(0).integers(-fixed.most, fixed.most + 1, size=(N_SAMPLES, net.n_inputs))
     tables = _named_tables(fixed)

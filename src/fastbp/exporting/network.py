@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """A network in other programs' formats: thin methods; what stands beside this file, loaded when called, does it."""
-=======
-"""A network in other programs' formats: thin methods; what they load when called does it."""
->>>>>>> main
 
 from typing import TYPE_CHECKING
 
@@ -15,18 +11,9 @@ if TYPE_CHECKING:
 class PortableNetwork(ComputingNetwork):
     """What a `Network` has to leave Python."""
 
-<<<<<<< HEAD
-    def to_c(  # type: ignore[misc]
-        self: "Network",
-        path: "StrPath",
-        *,
-        name: str = "net",
-        bits: int | None = None,
-        x_max: float | None = None,
+    def to_c(
+        self, path: "StrPath", *, name: str = "net", bits: int | None = None, x_max: float | None = None
     ) -> float | None:
-=======
-    def to_c(self, path: "StrPath", *, name: str = "net") -> None:
->>>>>>> main
         """Write the network as one file of C99, for firmware, simulators, and whatever else calls C.
 
         Parameters

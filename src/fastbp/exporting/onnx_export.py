@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-<<<<<<< HEAD
 from fastbp.exporting.columns import table_of
 from fastbp.exporting.layers import Layer, check_exportable, layers_of
 from fastbp.exporting.onnx_columns import column_inputs, decode, encode
-=======
-from fastbp.exporting.columns import Column, Table, table_of
-from fastbp.exporting.layers import Layer, check_exportable, layers_of
->>>>>>> main
 from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
