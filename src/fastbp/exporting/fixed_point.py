@@ -18,6 +18,7 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.exporting.fixed_curves import BOUNDS, Curve, curve, rounded
+from fastbp.exporting.fixed_ranges import Range
 from fastbp.exporting.fixed_softmax import softmax, softmax_error
 from fastbp.exporting.layers import Layer, layers_of
 
@@ -32,20 +33,6 @@ SMALL_SUMS, LARGE_SUMS = (
     48,
 )  # bits of sums that are formed in 32 and in 64: differences, and LEAK times them, fit too
 LEAK, LEAK_BITS = 5243, 19  # 0.01, of leaky_relu
-
-
-@dataclass(frozen=True, eq=False)
-class Range:
-    """Of each unit: between which numbers z is, and how far what stands for it is off."""
-
-    low: Array
-    high: Array
-    error: Array
-
-    @property
-    def largest(self) -> Array:
-        """max |z| of each unit."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,11 @@
 """Softmax in whole numbers: exp(-d) = 2**-u, u = d / ln 2: a shift by what is before the point, a table of the rest."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp.checks import Array
-
-if TYPE_CHECKING:
-    from fastbp.exporting.fixed_point import Range
+from fastbp.exporting.fixed_ranges import Range
 
 PLACES = 20  # bits behind the point of d and u
 LARGEST = 22  # of d: exp(-22) is below the last bit of a power
@@ -33,13 +30,11 @@ def softmax(sums: Array, sums_scale: int) -> Array:
     return y
 
 
-def softmax_error(error: Array, sums_scale: int) -> "tuple[Range, int]":
+def softmax_error(error: Array, sums_scale: int) -> tuple[Range, int]:
     """What is known of the outputs, and their scale.
 
     An error e of each a moves y_k by up to 2 e y_k (1 - y_k) <= e / 2, and so does one relative error e of all powers.
     """
-    from fastbp.exporting.fixed_point import Range
-
     n = len(error)
     of_u = 2.0**-PLACES * (2 + LARGEST)  # d and u are cut off; LOG2_E is rounded
     relative = of_u * math.log(2) + (math.log(2) / 2**TABLE_PLACES) ** 2 / 8
