@@ -283,12 +283,17 @@ class Gate:
             raise ValueError(f"{name} must have shape ({size},); got {values.shape}")
         return _writable(values, self.port.dtype)
 
+    @property
+    def packed(self) -> Packed:
+        """The network."""
+        return self._packed
+
     # ------------------------------------------------------------------ the ways in
 
-    def run_job(self, samples: CheckedSamples, memory: chunks.Memory, kind: int, first_unit: int, out: Array) -> float:
+    def run_job(self, samples: CheckedSamples, memory: chunks.Memory, wanted: chunks.Wanted, first_unit: int, out: Array) -> float:
         """`kernels.batch.run_job`."""
-        arrays = self._arrays(samples) if kind == chunks.FORWARD else self._targeted(samples)
-        return float(chunks.run_job(self._packed, arrays, memory, kind, first_unit, out))
+        arrays = self._targeted(samples) if wanted.error else self._arrays(samples)
+        return float(chunks.run_job(self._packed, arrays, memory, wanted, first_unit, out))
 
     def train(
         self, samples: CheckedSamples, memory: chunks.Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int

@@ -16,6 +16,7 @@ from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
+from fastbp.kernels.tables import NONE
 from fastbp.kernels.training import chunks, epochs
 from fastbp.solvers import Choice
 from fastbp.structure import initial
@@ -251,7 +252,9 @@ class Training:
             return self.memory
         if self.memory is None or self.memory.plan[chunks.THREADS] != n_threads:
             run = self.run_state
-            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_threads)
+            self.memory = self.net.engine.memory(
+                min(run.batch_size, run.part_size), n_threads, dropout=run.dropout.address != NONE
+            )
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
 

@@ -245,18 +245,13 @@ def load_samples(net, data, start, tile, with_targets):
 
 
 @kernel
-def transpose_layers(net, tile):
-    """Copies of z, sample by sample, of the hidden layers whose blocks take them."""
+def transpose_layer(net, tile, task):
+    """A copy of z, sample by sample, of a hidden layer whose blocks take it."""
     inlined()
-    step = lanes(tile.z)
-    for l in range(1, net.n_layers):
-        layer = layer_of(net, l)
-        if layer.rows == NONE:
-            continue
-        j = 0
-        while j < layer.n_units:
-            n = next_registers((layer.n_units - j + step - 1) // step)
-            z_j = Rows(shift(tile.z, (layer.first_unit + j) * tile.stride), tile.stride)
-            panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
-            lanes_to_rows(z_j, min(n * step, layer.n_units - j), tile.n_samples, panel)
-            j += n * step
+    step, layer, j = lanes(tile.z), layer_of(net, task.layer), 0
+    while j < task.n_units:
+        n = next_registers((task.n_units - j + step - 1) // step)
+        z_j = Rows(shift(tile.z, (task.unit + j) * tile.stride), tile.stride)
+        panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
+        lanes_to_rows(z_j, min(n * step, task.n_units - j), tile.n_samples, panel)
+        j += n * step
