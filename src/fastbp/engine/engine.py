@@ -16,9 +16,10 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
+from fastbp.engine.choices import DELTAS, SLOPES, VALUES, Want
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
-from fastbp.engine.schedule import DELTAS, SLOPES, VALUES, Schedule, Want, schedule
+from fastbp.engine.schedule import Schedule, schedule
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.activation_calls import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
 from fastbp.kernels.formulas.losses import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON

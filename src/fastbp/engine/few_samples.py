@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.engine.choices import VALUES
 from fastbp.engine.engine import Engine, aligned_zeros, filled_up
-from fastbp.engine.schedule import VALUES
 from fastbp.kernels.one_sample import few
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas

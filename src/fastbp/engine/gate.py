@@ -290,21 +290,23 @@ class Gate:
 
     # ------------------------------------------------------------------ the ways in
 
-    def run_job(self, samples: CheckedSamples, memory: chunks.Memory, wanted: chunks.Wanted, first_unit: int, out: Array) -> float:
-        """`kernels.batch.run_job`."""
+    def run_job(
+        self, samples: CheckedSamples, memory: chunks.Memory, wanted: chunks.Wanted, first_unit: int, out: Array
+    ) -> float:
+        """`kernels.training.chunks.run_job`."""
         arrays = self._targeted(samples) if wanted.error else self._arrays(samples)
         return float(chunks.run_job(self._packed, arrays, memory, wanted, first_unit, out))
 
     def train(
         self, samples: CheckedSamples, memory: chunks.Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int
     ) -> bool:
-        """`kernels.epochs.train`."""
+        """`kernels.training.epochs.train`."""
         return bool(epochs.train(self._packed, self._targeted(samples), memory, solver.solver, run, n_parts))
 
     def train_online(
         self, samples: CheckedSamples, memory: OnlineMemory, solver: CheckedSolver, run: epochs.Run, n_steps: int
     ) -> bool:
-        """`kernels.epochs.train_online`."""
+        """`kernels.training.epochs.train_online`."""
         return bool(epochs.train_online(self._packed, self._targeted(samples), memory, solver.solver, run, n_steps))
 
     def train_epochs(
@@ -315,7 +317,7 @@ class Gate:
         course: scikit_learn_epochs.Course,
         n_batches: int,
     ) -> None:
-        """`kernels.penalized.train_epochs`."""
+        """`kernels.training.scikit_learn_epochs.train_epochs`."""
         arrays, n_rates = self._targeted(samples), course.rates.size
         n_read = course.losses.size * course.n_samples if arrays.order.size else course.n_samples
         if n_read > (arrays.order.size or len(arrays.x)) or n_rates != course.losses.size:
@@ -332,7 +334,7 @@ class Gate:
         params: Array,
         gradient: Array,
     ) -> float:
-        """`kernels.penalized.loss_and_gradient`, of parameters that a minimiser has come to."""
+        """`kernels.training.scikit_learn_epochs.loss_and_gradient`, of parameters that a minimiser has come to."""
         params = self._vector(params, "params", gradient.size)
         arrays = self._targeted(samples)
         return float(scikit_learn_epochs.loss_and_gradient(self._packed, arrays, memory, objective, params, gradient))
@@ -340,13 +342,13 @@ class Gate:
     def finish_gradient(
         self, summed: Array, objective: scikit_learn_epochs.Penalized, error: float, gradient: Array
     ) -> float:
-        """`kernels.penalized.finish_gradient`."""
+        """`kernels.training.scikit_learn_epochs.finish_gradient`."""
         summed = self._vector(summed, "summed", gradient.size)
         return float(scikit_learn_epochs.finish_gradient(self._packed, summed, objective, error, gradient))
 
 
 def score_outputs(judge: Judge) -> float:
-    """`kernels.scores.score_outputs`."""
+    """`kernels.training.scores.score_outputs`."""
     if judge.outputs.shape != judge.samples.t.shape or judge.deviation.shape != (judge.samples.t.shape[1],):
         raise ValueError(
             f"outputs to score must have the shape of their targets, {judge.samples.t.shape}; got {judge.outputs.shape}"

@@ -10,8 +10,8 @@ from fastbp import checks
 from fastbp.activations import Activation, check_names
 from fastbp.checks import Array
 from fastbp.engine import threads
+from fastbp.engine.choices import SLOPES
 from fastbp.engine.engine import Engine, aligned_zeros, filled_up
-from fastbp.engine.schedule import SLOPES
 from fastbp.engine.few_samples import FewSamples
 from fastbp.engine.work_spaces import UserCalls, Words
 from fastbp.kernels.tables import NONE, Packed

@@ -1,7 +1,7 @@
 """The delta recursion of a tile: a training sample in each SIMD lane.
 
-    delta[k, s]  = y[k, s] - t[k, s]                            (5.54), of the outputs
-    delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]           (5.56), of all other units
+delta[k, s]  = y[k, s] - t[k, s]                            (5.54), of the outputs
+delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]           (5.56), of all other units
 """
 
 from fastbp.kernels.compiling.decorators import call_address, kernel
@@ -9,7 +9,7 @@ from fastbp.kernels.formulas.activation_calls import multiply_slope
 from fastbp.kernels.many_samples.links import Run
 from fastbp.kernels.many_samples.outputs import Outputs
 from fastbp.kernels.many_samples.stripes import rows_from
-from fastbp.kernels.many_samples.weighted_sums import PACKED, NO_FLOOR, Ends, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, lanes, load, shift, store
 from fastbp.kernels.tables import layer_of
 

@@ -1,7 +1,7 @@
 """The forward pass of a tile: a training sample in each SIMD lane.
 
-    a[j, s]  = b_j + sum_i w_ji z[i, s]     (5.48)
-    z[j, s]  = h(a[j, s])                   (5.49)
+a[j, s]  = b_j + sum_i w_ji z[i, s]     (5.48)
+z[j, s]  = h(a[j, s])                   (5.49)
 """
 
 from fastbp.kernels.compiling.decorators import call_address, kernel

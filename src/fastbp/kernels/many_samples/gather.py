@@ -81,7 +81,7 @@ class Tile(NamedTuple):
     t: Numbers  # targets: output k of sample s at k * stride + s
     weight: Numbers  # weights of the samples, 0 in lanes without one
     by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
-    columns: Numbers  # columns of a weight matrix, packed: see passes.py
+    columns: Numbers  # columns of a weight matrix, packed: see columns.py
     constants: Numbers  # a register of 0, for sums that begin with it, and one of 1
     order: Integers  # room for that of the samples, see `order_of_tile`
     n_samples: int

@@ -1,7 +1,7 @@
 """The gradient of the samples of a tile, and the step along it.
 
-    grad[j, i]  += sum_s delta[j, s] z[i, s]      (5.53) and (5.57)
-    grad[j]     += sum_s delta[j, s]              of the biases
+grad[j, i]  += sum_s delta[j, s] z[i, s]      (5.53) and (5.57)
+grad[j]     += sum_s delta[j, s]              of the biases
 """
 
 from typing import NamedTuple
@@ -60,7 +60,7 @@ def weights_by_samples(tile, sink, task):
 
 @kernel
 def weights_of_few(tile, sink, task):
-    """(5.57)  dE/dw_kj = sum_s delta_k z_j of a unit k and some of the units j that feed it, while z_j is in a cache."""
+    """(5.57)  dE/dw_kj = sum_s delta_k z_j, of a unit k and some units j that feed it: while z_j is in a cache."""
     inlined()
     dw, z_j = shift(sink.grad, task.weights), rows_from(tile, tile.z, task.unit)
     delta_k = Rows(rows_from(tile, tile.delta, task.terms).data, 1)

@@ -53,15 +53,17 @@ def run_tasks(net, tile, tasks, span, sink, step, share):
     inlined()
     for n in range(span[0], span[1]):
         task = task_of(tasks, n)
-        if task.kind <= kinds.FEEDERS:
-            pass_on(net, tile, sink, task)
+        if task.kind <= kinds.TRANSPOSE:
+            pass_forward(net, tile, sink, task)
+        elif task.kind <= kinds.FEEDERS:
+            pass_backward(net, tile, sink, task)
         elif is_own(net, sink, share, task):
             add_gradient(net, tile, sink, step, task)
 
 
 @kernel
-def pass_on(net, tile, sink, task):
-    """A task of the forward pass, of the outputs or of the delta recursion."""
+def pass_forward(net, tile, sink, task):
+    """A task of the forward pass, or of the outputs."""
     inlined()
     if task.kind == kinds.SUMS:
         sums_of_units(net, tile, task)
@@ -75,18 +77,24 @@ def pass_on(net, tile, sink, task):
         drop_units(net, tile, task)
     elif task.kind == kinds.OUTPUT_DELTA:
         output_delta(net, tile, task, sink.error)
-    elif task.kind == kinds.TRANSPOSE:
+    else:
         transpose_layer(net, tile, task)
+
+
+@kernel
+def pass_backward(net, tile, sink, task):
+    """A task of the delta recursion."""
+    inlined()
+    if task.kind == kinds.SUMS_OF_DELTA:
+        sums_of_delta(net, tile, task)
+    elif task.kind == kinds.LINK_SUMS_OF_DELTA:
+        sums_of_delta_along_links(net, tile, task)
     elif task.kind == kinds.SLOPES:
         slopes_of_units(net, tile, task)
     elif task.kind == kinds.SOFTMAX_SLOPES:
         softmax_slopes(net, tile, task)
     elif task.kind == kinds.DROPPED_SLOPES:
         dropped_slopes(tile, task)
-    elif task.kind == kinds.SUMS_OF_DELTA:
-        sums_of_delta(net, tile, task)
-    elif task.kind == kinds.LINK_SUMS_OF_DELTA:
-        sums_of_delta_along_links(net, tile, task)
     else:
         feeders_of(net, tile, sink, task)
 

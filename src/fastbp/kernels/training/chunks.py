@@ -18,6 +18,7 @@ from numba import prange
 
 from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
 from fastbp.kernels.formulas.steps import Step, no_step, take_step
+from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gather import (
     Data,
     Dropout,
@@ -27,7 +28,6 @@ from fastbp.kernels.many_samples.gather import (
     load_samples,
     no_dropout,
 )  # fmt: skip
-from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gradients import ALL, Sink
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, rows_from

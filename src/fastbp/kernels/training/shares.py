@@ -75,7 +75,10 @@ def work_on_share(net, data, space, job, dropout, step, part):
     if phase == SUMMING:
         own = weights_of(net, space.tasks, sums_of(bounds), share)
     along = Step(part.phase == STEPPED_SUMS, step.rule, step.learning_rate, step.scale)
-    sink, span = Sink(grad, part.tile > 0, space.errors, own[0], own[1]), (number(bounds, phase), number(bounds, phase + 1))
+    sink, span = (
+        Sink(grad, part.tile > 0, space.errors, own[0], own[1]),
+        (number(bounds, phase), number(bounds, phase + 1)),
+    )
     run_tasks(net, tile, space.tasks, span, sink, along, share)
 
 
@@ -103,7 +106,7 @@ def first_weight_of(net, tasks, sums, share):
     n_weights = n_block_weights(net)
     for n in range(sums[0], sums[1]):
         task = task_of(tasks, n)
-        if task.kind == WEIGHTS_BY_INPUTS or task.kind == WEIGHTS_BY_SAMPLES:
+        if WEIGHTS_BY_INPUTS <= task.kind <= WEIGHTS_BY_SAMPLES:
             middle_twice = 2 * task.weights + task.n_units * task.n_in
             if middle_twice * share.n_shares // (2 * n_weights) >= share.index:
                 return task.weights

@@ -1,0 +1,183 @@
+"""Every decision about a pass over a tile of samples, with its reason; `schedule.py` makes a list of tasks by them.
+
+They follow from the network, the width of the tile, the machine and what is wanted, and are taken once, not for each
+batch. None changes what is computed, nor a bit of it: only in which order numbers are read, and where they stand.
+"""
+
+from typing import NamedTuple
+
+from fastbp.kernels.compiling.decorators import in_python
+from fastbp.kernels.formulas.activation_calls import IDENTITY, RELU
+from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.registers.machine import REGISTER_BYTES, lanes_of
+from fastbp.kernels.tables import NONE, Block, Layer, Packed
+from fastbp.kernels.training.chunks import stride_of
+from fastbp.kernels.tuning import (
+    BLOCK_BYTES,
+    FEW_DELTAS,
+    FEWEST_AT_ONCE,
+    MOST_AT_ONCE,
+    NARROW_ROW,
+    STRIPE,
+    WIDE_ROW,
+    WIDE_STRIPE,
+    WIDEST_AT_ONCE,
+)
+
+NARROW = 3  # units, fed by many
+
+# How far a work space goes: outputs; error and delta of the outputs; all deltas
+VALUES, DELTAS, SLOPES = 1, 2, 3
+
+
+class Want(NamedTuple):
+    """What a work space is for."""
+
+    level: int
+    gradient: bool = False
+    dropout: bool = False
+    shared: bool = False  # whether several threads may share the work on a tile
+
+
+class Tables:
+    """The tables of a network, and what follows from them alone.
+
+    Parameters
+    ----------
+    packed : Packed
+        With the addresses of what goes along links.
+    """
+
+    def __init__(self, packed: Packed) -> None:
+        self.layers = [Layer(*row) for row in packed.layers.tolist()]
+        units = [layer.first_unit for layer in self.layers]
+        self.blocks = [Block(row[0], units[row[0]], row[1], units[row[1]], *row[2:]) for row in packed.blocks.tolist()]
+        self._outgoing = [self.blocks[c] for c in packed.outgoing.tolist()]
+        self.lanes, self.n_params = int(lanes_of(packed.params.dtype)), packed.params.size
+        self.last, self.output = len(self.layers) - 1, self.layers[-1]
+        self.n_units = self.output.first_unit + self.output.n_units
+        self._is_canonical = (packed.loss, self.output.function) in CANONICAL
+
+    def arriving(self, layer: Layer) -> list[Block]:
+        """The blocks into a layer."""
+        return self.blocks[layer.in_start : layer.in_end]
+
+    def leaving(self, layer: Layer) -> list[Block]:
+        """The blocks from a layer."""
+        return self._outgoing[layer.out_start : layer.out_end]
+
+    def is_output(self, layer: Layer) -> bool:
+        """Whether a layer's units are outputs: dE/dy_k is there before the delta recursion comes to it."""
+        return layer.first_unit >= self.output.first_unit
+
+    def has_slope(self, layer: Layer) -> bool:
+        """Whether delta has to be multiplied by h'; the outputs' (5.54) may hold it already."""
+        return layer.function != IDENTITY and not (layer is self.output and self._is_canonical)
+
+
+def is_narrow(block: Block) -> bool:
+    """Whether a block's gradient is summed up where it leaves, while z is in a cache: few units, many inputs."""
+    return block.n_out <= NARROW and block.n_in >= STRIPE and block.source > 0
+
+
+class Choices:
+    """The decisions for tiles of one width.
+
+    Parameters
+    ----------
+    net : Tables
+    want : Want
+    n_registers : int
+        Of each unit's samples.
+    """
+
+    def __init__(self, net: Tables, want: Want, n_registers: int) -> None:
+        self.net, self.want = net, want
+        self._row_bytes, self._n_samples = n_registers * REGISTER_BYTES, n_registers * net.lanes
+        self._z_bytes = net.n_units * in_python(stride_of)(n_registers) * REGISTER_BYTES
+        self.stripe, self.is_at_once = self._stripe(), self._is_at_once()
+
+    @property
+    def by_width(self) -> tuple[object, ...]:
+        """All that the width decides: where this is the same, so are the lists."""
+        cut = tuple(self._is_cut(block) for block in self.net.blocks)
+        return self.stripe, self.is_at_once, self.are_biases_together, cut if any(cut) else ()
+
+    # ------------------------------------------------------------------ units that are processed at a time
+
+    def _stripe(self) -> int:
+        """So many that their rows stay in the L1 cache from their sums to the activation function."""
+        if self._row_bytes <= NARROW_ROW:
+            return 4 * STRIPE
+        return STRIPE if self._row_bytes <= WIDE_ROW else STRIPE // 2
+
+    def stripe_forward(self, layer: Layer) -> int:
+        """All, if sums are added up in parts of their terms: each part is read once."""
+        return layer.n_units if layer.wide_forward else self.stripe
+
+    def stripe_backward(self, layer: Layer) -> int:
+        """All, as forward; of the outputs too, whose delta is there."""
+        return layer.n_units if layer.wide_backward or layer is self.net.output else self.stripe
+
+    def stripe_of_gradient(self, block: Block) -> int:
+        """Many, where the rows of a gradient are cut: each part of them is read again for each stripe."""
+        return WIDE_STRIPE if self._is_cut(block) else self.stripe
+
+    def _is_cut(self, block: Block) -> bool:
+        """Whether rows are so long that they leave the L2 cache. Threads share narrow stripes, more evenly."""
+        n_bytes = self._n_samples * -(-block.n_in // self.net.lanes) * REGISTER_BYTES
+        return n_bytes > BLOCK_BYTES and not self.want.shared
+
+    # ------------------------------------------------------------------ delta
+
+    def is_slope_in_sums(self, layer: Layer) -> bool:
+        """Whether the last sums of (5.56) multiply by h': relu's costs 10-100-1 a tenth by itself."""
+        dropped = self.want.dropout and not self.net.is_output(layer)  # then h' comes with what is left out
+        return layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not dropped
+
+    def has_feeders(self, layer: Layer) -> bool:
+        """Whether a layer feeds one unit, by one narrow block, and nothing else: see `feeders.py`.
+
+        A layer of relu with biases, that other blocks feed, and without dropout. Only with the gradient along.
+        """
+        if self.net.is_output(layer) or not self.is_slope_in_sums(layer) or layer.out_end > layer.out_start + 1:
+            return False
+        block = self.net.leaving(layer)[0]
+        return is_narrow(block) and block.n_out == 1 and layer.bias != NONE and layer.in_start < layer.in_end
+
+    def is_delta_kept(self, layer: Layer) -> bool:
+        """Whether delta of a layer is read again once its gradient is there. Of the first one it is not.
+
+        Its stripes then share a row: it stays in the L1 cache.
+        """
+        return layer is not self.net.layers[1] or self.net.is_output(layer) or layer.links_gradient != NONE
+
+    def is_over_z(self, layer: Layer) -> bool:
+        """Whether delta that is not kept takes the place of z, which nobody reads afterwards.
+
+        Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose
+        numbers fill the L1 cache. The sums must be complete when they are stored: by then z is needed for their slope.
+        """
+        is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward and layer.n_units <= self.stripe
+        return is_one_sum and self.is_slope_in_sums(layer) and not self.want.dropout
+
+    # ------------------------------------------------------------------ gradient
+
+    def _is_at_once(self) -> bool:
+        """Whether the gradient goes along with the delta recursion, a stripe at a time.
+
+        Where z and delta would leave the L1 cache before it, but those of a stripe do not, and the parameters, which
+        are all stepped along at the end, stay in the L2 cache.
+        """
+        leaves_cache, stays = self._z_bytes >= FEWEST_AT_ONCE, self._row_bytes <= WIDEST_AT_ONCE
+        return leaves_cache and stays and self.net.n_params <= MOST_AT_ONCE
+
+    @property
+    def are_biases_together(self) -> bool:
+        """Whether all rows of delta fit into the L1 cache and all biases stand side by side: one call for all of them.
+
+        A call for each layer takes 2 to 4 % of an epoch of 4-10-3.
+        """
+        first, last = self.net.layers[1], self.net.output
+        in_order = first.bias != NONE and last.bias - first.bias == last.first_unit - first.first_unit
+        return in_order and self._z_bytes <= FEW_DELTAS and not self.is_at_once and not self.want.shared
