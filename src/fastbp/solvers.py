@@ -28,6 +28,7 @@ from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels.formulas import steps
 
 LearningRate = float | Callable[[int], float] | None
+Callers = tuple[Callable[..., Any], Callable[..., Any]] | None
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,12 @@ class Choice:
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
-    """Check a solver's name, options and learning rate."""
+def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None) -> Choice:
+    """Check a solver's name, options and learning rate.
+
+    `callers`, the function that took the options from a user and its class's constructor, are for the error that names
+    the argument which was meant.
+    """
     kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
     options = dict(options)
     code = kind.code
@@ -154,7 +159,7 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
         if not option or option not in kind.options:
-            _unknown(option, _options_of(str(name)), str(name))
+            _unknown(option, _options_of(str(name)), str(name), callers)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -170,16 +175,14 @@ def _options_of(solver: str) -> list[str]:
     return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
 
 
-def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
+def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
-    from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
-
-    arguments = other_names.keywords_of(Network.fit)
+    arguments = other_names.keywords_of(callers[0]) if callers else set()
     others = [other for other in SOLVERS if option in _options_of(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
-        hint = other_names.hint(option, [*known, *arguments], Network.__init__, "Network(..., {}=...)")
+        hint = other_names.hint(option, [*known, *arguments], callers[1], "Network(..., {}=...)") if callers else ""
     raise TypeError(
         f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )

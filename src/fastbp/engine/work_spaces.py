@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
+from fastbp.kernels.compiling import plan_table
 from fastbp.kernels.compiling.decorators import address_of
 from fastbp.kernels.formulas.activation_calls import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.formulas.losses import CANONICAL
-from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
+from fastbp.kernels.one_sample import called, called_by_loops, plan
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, N_IN, NONE, Packed

@@ -23,7 +23,7 @@ from fastbp.estimators.resumed import check_course, check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.estimators.weights import HoldsNetwork
-from fastbp.training.loop import check_callbacks
+from fastbp.training.options import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 

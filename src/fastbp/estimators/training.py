@@ -29,7 +29,8 @@ from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import dropout
 from fastbp.training.history import History
-from fastbp.training.loop import check_callbacks, wants_to_stop
+from fastbp.training.loop import wants_to_stop
+from fastbp.training.options import check_callbacks
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call

@@ -12,8 +12,8 @@ from numba import carray, types
 from numba.core import cgutils
 
 from fastbp.kernels.compiling.decorators import OPTIONS, call_address, kernel
+from fastbp.kernels.compiling.plan_table import PLAN_SIZE
 from fastbp.kernels.one_sample.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, Call
-from fastbp.kernels.one_sample.plan_table import PLAN_SIZE
 from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.lanes import address, inlined, number, set_number, view, view_at
 

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling import cache
+from fastbp.kernels.compiling import cache, plan_table
 from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.one_sample import plan_table
-from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
+from fastbp.kernels.compiling.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
@@ -124,9 +123,14 @@ def plan_of(passed):
 
 @kernel
 def check(passed, plan):
-    """Raise a ValueError unless x and the parameters have the network's sizes."""
+    """Raise a ValueError unless x and the parameters have the network's sizes.
+
+    The parameters may be filled up to whole cache lines: a network's own are.
+    """
     inlined()
-    if size_of(passed.params) < number(plan, N_PARAMS):
+    n_params, line = number(plan, N_PARAMS), per_line(passed.params)
+    filled = (n_params + line - 1) // line * line
+    if size_of(passed.params) < n_params or size_of(passed.params) > filled:
         raise ValueError("params must be as many as the network has")
     if size_of(passed.x) != number(plan, N_INPUTS):
         raise ValueError("x must have as many numbers as the network has inputs")
