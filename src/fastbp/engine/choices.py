@@ -26,6 +26,8 @@ from fastbp.kernels.tuning import (
 
 NARROW = 3  # units, fed by many
 
+_stride_of = in_python(stride_of)
+
 # How far a work space goes: outputs; error and delta of the outputs; all deltas
 VALUES, DELTAS, SLOPES = 1, 2, 3
 
@@ -55,6 +57,8 @@ class Tables:
         self._outgoing = [self.blocks[c] for c in packed.outgoing.tolist()]
         self.lanes, self.n_params = int(lanes_of(packed.params.dtype)), packed.params.size
         self.last, self.output = len(self.layers) - 1, self.layers[-1]
+        self.most_units = max(layer.n_units for layer in self.layers)
+        self.most_registers = max(map(self.registers_of, self.blocks), default=1)
         self.n_units = self.output.first_unit + self.output.n_units
         self._is_canonical = (packed.loss, self.output.function) in CANONICAL
 
@@ -65,6 +69,10 @@ class Tables:
     def leaving(self, layer: Layer) -> list[Block]:
         """The blocks from a layer."""
         return self._outgoing[layer.out_start : layer.out_end]
+
+    def registers_of(self, block: Block) -> int:
+        """Registers of a row of a block's gradient."""
+        return -(-block.n_in // self.lanes)
 
     def is_output(self, layer: Layer) -> bool:
         """Whether a layer's units are outputs: dE/dy_k is there before the delta recursion comes to it."""
@@ -80,6 +88,55 @@ def is_narrow(block: Block) -> bool:
     return block.n_out <= NARROW and block.n_in >= STRIPE and block.source > 0
 
 
+class Width(NamedTuple):
+    """What the registers of a unit's samples decide: where this is the same, so are the lists."""
+
+    stripe: int  # units that are processed at a time
+    is_at_once: bool
+    biases_together: bool
+    uncut: int  # most registers of a row of a gradient that is not cut
+
+
+def width_of(net: Tables, want: Want, n_registers: int) -> Width:
+    """The decisions for tiles with so many registers in a row."""
+    row_bytes = n_registers * REGISTER_BYTES
+    stripe = min(_stripe_of(row_bytes), net.most_units)
+    if not want.gradient:
+        return Width(stripe, is_at_once=False, biases_together=False, uncut=0)
+    z_bytes = net.n_units * _stride_of(n_registers) * REGISTER_BYTES
+    is_at_once = _is_at_once(net, row_bytes, z_bytes)
+    together = not is_at_once and not want.shared and _are_biases_together(net, z_bytes)
+    # Rows that leave the L2 cache are cut. Threads share narrow stripes, more evenly.
+    uncut = net.most_registers if want.shared else BLOCK_BYTES // (row_bytes * net.lanes)
+    return Width(stripe, is_at_once, together, min(uncut, net.most_registers))
+
+
+def _stripe_of(row_bytes: int) -> int:
+    """So many units that their rows stay in the L1 cache from their sums to the activation function."""
+    if row_bytes <= NARROW_ROW:
+        return 4 * STRIPE
+    return STRIPE if row_bytes <= WIDE_ROW else STRIPE // 2
+
+
+def _is_at_once(net: Tables, row_bytes: int, z_bytes: int) -> bool:
+    """Whether the gradient goes along with the delta recursion, a stripe at a time.
+
+    Where z and delta would leave the L1 cache before it, but those of a stripe do not, and the parameters, which are
+    all stepped along at the end, stay in the L2 cache.
+    """
+    return z_bytes >= FEWEST_AT_ONCE and row_bytes <= WIDEST_AT_ONCE and net.n_params <= MOST_AT_ONCE
+
+
+def _are_biases_together(net: Tables, z_bytes: int) -> bool:
+    """Whether all rows of delta fit into the L1 cache and all biases stand side by side: one call for all of them.
+
+    A call for each layer takes 2 to 4 % of an epoch of 4-10-3.
+    """
+    first, last = net.layers[1], net.output
+    in_order = first.bias != NONE and last.bias - first.bias == last.first_unit - first.first_unit
+    return in_order and z_bytes <= FEW_DELTAS
+
+
 class Choices:
     """The decisions for tiles of one width.
 
@@ -87,46 +144,25 @@ class Choices:
     ----------
     net : Tables
     want : Want
-    n_registers : int
-        Of each unit's samples.
+    width : Width
     """
 
-    def __init__(self, net: Tables, want: Want, n_registers: int) -> None:
-        self.net, self.want = net, want
-        self._row_bytes, self._n_samples = n_registers * REGISTER_BYTES, n_registers * net.lanes
-        self._z_bytes = net.n_units * in_python(stride_of)(n_registers) * REGISTER_BYTES
-        self.stripe, self.is_at_once = self._stripe(), self._is_at_once()
-
-    @property
-    def by_width(self) -> tuple[object, ...]:
-        """All that the width decides: where this is the same, so are the lists."""
-        cut = tuple(self._is_cut(block) for block in self.net.blocks)
-        return self.stripe, self.is_at_once, self.are_biases_together, cut if any(cut) else ()
+    def __init__(self, net: Tables, want: Want, width: Width) -> None:
+        self.net, self.want, self.width = net, want, width
 
     # ------------------------------------------------------------------ units that are processed at a time
 
-    def _stripe(self) -> int:
-        """So many that their rows stay in the L1 cache from their sums to the activation function."""
-        if self._row_bytes <= NARROW_ROW:
-            return 4 * STRIPE
-        return STRIPE if self._row_bytes <= WIDE_ROW else STRIPE // 2
-
     def stripe_forward(self, layer: Layer) -> int:
         """All, if sums are added up in parts of their terms: each part is read once."""
-        return layer.n_units if layer.wide_forward else self.stripe
+        return layer.n_units if layer.wide_forward else self.width.stripe
 
     def stripe_backward(self, layer: Layer) -> int:
         """All, as forward; of the outputs too, whose delta is there."""
-        return layer.n_units if layer.wide_backward or layer is self.net.output else self.stripe
+        return layer.n_units if layer.wide_backward or layer is self.net.output else self.width.stripe
 
     def stripe_of_gradient(self, block: Block) -> int:
         """Many, where the rows of a gradient are cut: each part of them is read again for each stripe."""
-        return WIDE_STRIPE if self._is_cut(block) else self.stripe
-
-    def _is_cut(self, block: Block) -> bool:
-        """Whether rows are so long that they leave the L2 cache. Threads share narrow stripes, more evenly."""
-        n_bytes = self._n_samples * -(-block.n_in // self.net.lanes) * REGISTER_BYTES
-        return n_bytes > BLOCK_BYTES and not self.want.shared
+        return WIDE_STRIPE if self.net.registers_of(block) > self.width.uncut else self.width.stripe
 
     # ------------------------------------------------------------------ delta
 
@@ -158,26 +194,7 @@ class Choices:
         Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose
         numbers fill the L1 cache. The sums must be complete when they are stored: by then z is needed for their slope.
         """
-        is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward and layer.n_units <= self.stripe
+        is_one_sum = (
+            layer.out_end == layer.out_start + 1 and not layer.wide_backward and layer.n_units <= self.width.stripe
+        )
         return is_one_sum and self.is_slope_in_sums(layer) and not self.want.dropout
-
-    # ------------------------------------------------------------------ gradient
-
-    def _is_at_once(self) -> bool:
-        """Whether the gradient goes along with the delta recursion, a stripe at a time.
-
-        Where z and delta would leave the L1 cache before it, but those of a stripe do not, and the parameters, which
-        are all stepped along at the end, stay in the L2 cache.
-        """
-        leaves_cache, stays = self._z_bytes >= FEWEST_AT_ONCE, self._row_bytes <= WIDEST_AT_ONCE
-        return leaves_cache and stays and self.net.n_params <= MOST_AT_ONCE
-
-    @property
-    def are_biases_together(self) -> bool:
-        """Whether all rows of delta fit into the L1 cache and all biases stand side by side: one call for all of them.
-
-        A call for each layer takes 2 to 4 % of an epoch of 4-10-3.
-        """
-        first, last = self.net.layers[1], self.net.output
-        in_order = first.bias != NONE and last.bias - first.bias == last.first_unit - first.first_unit
-        return in_order and self._z_bytes <= FEW_DELTAS and not self.is_at_once and not self.want.shared

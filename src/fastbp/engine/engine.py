@@ -43,6 +43,7 @@ from fastbp.kernels.training.chunks import (
     Memory,
     Wanted,
     parallel_address,
+    part_of,
     stride_of,
     worker_address,
 )
@@ -133,7 +134,7 @@ class Engine:
         self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
         self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
-        self._schedules: dict[tuple[Want, int, bool], Schedule] = {}
+        self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = {}
 
     def twin(self, packed: Packed) -> Self:
         """An engine for another network of the same layers, with the same work spaces.
@@ -202,6 +203,24 @@ class Engine:
         """Chunks into which so many samples are cut."""
         return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
 
+    def tiles(self, n_samples: int) -> tuple[int, int]:
+        """Number of the tiles into which a gradient's samples are cut, and samples of the largest."""
+        most = self.most_samples(GRADIENT)
+        n_calls, rest = divmod(n_samples, most)
+        whole, last = self._tiles_of_call(most) if n_calls else [], self._tiles_of_call(rest) if rest else []
+        return n_calls * len(whole) + len(last), max(whole + last)
+
+    def _tiles_of_call(self, n_samples: int) -> list[int]:
+        """Samples of each tile in one compiled call: of chunks, and the tiles of each."""
+        n_chunks, step, most = self.n_chunks(n_samples), int(lanes_of(self._dtype)), self._max_tile()
+        found = []
+        for chunk in range(n_chunks):
+            start, stop = in_python(part_of)(n_samples, chunk, n_chunks, step)
+            n_tiles = -(-(stop - start) // most)
+            parts = (in_python(part_of)(stop - start, k, n_tiles, step) for k in range(n_tiles))
+            found += [last - first for first, last in parts]
+        return found
+
     def most_threads(self, n_samples: int) -> int:
         """Threads that find something to do in a gradient: a chunk each, or a share of the only one.
 
@@ -214,18 +233,21 @@ class Engine:
         return max(1, min(MAX_CHUNKS, n_registers, n_samples * n_params >> LOG_SHARE_PRODUCTS))
 
     def scheduled(self, memory: Memory, wanted: Wanted, *, dropout: bool = False) -> Memory:
-        """A work space with the lists of tasks for a job."""
+        """A work space with the lists of tasks for a job: itself, if it has them."""
         shared = self._is_shared and int(memory.plan[THREADS]) > 1
-        want = Want(level_of(wanted), wanted.gradient, dropout, shared)
-        most = memory.z.shape[1] // (self._topology.n_units * int(lanes_of(self._dtype)))
-        to_inputs = wanted.lowest_delta == 0
-        key = want, most, to_inputs
+        tasks, bounds = self._schedule(wanted, dropout, shared, memory.z.shape[1])
+        return memory if memory.bounds is bounds else memory._replace(tasks=tasks, bounds=bounds)
+
+    def _schedule(self, wanted: Wanted, dropout: bool, shared: bool, n_numbers: int) -> Schedule:
+        """The lists of tasks for a job, whose work space has so many numbers for z of a tile."""
+        key = wanted, dropout, shared, n_numbers
         if key not in self._schedules:
+            want = Want(level_of(wanted), wanted.gradient, dropout, shared)
             self.link(want.level)
-            packed = self.for_inputs.packed if to_inputs else self._packed
-            self._schedules[key] = schedule(packed, want, most)
-        tasks, bounds = self._schedules[key]
-        return memory._replace(tasks=tasks, bounds=bounds)
+            packed = self.for_inputs.packed if wanted.lowest_delta == 0 else self._packed
+            most_registers = n_numbers // (self._topology.n_units * int(lanes_of(self._dtype)))
+            self._schedules[key] = schedule(packed, want, most_registers)
+        return self._schedules[key]
 
     def _max_tile(self) -> int:
         """Most samples in a tile."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.engine.choices import DELTAS, SLOPES, Choices, Tables, Want, is_narrow
+from fastbp.engine.choices import DELTAS, SLOPES, Choices, Tables, Want, Width, is_narrow, width_of
 from fastbp.kernels.formulas.activation_calls import IN_KERNELS, RELU, SOFTMAX
 from fastbp.kernels.many_samples import tasks as kinds
 from fastbp.kernels.many_samples.tasks import N_PHASES, TASK_COLUMNS, Task
@@ -53,12 +53,15 @@ class Lists:
         self._choices, self._net, self._want = choices, choices.net, choices.want
 
     def phases(self, *, gradient: bool) -> list[list[Task]]:
-        """The tasks of each phase, with a gradient or without: as far as is wanted."""
+        """The tasks of each phase, with a gradient or without: as far as is wanted.
+
+        Where gradients are wanted, outputs are too: of samples that are held out.
+        """
         phases: list[list[Task]] = [list(self.forward()), [], [], []]
         if gradient:
-            at_once = self._choices.is_at_once
+            at_once = self._choices.width.is_at_once
             phases[1:] = list(self.outputs()), [*self.copies(), *self.recursion(1, at_once=at_once)], [*self.gradient()]
-        elif self._want.level >= DELTAS:
+        elif self._want.level >= DELTAS and not self._want.gradient:
             phases[1] = list(self.outputs())
             if self._want.level == SLOPES:
                 deltas = list(self.recursion(0, at_once=False))
@@ -170,12 +173,12 @@ class Lists:
     def gradient(self) -> Tasks:
         """The gradient, or what is left of it where it goes along with the delta recursion; and the step."""
         done = 0
-        for block in () if self._choices.is_at_once else self._net.blocks:
+        for block in () if self._choices.width.is_at_once else self._net.blocks:
             layer = self._net.layers[block.target]
             for stripe in stripes(block.target, layer, self._choices.stripe_of_gradient(block)):
                 task = self._weights(block, stripe)
                 yield task
-                if block is self._net.arriving(layer)[0] and not self._choices.are_biases_together:
+                if block is self._net.arriving(layer)[0] and not self._choices.width.biases_together:
                     yield from self._biases_of(layer, task)
                 stop = task.weights + task.n_units * task.n_in
                 if stop - done >= STEP_NUMBERS:
@@ -183,7 +186,7 @@ class Lists:
                     yield NO_TASK._replace(kind=kinds.STEP, weights=done, n_units=stop - done)
                     done = stop
         yield from self._links()
-        if self._choices.are_biases_together:
+        if self._choices.width.biases_together:
             layer = self._net.layers[1]
             yield self._biases(layer, whole(0, 1, layer)._replace(n_units=self._net.n_units - layer.first_unit))
         yield NO_TASK._replace(kind=kinds.STEP, weights=done, n_units=self._net.n_params - done)
@@ -194,7 +197,7 @@ class Lists:
             if layer.links_gradient != NONE:
                 task = whole(kinds.LINK_WEIGHTS, l, layer)._replace(weights=NONE)
                 yield task
-                if layer.in_start == layer.in_end and not self._choices.are_biases_together:
+                if layer.in_start == layer.in_end and not self._choices.width.biases_together:
                     yield from self._biases_of(layer, task)
 
     def _weights(self, block: Block, task: Task) -> Task:
@@ -225,16 +228,16 @@ class Lists:
 def schedule(packed: Packed, want: Want, most_registers: int) -> Schedule:
     """All lists for tiles of up to so many registers."""
     net, tasks = Tables(packed), list[Task]()
-    found: dict[object, NDArray[np.int64]] = {}
+    found: dict[Width, NDArray[np.int64]] = {}
     bounds = np.zeros((most_registers + 1, 2, N_PHASES + 1), np.int64)
     for n_registers in range(1, most_registers + 1):
-        choices = Choices(net, want, n_registers)
-        if choices.by_width not in found:
-            own = found[choices.by_width] = np.zeros((2, N_PHASES + 1), np.int64)
+        width = width_of(net, want, n_registers)
+        if width not in found:
+            own = found[width] = np.zeros((2, N_PHASES + 1), np.int64)
             for gradient in range(1 + want.gradient):
                 own[gradient, 0] = len(tasks)
-                for phase, its_tasks in enumerate(Lists(choices).phases(gradient=bool(gradient)), 1):
+                for phase, its_tasks in enumerate(Lists(Choices(net, want, width)).phases(gradient=bool(gradient)), 1):
                     tasks += its_tasks
                     own[gradient, phase] = len(tasks)
-        bounds[n_registers] = found[choices.by_width]
+        bounds[n_registers] = found[width]
     return Schedule(np.array(tasks, np.int64).reshape(-1, TASK_COLUMNS), bounds)
