@@ -4,6 +4,7 @@ They follow from the network, the width of the tile, the machine and what is wan
 batch. None changes what is computed, nor a bit of it: only in which order numbers are read, and where they stand.
 """
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import in_python
@@ -58,7 +59,7 @@ class Tables:
         self.lanes, self.n_params = int(lanes_of(packed.params.dtype)), packed.params.size
         self.last, self.output = len(self.layers) - 1, self.layers[-1]
         self.most_units = max(layer.n_units for layer in self.layers)
-        self.most_registers = max(map(self.registers_of, self.blocks), default=1)
+        self.registers = sorted({0, *map(self.registers_of, self.blocks)})  # of rows of gradients
         self.n_units = self.output.first_unit + self.output.n_units
         self._is_canonical = (packed.loss, self.output.function) in CANONICAL
 
@@ -94,7 +95,7 @@ class Width(NamedTuple):
     stripe: int  # units that are processed at a time
     is_at_once: bool
     biases_together: bool
-    uncut: int  # most registers of a row of a gradient that is not cut
+    uncut: int  # registers of the longest row of a gradient that is not cut
 
 
 def width_of(net: Tables, want: Want, n_registers: int) -> Width:
@@ -107,8 +108,8 @@ def width_of(net: Tables, want: Want, n_registers: int) -> Width:
     is_at_once = _is_at_once(net, row_bytes, z_bytes)
     together = not is_at_once and not want.shared and _are_biases_together(net, z_bytes)
     # Rows that leave the L2 cache are cut. Threads share narrow stripes, more evenly.
-    uncut = net.most_registers if want.shared else BLOCK_BYTES // (row_bytes * net.lanes)
-    return Width(stripe, is_at_once, together, min(uncut, net.most_registers))
+    most = net.registers[-1] if want.shared else BLOCK_BYTES // (row_bytes * net.lanes)
+    return Width(stripe, is_at_once, together, net.registers[bisect_right(net.registers, most) - 1])
 
 
 def _stripe_of(row_bytes: int) -> int:
@@ -194,7 +195,7 @@ class Choices:
         Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose
         numbers fill the L1 cache. The sums must be complete when they are stored: by then z is needed for their slope.
         """
-        is_one_sum = (
-            layer.out_end == layer.out_start + 1 and not layer.wide_backward and layer.n_units <= self.width.stripe
+        is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward
+        return (
+            is_one_sum and layer.n_units <= self.width.stripe and self.is_slope_in_sums(layer) and not self.want.dropout
         )
-        return is_one_sum and self.is_slope_in_sums(layer) and not self.want.dropout
