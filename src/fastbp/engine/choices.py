@@ -7,8 +7,8 @@ batch. None changes what is computed, nor a bit of it: only in which order numbe
 from bisect import bisect_right
 from typing import NamedTuple
 
+from fastbp.kernels.codes import IDENTITY, RELU
 from fastbp.kernels.compiling.decorators import in_python
-from fastbp.kernels.formulas.activation_calls import IDENTITY, RELU
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.registers.machine import REGISTER_BYTES, lanes_of
 from fastbp.kernels.tables import NONE, Block, Layer, Packed
@@ -53,8 +53,7 @@ class Tables:
 
     def __init__(self, packed: Packed) -> None:
         self.layers = [Layer(*row) for row in packed.layers.tolist()]
-        units = [layer.first_unit for layer in self.layers]
-        self.blocks = [Block(row[0], units[row[0]], row[1], units[row[1]], *row[2:]) for row in packed.blocks.tolist()]
+        self.blocks = [Block(*row) for row in packed.blocks.tolist()]
         self._outgoing = [self.blocks[c] for c in packed.outgoing.tolist()]
         self.lanes, self.n_params = int(lanes_of(packed.params.dtype)), packed.params.size
         self.last, self.output = len(self.layers) - 1, self.layers[-1]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.engine.choices import DELTAS, SLOPES, Choices, Tables, Want, Width, is_narrow, width_of
-from fastbp.kernels.formulas.activation_calls import IN_KERNELS, RELU, SOFTMAX
+from fastbp.kernels.codes import IN_KERNELS, RELU, SOFTMAX
 from fastbp.kernels.many_samples import tasks as kinds
 from fastbp.kernels.many_samples.tasks import N_PHASES, TASK_COLUMNS, Task
 from fastbp.kernels.tables import NONE, Block, Layer, Packed

@@ -10,7 +10,7 @@ from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.checks import Array
 from fastbp.files import container
 from fastbp.files.container import StrPath
-from fastbp.kernels.formulas.activation_calls import SOFTMAX
+from fastbp.kernels.codes import SOFTMAX
 from fastbp.losses import Loss
 from fastbp.model.computing import ComputingNetwork
 from fastbp.model.parts import Parts

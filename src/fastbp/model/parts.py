@@ -9,7 +9,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.codes import SOFTMAX
 from fastbp.losses import Loss
 from fastbp.model.packed_network import PackedNetwork
 from fastbp.structure.topology import Int64Array
@@ -47,7 +47,7 @@ class Parts:
         kinds = [(function.name, id(function), has) for function, has in zip(self.functions, self.biased, strict=True)]
         topology, wiring = wire(Graph(self.n_inputs, self.n_outputs, self.edges, kinds))
         by_layer = [self.functions[wiring.units[first] - self.n_inputs] for first in topology.first_units[1:]]
-        if any(function.code == codes.SOFTMAX for function in by_layer) and not topology.ends_in_outputs:
+        if any(function.code == SOFTMAX for function in by_layer) and not topology.ends_in_outputs:
             raise ValueError("output 'softmax' needs outputs that are alike and feed no other unit")
         zeros = np.zeros(topology.n_params, self.dtype)
         return cls.assemble(topology, by_layer, self.loss, self.dtype, zeros, wiring)

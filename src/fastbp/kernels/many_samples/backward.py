@@ -4,10 +4,10 @@ delta[k, s]  = y[k, s] - t[k, s]                            (5.54), of the outpu
 delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]           (5.56), of all other units
 """
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.activation_calls import multiply_slope
-from fastbp.kernels.many_samples.links import Run
-from fastbp.kernels.many_samples.outputs import Outputs
+from fastbp.kernels.many_samples.links import LINK_SUMS, Run
+from fastbp.kernels.many_samples.outputs import DELTAS, OF_SOFTMAX, Outputs
 from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, lanes, load, shift, store
@@ -23,7 +23,7 @@ def output_delta(net, tile, task, total):
     outputs = Outputs(
         a.data, y.data, tile.t, delta.data, tile.weight, n_units, tile.stride, tile.width, net.loss_option
     )
-    call_address(layer_of(net, task.layer).deltas_address, outputs, total)
+    DELTAS.call(layer_of(net, task.layer).deltas_address, outputs, total)
 
 
 @kernel
@@ -52,7 +52,7 @@ def sums_of_delta_along_links(net, tile, task):
     delta_j, delta = rows_of_delta(tile, task), rows_from(tile, tile.delta, 0)
     ends = Ends(task.adds != 0, tile.constants, 0, NO_FLOOR, False, delta_j.data)
     run = Run(net.n_units + task.unit, task.n_units, tile.width)
-    call_address(layer_of(net, task.layer).links_out, net, delta_j, delta, ends, run)
+    LINK_SUMS.call(layer_of(net, task.layer).links_out, net, delta_j, delta, ends, run)
 
 
 @kernel
@@ -79,7 +79,7 @@ def softmax_slopes(net, tile, task):
     """From dE/dy_k to dE/da_k of softmax."""
     inlined()
     y_k, address = rows_from(tile, tile.z, task.unit), layer_of(net, task.layer).dh_address
-    call_address(address, y_k.data, rows_of_delta(tile, task).data, task.n_units, tile.stride, tile.width)
+    OF_SOFTMAX.call(address, y_k.data, rows_of_delta(tile, task).data, task.n_units, tile.stride, tile.width)
 
 
 @kernel

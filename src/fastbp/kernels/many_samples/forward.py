@@ -4,9 +4,11 @@ a[j, s]  = b_j + sum_i w_ji z[i, s]     (5.48)
 z[j, s]  = h(a[j, s])                   (5.49)
 """
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.activation_calls import activate
-from fastbp.kernels.many_samples.links import Run
+from fastbp.kernels.many_samples.gather import DROP
+from fastbp.kernels.many_samples.links import LINK_SUMS, Run
+from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
 from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, number, shift
@@ -28,7 +30,7 @@ def sums_along_links(net, tile, task):
     inlined()
     a_j, z = rows_of_sums(tile, task), rows_from(tile, tile.z, 0)
     ends, run = ends_of_sums(net, tile, task, a_j), Run(task.unit, task.n_units, tile.width)
-    call_address(layer_of(net, task.layer).links_in, net, a_j, z, ends, run)
+    LINK_SUMS.call(layer_of(net, task.layer).links_in, net, a_j, z, ends, run)
 
 
 @kernel
@@ -66,7 +68,7 @@ def softmax_of_outputs(net, tile, task):
     inlined()
     a_k, y_k = rows_from(tile, tile.a, task.unit), rows_from(tile, tile.z, task.unit)
     address = layer_of(net, task.layer).h_address
-    call_address(address, a_k.data, y_k.data, task.n_units, tile.stride, tile.width)
+    OF_SOFTMAX.call(address, a_k.data, y_k.data, task.n_units, tile.stride, tile.width)
 
 
 @kernel
@@ -75,4 +77,4 @@ def drop_units(net, tile, task):
     inlined()
     rate, layer = number(tile.dropout.rates, task.layer), layer_of(net, task.layer)
     first = task.unit - layer.first_unit
-    call_address(tile.dropout.address, layer, tile, rate, first, task.n_units)
+    DROP.call(tile.dropout.address, layer, tile, rate, first, task.n_units)

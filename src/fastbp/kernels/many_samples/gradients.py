@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.steps import step_along
 from fastbp.kernels.many_samples.backward import rows_of_delta
 from fastbp.kernels.many_samples.gather import rows_of_layer
-from fastbp.kernels.many_samples.links import Run
+from fastbp.kernels.many_samples.links import LINK_PRODUCTS, Run
 from fastbp.kernels.many_samples.prefetch import Ahead, nothing_ahead
 from fastbp.kernels.many_samples.stripes import ones_of, rows_from
 from fastbp.kernels.many_samples.sums_across import row_products, row_sums
@@ -81,7 +81,7 @@ def weights_of_links(net, tile, sink, task):
     inlined()
     z, delta_j = rows_from(tile, tile.z, 0), rows_from(tile, tile.delta, task.unit)
     run = Run(task.unit, task.n_units, tile.width)
-    call_address(layer_of(net, task.layer).links_gradient, net, sink.grad, delta_j, z, sink.adds, run)
+    LINK_PRODUCTS.call(layer_of(net, task.layer).links_gradient, net, sink.grad, delta_j, z, sink.adds, run)
 
 
 @kernel

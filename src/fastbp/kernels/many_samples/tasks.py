@@ -7,7 +7,8 @@ follow from the network, the width and the machine. `passes.py` does one task af
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.registers.lanes import Integers, number, shift
+from fastbp.kernels.registers.lanes import Integers, shift
+from fastbp.kernels.tables import row_reader
 
 # Kinds of tasks: of the forward pass
 SUMS, LINK_SUMS, ACTIVATE, SOFTMAX_OUTPUTS, DROP = range(5)
@@ -49,16 +50,7 @@ class Task(NamedTuple):
 TASK_COLUMNS = len(Task._fields)
 
 
-@kernel
-def task_of(tasks, n):
-    """Task number n."""
-    row = n * TASK_COLUMNS
-    return Task(
-        number(tasks, row), number(tasks, row + 1), number(tasks, row + 2), number(tasks, row + 3),
-        number(tasks, row + 4), number(tasks, row + 5), number(tasks, row + 6), number(tasks, row + 7),
-        number(tasks, row + 8), number(tasks, row + 9), number(tasks, row + 10), number(tasks, row + 11),
-        number(tasks, row + 12), number(tasks, row + 13),
-    )  # fmt: skip
+task_of = row_reader(Task)  # (tasks, n): task number n
 
 
 class Schedule(NamedTuple):
