@@ -157,8 +157,7 @@ def test_the_same_networks_in_each_run():
 # Constants of these modules that decide on no order of sums, nor on where a number is found
 NO_THRESHOLDS = {
     "prefetch": set(),
-    "chunks": {"TILE", "CHUNK", "SLOTS", "THREADS",
-              "WORKER", "PARALLEL", "SHARER", "SHARE_WORKER", "SHARES_PARALLEL"},
+    "chunks": set(),
     "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
     "gradients": {"ALL"},
     "choices": {"VALUES", "DELTAS", "SLOPES"},

@@ -25,12 +25,11 @@ from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
+from fastbp.kernels.many_samples.tile import PLAN, Memory, Plan
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import LAYER, NONE, Packed
 from fastbp.kernels.training.chunks import (
     GRADIENT,
-    THREADS,
-    Memory,
     Wanted,
     parallel_address,
     part_of,
@@ -224,7 +223,7 @@ class Engine:
 
     def scheduled(self, memory: Memory, wanted: Wanted, *, dropout: bool = False) -> Memory:
         """A work space with the lists of tasks for a job: itself, if it has them."""
-        shared = self._is_shared and int(memory.plan[THREADS]) > 1
+        shared = self._is_shared and int(memory.plan[PLAN.n_threads]) > 1
         tasks, bounds = self._schedule(wanted, dropout, shared, memory.z.shape[1])
         return memory if memory.bounds is bounds else memory._replace(tasks=tasks, bounds=bounds)
 
@@ -268,6 +267,8 @@ class Engine:
         parallel = parallel_address(dtype) if n_slots > 1 else NONE
         by_shares = share_addresses(dtype) if n_threads > 1 and self._is_shared else (NONE, NONE, NONE)
 
+        plan = Plan(max_tile, self._min_chunk, n_slots, n_threads, worker_address(dtype), parallel, *by_shares)
+
         def rows(n: int) -> Array:
             return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)
 
@@ -286,9 +287,7 @@ class Engine:
             errors=np.zeros(n_chunks),
             tasks=NO_TASKS,
             bounds=NO_TASKS,
-            plan=np.array(
-                [max_tile, self._min_chunk, n_slots, n_threads, worker_address(dtype), parallel, *by_shares], np.int64
-            ),
+            plan=np.array(plan, np.int64),
         )
 
     def _gradients(self, n_chunks: int, n_slots: int) -> Array:

@@ -14,6 +14,7 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.kernels.codes import N_OPTIONS, OF_SOLVER, SOLVERS
 from fastbp.kernels.formulas import steps
+from fastbp.kernels.many_samples.tile import Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
 from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
@@ -292,14 +293,14 @@ class Gate:
     # ------------------------------------------------------------------ the ways in
 
     def run_job(
-        self, samples: CheckedSamples, memory: chunks.Memory, wanted: chunks.Wanted, first_unit: int, out: Array
+        self, samples: CheckedSamples, memory: Memory, wanted: chunks.Wanted, first_unit: int, out: Array
     ) -> float:
         """`kernels.training.chunks.run_job`."""
         arrays = self._targeted(samples) if wanted.error else self._arrays(samples)
         return float(chunks.run_job(self._packed, arrays, memory, wanted, first_unit, out))
 
     def train(
-        self, samples: CheckedSamples, memory: chunks.Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int
+        self, samples: CheckedSamples, memory: Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int
     ) -> bool:
         """`kernels.training.epochs.train`."""
         return bool(epochs.train(self._packed, self._targeted(samples), memory, solver.solver, run, n_parts))
@@ -313,7 +314,7 @@ class Gate:
     def train_epochs(
         self,
         samples: CheckedSamples,
-        memory: chunks.Memory,
+        memory: Memory,
         solver: CheckedSolver,
         course: scikit_learn_epochs.Course,
         n_batches: int,
@@ -330,7 +331,7 @@ class Gate:
     def loss_and_gradient(
         self,
         samples: CheckedSamples,
-        memory: chunks.Memory,
+        memory: Memory,
         objective: scikit_learn_epochs.Penalized,
         params: Array,
         gradient: Array,

@@ -6,10 +6,10 @@ z[j, s]  = h(a[j, s])                   (5.49)
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.activation_calls import activate
-from fastbp.kernels.many_samples.gather import DROP
 from fastbp.kernels.many_samples.links import LINK_SUMS, Run
 from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
 from fastbp.kernels.many_samples.stripes import rows_from
+from fastbp.kernels.many_samples.tile import DROP
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, number, shift
 from fastbp.kernels.tables import NONE, layer_of

@@ -22,21 +22,24 @@ from fastbp.kernels.formulas.steps import Step, no_step, take_step
 from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gather import (
     Data,
-    Dropout,
-    Tile,
-    dropout_from,
     lanes_to_rows,
     load_samples,
-    no_dropout,
 )  # fmt: skip
 from fastbp.kernels.many_samples.gradients import ALL, Sink
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, rows_from
 from fastbp.kernels.many_samples.tasks import N_PHASES, Schedule, bounds_of
+from fastbp.kernels.many_samples.tile import (
+    Dropout,
+    PartOfTile,
+    Space,
+    dropout_from,
+    no_dropout,
+    space_of,
+    tile_from,
+)
 from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.registers.lanes import (
-    Doubles,
-    Integers,
     Numbers,
     inlined,
     lanes,
@@ -72,64 +75,6 @@ class Samples(NamedTuple):
     t: np.ndarray  # (n_samples, n_outputs)
     weight: np.ndarray  # (n_samples,) or empty
     order: np.ndarray  # (n_samples,) int64 or empty: the n-th sample is row order[n]
-
-
-class Memory(NamedTuple):
-    """Work space: a row of each array, unless it is shared, for each slot. See `Tile`; `engine.py` has the sizes."""
-
-    a: np.ndarray
-    z: np.ndarray
-    delta: np.ndarray
-    t: np.ndarray
-    weight: np.ndarray
-    by_sample: np.ndarray
-    columns: np.ndarray  # (n,), shared
-    constants: np.ndarray  # (2 registers,), shared: see `Tile`
-    order: np.ndarray  # int64, as many numbers as `weight`
-    grads: np.ndarray  # (n_slots, one more if there are several chunks; n_params filled up)
-    errors: np.ndarray  # (n_chunks_max,) float64
-    tasks: np.ndarray  # int64, shared: see `Schedule`
-    bounds: np.ndarray
-    plan: np.ndarray  # see below
-
-
-# What `Memory.plan` holds: most samples in a tile; fewest in a chunk; chunks at a time; threads; and addresses: of
-# `work_on_chunk`; for chunks on several threads, of `in_parallel`; for one chunk, of `work_by_shares` and of the two
-# functions that it calls; or NONE
-TILE, CHUNK, SLOTS, THREADS, WORKER, PARALLEL, SHARER, SHARE_WORKER, SHARES_PARALLEL = range(9)
-
-
-class Space(NamedTuple):
-    """A `Memory` as views, with the lengths of its rows."""
-
-    a: Numbers
-    z: Numbers
-    delta: Numbers
-    t: Numbers
-    weight: Numbers
-    by_sample: Numbers
-    columns: Numbers
-    constants: Numbers
-    order: Integers
-    grads: Numbers
-    errors: Doubles
-    tasks: Integers
-    bounds: Integers
-    n_z: int
-    n_t: int
-    n_weight: int
-    n_by_sample: int
-    n_params: int
-    n_chunks_max: int
-    max_tile: int
-    min_chunk: int
-    n_slots: int
-    n_threads: int
-    worker: int
-    parallel: int
-    sharer: int
-    share_worker: int
-    shares_parallel: int
 
 
 class Job(NamedTuple):
@@ -171,21 +116,6 @@ def data_of(samples):
 
 
 @kernel
-def space_of(memory):
-    """The views of the work space."""
-    plan = memory.plan
-    return Space(
-        view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.by_sample), view(memory.columns), view(memory.constants), view(memory.order), view(memory.grads),
-        view(memory.errors), view(memory.tasks), view(memory.bounds),
-        memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
-        memory.grads.shape[1], memory.errors.size,
-        plan[TILE], plan[CHUNK], plan[SLOTS], plan[THREADS], plan[WORKER], plan[PARALLEL], plan[SHARER],
-        plan[SHARE_WORKER], plan[SHARES_PARALLEL],
-    )  # fmt: skip
-
-
-@kernel
 def stride_of(n_registers):
     """Registers from one unit's samples to the next one's: whole cache lines, or less than 8 registers.
 
@@ -202,16 +132,13 @@ def stride_of(n_registers):
 def part_of_tile(space, dropout, slot, start, n_samples, share):
     """A share of the samples of a tile, in a slot's memory; the tile begins with sample `start` of a job."""
     inlined()
-    z, step = slot * space.n_z, lanes(space.z)
-    n_registers = (n_samples + step - 1) // step
+    step = lanes(space.z)
     first, last = part_of(n_samples, share.index, share.n_shares, step)
-    z_first, t_first, width = z + first, slot * space.n_t + first, (last - first + step - 1) // step * step
-    return Tile(
-        shift(space.a, z_first), shift(space.z, z_first), shift(space.delta, z_first), shift(space.t, t_first),
-        shift(space.weight, slot * space.n_weight + first), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.constants, shift(space.order, slot * space.n_weight + first), last - first, width,
-        stride_of(n_registers) * step, dropout_from(dropout, start + first, z_first), first, n_registers * step,
-    )  # fmt: skip
+    width, n_registers = (last - first + step - 1) // step * step, (n_samples + step - 1) // step
+    own_dropout = dropout_from(dropout, start + first, slot * space.n_z + first)
+    stride, n_rows = stride_of(n_registers) * step, n_registers * step
+    part = PartOfTile(space.columns, space.constants, last - first, width, stride, own_dropout, first, n_rows)
+    return tile_from(space, slot, part)
 
 
 @kernel

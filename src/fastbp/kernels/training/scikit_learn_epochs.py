@@ -19,7 +19,7 @@ from fastbp.kernels.formulas.steps import (
     with_penalties_divided,
 )
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout, space_of
 from fastbp.kernels.one_sample.wide import copy_row
 from fastbp.kernels.registers.lanes import (
     absolute,
@@ -34,7 +34,7 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, net_of
-from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, space_of, work
+from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
 from fastbp.kernels.training.scores import NOTHING, Judge, score_network
 
 

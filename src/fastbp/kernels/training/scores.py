@@ -6,7 +6,7 @@ import numpy as np
 
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import no_step
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout
 from fastbp.kernels.registers.lanes import Numbers, number, view
 from fastbp.kernels.tables import NONE, layer_of
 from fastbp.kernels.training.chunks import Job, Samples, data_of, work

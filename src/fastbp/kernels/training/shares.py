@@ -16,7 +16,7 @@ from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
 from fastbp.kernels.many_samples.columns import pack_columns
-from fastbp.kernels.many_samples.gather import Data, Dropout, load_samples
+from fastbp.kernels.many_samples.gather import Data, load_samples
 from fastbp.kernels.many_samples.gradients import ALL, Sink
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of
@@ -30,9 +30,10 @@ from fastbp.kernels.many_samples.tasks import (
     WEIGHTS_BY_SAMPLES,
     task_of,
 )
+from fastbp.kernels.many_samples.tile import Dropout, Space
 from fastbp.kernels.registers.lanes import inlined, lanes, number, outlined, set_number
 from fastbp.kernels.tables import Net, block_of
-from fastbp.kernels.training.chunks import SHARE_WORK, Job, Space, bounds_of_tile, part_of, part_of_tile
+from fastbp.kernels.training.chunks import SHARE_WORK, Job, bounds_of_tile, part_of, part_of_tile
 
 # The phases of a tile's tasks follow each other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMMING: weights. Then, once
