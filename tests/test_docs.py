@@ -18,7 +18,7 @@ DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.perceptrons",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network",
     "fastbp.explaining.schedule", "fastbp.jit",
-    "fastbp.network", "fastbp.model.packed_network", "fastbp.plots.importance", "fastbp.exporting.network",
+    "fastbp.network", "fastbp.model.callable_network", "fastbp.plots.importance", "fastbp.exporting.network",
     "fastbp.model.rewiring", "fastbp.tables.transformer",
 ]  # fmt: skip
 

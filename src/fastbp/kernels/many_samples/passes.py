@@ -48,11 +48,11 @@ from fastbp.kernels.tables import NONE
 
 
 @kernel
-def run_tasks(net, tile, tasks, span, sink, step, share):
+def run_tasks(net, tile, schedule, span, sink, step, share):
     """Tasks span[0] .. span[1] - 1, one after the other."""
     inlined()
     for n in range(span[0], span[1]):
-        task = task_of(tasks, n)
+        task = task_of(schedule, n)
         if task.kind <= kinds.TRANSPOSE:
             pass_forward(net, tile, sink, task)
         elif task.kind <= kinds.FEEDERS:

@@ -50,14 +50,14 @@ class Task(NamedTuple):
 TASK_COLUMNS = len(Task._fields)
 
 
-task_of = row_reader(Task)  # (tasks, n): task number n
-
-
 class Schedule(NamedTuple):
     """All lists of a work space, as views."""
 
     tasks: Integers  # (n_tasks, TASK_COLUMNS)
     bounds: Integers  # (registers of a tile, with a gradient or without, phase): its first task; N_PHASES: behind all
+
+
+task_of = row_reader(Task, "tasks")  # (schedule, n): task number n
 
 
 @kernel

@@ -199,7 +199,13 @@ def bounds_of_tile(space, job, tile):
     """The bounds of the phases of a tile, or of a thread's part of one."""
     inlined()
     n_registers = tile.width // lanes(tile.z)
-    return bounds_of(Schedule(space.tasks, space.bounds), n_registers, job.wants_gradient)
+    return bounds_of(schedule_of(space), n_registers, job.wants_gradient)
+
+
+@kernel
+def schedule_of(space):
+    """All lists of tasks."""
+    return Schedule(space.tasks, space.bounds)
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):
@@ -221,7 +227,7 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         load_samples(net, data, job.start + start + first, tile, job.wants_error)
         bounds, sink = bounds_of_tile(space, job, tile), Sink(grad, k > 0, total, 0, ALL)
         tasks = number(bounds, 0), number(bounds, n_phases)
-        run_tasks(net, tile, space.tasks, tasks, sink, along, Share(0, 1))
+        run_tasks(net, tile, schedule_of(space), tasks, sink, along, Share(0, 1))
         if job.n_columns > 0:
             copy_out(job, tile, start + first)
 

@@ -33,7 +33,7 @@ from fastbp.kernels.many_samples.tasks import (
 from fastbp.kernels.many_samples.tile import Dropout, Space
 from fastbp.kernels.registers.lanes import inlined, lanes, number, outlined, set_number
 from fastbp.kernels.tables import Net, block_of
-from fastbp.kernels.training.chunks import SHARE_WORK, Job, bounds_of_tile, part_of, part_of_tile
+from fastbp.kernels.training.chunks import SHARE_WORK, Job, bounds_of_tile, part_of, part_of_tile, schedule_of
 
 # The phases of a tile's tasks follow each other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMMING: weights. Then, once
@@ -76,17 +76,17 @@ def work_on_share(net, data, space, job, dropout, step, part):
     if part.phase == PASS:
         load_samples(net, data, job.start + first + tile.first, tile, True)
     if part.phase == REST:
-        step_along_rest(net, space.tasks, sums_of(bounds), grad, step, part.n_shares)
+        step_along_rest(net, schedule_of(space), sums_of(bounds), grad, step, part.n_shares)
         return
     phase, own = min(part.phase, SUMMING), (0, ALL)
     if phase == SUMMING:
-        own = weights_of(net, space.tasks, sums_of(bounds), share)
+        own = weights_of(net, schedule_of(space), sums_of(bounds), share)
     along = Step(part.phase == STEPPED_SUMS, step.rule, step.learning_rate, step.scale)
     sink, span = (
         Sink(grad, part.tile > 0, space.errors, own[0], own[1]),
         (number(bounds, phase), number(bounds, phase + 1)),
     )
-    run_tasks(net, tile, space.tasks, span, sink, along, share)
+    run_tasks(net, tile, schedule_of(space), span, sink, along, share)
 
 
 @kernel
@@ -105,14 +105,14 @@ def n_block_weights(net):
 
 
 @kernel
-def first_weight_of(net, tasks, sums, share):
+def first_weight_of(net, schedule, sums, share):
     """Offset of the first weights of a share, or of the next that has some: where a task begins.
 
     A task belongs where its middle is: of 64-256-256-10 one of two threads had 56 % of the weights before.
     """
     n_weights = n_block_weights(net)
     for n in range(sums[0], sums[1]):
-        task = task_of(tasks, n)
+        task = task_of(schedule, n)
         if WEIGHTS_BY_INPUTS <= task.kind <= WEIGHTS_BY_SAMPLES:
             middle_twice = 2 * task.weights + task.n_units * task.n_in
             if middle_twice * share.n_shares // (2 * n_weights) >= share.index:
@@ -121,22 +121,22 @@ def first_weight_of(net, tasks, sums, share):
 
 
 @kernel
-def weights_of(net, tasks, sums, share):
+def weights_of(net, schedule, sums, share):
     """Start and stop of the weights of blocks whose gradient belongs to a share."""
     outlined()
     if share.n_shares == 1:
         return 0, ALL
     next_share = Share(share.index + 1, share.n_shares)
-    return first_weight_of(net, tasks, sums, share), first_weight_of(net, tasks, sums, next_share)
+    return first_weight_of(net, schedule, sums, share), first_weight_of(net, schedule, sums, next_share)
 
 
 @kernel
-def step_along_rest(net, tasks, sums, grad, step, n_shares):
+def step_along_rest(net, schedule, sums, grad, step, n_shares):
     """The step for what no share has taken along: registers with weights of two shares, links and biases."""
     n_lanes, done = lanes(grad), -1
     rest = n_block_weights(net) // n_lanes * n_lanes
     for index in range(1, n_shares):
-        weight = first_weight_of(net, tasks, sums, Share(index, n_shares))
+        weight = first_weight_of(net, schedule, sums, Share(index, n_shares))
         start = weight // n_lanes * n_lanes
         if done < start < weight and start < rest:
             step_along(net.params, grad, step, start, start + n_lanes)
