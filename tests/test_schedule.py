@@ -106,7 +106,6 @@ DECIDED = {
     "biases together": (lambda c: c.width.biases_together, ("small", 128), ("one output", 1600)),
     "feeders": (lambda c: c.has_feeders(c.net.layers[1]), ("one output", 1600), ("skips", 1600)),
     "slope in sums": (lambda c: c.is_slope_in_sums(c.net.layers[1]), ("one output", 1600), ("small", 128)),
-    "over z": (lambda c: c.is_over_z(c.net.layers[1]), ("one output", 256), ("one output", 1600)),
     "delta kept": (lambda c: c.is_delta_kept(c.net.layers[1]), ("links", 256), ("one output", 256)),
     "all forward": (lambda c: c.stripe_forward(c.net.layers[1]) == 40, ("parts of terms", 2112), ("skips", 2112)),
     "all backward": (lambda c: c.stripe_backward(c.net.layers[1]) == 40, ("parts of terms", 2112), ("skips", 2112)),
@@ -131,7 +130,7 @@ def test_rows_that_are_cut_are_read_again_for_few_stripes():
 def test_what_dropout_forbids():
     choices = choices_of(NETWORKS["one output"](), 4, WANTS["dropout"])
     hidden = choices.net.layers[1]
-    assert not (choices.has_feeders(hidden) or choices.is_over_z(hidden) or choices.is_slope_in_sums(hidden))
+    assert not (choices.has_feeders(hidden) or choices.is_slope_in_sums(hidden))
     found = {task.kind for task in chain(*Lists(choices).phases(gradient=True))}
     assert {tasks.DROP, tasks.DROPPED_SLOPES} <= found
 

@@ -187,14 +187,3 @@ class Choices:
         Its stripes then share a row: it stays in the L1 cache.
         """
         return layer is not self.net.layers[1] or self.net.is_output(layer) or layer.links_gradient != NONE
-
-    def is_over_z(self, layer: Layer) -> bool:
-        """Whether delta that is not kept takes the place of z, which nobody reads afterwards.
-
-        Where all units are one stripe, what a batch touches shrinks by a fifth: 4 % of 13-50-1 in float64, whose
-        numbers fill the L1 cache. The sums must be complete when they are stored: by then z is needed for their slope.
-        """
-        is_one_sum = layer.out_end == layer.out_start + 1 and not layer.wide_backward
-        return (
-            is_one_sum and layer.n_units <= self.width.stripe and self.is_slope_in_sums(layer) and not self.want.dropout
-        )

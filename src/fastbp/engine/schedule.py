@@ -119,9 +119,7 @@ class Lists:
 
     def _placed(self, layer: Layer, task: Task) -> Task:
         """A task with the place of its delta."""
-        if self._choices.is_delta_kept(layer):
-            return task
-        return task._replace(in_z=True) if self._choices.is_over_z(layer) else task._replace(out=layer.first_unit)
+        return task if self._choices.is_delta_kept(layer) else task._replace(out=layer.first_unit)
 
     def _with_gradient(self, layer: Layer, task: Task) -> Tasks:
         """Delta of some units, and the gradient of what arrives; before, that of what leaves by narrow blocks."""

@@ -29,7 +29,7 @@ def output_delta(net, tile, task, total):
 @kernel
 def rows_of_delta(tile, task):
     """The rows of delta_j."""
-    return rows_from(tile, tile.z if task.in_z else tile.delta, task.out)
+    return rows_from(tile, tile.delta, task.out)
 
 
 @kernel

@@ -38,7 +38,7 @@ class Feeders(NamedTuple):
     """Some units j that feed unit k."""
 
     z: Rows
-    delta: Rows  # to be filled; may be z itself
+    delta: Rows  # to be filled
     weights: Numbers  # w_kj
     weight_gradient: Numbers  # dE/dw_kj, to be filled or added to
     bias_gradient: Numbers  # dE/db_j

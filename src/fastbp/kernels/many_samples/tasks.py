@@ -35,7 +35,7 @@ class Task(NamedTuple):
     layer: int
     unit: int  # the first unit j
     n_units: int
-    in_z: int  # whether what is written stands in the place of z: a of a function done in the sums, delta of a dead z
+    in_z: int  # whether sums stand in the place of z: those of a function that is done with them in registers
     out: int  # unit at whose row delta_j begins: of its own, or, where nobody reads it, the same row for all stripes
     adds: int  # whether sums begin with what stands there
     relu: int  # whether sums end with relu, or with its slope

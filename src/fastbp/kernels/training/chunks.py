@@ -28,7 +28,7 @@ from fastbp.kernels.many_samples.gather import (
 from fastbp.kernels.many_samples.gradients import ALL, Sink
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, rows_from
-from fastbp.kernels.many_samples.tasks import N_PHASES, Schedule, bounds_of
+from fastbp.kernels.many_samples.tasks import N_PHASES, OUTPUTS, RECURSION, SUMMING, Schedule, bounds_of
 from fastbp.kernels.many_samples.tile import (
     Dropout,
     PartOfTile,
@@ -98,12 +98,12 @@ def job_of(wanted, start, n_samples, out):
 
 @kernel
 def n_phases_of(job):
-    """How far the tasks of a tile are done."""
+    """The first phase of a tile's tasks that is not wanted."""
     if job.wants_gradient or job.lowest_delta == 0:
         return N_PHASES
     if job.lowest_delta != NONE:
-        return 3
-    return 2 if job.wants_error else 1
+        return SUMMING
+    return RECURSION if job.wants_error else OUTPUTS
 
 
 @kernel
