@@ -20,7 +20,7 @@ from fastbp.engine.choices import DELTAS, SLOPES, VALUES, Want
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
 from fastbp.engine.schedule import Schedule, schedule
-from fastbp.kernels.codes import CROSS_ENTROPY, CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, POISSON, SOFTMAX
+from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
@@ -121,7 +121,8 @@ class Engine:
         self._is_shared = packed.params.size > MOST_AT_ONCE
         products = topology.n_weights + UNIT_PRODUCTS * topology.n_units + SAMPLE_PRODUCTS
         self.part_size = max(1, PART_PRODUCTS // products)
-        self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
+        self._keeps_a = any(f.code in NEEDS_A for f in functions)
+        self._keeps_a |= any(loss == packed.loss for loss, _function in CANONICAL)
         self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
         self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = {}
 

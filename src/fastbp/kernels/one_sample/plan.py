@@ -78,7 +78,7 @@ class Call(NamedTuple):
 KERNEL = Slot(Call)
 
 
-class Passed(NamedTuple):
+class Arguments(NamedTuple):
     """What a user's function passes."""
 
     params: Numbers
