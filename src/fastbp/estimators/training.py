@@ -16,6 +16,7 @@ from fastbp.engine import threads
 from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
+from fastbp.estimators.course import check_course
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import codes
@@ -177,6 +178,7 @@ class Monitor:
         """Call the callbacks; returns whether one of them wants to stop."""
         stops = [wants_to_stop(callback(self.estimator)) for callback in self.callbacks]
         if self.callbacks:
+            check_course(self.estimator)
             self.estimator._update_network()  # weights that they have put into `coefs_` are trained on
             if self.estimator.network_ is not self.net:
                 raise ValueError(

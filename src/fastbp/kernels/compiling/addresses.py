@@ -69,6 +69,20 @@ class Slot:
         return ", ".join(f"{field.__module__}.{field.__qualname__}" for field in self.fields)
 
 
+# What gives addresses for a dtype, with the arguments before it: all that `warm_up` has to compile.
+WARM_UP = []
+
+
+def for_warm_up(*arguments):
+    """Let `warm_up` call a function that gives an address: with each of `arguments`, if there are any, and a dtype."""
+
+    def register(function):
+        WARM_UP.append((function, arguments or ((),)))
+        return function
+
+    return register
+
+
 def made_once(made, kind, make):
     """made[kind], an entry that make() gives if it is not there yet: each kind is compiled once."""
     if kind not in made:

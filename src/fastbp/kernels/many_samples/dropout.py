@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.compiling.addresses import for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random
 from fastbp.kernels.many_samples.backward import multiply_slopes
@@ -80,6 +81,7 @@ def draw_factors(m, tile, rate, unit):
         set_number(m, s, factor if bits >= least else 0.0)
 
 
+@for_warm_up()
 def address_of_drop(dtype):
     """Address of `drop`."""
     return DROP.address(drop, dtype)
