@@ -78,7 +78,7 @@ class Objective:
         if self.is_one_call:
             with threads.limit(self.n_threads, self.most_threads) as n_used:
                 size = (len(self.samples), n_used, True)
-                memory = engine.take(size)
+                memory = engine.scheduled(engine.take(size), chunks.GRADIENT)
                 self.last = engine.gate.loss_and_gradient(self.samples, memory, self.penalized, params, self._gradient)
             engine.give_back(size, memory)
         else:

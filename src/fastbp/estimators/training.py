@@ -306,8 +306,9 @@ class StochasticTraining:
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
             with threads.limit(self.monitor.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
-                memory = self.engine.take(size)
-                if self.dropout.address != NONE:
+                dropped, taken = self.dropout.address != NONE, self.engine.take(size)
+                memory = self.engine.scheduled(taken, chunks.GRADIENT, dropout=dropped)
+                if dropped:
                     self.dropout = dropout.with_slots(self.dropout, memory.z)
                     course = course._replace(dropout=self.dropout)
                 self.engine.gate.train_epochs(samples, memory, solver, course, self.n_batches)
