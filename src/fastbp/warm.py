@@ -86,13 +86,13 @@ def _use_an_estimator(dtype: np.dtype) -> None:
     """What only scikit-learn's estimators call, if they can be used."""
     if find_spec("sklearn") is not None:
         from fastbp.estimators import MLPRegressor
-        from fastbp.estimators.labels import judge_of
+        from fastbp.estimators.labels import scorer_of
         from fastbp.estimators.lbfgs import Objective
 
         X = np.zeros((2, 1), dtype)
         estimator = MLPRegressor(hidden_layer_sizes=1, random_state=0).partial_fit(X, X[:, 0])
         samples = estimator._samples(X, X, None)
-        gate.score_outputs(judge_of(estimator, samples))
+        gate.score_outputs(scorer_of(estimator, samples))
         if dtype == np.float64:  # "lbfgs" always computes in it
             objective = Objective(estimator, estimator.network_, samples)
             for objective.is_one_call in (True, False):
