@@ -13,7 +13,7 @@ from fastbp.engine import gate
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
-from fastbp.kernels.training import chunks, losses, shares  # noqa: F401 - losses: what only estimators call
+from fastbp.kernels.training import losses  # noqa: F401 - what only estimators call
 from fastbp.network import Network
 
 
@@ -61,8 +61,6 @@ def _compile_functions(dtype: np.dtype) -> None:
     for function, arguments in WARM_UP:
         for before in arguments:
             function(*before, dtype)
-    chunks.parallel_address(dtype)
-    shares.share_addresses(dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
         plan.KERNEL.address(kernel, dtype)
 
