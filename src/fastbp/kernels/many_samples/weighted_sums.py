@@ -4,8 +4,7 @@ A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] terms[k, :]` stay
 the first term to the last. `forward.py`, `backward.py` and `gradients.py` call it once each: forward
 pass, delta recursion and weight gradient differ in what the rows and weights are, and in their strides.
 
-units x registers of a tile: 6 x 4 and 6 x 3 on machines with 32 vector registers run at 95 % of the peak (8 x 3 the
-same, 8 x 2 92 %, 12 x 2 35 %: LLVM leaves a loop over so many rolled up). Smaller ones are for what is left at the end.
+A tile is 6 units x 4 registers, or 3, on machines with 32 of them; smaller ones are for what is left at the end.
 """
 
 from typing import NamedTuple
