@@ -229,7 +229,7 @@ def test_gradient_descent_by_hand(batch_size):
 
 
 def test_same_bits_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(fastbp.engine, "MIN_CHUNK_PRODUCTS", 1)
+    monkeypatch.setattr("fastbp.engine.engine.MIN_CHUNK_PRODUCTS", 1)
     drawn = irregular.draw(21, n_units=40)._replace(n_samples=700)
     net, X, T = irregular.build(drawn, 21)
     net = pickle.loads(pickle.dumps(net))

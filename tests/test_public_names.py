@@ -22,8 +22,9 @@ NAMES = {
     },
 }  # fmt: skip
 TOP = {
-    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "SelfCheck",
-    "TableEncoder", "TrainingWarning", "__version__", "check_gradient", "self_check", "show_versions", "warm_up",
+    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network",
+    "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "__version__", "check_gradient",
+    "describe_schedule", "self_check", "show_versions", "warm_up",
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {

@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from fastbp import checks, memory
 from fastbp.activations import OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
-from fastbp.engine.engine import SLOPES
+from fastbp.engine.choices import SLOPES
 from fastbp.kernels.tables import NONE
 from fastbp.losses import Loss
 from fastbp.network import Network

@@ -51,6 +51,8 @@ class Slot:
         if signature not in compiled.overloads:
             compiled.compile(signature)
         result = compiled.overloads[signature]
+        if result.signature.return_type != types.none:  # calls have no room for a result
+            raise TypeError(f"{compiled.__name__} must return nothing; it returns {result.signature.return_type}")
         return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
     def arguments(self, dtype):
