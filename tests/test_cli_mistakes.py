@@ -117,7 +117,7 @@ def test_mistakes_of_predict_get_one_line(model, args, message):
         ),
         ({"kind": pl.lit("moss")}, (), "'kind' has a single class, 'moss'"),
         ({"kind": pl.lit(2.5)}, (), "'kind' is 2.5 in every row"),
-        ({"kind": pl.lit(None)}, (), "no row is left"),
+        ({"kind": pl.lit(None)}, (), "the target 'kind' has no value in any row"),
         ({"kind": pl.lit("2024-05-01")}, (), "the target 'kind' holds dates"),
         ({"kind": pl.lit("plant ") + pl.col("height").cast(pl.String)}, (), "too many for classes"),
         ({"leaves": pl.lit(-1.0)}, ("--weight", "leaves"), "weights must be numbers that are not negative"),

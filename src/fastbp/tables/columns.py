@@ -17,7 +17,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
-from fastbp.tables.errors import TableError, TableWarning, counted, listed, rows_named
+from fastbp.tables.errors import TableError, TableWarning, at_the_beginning, counted, listed, row_number, rows_named
 from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
 
@@ -62,6 +62,13 @@ def many_gaps(values: pl.Series) -> bool:
 
 def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:
     return np.column_stack([encoded, gaps]) if indicator else encoded
+
+
+def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], what: str) -> None:
+    """Raise a TableError for a table of which no value is what a column held in training."""
+    if len(bad) and values.null_count() == len(values) and at_the_beginning():
+        row = int(bad[0])
+        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {text[row]!r}")
 
 
 class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
@@ -112,9 +119,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         missing = is_missing_mark(text, of_numbers=True)
         numbers = finite(to_numbers(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        if len(bad) and numbers.null_count() == len(numbers):
-            row = int(bad[0])
-            raise TableError(f"column {series.name!r} held numbers in training; row {row + 1} has {text[row]!r}")
+        _require_some(numbers, text, bad, "numbers")
         return Read(numbers, bad)
 
     def encode(self, values: pl.Series) -> Floats:
@@ -163,11 +168,11 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
         missing = is_missing_mark(text, of_numbers=True)
         lower = text.str.to_lowercase()
         strange = ~missing & ~lower.is_in(["true", "false", "1", "0", "1.0", "0.0"]).fill_null(False)
-        if strange.any():
-            row = int(strange.arg_true()[0])
-            raise TableError(f"column {series.name!r} held true and false in training; row {row + 1} has {text[row]!r}")
-        values = pl.select(pl.when(~missing).then(lower.is_in(["true", "1", "1.0"])).alias(series.name)).to_series()
-        return Read(values, none)
+        given = pl.when(~(missing | strange)).then(lower.is_in(["true", "1", "1.0"]))
+        values = pl.select(given.alias(series.name)).to_series()
+        bad = strange.arg_true().to_numpy().astype(np.int64)
+        _require_some(values, text, bad, "true and false")
+        return Read(values, bad)
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -306,9 +311,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         found = seconds_of(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), layout)
         seconds = pl.Series(series.name, found).fill_nan(None)
         bad = (seconds.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        if len(bad) and seconds.null_count() == len(seconds):
-            row = int(bad[0])
-            raise TableError(f"column {series.name!r} held dates in training; row {row + 1} has {text[row]!r}")
+        _require_some(seconds, text, bad, "dates")
         return Read(seconds, bad)
 
     def encode(self, values: pl.Series) -> Floats:
@@ -343,7 +346,7 @@ def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
     if len(bad):
         row = int(bad[0])
         others = f" ({counted(len(bad), 'such value')}: {rows_named(bad)})" if len(bad) > 1 else ""
-        message = f"column {series.name!r} has {series[row]!r} in row {row + 1}{others}: counted as missing"
+        message = f"column {series.name!r} has {series[row]!r} in row {row_number(row)}{others}: counted as missing"
         warnings.warn(message, TableWarning, stacklevel=2)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
-from fastbp.tables.errors import TableError, TableWarning, nearest_hint, rows_named
+from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named
 from fastbp.tables.kinds import Understood
 
 
@@ -97,8 +97,8 @@ class Encoder:
                 row = int(far[0])
                 more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
                 message = (
-                    f"column {column.name!r}: {values[row]:.6g} in row {row + 1}{more} is far outside of the training "
-                    f"range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
+                    f"column {column.name!r}: {values[row]:.6g} in row {row_number(row)}{more} is far outside of the "
+                    f"training range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
                 )
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values
@@ -124,4 +124,6 @@ class Encoder:
         row, at = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
         ends = np.cumsum([len(column.inputs) for column in self.columns])
         name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
-        raise TableError(f"column {name!r} has {frame[name][row]!r} in row {row + 1}: too far from the training data")
+        raise TableError(
+            f"column {name!r} has {frame[name][row]!r} in row {row_number(row)}: too far from the training data"
+        )

@@ -25,6 +25,8 @@ from fastbp.tables.table import Reading, Table
 
 Source = Path | bytes
 
+UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError)
+
 _BLOCK = 1 << 20
 _PACKED: dict[bytes, tuple[Callable[[Any], Any], str]] = {
     b"\x1f\x8b": (lambda file: gzip.GzipFile(fileobj=file), "gzip"),
@@ -43,16 +45,22 @@ def unpacked(source: Source, head: bytes) -> tuple[bytes, str] | None:
             if head.startswith(b"PK\x03\x04"):
                 return _from_zip(file)
             opener, name = next(found for mark, found in _PACKED.items() if head.startswith(mark))
-            return _all_of(opener(file)), f"unpacked with {name}"
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+            return all_of(opener(file)), f"unpacked with {name}"
+    except (OSError, *UNPACKING_ERRORS, zipfile.BadZipFile, RuntimeError) as error:
         raise TableError(f"it cannot be unpacked: {error}") from None
+
+
+def unpacking(head: bytes) -> Callable[[Any], Any] | None:
+    """Return what opens a compressed file to be read in parts; None for another file, and for archives."""
+    found = [opener for mark, (opener, name) in _PACKED.items() if head.startswith(mark) and name != "zip"]
+    return found[0] if found else None
 
 
 def _opened(source: Source) -> IO[bytes]:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def _all_of(file: IO[bytes]) -> bytes:
+def all_of(file: IO[bytes]) -> bytes:
     """Read a compressed file, as long as memory can hold it."""
     pieces, n_bytes = [], 0
     with closing(file):
@@ -71,7 +79,7 @@ def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
             return None
         if len(names) != 1:
             raise TableError(f"the archive has {len(names)} files ({listed(names)}): one is expected, unpack it")
-        return _all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
+        return all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
 
 
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
@@ -152,20 +160,29 @@ def _column(name: str, values: list[object]) -> pl.Series:
 
 def read_marked_text(text_head: str, source: Source) -> Table | None:
     """Read a text file of a format of its own: JSON, ARFF, FANN's data; None for another one."""
+    read = _reader_of(text_head)
+    return None if read is None else read(source if isinstance(source, bytes) else source.read_bytes())
+
+
+def is_marked_text(head: bytes) -> bool:
+    """Whether a text file has a format of its own."""
+    return _reader_of(head.decode("utf-8-sig", errors="replace")) is not None
+
+
+def _reader_of(text_head: str) -> Callable[[bytes], Table] | None:
     readers: tuple[tuple[str, Callable[[bytes], Table]], ...] = (
-        (r"\s*[\[{]\s*[\"{]", _read_json),
+        (r"\s*[\[{]\s*[\"{]", read_json),
         (r"(\s*(%.*)?\n)*\s*@relation\b", _read_arff),
         (r"\s*\d+ +\d+ +\d+ *\r?\n", _read_fann),
     )
     for pattern, read in readers:
-        if re.match(pattern, text_head, re.IGNORECASE):
-            data = source if isinstance(source, bytes) else source.read_bytes()
-            if read is not _read_fann or _is_fann(text_head):
-                return read(data)
+        if re.match(pattern, text_head, re.IGNORECASE) and (read is not _read_fann or _is_fann(text_head)):
+            return read
     return None
 
 
-def _read_json(data: bytes) -> Table:
+def read_json(data: bytes) -> Table:
+    """Read an array of objects, or lines of them."""
     try:
         if data.lstrip().startswith(b"["):
             return Table(pl.read_json(io.BytesIO(data), infer_schema_length=None))

@@ -150,6 +150,9 @@ def _rows_that_stay(
         refuse_gaps([*targets, *used])
     notes = []
     gone = _any_gap(targets)
+    if gone.all():
+        name = next((column.name for column in targets if column.gaps == len(gone)), targets[0].name)
+        raise TableError(f"the target {name!r} has no value in any row: choose another with --target")
     if gone.any():
         rows = np.flatnonzero(gone)
         notes.append(

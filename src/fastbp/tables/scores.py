@@ -95,3 +95,56 @@ def _of_numbers(
     rmse, baseline_rmse = (float(np.sqrt(e.mean())) for e in (error, baseline_error))
     mae = float(np.average(np.abs(true - predicted), axis=0, weights=weights).mean())
     return Score("r2", len(true), r2(error), r2(baseline_error), rmse=rmse, baseline_rmse=baseline_rmse, mae=mae)
+
+
+class RunningScore:
+    """The score of predictions that come in parts; it keeps sums, not rows.
+
+    Parameters
+    ----------
+    target : ClassTarget or NumberTarget
+        What was predicted.
+    """
+
+    def __init__(self, target: ClassTarget | NumberTarget) -> None:
+        self.target, self.n_rows = target, 0
+        n_sums = 1 if isinstance(target, ClassTarget) else len(target.names)
+        self._errors, self._baseline_errors, self._absolute = np.zeros((3, n_sums))
+        self._means, self._squares = np.zeros((2, n_sums))
+
+    def add(self, outputs: NDArray[Any], true: NDArray[Any]) -> None:
+        """Add rows: a network's outputs, and numbers of classes (-1 for one not known) or (n_rows, n_targets)."""
+        if len(true) == 0:
+            return
+        if isinstance(self.target, ClassTarget):
+            self._errors += np.count_nonzero(outputs.argmax(axis=1) != true)
+            self._baseline_errors += np.count_nonzero(true != self.target.majority)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._add_numbers(self.target, outputs, true)
+        self.n_rows += len(true)
+
+    def _add_numbers(self, target: NumberTarget, outputs: NDArray[Any], true: NDArray[np.float64]) -> None:
+        error = true - target.numbers(outputs)
+        self._errors += (error**2).sum(axis=0)
+        self._absolute += np.abs(error).sum(axis=0)
+        self._baseline_errors += ((true - np.array(target.means)) ** 2).sum(axis=0)
+        means, n = true.mean(axis=0), self.n_rows + len(true)
+        shift = means - self._means
+        self._squares += ((true - means) ** 2).sum(axis=0) + shift**2 * self.n_rows * len(true) / n
+        self._means += shift * len(true) / n
+
+    @property
+    def score(self) -> Score:
+        """The score of all rows so far, of which there must be one."""
+        n = self.n_rows
+        errors, baseline = self._errors / n, self._baseline_errors / n
+        if isinstance(self.target, ClassTarget):
+            return Score("accuracy", n, 1.0 - float(errors[0]), 1.0 - float(baseline[0]))
+        variance = self._squares / n
+        r2, baseline_r2 = (
+            float(np.mean(1.0 - squared / variance)) if (variance > 0).all() else None for squared in (errors, baseline)
+        )
+        rmse, baseline_rmse = (float(np.sqrt(squared.mean())) for squared in (errors, baseline))
+        mae = float((self._absolute / n).mean())
+        return Score("r2", n, r2, baseline_r2, rmse=rmse, baseline_rmse=baseline_rmse, mae=mae)
