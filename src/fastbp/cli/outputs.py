@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fastbp.outputs import check_writable
+from fastbp.files.outputs import check_writable
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
 

@@ -87,7 +87,7 @@ class Writer:
     """
 
     def __init__(self, path: Path | None, files: ExitStack) -> None:
-        from fastbp.outputs import replacing
+        from fastbp.files.outputs import replacing
 
         self._path, self._n_parts = path, 0
         self._file: IO[bytes] | None = None if path is None else files.enter_context(replacing(path, "--out"))

@@ -1,0 +1,4 @@
+"""The only room that calls kernels: work spaces, threads, and the gate for every array.
+
+It knows no `Network`.
+"""
