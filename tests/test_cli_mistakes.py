@@ -123,7 +123,7 @@ def test_mistakes_of_predict_get_one_line(model, args, message):
         ({"leaves": pl.lit(-1.0)}, ("--weight", "leaves"), "weights must be numbers that are not negative"),
         ({"soil": pl.lit("<5")}, ("--numeric", "soil"), "'soil' has '<5' in row 1: a limit, not a number"),
         ({}, ("--target", "kind,kind"), "named twice"),
-        ({}, ("--target", "kind,soil"), "'kind' is text: regression needs numbers"),
+        ({}, ("--target", "kind,soil"), "Train a model for each column of classes, --target 'kind'"),
         ({}, ("--loss", "huber"), "--loss huber is for numbers"),
         ({}, ("--target", "weight", "--class-weight", "balanced"), "--class-weight is for classes"),
         ({}, ("--target", "weight", "--log-target"), "--log-target needs a target above 0"),

@@ -22,9 +22,10 @@ from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.training.stream import StreamedNetwork
 
 
-class Network(ExplainedNetwork, PortableNetwork):
+class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
     """A layered feed-forward network.
 
     Parameters

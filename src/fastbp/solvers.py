@@ -141,8 +141,8 @@ class Choice:
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
-    """Check a solver's name, options and learning rate."""
+def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate, call: str = "fit") -> Choice:
+    """Check a solver's name, options and learning rate; `call` is the method that was called with them."""
     kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
     options = dict(options)
     code = kind.code
@@ -154,7 +154,7 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
         if not option or option not in kind.options:
-            _unknown(option, _options_of(str(name)), str(name))
+            _unknown(option, _options_of(str(name)), str(name), call)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -170,18 +170,18 @@ def _options_of(solver: str) -> list[str]:
     return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
 
 
-def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
+def _unknown(option: str, known: list[str], solver: str, call: str) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
     from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
 
-    arguments = other_names.keywords_of(Network.fit)
+    arguments = other_names.keywords_of(getattr(Network, call))
     others = [other for other in SOLVERS if option in _options_of(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
         hint = other_names.hint(option, [*known, *arguments], Network.__init__, "Network(..., {}=...)")
     raise TypeError(
-        f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
+        f"{call} got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )
 
 

@@ -108,7 +108,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
     _with_default(
         "--max-levels",
         type=click.IntRange(min=1, max=100_000),
-        default=50,
+        default=200,
         help="Categories of a column; rarer ones together.",
     ),
     _with_default(

@@ -25,9 +25,31 @@ def draw_importance(importance: dict[str, float], title: str) -> Figure:
     return figure
 
 
+def draw_calibration(groups: NDArray[Any]) -> Figure:
+    """Return the share of right predictions over the mean probability, of groups of rows, with the line of equals.
+
+    Parameters
+    ----------
+    groups : array (n_groups, 3)
+        Mean probability, share of right ones, number of rows.
+    """
+    figure = bare_figure()
+    axes = figure.subplots()
+    colours = colours_of(axes)
+    axes.plot([0, 1], [0, 1], color=colours.faint, linewidth=1)
+    axes.plot(groups[:, 0], groups[:, 1], "o-", color=colours.first, label=f"{int(groups[:, 2].sum()):,} rows")
+    axes.set_xlabel("probability of the predicted class")
+    axes.set_ylabel("share that is right")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left")
+    return figure
+
+
 def draw_predictions(true: NDArray[Any], predicted: NDArray[Any], names: Sequence[str]) -> Figure:
     """Return predictions over true values, (n_samples, n_targets) each, with the line on which both are equal."""
-    figure = bare_figure((6, 6))
+    figure = bare_figure()
     axes = figure.subplots()
     for k, name in enumerate(names):
         axes.plot(true[:, k], predicted[:, k], ".", markersize=4, alpha=0.6, label=name.replace("$", r"\$"))

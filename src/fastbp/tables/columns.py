@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
 from fastbp.tables.errors import TableError, TableWarning, at_the_beginning, counted, listed, row_number, rows_named
-from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
+from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 MANY_GAPS = 0.01  # share of missing values, from which on they get an input of their own
 FEWEST_GAPS = 5
@@ -193,7 +194,7 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
             raise ValueError("categories must not be empty")
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series, max_levels: int = 50) -> CategoryColumn:
+    def fit(cls, column: Understood, values: pl.Series, max_levels: int = MAX_LEVELS) -> CategoryColumn:
         """Learn the categories of the training rows, in alphabetical order; of too many the most frequent ones."""
         counts = values.drop_nulls().value_counts(sort=False)
         ordered = counts.sort([pl.col("count"), pl.col(values.name)], descending=[True, False])
@@ -219,7 +220,7 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
             missing &= ~text.is_in(self.categories).fill_null(False)
         return Read(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), np.empty(0, np.int64))
 
-    def encode(self, values: pl.Series) -> Floats:
+    def encode(self, values: pl.Series) -> Floats32:
         """Return (n_rows, n_inputs) of what `read` gives; zeros, and a TableWarning, for categories not known."""
         n_known = len(self.categories)
         codes = values.replace_strict(
@@ -233,13 +234,15 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         places = codes.to_numpy().copy()
         places[unknown.to_numpy()] = n_known if self.other else n_known + 2
         places[values.is_null().to_numpy()] = codes_of_gaps
-        one_hot = np.zeros((len(values), n_known + 3))
-        one_hot[np.arange(len(values)), places] = 1.0
+        n_inputs = len(self.inputs)
+        one_hot = np.zeros((len(values), n_inputs), dtype=np.float32)
+        rows = np.flatnonzero(places < n_inputs)
+        one_hot[rows, places[rows]] = 1.0
         if unknown.any() and not self.other:
             unseen = values.filter(unknown).unique().sort().to_list()
             message = f"column {self.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
             warnings.warn(message, TableWarning, stacklevel=2)
-        return one_hot[:, : len(self.inputs)]
+        return one_hot
 
 
 class DateColumn(_Column, frozen=True, tag="date"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named
-from fastbp.tables.kinds import Understood
+from fastbp.tables.kinds import MAX_LEVELS, Understood
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Encoder:
     columns: tuple[Column, ...]
 
     @classmethod
-    def fit(cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = 50) -> Encoder:
+    def fit(
+        cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = MAX_LEVELS
+    ) -> Encoder:
         """Learn from the training rows of columns that were understood.
 
         Parameters
@@ -85,7 +88,7 @@ class Encoder:
         self._require_finite(X, frame)
         return X
 
-    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[np.float64]:
+    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[Any]:
         values, bad = column.read(series)
         warn_of_bad(series, bad)
         if values.null_count():

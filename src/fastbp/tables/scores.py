@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from fastbp.tables.targets import ClassTarget, NumberTarget
 
 Weights = NDArray[np.float64] | None
+MOST_GROUPS, FEWEST_IN_GROUP = 10, 20
 
 
 class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How good predictions are, beside the baseline: always the most frequent class, or the training mean.
 
     `value`, `baseline` and `linear` (a linear model trained on the same rows) are in `metric`: "accuracy", or "r2"
-    (None where the truth is constant; the mean of several targets). Classes have `log_loss` and `auc` (of two
-    classes, or the mean of one class against the rest), numbers `rmse` and `mae` in the target's unit.
+    (None where the truth is constant; the mean of several targets). Classes have `log_loss`, `auc` (of two
+    classes, or the mean of one class against the rest), `confidence` (mean probability of the predicted class) and
+    `calibration_error` (see `calibration_of`), numbers `rmse` and `mae` in the target's unit.
     """
 
     metric: Literal["accuracy", "r2"]
@@ -29,6 +31,8 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     linear: float | None = None
     log_loss: float | None = None
     auc: float | None = None
+    confidence: float | None = None
+    calibration_error: float | None = None
     rmse: float | None = None
     baseline_rmse: float | None = None
     mae: float | None = None
@@ -41,10 +45,14 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scored(NamedTuple):
-    """A score, and for classes the counts behind it: rows the true classes, columns the predicted ones."""
+    """A score, and for classes what is behind it.
+
+    `confusion`: rows the true classes, columns the predicted ones. `calibration`: see `calibration_of`.
+    """
 
     score: Score
     confusion: NDArray[np.int64] | None = None
+    calibration: NDArray[np.float64] | None = None
 
 
 def score_classes(target: ClassTarget, Y: NDArray[Any], true: NDArray[np.int64], weights: Weights = None) -> Scored:
@@ -56,7 +64,34 @@ def score_classes(target: ClassTarget, Y: NDArray[Any], true: NDArray[np.int64],
     baseline = float(np.average(true == target.majority, weights=weights))
     of_known = None if weights is None else weights[known]
     log_loss, auc = _of_probabilities(Y[known], true[known], of_known)
-    return Scored(Score("accuracy", len(true), accuracy, baseline, log_loss=log_loss, auc=auc), confusion)
+    sure = Y.max(axis=1).astype(np.float64)
+    groups = calibration_of(sure, predicted == true)
+    score = Score(
+        "accuracy", len(true), accuracy, baseline, log_loss=log_loss, auc=auc, confidence=float(sure.mean()),
+        calibration_error=float(np.average(np.abs(groups[:, 0] - groups[:, 1]), weights=groups[:, 2])),
+    )  # fmt: skip
+    return Scored(score, confusion, groups)
+
+
+def calibration_of(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Compare how sure predictions are with how often they are right.
+
+    Parameters
+    ----------
+    probability : array (n_rows,)
+        That of the predicted class.
+    right : array of bool (n_rows,)
+        Whether it is the true one.
+
+    Returns
+    -------
+    array (n_groups, 3)
+        Mean probability, share of right predictions and number of rows, of up to ten groups of rows of one size,
+        ordered by their probability.
+    """
+    n_groups = min(MOST_GROUPS, max(1, len(right) // FEWEST_IN_GROUP))
+    groups = np.array_split(np.argsort(probability, kind="stable"), n_groups)
+    return np.array([[probability[rows].mean(), right[rows].mean(), len(rows)] for rows in groups])
 
 
 def _of_probabilities(Y: NDArray[Any], true: NDArray[np.int64], weights: Weights) -> tuple[float | None, float | None]:
