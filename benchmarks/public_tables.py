@@ -32,7 +32,10 @@ PACKAGES = (
 )  # fmt: skip
 SUFFIXES = (".csv", ".csv.gz", ".dat", ".arff", ".json", ".parquet", ".tsv")
 # Folders of what is no data set: results of tests, sources of a table that is there too, made-up imbalances.
-OUTSIDE = {"tests", "results", "imbalanced", "node_modules", "labextension", "src", "__MACOSX", "templates", "codegen", "validators"}
+OUTSIDE = {
+    "tests", "results", "imbalanced", "node_modules", "labextension", "src", "__MACOSX", "templates", "codegen",
+    "validators",
+}  # fmt: skip
 NO_TABLES = {"dataset_info.json", "datasets.json", "local_datasets.json", "diabetes_target.csv.gz"}
 LEAST_BYTES, MOST_BYTES = 500, 20_000_000
 # Where the last column is not what one would predict.

@@ -9,10 +9,12 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
+from fastbp.exporting import safetensors
 from fastbp.exporting.network import PortableNetwork
+from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
-from fastbp.model.rewiring import Parts
+from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
 from fastbp.solvers import make_solver
 from fastbp.structure import initial
@@ -21,7 +23,8 @@ from fastbp.structure.wiring import check_biased, check_edges
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
-from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.training.loop import Training
+from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
 from fastbp.training.stream import StreamedNetwork
 
 
@@ -327,7 +330,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         """
         self._check_differentiable("fit")
         options = Options(
-            solver=make_solver(solver, solver_options, learning_rate),
+            solver=make_solver(solver, solver_options, learning_rate, (Network.fit, Network.__init__)),
             epochs=epochs,
             batch_size=batch_size,
             reduction=reduction,
@@ -360,10 +363,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         names of its tensors. It has no checksum.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting.safetensors import save_network as save
+            safetensors.save_network(self, path)
         else:
-            from fastbp.io import save_network as save
-        save(self, path)
+            models.save(self, path)
 
     @constructor
     def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
@@ -382,9 +384,5 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             If the file is not whole, was altered, or comes from a newer version.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting import safetensors
-
             return safetensors.load_network(path, activations, cls)
-        from fastbp.io import load_network
-
-        return load_network(path, activations, cls)[0]
+        return models.load(path, activations, cls)[0]

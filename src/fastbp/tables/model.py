@@ -17,8 +17,8 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp import Network
 from fastbp.io import load_network, save_network
+from fastbp.network import Network
 from fastbp.tables.columns import Column, to_plain
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError

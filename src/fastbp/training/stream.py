@@ -91,7 +91,7 @@ class StreamedNetwork(ComputingNetwork):
         wanted = (solver, l1, l2, solver_options)
         learner: Stream | None = vars(self).get("_stream")
         if learner is None or not _same(learner.wanted, wanted):
-            learner = Stream(self, make_choice(solver, solver_options), l1, l2)
+            learner = Stream(self, make_choice(self, solver, solver_options), l1, l2)
             learner.wanted = wanted
             vars(self)["_stream"] = learner
         rate = learner.default_rate if learning_rate is None else learning_rate
@@ -115,12 +115,12 @@ def _n_dimensions(values: Any) -> int:
         return 2
 
 
-def make_choice(solver: object, options: dict[str, Any]) -> Choice:
+def make_choice(net: ComputingNetwork, solver: object, options: dict[str, Any]) -> Choice:
     """Check a solver and its options for a stream, which has neither epochs nor an end."""
     for name in ("schedule", "power"):
         if name in options:
             raise TypeError(f"update takes no {name}: a stream has no epochs; give each call its learning_rate")
-    choice = make_solver(solver, options, None, call="update")
+    choice = make_solver(solver, options, None, (StreamedNetwork.update, type(net).__init__))
     if choice.batch_only:
         raise ValueError(f"solver {choice.name!r} needs all samples at once: update takes 'adam', 'sgd' or 'rmsprop'")
     return choice

@@ -28,7 +28,7 @@ from fastbp.kernels.registers.lanes import (
     view_at,
 )
 from fastbp.kernels.registers.machine import JIT_DISABLED
-from fastbp.kernels.tables import BLOCK_COLUMNS, LAYER_COLUMNS, Net, layer_of
+from fastbp.kernels.tables import BLOCK, LAYER, Net, layer_of
 
 # What a plan holds: the addresses of arrays, each followed by its number of numbers. VALUES: a, then z.
 PARAMS, LAYERS, BLOCKS, VALUES = range(0, 8, 2)
@@ -45,7 +45,7 @@ def array_at(plan, which, dtype):
 def net_at(plan, dtype):
     """The network of a plan, without what only training needs."""
     layers, blocks = array_at(plan, LAYERS, np.int64), array_at(plan, BLOCKS, np.int64)
-    n_layers, n_blocks = number(plan, LAYERS + 1) // LAYER_COLUMNS, number(plan, BLOCKS + 1) // BLOCK_COLUMNS
+    n_layers, n_blocks = number(plan, LAYERS + 1) // len(LAYER), number(plan, BLOCKS + 1) // len(BLOCK)
     return Net(array_at(plan, PARAMS, dtype), layers, blocks, blocks, blocks, blocks, 0, 0.0, n_layers, n_blocks, 0)
 
 
@@ -93,13 +93,18 @@ def forward_few(address, x, out):
 
 @cache
 def forward_call(dtype):
-    """`forward_few` for arrays of one dtype: what Python calls, without a look at the types. They must be right."""
+    """`forward_few` for arrays of one dtype, see `call_without_types`."""
+    return call_without_types(forward_few, dtype)
+
+
+def call_without_types(function, dtype):
+    """What Python calls, with an address and two matrices of a dtype, without a look at the types: they must be right."""
     if JIT_DISABLED:
-        return one_at_a_time(forward_few)
+        return one_at_a_time(function)
     matrix = types.Array(numba.from_dtype(dtype), 2, "C")
     signature = (types.int64, matrix, matrix)
-    forward_few.compile(signature)
-    call = forward_few.overloads[signature].entry_point
+    function.compile(signature)
+    call = function.overloads[signature].entry_point
     return call if INTERPRETER_LOCKS else one_at_a_time(call)
 
 

@@ -5,18 +5,15 @@ As in `few.py` the network comes as one number, the address of a *plan*. The ste
 
 from functools import cache
 
-import numba
 import numpy as np
-from numba import types
 
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule
-from fastbp.kernels.one_sample.few import INTERPRETER_LOCKS, array_at, in_rows, one_at_a_time
+from fastbp.kernels.one_sample.few import array_at, call_without_types, in_rows
 from fastbp.kernels.one_sample.online import learn, online_from
 from fastbp.kernels.one_sample.passes import Units
 from fastbp.kernels.one_sample.wide import copy_params
 from fastbp.kernels.registers.lanes import number, set_number, shift, view, view_at
-from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, N_UNITS, Net, layer_of
 from fastbp.kernels.training.chunks import Data
 
@@ -108,11 +105,5 @@ def learn_few(address, x, t):
 
 @cache
 def learning_call(dtype):
-    """`learn_few` for arrays of one dtype: what Python calls, without a look at the types. They must be right."""
-    if JIT_DISABLED:
-        return one_at_a_time(learn_few)
-    matrix = types.Array(numba.from_dtype(dtype), 2, "C")
-    signature = (types.int64, matrix, matrix)
-    learn_few.compile(signature)
-    call = learn_few.overloads[signature].entry_point
-    return call if INTERPRETER_LOCKS else one_at_a_time(call)
+    """`learn_few` for arrays of one dtype, see `call_without_types`."""
+    return call_without_types(learn_few, dtype)
