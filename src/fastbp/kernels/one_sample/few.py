@@ -98,7 +98,7 @@ def forward_call(dtype):
 
 
 def call_without_types(function, dtype):
-    """What Python calls, with an address and two matrices of a dtype, without a look at the types: they must be right."""
+    """What Python calls with an address and two matrices of a dtype, without a look at types: they must be right."""
     if JIT_DISABLED:
         return one_at_a_time(function)
     matrix = types.Array(numba.from_dtype(dtype), 2, "C")

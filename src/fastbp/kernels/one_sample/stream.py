@@ -4,6 +4,7 @@ As in `few.py` the network comes as one number, the address of a *plan*. The ste
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,9 +14,8 @@ from fastbp.kernels.one_sample.few import array_at, call_without_types, in_rows
 from fastbp.kernels.one_sample.online import learn, online_from
 from fastbp.kernels.one_sample.passes import Units
 from fastbp.kernels.one_sample.wide import copy_params
-from fastbp.kernels.registers.lanes import number, set_number, shift, view, view_at
+from fastbp.kernels.registers.lanes import Numbers, number, set_number, shift, view, view_at
 from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, N_UNITS, Net, layer_of
-from fastbp.kernels.training.chunks import Data
 
 # What a plan holds: the addresses of arrays, each followed by its number of numbers; then whole numbers.
 (
@@ -29,6 +29,17 @@ PLAN_SIZE = 2 * N_ARRAYS + 5
 RATE, L1, L2, LOSS_OPTION, ERROR, TOTAL = range(6)
 N_NUMBERS = 6
 OTHER_WAY = -1  # what `learn_few` returns of samples that are not as it needs them
+
+
+class Sample(NamedTuple):
+    """A sample, as views: what `learn` needs of samples."""
+
+    x: Numbers
+    t: Numbers
+    weight: Numbers  # none, since it has no weight
+    n_inputs: int
+    n_outputs: int
+    has_weight: bool
 
 
 @kernel
@@ -95,7 +106,7 @@ def learn_few(address, x, t):
     n_done = 0
     while n_done < len(x):
         row, target = shift(xs, n_done * n_inputs), shift(ts, n_done * n_outputs)
-        data = Data(row, target, target, online.order, n_inputs, n_outputs, False, 0)
+        data = Sample(row, target, target, n_inputs, n_outputs, False)
         if not learn(online, data, numbers, TOTAL, number(numbers, RATE), 0, 1):
             break
         n_done += 1
