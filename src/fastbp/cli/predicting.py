@@ -36,6 +36,7 @@ def predict(
     clip: bool,
     header: bool | None,
     table: str | None,
+    query: str | None,
     skip_repeated_header: bool,
 ) -> None:
     """Predict with MODEL, a file written by train, for each row of DATA.
@@ -55,7 +56,7 @@ def predict(
         scoring = Scoring(table_model)
         writer = Writer(out, files)
         for predictions in _predictions(
-            table_model, data, Reading(header, table, skip_repeated_header), keep, clip, scoring
+            table_model, data, Reading(header, table, query, skip_repeated_header), keep, clip, scoring
         ):
             writer.write(predictions)
         writer.finish()

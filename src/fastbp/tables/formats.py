@@ -8,8 +8,6 @@ import gzip
 import io
 import lzma
 import re
-import sqlite3
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,7 +18,8 @@ from typing import IO, Any
 import polars as pl
 
 from fastbp import memory
-from fastbp.tables.errors import TableError, listed, nearest_hint
+from fastbp.tables.databases import one_of, read_sqlite
+from fastbp.tables.errors import TableError, listed
 from fastbp.tables.table import Reading, Table
 
 Source = Path | bytes
@@ -92,7 +91,7 @@ def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_workbook(source, reading.table)
     if head.startswith(b"SQLite format 3\0"):
-        return _read_database(source, reading.table)
+        return read_sqlite(source, reading)
     return None
 
 
@@ -105,57 +104,12 @@ def _read_workbook(source: Source, sheet: str | None) -> Table:
         book = fastexcel.read_excel(source if isinstance(source, bytes) else str(source))
     except fastexcel.FastExcelError as error:
         raise TableError(f"the workbook cannot be read: {str(error).splitlines()[0]}") from None
-    name, notes = _one_of(book.sheet_names, sheet, "sheet")
+    name, notes = one_of(book.sheet_names, sheet, "sheet")
     try:
         frame = book.load_sheet(name).to_polars()
     except fastexcel.FastExcelError as error:
         raise TableError(f"sheet {name!r} cannot be read: {str(error).splitlines()[0]}") from None
     return Table(frame, notes)
-
-
-def _one_of(names: list[str], asked: str | None, what: str) -> tuple[str, tuple[str, ...]]:
-    """Choose a table of several."""
-    if asked is not None:
-        if asked not in names:
-            raise TableError(f"there is no {what} {asked!r}{nearest_hint(asked, names)}")
-        return asked, ()
-    if not names:
-        raise TableError(f"it has no {what}")
-    if len(names) > 1 and what == "table":
-        raise TableError(f"it has {len(names)} tables ({listed(names, 10)}): choose one with --table")
-    return names[0], (f"{what} {names[0]!r} of {listed(names, 10)} (--table chooses)",) if len(names) > 1 else ()
-
-
-def _read_database(source: Source, table: str | None) -> Table:
-    if isinstance(source, bytes):
-        with tempfile.NamedTemporaryFile(suffix=".sqlite") as file:
-            file.write(source)
-            file.flush()
-            return _read_database(Path(file.name), table)
-    try:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-            names = [row[0] for row in connection.execute(query)]
-            name, notes = _one_of(names, table, "table")
-            quoted = name.replace('"', '""')
-            cursor = connection.execute(f'SELECT * FROM "{quoted}"')
-            columns = [entry[0] for entry in cursor.description]
-            rows = cursor.fetchall()
-    except sqlite3.Error as error:
-        raise TableError(f"the database cannot be read: {error}") from None
-    if len(set(columns)) < len(columns):
-        raise TableError(f"names must differ: {listed(columns, 20)}")
-    return Table(pl.DataFrame([_column(name, [row[k] for row in rows]) for k, name in enumerate(columns)]), notes)
-
-
-def _column(name: str, values: list[object]) -> pl.Series:
-    """Make a column of what a database holds: of numbers where all are, else of text."""
-    kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int}:
-        return pl.Series(name, values, dtype=pl.Int64)
-    if kinds and kinds <= {int, float}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
 
 
 def read_marked_text(text_head: str, source: Source) -> Table | None:

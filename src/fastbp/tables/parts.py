@@ -15,6 +15,7 @@ from typing import IO
 
 import polars as pl
 
+from fastbp.tables.databases import frames_of_url, is_url
 from fastbp.tables.errors import TableError, rows_before
 from fastbp.tables.formats import all_of, is_marked_text, read_json, unpacking
 from fastbp.tables.sniffing import drop_repeated
@@ -68,6 +69,9 @@ def parts_of(source: str, reading: Reading | None = None, n_bytes: int = PART_BY
 def _frames(source: str, reading: Reading, n_bytes: int, files: ExitStack) -> Iterator[pl.DataFrame]:
     if is_bundled(source) or Path(source).is_dir():
         yield read_table(source, reading).frame
+        return
+    if is_url(source):
+        yield from frames_of_url(source, reading, PART_ROWS)
         return
     path = Path(source)
     file = sys.stdin.buffer if source == STANDARD_INPUT else files.enter_context(path.open("rb"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from fastbp.tables.databases import is_url, read_url, without_password
 from fastbp.tables.errors import TableError, nearest_hint
 from fastbp.tables.formats import UNPACKING_ERRORS, read_binary, read_marked_text, unpacked
 from fastbp.tables.table import Reading, Table
@@ -34,8 +35,8 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
     Parameters
     ----------
     source : str
-        Name of a set (`BUNDLED_SETS`), path of a file, or "-" for standard input. A file that has the name of a
-        set needs a suffix or a folder in its path, ``./iris``.
+        Name of a set (`BUNDLED_SETS`), path of a file, URL of a database, or "-" for standard input. A file that has
+        the name of a set needs a suffix or a folder in its path, ``./iris``.
     reading : Reading, optional
         What its owner says of it.
 
@@ -51,8 +52,9 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
     """
     if is_bundled(source):
         return Table(_read_bundled(source))
+    reading = reading or Reading()
     with reading_errors(source):
-        table = read_any(*_opened(source), reading or Reading())
+        table = read_url(source, reading) if is_url(source) else read_any(*_opened(source), reading)
     if table.frame.height == 0 or table.frame.width == 0:
         raise TableError(f"{source!r} has no rows of data")
     return table
@@ -61,6 +63,7 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
 @contextmanager
 def reading_errors(source: str) -> Iterator[None]:
     """Turn what goes wrong in reading a table into a TableError that names it."""
+    source = without_password(source)
     try:
         yield
     except TableError as error:

@@ -15,7 +15,7 @@ from fastbp.kernels.one_sample.online import learn, online_from
 from fastbp.kernels.one_sample.passes import Units
 from fastbp.kernels.one_sample.wide import copy_params
 from fastbp.kernels.registers.lanes import Numbers, number, set_number, shift, view, view_at
-from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, N_UNITS, Net, layer_of
+from fastbp.kernels.tables import BLOCK, LAYER, Net, layer_of
 
 # What a plan holds: the addresses of arrays, each followed by its number of numbers; then whole numbers.
 (
@@ -46,9 +46,9 @@ class Sample(NamedTuple):
 def net_at(plan, params, layers, blocks):
     """A network of a plan, whose tables stand at these places."""
     table, other = array_at(plan, layers, np.int64), array_at(plan, OUTGOING, np.int64)
-    n_layers, n_blocks = number(plan, layers + 1) // LAYER_COLUMNS, number(plan, blocks + 1) // BLOCK_COLUMNS
-    last = (n_layers - 1) * LAYER_COLUMNS
-    n_units = number(table, last + FIRST_UNIT) + number(table, last + N_UNITS)
+    n_layers, n_blocks = number(plan, layers + 1) // len(LAYER), number(plan, blocks + 1) // len(BLOCK)
+    last = (n_layers - 1) * len(LAYER)
+    n_units = number(table, last + LAYER.first_unit) + number(table, last + LAYER.n_units)
     loss, option = number(plan, LOSS), number(array_at(plan, NUMBERS, np.float64), LOSS_OPTION)
     return Net(
         params, table, array_at(plan, blocks, np.int64), other, other, other, loss, option, n_layers, n_blocks, n_units
