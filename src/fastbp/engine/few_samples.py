@@ -6,7 +6,10 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
-from fastbp.kernels.one_sample import few
+from fastbp.kernels.compiling.decorators import in_python
+from fastbp.kernels.compiling.plan_table import PLAN_SIZE
+from fastbp.kernels.layout import place_of_layer, whole
+from fastbp.kernels.one_sample import few, plan
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
@@ -23,7 +26,8 @@ def unit_values(packed: Packed, n_arrays: int) -> Array:
     """Arrays (n_arrays, n) for a number of each unit, every layer with whole registers of its own: see `place`."""
     dtype = packed.params.dtype
     n_units = int(packed.layers[-1, LAYER.first_unit] + packed.layers[-1, LAYER.n_units])
-    return aligned_zeros((n_arrays, filled_up(n_units + len(packed.layers) * lanes_of(dtype), dtype)), dtype)
+    n_values = in_python(place_of_layer)(n_units, len(packed.layers), lanes_of(dtype))
+    return aligned_zeros((n_arrays, filled_up(n_values, dtype)), dtype)
 
 
 def online_memory(packed: Packed) -> OnlineMemory:
@@ -31,12 +35,12 @@ def online_memory(packed: Packed) -> OnlineMemory:
     layers, blocks, dtype = packed.layers.copy(), packed.blocks.copy(), packed.params.dtype
     step, n_params = lanes_of(dtype), 0
     for block in blocks:
-        block[BLOCK.weights], block[BLOCK.n_in] = n_params, -(-block[BLOCK.n_in] // step) * step
+        block[BLOCK.weights], block[BLOCK.n_in] = n_params, in_python(whole)(block[BLOCK.n_in], step)
         n_params += int(block[BLOCK.n_out] * block[BLOCK.n_in])
     for layer in layers:
         if layer[LAYER.bias] != NONE:
             layer[LAYER.bias] = n_params
-            n_params += int(-(-layer[LAYER.n_units] // step) * step)
+            n_params += int(in_python(whole)(layer[LAYER.n_units], step))
     return OnlineMemory(
         params=aligned_zeros((n_params,), dtype),
         layers=layers,
@@ -63,8 +67,17 @@ class FewSamples:
             self._most = 0
         self._dtype, self._n_outputs = packed.params.dtype, topology.n_outputs
         self._row = np.empty((1, self._n_outputs), self._dtype)
-        self._arrays = (packed.params, packed.layers, packed.blocks, unit_values(packed, 2))
-        self._plan = np.array([n for array in self._arrays for n in (array.ctypes.data, array.size)], np.int64)
+        memory = unit_values(packed, 3)  # a line for an error, which is not computed; a; z
+        self._arrays = {
+            plan.PARAMS: packed.params,
+            plan.LAYERS: packed.layers,
+            plan.BLOCKS: packed.blocks,
+            plan.MEMORY: memory,
+        }
+        self._plan = np.zeros(PLAN_SIZE, np.int64)
+        self._plan[plan.N_VALUES] = memory.shape[1]
+        for place, array in self._arrays.items():
+            self._plan[place : place + 2] = array.ctypes.data, array.size
         self._address = self._plan.ctypes.data
         self._forward: Callable[[int, Array, Array], bool] | None = None
 

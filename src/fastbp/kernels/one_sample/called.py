@@ -9,12 +9,13 @@ import numpy as np
 from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.activation_calls import multiply_slope
+from fastbp.kernels.layout import rows_of_stripe
 from fastbp.kernels.one_sample.outputs import DELTAS as OUTPUT_DELTAS
 from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import (
     ONE,
-    SEVERAL,
     Units,
+    backward_layer,
     errors_of,
     forward,
     multiply_slopes,
@@ -54,13 +55,17 @@ from fastbp.kernels.registers.lanes import (
 )  # fmt: skip
 from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, block_of, layer_of
 
-STRIPE_NUMBERS = 512  # in the stripe of gradients, or one row, if that is longer
+
+@kernel
+def array_at(plan, which, dtype):
+    """An array of a plan."""
+    return view_at(dtype, number(plan, which), number(plan, which + 1))
 
 
 @kernel
 def table_at(plan, which):
     """A table of the packed network."""
-    return view_at(np.int64, number(plan, which), number(plan, which + 1))
+    return array_at(plan, which, np.int64)
 
 
 @kernel
@@ -110,7 +115,7 @@ def gradient_sample(call):
         if number(call.plan, SLOPES) == 1:  # delta_k = dE_n/dy_k h'(a_k)
             multiply_slope(layer, a, y, delta, layer.n_units)
     for l in range(net.n_layers - 2, 0, -1):
-        backward_layer(net, units, l)
+        backward_of(net, units, l)
     add_gradient(net, units, call)
 
 
@@ -124,7 +129,7 @@ def input_gradient_sample(call):
     start_from(place(layer, l, units.delta), call.given, layer.n_units)
     multiply_output_slope(layer, l, units)
     for l in range(net.n_layers - 2, -1, -1):
-        backward_layer(net, units, l)
+        backward_of(net, units, l)
     inputs = layer_of(net, 0)
     copy_numbers(place(inputs, 0, units.delta), call.out, inputs.n_units)
 
@@ -171,16 +176,11 @@ def multiply_output_slope(layer, l, units):
 
 
 @kernel
-def backward_layer(net, units, l):
+def backward_of(net, units, l):
     """`backward` of one layer, with rows of weights as they are in the network itself, not filled up."""
     layer = layer_of(net, l)
-    several, step = SEVERAL.registers * lanes(units.delta), lanes(units.delta)
-    full = layer.n_units - layer.n_units % step
-    last = full - full % several
-    for j in range(0, last, several):
-        errors_of(net, units, l, j, SEVERAL, None)
-    for j in range(last, full, step):
-        errors_of(net, units, l, j, ONE, None)
+    full = layer.n_units - layer.n_units % lanes(units.delta)
+    backward_layer(net, units, l, full)
     if full < layer.n_units:
         errors_of(net, units, l, full, ONE, layer.n_units - full)
     multiply_slopes(layer, l, units)
@@ -205,7 +205,7 @@ def add_gradient(net, units, call):
                     place_i = j * block.n_in + i
                     store(dw, place_i, fma(delta_j, load(z, i), load(dw, place_i)))
         else:
-            n_rows = max(1, STRIPE_NUMBERS // block.n_in)
+            n_rows = rows_of_stripe(block.n_in)
             for first in range(0, block.n_out, n_rows):
                 n = min(n_rows, block.n_out - first)
                 fill_stripe(stripe, z, shift(delta, first), n, block.n_in)

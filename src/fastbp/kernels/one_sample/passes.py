@@ -18,7 +18,7 @@ from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.formulas.activation_calls import activate, multiply_slope
 from fastbp.kernels.formulas.elementary import exp, log
-from fastbp.kernels.one_sample.wide import whole
+from fastbp.kernels.layout import place_of_layer, whole
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -60,7 +60,7 @@ class Units(NamedTuple):
 @kernel
 def place(layer, l, values):
     """What `values` (a, z or delta) holds of layer number l."""
-    return shift(values, layer.first_unit + l * lanes(values))
+    return shift(values, place_of_layer(layer.first_unit, l, lanes(values)))
 
 
 @kernel
@@ -219,15 +219,20 @@ def backward(net, units):
     inlined()
     for l in range(net.n_layers - 2, 0, -1):
         layer = layer_of(net, l)
-        delta = place(layer, l, units.delta)
-        stop = whole(layer.n_units, lanes(delta))
-        several = SEVERAL.registers * lanes(delta)
-        last = stop - stop % several
-        for j in range(0, last, several):
-            errors_of(net, units, l, j, SEVERAL, None)
-        for j in range(last, stop, lanes(delta)):
-            errors_of(net, units, l, j, ONE, None)
+        backward_layer(net, units, l, whole(layer.n_units, lanes(units.delta)))
         multiply_slopes(layer, l, units)
+
+
+@kernel
+def backward_layer(net, units, l, stop):
+    """(5.56) of a layer for the first `stop` units, which are whole registers; the others are left."""
+    inlined()
+    several = SEVERAL.registers * lanes(units.delta)
+    last = stop - stop % several
+    for j in range(0, last, several):
+        errors_of(net, units, l, j, SEVERAL, None)
+    for j in range(last, stop, lanes(units.delta)):
+        errors_of(net, units, l, j, ONE, None)
 
 
 @kernel
