@@ -27,9 +27,10 @@ from fastbp.tables.notation import (
 
 Kind = Literal["number", "boolean", "date", "text", "other"]
 
+MAX_LEVELS = 200  # categories of a column; rarer ones are one more
 MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
-_FEW_NUMBERS = 10
+_FEW_NUMBERS, _MANY = 10, 50
 _OFTEN = 5
 _LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
@@ -44,7 +45,7 @@ class Choices:
     keep: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
-    max_levels: int = 50
+    max_levels: int = MAX_LEVELS
     missing: Literal["fill", "drop", "error"] = "fill"
     dates: DateOrder | None = None
     censored: Censored = "refuse"
@@ -242,14 +243,17 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     as_numbers = to_numbers(given, notation)
     asked = name in choices.numeric
     units = units_of(given)
-    if not asked and not _are_numbers(given, limits, choices.max_levels):
+    if not asked and not _are_numbers(given, limits):
         return _of_text(text)
     if not asked and len(units) > 1:
         found = _of_text(text)
         return replace(
             found, odd=(*found.odd, f"column {name!r}: units differ ({listed(units)}): taken for text, not numbers")
         )
-    if as_numbers.null_count() > limits.null_count():  # some are limits
+    n_limits = as_numbers.null_count() - limits.null_count()
+    if not asked and choices.censored == "refuse" and _are_steps(given, n_limits):
+        return _of_text(text)
+    if n_limits:
         if choices.censored == "refuse":
             refuse_censored(name, text)
         notation = msgspec.structs.replace(notation, censored=choices.censored)
@@ -269,14 +273,19 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     return Understood(name, "number", values, text, notation, notes=tuple(notes), odd=odd)
 
 
-def _are_numbers(given: pl.Series, numbers: pl.Series, max_levels: int) -> bool:
+def _are_steps(given: pl.Series, n_limits: int) -> bool:
+    """Whether limits are the ends of a scale of steps, categories as "<=3cm" and ">3cm", and no readings cut off."""
+    return n_limits > 0 and (n_limits == len(given) or given.n_unique() <= _FEW_NUMBERS) and n_limits * 10 >= len(given)
+
+
+def _are_numbers(given: pl.Series, numbers: pl.Series) -> bool:
     """Whether a column holds numbers, perhaps with exceptions, and no categories of which many are numbers."""
     good = numbers.drop_nulls()
     share = len(good) / len(given)
     if share in (0.0, 1.0):
         return share == 1.0
     others = given.filter(numbers.is_null())
-    if share < MOSTLY and (share < 0.5 or given.n_unique() <= max_levels or len(good) < 2 * len(others)):
+    if share < MOSTLY and (share < 0.5 or given.n_unique() <= _MANY or len(good) < 2 * len(others)):
         return False
     often = others.value_counts()["count"].min()
     return not (good.n_unique() <= _FEW_NUMBERS and isinstance(often, int) and often >= _OFTEN)
