@@ -25,9 +25,10 @@ from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import Training
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
+from fastbp.training.stream import StreamedNetwork
 
 
-class Network(ExplainedNetwork, PortableNetwork):
+class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
     """A layered feed-forward network.
 
     Parameters

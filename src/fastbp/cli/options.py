@@ -90,6 +90,7 @@ _READING: tuple[Option[Any], ...] = (
         "--header/--no-header", default=None, help="Whether the first line names the columns.  [default: compared]"
     ),
     click.option("--table", metavar="NAME", help="Table of a database, sheet of a workbook."),
+    click.option("--query", metavar="SQL", help="What to ask a database for."),
     click.option("--skip-repeated-header", is_flag=True, help="Leave out rows that repeat the line of names."),
 )
 
@@ -107,7 +108,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
     _with_default(
         "--max-levels",
         type=click.IntRange(min=1, max=100_000),
-        default=50,
+        default=200,
         help="Categories of a column; rarer ones together.",
     ),
     _with_default(
@@ -220,7 +221,7 @@ class _FileOptions:
 
     def for_data(self, data: str) -> Files:
         """Return the files for a table: named after it where the user named none."""
-        out = self.out or Path(f"{'table' if data == '-' else Path(data).stem}.fastbp")
+        out = self.out or Path(f"{'table' if data == '-' or '://' in data else Path(data).stem}.fastbp")
         plot = None if self.no_plot else self.plot or out.with_suffix(".png")
         return Files(out, plot, self.report, self.out is not None, self.plot is not None)
 
@@ -245,6 +246,7 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
     reading = {
         "header": rest.pop("header"),
         "table": rest.pop("table"),
+        "query": rest.pop("query"),
         "skip_repeated": rest.pop("skip_repeated_header"),
     }
     dates = rest.pop("dates")

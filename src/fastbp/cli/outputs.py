@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from fastbp.files.outputs import check_writable, replacing
+from fastbp.files.outputs import check_writable
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
 
@@ -101,12 +100,3 @@ def own_picture(path: Path, named: bool) -> Path | None:
         warnings.warn(f"no picture: {error.message}", TableWarning, stacklevel=2)
         return None
     return path
-
-
-def write_table(frame: Any, path: Path) -> None:
-    """Write a polars frame as Parquet or CSV, as the suffix of `path` says, whole or not at all."""
-    with replacing(path, "--out") as file:
-        if path.suffix == ".parquet":
-            frame.write_parquet(file)
-        else:
-            frame.write_csv(file)

@@ -29,30 +29,31 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Train a network on DATA, and score it on rows held out.
 
     DATA is a table: text with any separator (CSV), Parquet, Arrow, a workbook, SQLite, JSON lines, ARFF or FANN's
-    data, also packed by gzip or zip, or - for standard input; or a set that comes with scikit-learn:
-    breast_cancer, diabetes, digits, iris, wine. Text is one-hot encoded, numbers are standardised, dates become
-    numbers, missing values are filled in; the model file remembers how.
+    data, also packed by gzip or zip, or - for standard input; the URL of a database; or a set that comes with
+    scikit-learn: breast_cancer, diabetes, digits, iris, wine. Text is one-hot encoded, numbers are standardised, dates
+    become numbers, missing values are filled in; the model file remembers how.
     """
     from fastbp.cli import report
     from fastbp.cli.terminal import echo, make_console, say
+    from fastbp.tables.databases import without_password
 
     wishes = wishes_of(options)
     if wishes.options["solver"] == "rprop" and wishes.options["batch_size"]:
         raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
     if wishes.options["resume"] and not wishes.options["checkpoint"]:
         raise click.UsageError("--resume needs --checkpoint FILE")
-    files = wishes.files.for_data(data)
+    files, shown = wishes.files.for_data(data), without_password(data)
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, _prepare(data, wishes), data)
+            report.print_plans(console, _prepare(data, wishes), shown)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, files)
         picture = _picture(files)
-        report.print_plan(console, training, data)
-        model, scored, history = _trained(training, data, files.out, shown=not quiet and sys.stderr.isatty())
-        picture = _draw(history, training, picture, data)
+        report.print_plan(console, training, shown)
+        model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
+        picture = _draw(history, training, picture, shown)
         _report(files.report, training, model, history, scored)
     if quiet:
         notes = [*training.prepared.notes, *training.notes]
@@ -93,11 +94,12 @@ def _prepare(data: str, wishes: Wishes) -> Prepared:
 
 def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
+    from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
     from fastbp.tables.training import Options, TableTraining
 
     prepared = _prepare(data, wishes)
-    check_model_file(files.out, data, prepared.columns, files.out_named)
+    check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
     with refusals(TableError):
         return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
 
@@ -108,9 +110,11 @@ def _picture(files: Files) -> Path | None:
     return None if files.plot is None else own_picture(files.plot, files.plot_named)
 
 
-def _trained(training: TableTraining, data: str, out: Path, shown: bool) -> tuple[TableModel, Scored | None, History]:
+def _trained(
+    training: TableTraining, data: str, out: Path, with_bar: bool
+) -> tuple[TableModel, Scored | None, History]:
     """Train, and keep the model before anything else is done with it; then score it and keep the score, too."""
-    history = _learn(training, shown)
+    history = _learn(training, with_bar)
     training.model(data, history, None).save(str(out))
     scored = training.score()
     model = training.model(data, history, scored)

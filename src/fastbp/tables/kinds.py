@@ -27,9 +27,10 @@ from fastbp.tables.notation import (
 
 Kind = Literal["number", "boolean", "date", "text", "other"]
 
+MAX_LEVELS = 200  # categories of a column; rarer ones are one more
 MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
-_FEW_NUMBERS = 10
+_FEW_NUMBERS, _MANY = 10, 50
 _OFTEN = 5
 _LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
@@ -44,7 +45,7 @@ class Choices:
     keep: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
-    max_levels: int = 50
+    max_levels: int = MAX_LEVELS
     missing: Literal["fill", "drop", "error"] = "fill"
     dates: DateOrder | None = None
     censored: Censored = "refuse"
@@ -242,7 +243,7 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     as_numbers = to_numbers(given, notation)
     asked = name in choices.numeric
     units = units_of(given)
-    if not asked and not _are_numbers(given, limits, choices.max_levels):
+    if not asked and not _are_numbers(given, limits):
         return _of_text(text)
     if not asked and len(units) > 1:
         found = _of_text(text)
@@ -269,14 +270,14 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     return Understood(name, "number", values, text, notation, notes=tuple(notes), odd=odd)
 
 
-def _are_numbers(given: pl.Series, numbers: pl.Series, max_levels: int) -> bool:
+def _are_numbers(given: pl.Series, numbers: pl.Series) -> bool:
     """Whether a column holds numbers, perhaps with exceptions, and no categories of which many are numbers."""
     good = numbers.drop_nulls()
     share = len(good) / len(given)
     if share in (0.0, 1.0):
         return share == 1.0
     others = given.filter(numbers.is_null())
-    if share < MOSTLY and (share < 0.5 or given.n_unique() <= max_levels or len(good) < 2 * len(others)):
+    if share < MOSTLY and (share < 0.5 or given.n_unique() <= _MANY or len(good) < 2 * len(others)):
         return False
     often = others.value_counts()["count"].min()
     return not (good.n_unique() <= _FEW_NUMBERS and isinstance(often, int) and often >= _OFTEN)

@@ -123,8 +123,13 @@ def _task_of(targets: Sequence[Understood], asked: Task | None) -> tuple[Task, s
     if len(targets) == 1:
         guessed, reason = guess_task(targets[0])
         return asked or guessed, "by --task" if asked else f"{reason}; --task overrides"
-    if asked == "classification":
-        raise TableError("several targets are for numbers: classes are learnt one column at a time")
+    of_text = next((column for column in targets if column.kind not in ("number", "boolean")), None)
+    if asked == "classification" or of_text is not None:
+        name = targets[0].name if of_text is None else of_text.name
+        raise TableError(
+            f"several targets are learnt together where all are numbers: the outputs add up to 1 for the classes "
+            f"of one column only. Train a model for each column of classes, --target {name!r}"
+        )
     return "regression", f"{len(targets)} targets"
 
 
@@ -150,6 +155,9 @@ def _rows_that_stay(
         refuse_gaps([*targets, *used])
     notes = []
     gone = _any_gap(targets)
+    if gone.all():
+        name = next((column.name for column in targets if column.gaps == len(gone)), targets[0].name)
+        raise TableError(f"the target {name!r} has no value in any row: choose another with --target")
     if gone.any():
         rows = np.flatnonzero(gone)
         notes.append(

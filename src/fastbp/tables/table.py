@@ -12,11 +12,13 @@ class Reading:
     """What the user says of a file; None leaves it to the file.
 
     `header`: whether the first line names the columns. `table`: the table of a database, the sheet of a workbook.
+    `query`: what to ask a database for, in SQL.
     `skip_repeated`: leave out rows that repeat the header line.
     """
 
     header: bool | None = None
     table: str | None = None
+    query: str | None = None
     skip_repeated: bool = False
 
 

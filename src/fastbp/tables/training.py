@@ -15,10 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp import memory
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
+from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
@@ -33,7 +35,6 @@ FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
 VALIDATION_FRACTION = 0.1  # of the rows that are not held out
 _TRIAL_EPOCHS, _TRIAL_ROWS = 20, 20_000
 _REHEARSED = 64  # rows
-_MOST_CELLS = 1 << 33  # of the encoded table
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Options:
     test_fraction: float
     checkpoint: Path | None = None
     resume: bool = False
-    max_levels: int = 50
+    max_levels: int = MAX_LEVELS
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
@@ -132,8 +133,11 @@ class TableTraining:
         self._codes = _class_codes(prepared)
         self.split = self._split()
         self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
-        if self.encoder.n_inputs * prepared.n_rows > _MOST_CELLS:
-            raise TableError(f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory")
+        if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
+            raise TableError(
+                f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
+                "a smaller --max-levels, or --drop for a column with many texts, makes fewer"
+            )
         self.target = self._target()
         self.net = self._network(self.target)
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import Choices
+from fastbp.tables.kinds import MAX_LEVELS, Choices
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 
 
@@ -64,7 +64,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
     def __init__(
         self,
         *,
-        max_levels: int = 50,
+        max_levels: int = MAX_LEVELS,
         categorical: Iterable[str] = (),
         numeric: Iterable[str] = (),
         keep: Iterable[str] = (),
