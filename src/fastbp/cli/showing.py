@@ -155,6 +155,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
     import matplotlib
 
     from fastbp.cli.group import refusals
+    from fastbp.files.outputs import replacing
+    from fastbp.plots import save
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -168,7 +170,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
         axes = _axes(samples, kind)
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.savefig(out, dpi=130)
+        with replacing(out, "--out") as file:
+            save(figure, file, out.suffix[1:])
         pyplot.close(figure)
 
 
