@@ -17,9 +17,18 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
-from fastbp.tables.errors import TableError, TableWarning, at_the_beginning, counted, listed, row_number, rows_named
+from fastbp.tables.errors import (
+    TableError,
+    TableWarning,
+    at_the_beginning,
+    counted,
+    listed,
+    row_number,
+    rows_named,
+    shown,
+)
 from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
-from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
+from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers, units_by_row
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -69,7 +78,7 @@ def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], wh
     """Raise a TableError for a table of which no value is what a column held in training."""
     if len(bad) and values.null_count() == len(values) and at_the_beginning():
         row = int(bad[0])
-        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {text[row]!r}")
+        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {shown(text[row])}")
 
 
 class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
@@ -101,7 +110,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
         low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -117,11 +126,36 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         text = None if series.dtype.is_temporal() else as_text(series)
         if text is None:
             raise TableError(f"column {series.name!r} held numbers in training, now {kind_of_type(series.dtype)}")
+        text = ascii_digits(text)
         missing = is_missing_mark(text, of_numbers=True)
-        numbers = finite(to_numbers(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), self.notation))
+        given = text.zip_with(~missing, pl.Series([None], dtype=pl.String))
+        numbers = finite(to_numbers(given, self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
         _require_some(numbers, text, bad, "numbers")
-        return Read(numbers, bad)
+        return Read(self._in_known_units(given, numbers), bad)
+
+    def _in_known_units(self, text: pl.Series, numbers: pl.Series) -> pl.Series:
+        """Take numbers with another unit than in training for missing; warn of them, and of those without one."""
+        known = self.notation.units
+        n_given = len(text) - text.null_count()
+        if known is None or (known == ("",) and text.cast(pl.Float64, strict=False).count() == n_given):
+            return numbers
+        units = units_by_row(text)
+        given = numbers.is_not_null() & units.is_not_null()
+        other = given & (units != "").fill_null(False) & ~units.is_in(known).fill_null(False)
+        had = listed([unit for unit in known if unit]) or "none"
+        if other.all() or (other.any() and other.sum() == numbers.count() and at_the_beginning()):
+            row = int(other.arg_true()[0])
+            raise TableError(
+                f"column {text.name!r} has {shown(text[row])} in row {row_number(row)}, and all its numbers have a "
+                f"unit that training had not; it had {had}"
+            )
+        if other.any():
+            _warn_of_units(text, other, f"a unit that training had not (it had {had}): counted as missing")
+        bare = given & (units == "").fill_null(False)
+        if "" not in known and bare.any():
+            _warn_of_units(text, bare, f"no unit, and training had {had}: taken as it stands")
+        return numbers.zip_with(~other, pl.Series([None], dtype=pl.Float64))
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -139,6 +173,18 @@ class NumberColumn(_Column, frozen=True, tag="number"):
             return np.empty(0, np.int64), values
         far = (values < self.low - margin) | (values > self.high + margin)
         return far.fill_null(False).arg_true().to_numpy().astype(np.int64), values.clip(self.low, self.high)
+
+
+def with_units(notation: Notation) -> Notation:
+    """Return a notation that says which units training had: none, where all numbers were plain."""
+    return notation if notation.units is not None else msgspec.structs.replace(notation, units=("",))
+
+
+def _warn_of_units(text: pl.Series, rows: pl.Series, what: str) -> None:
+    at = rows.arg_true()
+    row, more = int(at[0]), f" ({len(at):,} such values)" if len(at) > 1 else ""
+    message = f"column {text.name!r} has {shown(text[row])} in row {row_number(row)}{more}: {what}"
+    warnings.warn(message, TableWarning, stacklevel=2)
 
 
 class BooleanColumn(_Column, frozen=True, tag="boolean"):
@@ -307,6 +353,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         if series.dtype.is_temporal() and series.dtype != pl.Duration:
             return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
         text = as_text(series)
+        text = None if text is None else ascii_digits(text)
         if text is None or series.dtype == pl.Duration:
             raise TableError(f"column {series.name!r} held dates in training, now {kind_of_type(series.dtype)}")
         missing = is_missing_mark(text, of_numbers=True)
@@ -349,7 +396,9 @@ def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
     if len(bad):
         row = int(bad[0])
         others = f" ({counted(len(bad), 'such value')}: {rows_named(bad)})" if len(bad) > 1 else ""
-        message = f"column {series.name!r} has {series[row]!r} in row {row_number(row)}{others}: counted as missing"
+        message = (
+            f"column {series.name!r} has {shown(series[row])} in row {row_number(row)}{others}: counted as missing"
+        )
         warnings.warn(message, TableWarning, stacklevel=2)
 
 
