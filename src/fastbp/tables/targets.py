@@ -249,7 +249,8 @@ def _without_spread(column: Understood, mean: float) -> str:
     one, other = given.unique(maintain_order=True).head(2)
     return (
         f"the target {column.name!r} has numbers that differ by less than floating-point numbers of their size "
-        f"can tell, {shown(one)} and {shown(other)}: subtract what they have in common, or multiply them, before training"
+        f"can tell, {shown(one)} and {shown(other)}: "
+        "subtract what they have in common, or multiply them, before training"
     )
 
 
