@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class Contents(NamedTuple):
 
     header: dict[str, Any]
     n_bytes: int  # of the numbers
-    file: IO[bytes]  # which stands before them
+    file: io.BufferedReader  # which stands before them
 
     def read(self, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
         """The next array; the caller has compared n_bytes with what it is going to read."""
@@ -114,12 +114,12 @@ class RefusedError(Exception):
     """Why a file is refused."""
 
 
-def _checked(file: IO[bytes], kind: Kind) -> Contents:
+def _checked(file: io.BufferedReader, kind: Kind) -> Contents:
     """Kind, checksum and header of a file; the header alone is kept in memory, and all of a pipe, read once only."""
     if file.read(len(kind.magic)) != kind.magic:
         raise RefusedError(f"not a {kind.name} file")
     if not file.seekable():
-        file = io.BufferedReader(io.BytesIO(kind.magic + file.read()))  # type: ignore[arg-type]
+        file = io.BufferedReader(io.BytesIO(kind.magic + file.read()))
         file.seek(len(kind.magic))
     digest = file.read(DIGEST_BYTES)
     if hashlib.file_digest(file, "sha256").hexdigest().encode() + b"\n" != digest:
