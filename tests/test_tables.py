@@ -50,6 +50,7 @@ def test_separators(file, separator):
         "\ufeffx,y\n1,2\n3,4\n", "x,y\r\n1,2\r\n3,4\r\n", "x,y\r1,2\r3,4\r", "x, y\n1, 2\n3 ,4\n",
         "x,y\n1,2\n3,4\n\n\n",
         '"x","y"\n"1","2"\n"3","4"\n', "'x','y'\n'1','2'\n'3','4'\n", "sep=;\nx;y\n1;2\n3;4\n", "\n\nx,y\n1,2\n3,4",
+        "x        y\n1        2\n3        4\n",
         "# by me\n# today\nx,y\n1,2\n3,4\n", "# x y\n1 2\n3 4\n", "A title\nx,y\n1,2\n3,4\n",
         "Report, of a kind, of today\nx,y\n1,2\n3,4\n", "x,y\n1,2\n# a remark\n3,4\n", "x,y,,\n1,2,,\n3,4,,\n",
         "x,y\n1,2,\n3,4,\n",
@@ -57,6 +58,20 @@ def test_separators(file, separator):
 )  # fmt: skip
 def test_files_of_other_programs(file, text):
     assert rows_of(read_table(file(text))) == XY
+
+
+def test_values_with_blanks_in_columns_aligned_by_more_of_them(file):
+    text = "  id    educ        years   div\n   9    12-15 years   1.5    No\n  11    < 12 years    2.5   Yes\n"
+    assert rows_of(read_table(file(text))) == [
+        ["id", "educ", "years", "div"], ["9", "12-15 years", "1.5", "No"], ["11", "< 12 years", "2.5", "Yes"]
+    ]  # fmt: skip
+
+
+def test_errors_of_spreadsheets_are_no_comments(file):
+    rows = ["x,y", "#DIV/0!,1", "# a remark", "2,#N/A", "#n/a,3", "4,5"]
+    assert rows_of(read_table(file("# by me\n" + "\n".join(rows)))) == [
+        ["x", "y"], ["#DIV/0!", "1"], ["2", "#N/A"], ["#n/a", "3"], ["4", "5"]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,10 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
         return replace(
             found, odd=(*found.odd, f"column {name!r}: units differ ({listed(units)}): taken for text, not numbers")
         )
-    if as_numbers.null_count() > limits.null_count():  # some are limits
+    n_limits = as_numbers.null_count() - limits.null_count()
+    if not asked and choices.censored == "refuse" and _are_steps(given, n_limits):
+        return _of_text(text)
+    if n_limits:
         if choices.censored == "refuse":
             refuse_censored(name, text)
         notation = msgspec.structs.replace(notation, censored=choices.censored)
@@ -305,6 +308,11 @@ def _half_with_units(text: pl.Series, units: pl.Series) -> tuple[str, ...]:
         f"row {without + 1} has none ({len(have):,} and {len(bare):,} such values): the unit is removed, and no number "
         "converted",
     )
+
+
+def _are_steps(given: pl.Series, n_limits: int) -> bool:
+    """Whether limits are the ends of a scale of steps, categories as "<=3cm" and ">3cm", and no readings cut off."""
+    return n_limits > 0 and (n_limits == len(given) or given.n_unique() <= _FEW_NUMBERS) and n_limits * 10 >= len(given)
 
 
 def _are_numbers(given: pl.Series, numbers: pl.Series) -> bool:

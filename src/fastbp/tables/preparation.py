@@ -40,7 +40,7 @@ class Prepared:
     @property
     def frame(self) -> pl.DataFrame:
         """The inputs as a frame."""
-        return pl.DataFrame([column.values.alias(column.name) for column in self.inputs])
+        return pl.DataFrame({column.name: column.values for column in self.inputs})  # a name may be ''
 
     @property
     def n_rows(self) -> int:
