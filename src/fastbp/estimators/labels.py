@@ -19,11 +19,11 @@ from fastbp.kernels.training.scores import Judge
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-def refuse_no_times(X: Any) -> None:
-    """Refuse dates that are none: as a number, which scikit-learn makes of dates, NaT is -9.2e18."""
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM" and np.isnat(X).any():
-        place = ", ".join(map(str, np.argwhere(np.isnat(X))[0]))
-        raise ValueError(f"X must hold numbers; X[{place}] is NaT")
+def refuse_no_times(values: Any, argument: str, wanted: str) -> None:
+    """Refuse dates that are none: a number to scikit-learn, -9.2e18, and as a target each a class of its own."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "mM" and np.isnat(values).any():
+        place = ", ".join(map(str, np.argwhere(np.isnat(values))[0]))
+        raise ValueError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:

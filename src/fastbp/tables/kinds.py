@@ -287,14 +287,20 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     bad = values.is_null() & ~missing
     if notation.censored == "missing":
         bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
-    notes = [f"column {name!r}: {said}"] if said else []
-    marks = missing & text.is_not_null()
-    if marks.any():
-        notes.append(f"column {name!r}: {listed(text.filter(marks).unique().sort().to_list())} means missing")
     by_row = units_by_row(masked)
     notation = msgspec.structs.replace(notation, units=tuple(by_row.drop_nulls().unique().sort().to_list()))
     odd = (*_odd(name, text, bad, "numbers"), *_half_with_units(text, by_row))
-    return Understood(name, "number", values, text, notation, notes=tuple(notes), odd=odd)
+    notes = _notes_of_numbers(text, said, missing & text.is_not_null())
+    return Understood(name, "number", values, text, notation, notes=notes, odd=odd)
+
+
+def _notes_of_numbers(text: pl.Series, said: str, marks: pl.Series) -> tuple[str, ...]:
+    """Say how numbers are written, and which marks mean that there is none."""
+    notes = (f"column {text.name!r}: {said}",) if said else ()
+    if marks.any():
+        found = listed(text.filter(marks).unique().sort().to_list())
+        notes = (*notes, f"column {text.name!r}: {found} means missing")
+    return notes
 
 
 def _half_with_units(text: pl.Series, units: pl.Series) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Weighted sums in registers: the one kernel behind all the arithmetic of a network.
 
 A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] terms[k, :]` stays in vector registers from
-the first term to the last. `passes.py` calls it three times: for the forward pass, the delta recursion
-and the weight gradient, which differ in what the rows and weights are and in their strides.
+the first term to the last. `forward.py`, `backward.py` and `gradients.py` call it once each: forward
+pass, delta recursion and weight gradient differ in what the rows and weights are, and in their strides.
 
 units x registers of a tile: 6 x 4 and 6 x 3 on machines with 32 vector registers run at 95 % of the peak (8 x 3 the
 same, 8 x 2 92 %, 12 x 2 35 %: LLVM leaves a loop over so many rolled up). Smaller ones are for what is left at the end.

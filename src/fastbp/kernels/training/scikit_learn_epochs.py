@@ -19,7 +19,7 @@ from fastbp.kernels.formulas.steps import (
     with_penalties_divided,
 )
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout, space_of
 from fastbp.kernels.one_sample.wide import copy_row
 from fastbp.kernels.registers.lanes import (
     absolute,
@@ -34,7 +34,7 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, net_of
-from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
+from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
 from fastbp.kernels.training.scores import NOTHING, Judge, score_network
 
 
@@ -80,7 +80,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
         if course.dropout.address != NONE:
             draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
-        job = Job(STEP, first, n_samples, 0, 0, data.x)
+        job = job_of(GRADIENT, first, n_samples, data.x)
         error = work(net, data, space, job, dropout_of(course.dropout), step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
@@ -164,7 +164,7 @@ def loss_and_gradient(packed, samples, memory, penalized, params, gradient):
     """Set the network's parameters, put the gradient of the loss into `gradient`, and return the loss."""
     net, data, space = net_of(packed), data_of(samples), space_of(memory)
     copy_row(view(params), net.params, params.size)
-    job = Job(GRADIENT, 0, len(samples.x), 0, 0, data.x)
+    job = job_of(GRADIENT, 0, len(samples.x), data.x)
     dropout = no_dropout(space.z, space.errors, data.order)
     error = work(net, data, space, job, dropout, no_step(space.grads, space.errors))
     return finish(net.params, space.grads, penalized, error, gradient)

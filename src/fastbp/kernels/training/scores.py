@@ -6,10 +6,10 @@ import numpy as np
 
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import no_step
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout
 from fastbp.kernels.registers.lanes import Numbers, number, view
-from fastbp.kernels.tables import layer_of
-from fastbp.kernels.training.chunks import FORWARD, Job, Samples, data_of, work
+from fastbp.kernels.tables import NONE, layer_of
+from fastbp.kernels.training.chunks import Job, Samples, data_of, work
 
 # How outputs are scored: not at all; 1 whatever they are; shares of samples with all outputs on the right side of
 # 1/2, or with the largest in the right place; R2
@@ -57,7 +57,7 @@ def score_network(net, space, judge):
     """Compute the outputs, and score them."""
     data = data_of(judge.samples)
     first_output = layer_of(net, net.n_layers - 1).first_unit
-    job = Job(FORWARD, 0, len(judge.samples.x), first_output, data.n_outputs, view(judge.outputs))
+    job = Job(False, NONE, False, 0, len(judge.samples.x), first_output, data.n_outputs, view(judge.outputs))
     dropout = no_dropout(space.z, space.errors, data.order)
     work(net, data, space, job, dropout, no_step(space.grads, space.errors))
     return score(judge)
