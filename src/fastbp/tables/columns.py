@@ -28,7 +28,8 @@ from fastbp.tables.errors import (
     shown,
 )
 from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
-from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers, units_by_row
+from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.units import in_known_units, with_units
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -132,30 +133,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         numbers = finite(to_numbers(given, self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
         _require_some(numbers, text, bad, "numbers")
-        return Read(self._in_known_units(given, numbers), bad)
-
-    def _in_known_units(self, text: pl.Series, numbers: pl.Series) -> pl.Series:
-        """Take numbers with another unit than in training for missing; warn of them, and of those without one."""
-        known = self.notation.units
-        n_given = len(text) - text.null_count()
-        if known is None or (known == ("",) and text.cast(pl.Float64, strict=False).count() == n_given):
-            return numbers
-        units = units_by_row(text)
-        given = numbers.is_not_null() & units.is_not_null()
-        other = given & (units != "").fill_null(False) & ~units.is_in(known).fill_null(False)
-        had = listed([unit for unit in known if unit]) or "none"
-        if other.all() or (other.any() and other.sum() == numbers.count() and at_the_beginning()):
-            row = int(other.arg_true()[0])
-            raise TableError(
-                f"column {text.name!r} has {shown(text[row])} in row {row_number(row)}, and all its numbers have a "
-                f"unit that training had not; it had {had}"
-            )
-        if other.any():
-            _warn_of_units(text, other, f"a unit that training had not (it had {had}): counted as missing")
-        bare = given & (units == "").fill_null(False)
-        if "" not in known and bare.any():
-            _warn_of_units(text, bare, f"no unit, and training had {had}: taken as it stands")
-        return numbers.zip_with(~other, pl.Series([None], dtype=pl.Float64))
+        return Read(in_known_units(given, numbers, self.notation), bad)
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -173,18 +151,6 @@ class NumberColumn(_Column, frozen=True, tag="number"):
             return np.empty(0, np.int64), values
         far = (values < self.low - margin) | (values > self.high + margin)
         return far.fill_null(False).arg_true().to_numpy().astype(np.int64), values.clip(self.low, self.high)
-
-
-def with_units(notation: Notation) -> Notation:
-    """Return a notation that says which units training had: none, where all numbers were plain."""
-    return notation if notation.units is not None else msgspec.structs.replace(notation, units=("",))
-
-
-def _warn_of_units(text: pl.Series, rows: pl.Series, what: str) -> None:
-    at = rows.arg_true()
-    row, more = int(at[0]), f" ({len(at):,} such values)" if len(at) > 1 else ""
-    message = f"column {text.name!r} has {shown(text[row])} in row {row_number(row)}{more}: {what}"
-    warnings.warn(message, TableWarning, stacklevel=2)
 
 
 class BooleanColumn(_Column, frozen=True, tag="boolean"):

@@ -10,10 +10,11 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.columns import NumberColumn, mean_and_scale, require_finite, with_units
+from fastbp.tables.columns import NumberColumn, mean_and_scale, require_finite
 from fastbp.tables.errors import TableError, shown
 from fastbp.tables.kinds import LARGEST_EXACT, Understood, as_text, understand
 from fastbp.tables.notation import Notation, is_missing_mark
+from fastbp.tables.units import with_units
 
 Task = Literal["classification", "regression"]
 Label = str | bool | int | float
