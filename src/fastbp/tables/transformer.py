@@ -45,7 +45,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
     Attributes
     ----------
     notes_ : list of str
-        What was decided about the columns.
+        What was decided about the columns, and what looks wrong in them.
     left_out_ : dict of str
         Why columns are left out, by their names.
     n_features_in_, feature_names_in_
@@ -111,6 +111,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.encoder_ = Encoder.fit([plan.column for plan in plans if plan.used], max_levels=choices.max_levels)
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
+        self.notes_ += [line for plan in plans for line in plan.column.odd]
         if gaps := gaps_of(plan.column for plan in plans if plan.used):
             self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
