@@ -112,6 +112,20 @@ def test_a_report_replaces_reports_alone(folder):
         assert "by fastbp" in page.read_text()
 
 
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("args", [("plot",), ("export", "--to", "c")], ids=" ".join)
+def test_a_file_that_nobody_named_is_not_replaced(folder, model, args):
+    path = folder / ("plants-network.png" if args == ("plot",) else "plants.c")
+    path.write_text("mine")
+    command, *rest = args
+    assert "would be replaced: name a file with --out" in refused(command, model, *rest)
+    assert path.read_text() == "mine"
+    path.unlink()
+    for _ in range(2):
+        assert run(command, model, *rest).exit_code == 0
+    assert run(command, model, *rest, "--out", path.name).exit_code == 0
+
+
 # --- outputs that are full, or closed ------------------------------------------------------------------------
 
 
@@ -293,7 +307,7 @@ def test_columns_to_keep(model, names, said):
         (("--plot", "p.png", "--no-plot"), "--plot and --no-plot exclude each other"),
         (("--table", "t", "--query", "SELECT 1"), "--table and --query exclude each other"),
         (("--table", "zz"), "--table means nothing for a text file"),
-        (("--drop", "kind", "--target", "kind"), "kind"),
+        (("--drop", "kind", "--target", "kind"), "--drop and --target both"),
     ],
 )
 def test_options_that_contradict_each_other(options, said):

@@ -102,6 +102,7 @@ _EXCLUSIVE = (
     ("--drop", "--categorical"),
     ("--drop", "--numeric"),
     ("--drop", "--weight"),
+    ("--drop", "--target"),
     ("--weight", "--keep-column"),
     ("--weight", "--categorical"),
 )
@@ -273,7 +274,7 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         raise click.UsageError("--plot and --no-plot exclude each other")
     weight = () if given["weight"] is None else (given["weight"],)
     named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
-             "--numeric": given["numeric"], "--weight": weight}  # fmt: skip
+             "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
     for one, other in _EXCLUSIVE:
         both = [name for name in named[one] if name in named[other]]
         if both:

@@ -72,6 +72,15 @@ def check_report(path: Path | None) -> None:
     )
 
 
+def check_default(path: Path) -> None:
+    """Refuse to write to a file that its user did not name, if it is there and fastbp did not write it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if b"fastbp" not in file.read(_PAGE_HEAD):
+            raise click.UsageError(f"{str(path)!r} is not of fastbp, and would be replaced: name a file with --out")
+
+
 def check_model_file(out: Path, data: str, columns: Sequence[str], named: bool) -> None:
     """Say a word before the model of another table, or another file, is replaced.
 
