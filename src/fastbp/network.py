@@ -270,7 +270,8 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             Threads to use; None: as many as Numba has.
         checkpoint : str or path, optional
             A file where the training is kept, all that it needs to go on: it is written at the ends of
-            epochs, at the end of the training and after Ctrl-C, whole or not at all.
+            epochs, at the end of the training and after Ctrl-C, whole or not at all. It takes the place of another
+            checkpoint or of nothing: a file of any other kind is refused.
         checkpoint_every : int or None
             Epochs from one checkpoint to the next; None: at least ten seconds, and so long that no more
             than a twentieth of the time goes into writing them.

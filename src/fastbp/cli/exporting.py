@@ -21,12 +21,15 @@ def export(model: str, file_format: str, name: str, out: Path | None) -> None:
 
     C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone.
     """
+    from fastbp.cli.outputs import check_default
     from fastbp.exporting.c_export import to_c
     from fastbp.exporting.onnx_export import to_onnx
     from fastbp.exporting.safetensors import save_network
     from fastbp.io import load_network
 
     target = out or Path(Path(model).with_suffix(SUFFIXES[file_format]).name)
+    if out is None:
+        check_default(target)
     if target.exists() and Path(model).exists() and target.samefile(model):
         raise click.UsageError(f"{str(target)!r} is read: writing to it would destroy it")
     try:

@@ -136,10 +136,14 @@ def plot(model: str, data: str | None, *, kind: str | None, dark: bool, out: Pat
     network: weights as lines. importance: signed weight of each input along all paths. confusion, regression,
     residuals and boundary (of two inputs) need DATA.
     """
+    from fastbp.cli.outputs import check_default
+
     kind = kind or _default_kind(model, data)
     if kind not in WITHOUT_DATA and data is None:
         raise click.UsageError(f"--kind {kind} needs DATA, a table with the target")
-    out = out or Path(f"{Path(model).stem}-{kind}.png")
+    if out is None:
+        out = Path(f"{Path(model).stem}-{kind}.png")
+        check_default(out)
     check_outputs([model, *([data] if data else [])], out)
     _draw(model, data, kind, out, DARK if dark else LIGHT)
     click.echo(str(out))
@@ -155,6 +159,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
     import matplotlib
 
     from fastbp.cli.group import refusals
+    from fastbp.files.outputs import replacing
+    from fastbp.plots import save
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -168,7 +174,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
         axes = _axes(samples, kind)
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.savefig(out, dpi=130)
+        with replacing(out, "--out") as file:
+            save(figure, file, out.suffix[1:])
         pyplot.close(figure)
 
 
