@@ -29,6 +29,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "gallery/*.ipynb", "gallery/*.py", "gallery/*.json"]
 templates_path = ["_templates"]
+default_role = "literal"  # `names` in docstrings are code
 nitpick_ignore_regex = [("py:.*", r"numpy\..*")]  # other projects' pages are not looked up: no network
 
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
@@ -60,7 +61,7 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
     "header_links_before_dropdown": 6,
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "start", "backpropagation", "source/**")}  # nothing below them
 html_show_sourcelink = False
 html_copy_source = False
 

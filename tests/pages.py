@@ -1,4 +1,4 @@
-"""What a page of the documentation shows, run: its Python code from top to bottom, its output beside what is printed."""
+"""What a page of the documentation shows, run: its Python code, and its output beside what is printed."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""The commands train, predict, info and versions; explain and plot are in `showing.py`."""
+"""The commands train, predict, info and versions; explain and plot are in `showing.py`, compare in `comparing.py`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from fastbp import __version__
+from fastbp.cli.comparing import compare
 from fastbp.cli.exporting import export
 from fastbp.cli.group import OneLineErrors, one_line_warnings, refusals
-from fastbp.cli.options import names_of_columns, output_file, reading_options
+from fastbp.cli.options import complete_data, complete_file, names_of_columns, output_file, reading_options
 from fastbp.cli.showing import explain, plot
 from fastbp.cli.terminal import echo, say, show_csv
 from fastbp.cli.train import train
@@ -27,8 +28,8 @@ fastbp.add_command(train)
 
 
 @fastbp.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", shell_complete=complete_data)
 @output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
@@ -83,7 +84,7 @@ def predict(
 
 
 @fastbp.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_file)
 def info(model: str) -> None:
     """Show what MODEL is: its layers, columns, classes, and how it was trained."""
     from rich.text import Text
@@ -122,5 +123,6 @@ def versions(check: bool) -> None:
         sys.exit(1)
 
 
+fastbp.add_command(compare)
 fastbp.add_command(explain)
 fastbp.add_command(plot)
