@@ -129,7 +129,7 @@ TABLE = [
 
 def main():
     """Compare the networks of the table."""
-    from fastbp.kernels import machine
+    from fastbp.kernels.registers import machine
 
     print(machine.INSTRUCTIONS, machine.REGISTER_BYTES, "bytes,", machine.TILE_REGISTERS, "registers in a tile")
     for case in TABLE:

@@ -48,12 +48,15 @@ def zeros(shape, dtype, *, at_end):
 
 def place_work_spaces(at_end):
     """Let the package's own parameters and work spaces be guarded as well."""
-    from fastbp import dropout, engine, packed_network, single_sample, solvers
+    from fastbp.training import dropout
+    from fastbp.engine import engine, few_samples
+    from fastbp.model import packed_network
+    from fastbp import solvers
 
     def made(shape, dtype):
         return zeros(shape, dtype, at_end=at_end)
 
-    for module in (engine, packed_network, single_sample, solvers, dropout):
+    for module in (engine, packed_network, few_samples, solvers, dropout):
         module.aligned_zeros = made
     if "fastbp.estimators.training" in sys.modules:
         sys.modules["fastbp.estimators.training"].aligned_zeros = made

@@ -10,7 +10,7 @@ import platform
 import sys
 from typing import NamedTuple
 
-from fastbp.kernels import machine
+from fastbp.kernels.registers import machine
 
 
 class Registers(NamedTuple):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from cases import Case, bias_views, draw, place
 
-from fastbp import engine
+from fastbp.engine import engine
 
 CASE = Case((3, 6, 2), "tanh", n_samples=23, weighted=True, seed=4)
 EPOCHS = 5

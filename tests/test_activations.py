@@ -15,7 +15,7 @@ from fastbp.activations import ACTIVATIONS, OUTPUTS
 
 NAMES = [*oracle.ACTIVATIONS, "threshold"]
 
-# Bounds as the docstrings of kernels/functions.py state them: units in the last place of the result ...
+# Bounds as the docstrings of kernels/formulas/activations.py state them: units in the last place of the result ...
 ULPS = {
     "identity": 0,
     "logistic": 4,

@@ -8,7 +8,7 @@ import pytest
 from assembly import Loop, assembly_of_sums, inner_loops
 from cases import COMPILED
 
-from fastbp.kernels import machine
+from fastbp.kernels.registers import machine
 
 pytestmark = [
     pytest.mark.shapes,

@@ -7,10 +7,10 @@ import pytest
 from cases import COMPILED, Case, draw
 from solver_formulas import CASE, set_part_size
 
-from fastbp import engine
-from fastbp.kernels.compiling import entry
-from fastbp.kernels.epochs import shuffle
-from fastbp.kernels.lanes import view
+from fastbp.engine import engine
+from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.training.epochs import shuffle
+from fastbp.kernels.registers.lanes import view
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it():

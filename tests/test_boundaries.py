@@ -21,7 +21,7 @@ from fastbp.activations import ACTIVATIONS
 pytestmark = pytest.mark.compiled_only
 both_formats = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
-# Clamps in kernels/functions.py, where e**a and e**-a**2 leave the format, where 1 + e**a is 1 or e**a.
+# Clamps in kernels/formulas/activations.py, where e**a and e**-a**2 leave the format, where 1 + e**a is 1 or e**a.
 EDGES = [0.0, 0.5, 1.0, np.log(2) / 2, 1e4, 1e8, 1e30, 16.635532, 36.736801, 20.0, 40.0, 60.0, 800.0,
          87.33654, 88.72284, 89.0, 103.97208, 104.0, 708.39642, 709.78271, 710.0, 745.13322, 746.0,
          9.3385, 10.1967, 26.6157, 27.2972, 12.9, 37.5]  # fmt: skip

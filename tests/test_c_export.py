@@ -12,8 +12,8 @@ from cases import COMPILED
 
 import fastbp
 from fastbp.activations import ACTIVATIONS
-from fastbp.exchange.c_functions import FUNCTIONS
-from fastbp.exchange.c_tables import MULTIPLIER, checksum
+from fastbp.exporting.c_functions import FUNCTIONS
+from fastbp.exporting.c_tables import MULTIPLIER, checksum
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 both_formats = pytest.mark.parametrize("dtype", ["float32", "float64"])

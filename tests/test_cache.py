@@ -15,7 +15,7 @@ from cases import COMPILED
 from subprocesses import run_python
 
 import fastbp
-from fastbp.kernels import cache
+from fastbp.kernels.compiling import cache
 
 # The least that calls a kernel which stands in another file: the whole engine takes long to compile.
 ONE_RELU = """
@@ -303,7 +303,7 @@ def test_without_its_sources(tmp_path, package):
 
 
 TWINS = """
-from fastbp.kernels.compiling import entry
+from fastbp.kernels.compiling.decorators import entry
 
 def inverse(x):
     return 1.0 / x

@@ -11,7 +11,7 @@ import oracle
 import pytest
 from cases import COMPILED, Case, assert_gradients_equal, describe, draw, flatten
 
-from fastbp.kernels import gradients, parts, tile
+from fastbp.kernels.many_samples import gradients, parts, weighted_sums
 
 pytestmark = pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
 
@@ -34,13 +34,13 @@ def small_caches(monkeypatch):
     """Return a function that sets how many terms and bytes a block of sums has, and what is packed."""
 
     def set_sizes(block_terms, block_bytes, far_bytes, min_packed):
-        for module in (parts, tile):
+        for module in (parts, weighted_sums):
             monkeypatch.setattr(module, "BLOCK_TERMS", block_terms)
-        for module in (tile, gradients):
+        for module in (weighted_sums, gradients):
             monkeypatch.setattr(module, "BLOCK_BYTES", block_bytes)
-        monkeypatch.setattr(tile, "FAR_BYTES", far_bytes)
-        monkeypatch.setattr("fastbp.topology.BLOCK_TERMS", block_terms)
-        monkeypatch.setattr("fastbp.topology.MIN_PACKED", min_packed)
+        monkeypatch.setattr(weighted_sums, "FAR_BYTES", far_bytes)
+        monkeypatch.setattr("fastbp.structure.topology.BLOCK_TERMS", block_terms)
+        monkeypatch.setattr("fastbp.structure.topology.MIN_PACKED", min_packed)
 
     return set_sizes
 

@@ -10,8 +10,8 @@ from c_compilers import compile_c, self_test
 from command_line import plants, refused, run, train_on_plants, trained
 
 import fastbp
-from fastbp.exchange.c_columns import c_string, member_names
-from fastbp.exchange.columns import Column, table_of
+from fastbp.exporting.c_columns import c_string, member_names
+from fastbp.exporting.columns import Column, table_of
 from fastbp.io import load_network, save_network
 from fastbp.tables.model import TableModel
 

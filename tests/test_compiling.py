@@ -9,8 +9,8 @@ import pytest
 from numba.core import event
 from subprocesses import run_python
 
-from fastbp.kernels.compiling import address_of, call_address, kernel, unkept
-from fastbp.kernels.lanes import (
+from fastbp.kernels.compiling.decorators import address_of, call_address, kernel, unkept
+from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
     fma,
@@ -25,7 +25,7 @@ from fastbp.kernels.lanes import (
     tile,
     view,
 )  # fmt: skip
-from fastbp.kernels.tile import LateShape
+from fastbp.kernels.many_samples.weighted_sums import LateShape
 
 
 @kernel
@@ -288,7 +288,7 @@ def test_what_numba_compiles_with_is_not_imported_for_kept_code(tmp_path):
 TWINS = """
 import sys
 import numpy as np
-from fastbp.kernels.single_outputs import address_of_single_deltas
+from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 
 losses = [int(loss) for loss in sys.argv[1:]]
 first = [address_of_single_deltas(loss, 2, np.dtype(np.float64)) for loss in losses]

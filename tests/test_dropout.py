@@ -1,4 +1,4 @@
-"""Dropout: steps under masks that are drawn here once more, by the hash that kernels/dropout.py documents."""
+"""Dropout: steps under masks that are drawn here once more, by the hash that kernels/many_samples/dropout.py documents."""
 
 import math
 
@@ -11,7 +11,8 @@ from refusals import X as THREE_INPUTS
 from refusals import refused
 
 import fastbp
-from fastbp import engine, training
+from fastbp.engine import engine
+from fastbp.training import loop
 
 BITS = 2**64 - 1
 
@@ -188,8 +189,8 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
 def test_control_goes_back_to_python_often(batch_size, monkeypatch):
     options = {"batch_size": batch_size, "epochs": 4 if COMPILED else 2}
     whole = train(0.3, **options)
-    monkeypatch.setattr(training, "WINDOW", 1)
-    monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "WINDOW", 1)
+    monkeypatch.setattr(loop, "RETURN_SECONDS", 0.0)
     assert np.array_equal(whole, train(0.3, **options))
     monkeypatch.setattr(engine, "PART_PRODUCTS", 1 << 15)
     assert draw(Case((3, 20, 9, 2), n_samples=1)).net.engine.part_size < 50

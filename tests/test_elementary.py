@@ -6,9 +6,9 @@ import pytest
 from numba import njit
 from ulps import exact, ulps_off, whole_range
 
-from fastbp.kernels import elementary, functions
-from fastbp.kernels.compiling import kernel
-from fastbp.kernels.lanes import lanes, like, load_first, store_first, view, where_normal
+from fastbp.kernels.formulas import elementary, activations
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.registers.lanes import lanes, like, load_first, store_first, view, where_normal
 
 
 def on_arrays(function):
@@ -32,7 +32,7 @@ def on_arrays(function):
 exp, expm1, log, normal_cdf, reciprocal = (
     on_arrays(getattr(elementary, name)) for name in ("exp", "expm1", "log", "normal_cdf", "reciprocal")
 )
-tanh, logistic = on_arrays(functions.tanh), on_arrays(functions.logistic)
+tanh, logistic = on_arrays(activations.tanh), on_arrays(activations.logistic)
 
 
 @on_arrays

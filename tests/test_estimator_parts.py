@@ -12,12 +12,12 @@ from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastbp
-from fastbp import engine
+from fastbp.engine import engine
 from fastbp.estimators.labels import judge_of
 from fastbp.estimators.lbfgs import Objective
 from fastbp.estimators.network import _template
 from fastbp.estimators.orders import Orders, OwnState, random_state, split
-from fastbp.kernels.scores import score_outputs
+from fastbp.kernels.training.scores import score_outputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -15,7 +15,7 @@ from refusals import refused
 from test_sample import plain
 
 import fastbp
-from fastbp.kernels import sample
+from fastbp.kernels import derivation as sample
 
 DIGITS = 50
 both_formats = pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -9,10 +9,10 @@ import pytest
 from subprocesses import run_python
 
 import fastbp
-from fastbp import first_use
-from fastbp.first_use import check_new_code
-from fastbp.kernels import cache
-from fastbp.self_check import check_gradients
+from fastbp.engine import first_use
+from fastbp.engine.first_use import check_new_code
+from fastbp.kernels.compiling import cache
+from fastbp.checking.self_check import check_gradients
 from fastbp.solvers import make_solver
 
 DTYPE = np.dtype("float64")
@@ -167,7 +167,7 @@ def test_a_training_that_hears_an_interrupt_ends_the_check(check, monkeypatch):
 NO_CHECK = """
 import sys
 import numpy as np, fastbp
-from fastbp.first_use import CHECKED
+from fastbp.engine.first_use import CHECKED
 
 def check(dtype, solver):
     raise AssertionError("checked again")

@@ -15,8 +15,8 @@ import ways_in
 from cases import COMPILED
 
 import fastbp
-from fastbp import gate
-from fastbp.kernels import batch, epochs, penalized, scores
+from fastbp.engine import gate
+from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
 from fastbp.solvers import SOLVERS
 
 sklearn = pytest.importorskip("sklearn")
@@ -45,7 +45,7 @@ OTHER_WAYS = {
     "activation.h_of_scalar": "activations.py",
     "activation.dh_of_scalar": "activations.py",
     "compiling.unkept": "activations.py",
-    "inside.forward_sample": "work_spaces.py",  # addresses in a plan: `kernels/plan.py` compares sizes in each call
+    "inside.forward_sample": "work_spaces.py",  # addresses in a plan: `kernels/one_sample/plan.py` compares sizes in each call
     "inside.gradient_sample": "work_spaces.py",
     "inside.input_gradient_sample": "work_spaces.py",
     "inside_loops.forward_loops": "work_spaces.py",
@@ -61,7 +61,7 @@ LABELS = np.column_stack([CLASSES, 1 - CLASSES])
 
 
 def test_all_ways_in_are_known():
-    """Who adds a way into compiled code leads it through `fastbp.gate`, or says here what stands before it."""
+    """Who adds a way into compiled code leads it through `fastbp.engine.gate`, or says here what stands before it."""
     expected = {way: {"gate.py"} for way in THROUGH_THE_GATE} | {
         way: set(files.split()) for way, files in OTHER_WAYS.items()
     }
@@ -79,8 +79,8 @@ def test_a_call_that_skips_the_gate_does_not_type_check(tmp_path):
         "    net.check_samples(X, X)._replace(x=X)\n",
     )
     (tmp_path / "skips.py").write_text(
-        "from typing import Any\n\nimport fastbp\nfrom fastbp.engine import Engine\nfrom fastbp.gate import "
-        "CheckedSamples, CheckedSolver\nfrom fastbp.kernels.batch import ERROR, Samples\n\n\n"
+        "from typing import Any\n\nimport fastbp\nfrom fastbp.engine import Engine\nfrom fastbp.engine.gate import "
+        "CheckedSamples, CheckedSolver\nfrom fastbp.kernels.training.chunks import ERROR, Samples\n\n\n"
         "def f(net: fastbp.Network, engine: Engine, X: Any, memory: Any, solver: CheckedSolver, course: Any) -> None:\n"
         + good
         + "".join(calls)
@@ -97,7 +97,7 @@ def test_a_call_that_skips_the_gate_does_not_type_check(tmp_path):
 def test_checked_things_are_made_by_the_gate_alone():
     port = gate.Port(1, 1, np.dtype(np.float64))
     with pytest.raises(TypeError, match=r"gate\.samples"):
-        gate.CheckedSamples(port, batch.Samples(X, X, X, X), object())
+        gate.CheckedSamples(port, chunks.Samples(X, X, X, X), object())
     with pytest.raises(TypeError, match=r"Gate\.solver"):
         gate.CheckedSolver(None, None)
 
@@ -118,8 +118,8 @@ def reached(*_args):
 
 
 ENTRIES = [
-    (batch, "run_job"), (epochs, "train"), (epochs, "train_online"), (penalized, "train_epochs"),
-    (penalized, "loss_and_gradient"), (scores, "score_outputs"),
+    (chunks, "run_job"), (epochs, "train"), (epochs, "train_online"), (scikit_learn_epochs, "train_epochs"),
+    (scikit_learn_epochs, "loss_and_gradient"), (scores, "score_outputs"),
 ]  # fmt: skip
 
 
@@ -129,14 +129,14 @@ def unchecked(port, X, T=None, sample_weight=None, **_options):
     def convert(a, n):
         return np.ascontiguousarray(a, port.dtype) if a is not None else np.empty(n, port.dtype)
 
-    arrays = batch.Samples(convert(X, 0), convert(T, (0, port.n_outputs)), convert(sample_weight, 0), gate.NO_ORDER)
+    arrays = chunks.Samples(convert(X, 0), convert(T, (0, port.n_outputs)), convert(sample_weight, 0), gate.NO_ORDER)
     return gate.CheckedSamples(port, arrays, gate._PASSED)
 
 
 NO_GATE = types.SimpleNamespace(
     samples=unchecked, inputs=unchecked, check_weighted=lambda *_: None, CheckedSamples=gate.CheckedSamples
 )
-IN_NETWORK = [(fastbp.computing, "gate", NO_GATE), (fastbp.computing, "check_targets", lambda *_: None)]
+IN_NETWORK = [(fastbp.model.computing, "gate", NO_GATE), (fastbp.model.computing, "check_targets", lambda *_: None)]
 IN_ESTIMATORS = [(base, "gate", NO_GATE)]
 ORDER = [(gate.CheckedSamples, "ordered", lambda self, order: self)]
 SOLVER = [(gate.Gate, "solver", lambda self, solver: gate.CheckedSolver(solver, gate._PASSED))]
@@ -219,9 +219,9 @@ WAYS = [
     Way("Network.fit, T, one by one", lambda n: n.fit(X, PAIRS, batch_size=1), "T must have shape", IN_NETWORK),
     Way("Network.fit, sample_weight", lambda n: n.fit(X, Y, sample_weight=np.ones(3)), "sample_weight", IN_NETWORK),
     Way("Network.fit, validation", lambda n: n.fit(X, Y, validation=(X, PAIRS)), "validation T", IN_NETWORK),
-    Way("Engine.run, another network's", lambda n: n.engine.run(other_samples(n), batch.ERROR), "checked for", PORTS),
+    Way("Engine.run, another network's", lambda n: n.engine.run(other_samples(n), chunks.ERROR), "checked for", PORTS),
     Way(
-        "Engine.run, no targets", lambda n: n.engine.run(n._check_inputs(X), batch.GRADIENT), "without targets", TARGETS
+        "Engine.run, no targets", lambda n: n.engine.run(n._check_inputs(X), chunks.GRADIENT), "without targets", TARGETS
     ),
     Way("partial_fit, y", lambda e: e.partial_fit(X, PAIRS), "y must have shape", IN_ESTIMATORS, regressor()),
     Way(

@@ -8,7 +8,7 @@ import pytest
 from refusals import refused
 
 import fastbp
-from fastbp.graphs import unit_order
+from fastbp.model.networkx_graphs import unit_order
 
 nx = pytest.importorskip("networkx")
 

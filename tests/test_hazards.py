@@ -12,11 +12,12 @@ from cases import COMPILED, Case, draw
 from numba.core.dispatcher import Dispatcher
 from subprocesses import run_python
 
-from fastbp import engine, kernels
-from fastbp.kernels.batch import GRADIENT, run_job
-from fastbp.kernels.cache import PackageCache
-from fastbp.kernels.compiling import Kernel, entry, kernel
-from fastbp.kernels.lanes import lanes, load, number, store, view
+from fastbp.engine import engine
+from fastbp import kernels
+from fastbp.kernels.training.chunks import GRADIENT, run_job
+from fastbp.kernels.compiling.cache import PackageCache
+from fastbp.kernels.compiling.decorators import Kernel, entry, kernel
+from fastbp.kernels.registers.lanes import lanes, load, number, store, view
 
 SOURCES = sorted(Path(kernels.__file__).parent.rglob("*.py"))
 assert len(SOURCES) >= 50, "the kernels are elsewhere: nothing would be looked at"
@@ -52,7 +53,7 @@ def test_options_of_every_function():
 @compiled_only
 def test_what_python_calls_is_kept_on_disk():
     kept = [name for name, function in jitted().items() if isinstance(function._cache, PackageCache)]
-    assert {"fastbp.kernels.batch.run_job", "fastbp.kernels.epochs.train"} <= set(kept)
+    assert {"fastbp.kernels.training.chunks.run_job", "fastbp.kernels.training.epochs.train"} <= set(kept)
 
 
 @compiled_only

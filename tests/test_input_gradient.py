@@ -1,4 +1,4 @@
-"""Derivatives of the outputs by the inputs: against central differences, and the loops of kernels/sample.py."""
+"""Derivatives of the outputs by the inputs: against central differences, and the loops of kernels/derivation.py."""
 
 import numpy as np
 import oracle
@@ -10,8 +10,8 @@ from shapes import COVERING, SKIPS
 from test_sample import as_it_is, plain
 
 import fastbp
-from fastbp import engine
-from fastbp.kernels import sample
+from fastbp.engine import engine
+from fastbp.kernels import derivation as sample
 
 OUTPUTS = [*oracle.ACTIVATIONS, "softmax"]
 CANONICAL = [("softmax", "cross_entropy"), ("logistic", "binary_cross_entropy"), ("exp", "poisson")]

@@ -12,7 +12,8 @@ from cases import COMPILED, Case, draw
 from subprocesses import run_python
 
 import fastbp
-from fastbp import files, io
+from fastbp.files import container
+from fastbp import io
 
 NETWORKS = [
     Case((3, 5, 2)),
@@ -256,7 +257,8 @@ FULL_DISK = """
 import resource, signal, sys
 import irregular
 import fastbp
-from fastbp import files, io
+from fastbp.files import container
+from fastbp import io
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 net = fastbp.Network([100, 100, 10], seed=0)
@@ -344,7 +346,7 @@ def test_networks_of_edges_that_make_no_sense(tmp_path, change, message):
     header, arrays = io._graph_of(net)
     header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}} | change
     path = tmp_path / "edges.fastbp"
-    files.write(path, io.MODEL, header, arrays)
+    container.write(path, io.MODEL, header, arrays)
     with pytest.raises(ValueError, match=message):
         fastbp.Network.load(path)
 
@@ -355,7 +357,7 @@ def test_edges_with_a_cycle_are_refused(tmp_path):
     header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}}
     arrays[0] = np.array([[1, 2], [2, 1], [2, 3]])
     path = tmp_path / "edges.fastbp"
-    files.write(path, io.MODEL, header, arrays)
+    container.write(path, io.MODEL, header, arrays)
     with pytest.raises(ValueError, match="no cycle"):
         fastbp.Network.load(path)
 

@@ -9,7 +9,7 @@ from cases import COMPILED, numeric_gradient
 
 import fastbp
 from fastbp import Network
-from fastbp.kernels import sample
+from fastbp.kernels import derivation as sample
 
 N_NETWORKS = 200 if COMPILED else 12
 

@@ -66,9 +66,9 @@ def test_nothing_is_imported_from_above(path):
 
 def test_an_import_from_above_would_be_found():
     source = (
-        "import os, numba.core\nfrom fastbp.kernels.lanes import load\nfrom fastbp import kernels\nimport numpy as np\n"
+        "import os, numba.core\nfrom fastbp.kernels.registers.lanes import load\nfrom fastbp import kernels\nimport numpy as np\n"
     )
     assert imports_from_above(source) == []
-    above = "from fastbp.checks import Array\nimport fastbp.threads\nfrom fastbp import engine\nimport scipy\n"
+    above = "from fastbp.checks import Array\nimport fastbp.engine.threads\nfrom fastbp import engine\nimport scipy\n"
     above += "from .. import x\n"
-    assert imports_from_above(above) == ["fastbp.checks", "fastbp.threads", "fastbp.engine", "scipy", ".."]
+    assert imports_from_above(above) == ["fastbp.checks", "fastbp.engine.threads", "fastbp.engine", "scipy", ".."]

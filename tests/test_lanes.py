@@ -4,14 +4,25 @@ import numpy as np
 import pytest
 from subprocesses import run_python
 
-from fastbp.kernels.across import row_products, row_sums
-from fastbp.kernels.ahead import Ahead
-from fastbp.kernels.compiling import entry
-from fastbp.kernels.lanes import get as get_register
-from fastbp.kernels.lanes import lanes, load, load_first, lookup, put, square_tile, store, store_first, transpose, view
-from fastbp.kernels.machine import lanes_of
-from fastbp.kernels.parts import BLOCK_TERMS, next_registers, registers_of_column
-from fastbp.kernels.tile import (
+from fastbp.kernels.many_samples.sums_across import row_products, row_sums
+from fastbp.kernels.many_samples.prefetch import Ahead
+from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.registers.lanes import get as get_register
+from fastbp.kernels.registers.lanes import (
+    lanes,
+    load,
+    load_first,
+    lookup,
+    put,
+    square_tile,
+    store,
+    store_first,
+    transpose,
+    view,
+)
+from fastbp.kernels.registers.machine import lanes_of
+from fastbp.kernels.many_samples.parts import BLOCK_TERMS, next_registers, registers_of_column
+from fastbp.kernels.many_samples.weighted_sums import (
     NO_FLOOR,
     Ends,
     Rows,
@@ -250,9 +261,9 @@ def test_first_lanes(dtype):
 def test_bounds_are_checked_on_demand(expression):
     code = f"""
 import numpy as np
-from fastbp.kernels.compiling import entry
-from fastbp.kernels.lanes import load, load_first, store, view
-from fastbp.kernels.machine import lanes_of
+from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.registers.lanes import load, load_first, store, view
+from fastbp.kernels.registers.machine import lanes_of
 
 @entry
 def past_the_end(x, out):

@@ -3,9 +3,21 @@
 import numpy as np
 import pytest
 
-from fastbp.kernels.compiling import entry, kernel
-from fastbp.kernels.lanes import keep_first, lanes, load, number, put, rows_shape, store, sums_of, tile, view, view_at
-from fastbp.kernels.machine import lanes_of
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.registers.lanes import (
+    keep_first,
+    lanes,
+    load,
+    number,
+    put,
+    rows_shape,
+    store,
+    sums_of,
+    tile,
+    view,
+    view_at,
+)
+from fastbp.kernels.registers.machine import lanes_of
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

@@ -11,9 +11,9 @@ from refusals import refused
 
 import fastbp
 from fastbp import Loss
-from fastbp.kernels import loss as kernels
-from fastbp.kernels.compiling import unkept
-from fastbp.kernels.lanes import first, single
+from fastbp.kernels.formulas import losses as kernels
+from fastbp.kernels.compiling.decorators import unkept
+from fastbp.kernels.registers.lanes import first, single
 
 
 def network_of(a, output, loss, dtype="float64"):

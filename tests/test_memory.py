@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.kernels.machine import tile_width
+from fastbp.kernels.registers.machine import tile_width
 
 SIZES = [(64, 256, 256, 10), (784, 512, 512, 10), (3, 5, 2), (4096, 4096, 10)]
 

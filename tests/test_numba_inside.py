@@ -7,8 +7,8 @@ import pytest
 from numba.core import compiler_machinery
 from subprocesses import environment_of, run_python
 
-from fastbp.kernels import numba_inside
-from fastbp.kernels.lowering import UNUSED_PASSES
+from fastbp.kernels.compiling import numba_inside
+from fastbp.kernels.compiling.lowering import UNUSED_PASSES
 
 ALL_NAMES = [
     name

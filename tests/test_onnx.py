@@ -9,7 +9,7 @@ from hostile import assert_refused_or_read, damaged
 import fastbp
 from fastbp.activations import ACTIVATIONS
 from fastbp.exchange import from_onnx
-from fastbp.exchange.onnx_functions import FUNCTIONS
+from fastbp.exporting.onnx_functions import FUNCTIONS
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -14,8 +14,8 @@ import pytest
 from subprocesses import environment_of, run_python
 
 import fastbp
-from fastbp import outputs
-from fastbp.outputs import check_writable, replacing
+from fastbp.files import outputs
+from fastbp.files.outputs import check_writable, replacing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its links, pipes and permissions are others")
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -193,7 +193,7 @@ import os, shutil, tempfile
 import numpy as np
 import fastbp
 import fastbp.io  # as long as the package can be read
-from fastbp.outputs import check_writable
+from fastbp.files.outputs import check_writable
 
 top = tempfile.mkdtemp()
 is_root = os.geteuid() == 0
@@ -257,7 +257,7 @@ def test_a_full_disk(tmp_path):
 
 WRITER = """
 import sys, time
-from fastbp.outputs import replacing
+from fastbp.files.outputs import replacing
 
 with replacing(sys.argv[1]) as file:
     file.write(b"x" * 10000)

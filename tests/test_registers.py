@@ -9,7 +9,7 @@ import pytest
 import registers
 from subprocesses import TESTS, environment_of, run_python, start_python
 
-from fastbp.kernels import machine
+from fastbp.kernels.registers import machine
 
 AVX2 = {"avx", "avx2", "fma", "sse2"}
 
@@ -29,7 +29,7 @@ def test_each_machine_takes_on_what_it_is_not(features, architecture, own, expec
 
 
 def shape_under(**settings):
-    code = "from fastbp.kernels import machine; print(machine.REGISTER_BYTES, machine.TILE_REGISTERS)"
+    code = "from fastbp.kernels.registers import machine; print(machine.REGISTER_BYTES, machine.TILE_REGISTERS)"
     return tuple(map(int, run_python(code, **settings).split()))
 
 
@@ -61,7 +61,7 @@ def test_without_avx_no_instructions_of_it_are_taken_for_granted():
     code = """
 import numpy as np
 from fastbp.activations import ACTIVATIONS
-from fastbp.kernels import machine
+from fastbp.kernels.registers import machine
 assert not [name for name in machine.cpu_features() if name.startswith("avx")]
 print(machine.REGISTER_BYTES, ACTIVATIONS["tanh"].h(np.ones(9))[8])
 """

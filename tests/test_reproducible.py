@@ -182,7 +182,7 @@ def test_without_a_seed_each_network_is_another():
 GRADIENTS = """
 import numpy as np
 from cases import assert_gradients_equal, describe, draw, flatten
-from fastbp.kernels.machine import INSTRUCTIONS
+from fastbp.kernels.registers.machine import INSTRUCTIONS
 from test_reproducible import MACHINE_CASES
 import oracle
 

@@ -8,7 +8,7 @@ import pytest
 from hostile import assert_refused_or_read, damaged
 
 import fastbp
-from fastbp.exchange.safetensors import read_tensors, write_tensors
+from fastbp.exporting.safetensors import read_tensors, write_tensors
 
 MODULES = {
     "identity": "Identity", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU",

@@ -1,4 +1,4 @@
-"""The naive loops of kernels/sample.py, as plain Python and compiled, against the tiles of many samples."""
+"""The naive loops of kernels/derivation.py, as plain Python and compiled, against the tiles of many samples."""
 
 import math
 
@@ -7,9 +7,9 @@ import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
 from shapes import COVERING, LARGE, SKIPS
 
-from fastbp import engine
+from fastbp.engine import engine
 from fastbp.activations import ACTIVATIONS, OUTPUTS
-from fastbp.kernels import sample
+from fastbp.kernels import derivation as sample
 from fastbp.losses import LOSSES
 
 

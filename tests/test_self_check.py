@@ -9,9 +9,11 @@ from cases import COMPILED
 from faults import package_with
 from subprocesses import run_python, start_python
 
-from fastbp import crossings, self_check
-from fastbp.kernels import across, batch, gradients, links, passes, single, tile
-from fastbp.self_check import Check, WrongResultsError, check_gradients
+from fastbp.checking import crossings, self_check
+from fastbp.kernels.many_samples import sums_across, gradients, links, passes, weighted_sums
+from fastbp.kernels.training import chunks
+from fastbp.kernels.one_sample import passes as single
+from fastbp.checking.self_check import Check, WrongResultsError, check_gradients
 
 DTYPES = ("float32", "float64")
 MODULE = sys.modules["fastbp.self_check"]  # of which `fastbp.self_check` is a function
@@ -90,15 +92,15 @@ def test_small_thresholds_are_crossed(small_thresholds, monkeypatch):
     """All that depends on sizes happens in some network: else its mistakes would not be seen."""
     called = {}
     for module, name in (
-        (tile, "sums_by_blocks"), (tile, "far_sums_of_block"), (tile, "registers_of_column"), (passes, "pack_rows"),
-        (passes, "delta_of_feeders"), (gradients, "biases_together"), (batch, "is_at_once"), (batch, "n_chunks_of"),
-        (batch, "part_of_tile"), (links, "link_products"),
+        (weighted_sums, "sums_by_blocks"), (weighted_sums, "far_sums_of_block"), (weighted_sums, "registers_of_column"), (passes, "pack_rows"),
+        (passes, "delta_of_feeders"), (gradients, "biases_together"), (chunks, "is_at_once"), (chunks, "n_chunks_of"),
+        (chunks, "part_of_tile"), (links, "link_products"),
     ):  # fmt: skip
         spy_on(monkeypatch, module, name, called)
     assert self_check(["float64"]).passed
     assert len(called) == 10
     blocks = {
-        (weights.term_stride == tile.PACKED, terms.stride == tile.PANELS, size.n_terms > tile.BLOCK_TERMS)
+        (weights.term_stride == weighted_sums.PACKED, terms.stride == weighted_sums.PANELS, size.n_terms > weighted_sums.BLOCK_TERMS)
         for _out, weights, terms, _ends, size in called["sums_by_blocks"]
     }
     assert {is_packed for is_packed, _, _ in blocks} == {is_panels for _, is_panels, _ in blocks} == {True, False}
@@ -110,8 +112,8 @@ def test_small_thresholds_are_crossed(small_thresholds, monkeypatch):
 
 FAULTS = {
     "packed weights": (passes, "copy_numbers", lambda out, place, numbers, start, n: out.__setitem__(place, 0.0)),
-    "columns": (tile, "registers_of_column", lambda left, most: left if left < 2 else left - 1),
-    "sums across lanes": (across, "sum_tile", lambda shape, block, out, stride, accumulate: None),
+    "columns": (weighted_sums, "registers_of_column", lambda left, most: left if left < 2 else left - 1),
+    "sums across lanes": (sums_across, "sum_tile", lambda shape, block, out, stride, accumulate: None),
     "links": (links, "sum_tile", lambda shape, block, out, stride, accumulate: None),
     "slopes of single samples": (single, "errors_of", lambda net, units, l, j, shape, count: None),
     "outputs of single samples": (single, "first_row_sums", lambda shape, w, n_rows, z, n_in: 0.0 * single.load(z, 0)),
@@ -160,8 +162,8 @@ import sys
 from pathlib import Path
 import numpy as np, fastbp
 from fastbp.estimators import MLPRegressor
-from fastbp.kernels.batch import work_on_chunk
-from fastbp.self_check import Check, WrongResultsError, check_gradients
+from fastbp.kernels.training.chunks import work_on_chunk
+from fastbp.checking.self_check import Check, WrongResultsError, check_gradients
 
 net = fastbp.Network((3, 4, 1), seed=0)
 before = net.params.copy()
@@ -205,7 +207,7 @@ def test_the_command_says_what_is_wrong(errors, code, words, monkeypatch):
 
     found = {"float32": [], "float64": [Check("gradient: one sample", (2, 1), 1, "float64", e) for e in errors]}
     monkeypatch.setattr(MODULE, "_all_checks", lambda dtype: iter(found[dtype.name]))
-    monkeypatch.setattr("fastbp.kernels.cache.PackageCache.flush", lambda self: None)
+    monkeypatch.setattr("fastbp.kernels.compiling.cache.PackageCache.flush", lambda self: None)
     result = CliRunner().invoke(group, ["versions", "--check"])
     assert result.exit_code == code
     assert f"2 checks, {words}" in result.output

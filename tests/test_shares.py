@@ -6,7 +6,7 @@ from cases import COMPILED
 from subprocesses import start_python
 
 import fastbp
-from fastbp.kernels import shares
+from fastbp.kernels.training import shares
 
 SHARED = """
 from test_shares import NETWORKS, result
@@ -75,7 +75,7 @@ def share_all(monkeypatch):
         monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
         monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
         monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
-        monkeypatch.setattr("fastbp.kernels.batch.MOST_AT_ONCE", 0)
+        monkeypatch.setattr("fastbp.kernels.training.chunks.MOST_AT_ONCE", 0)
 
     return begin
 

@@ -14,9 +14,9 @@ from subprocesses import run_python
 from test_sample import plain
 
 import fastbp
-from fastbp import single_sample
+from fastbp.engine import few_samples
 from fastbp.activations import ACTIVATIONS, OUTPUTS
-from fastbp.kernels import sample
+from fastbp.kernels import derivation as sample
 from fastbp.losses import LOSSES
 
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "threshold"]
@@ -57,7 +57,7 @@ def check_learning(case, dtype="float64", version=plain):
 def check_outputs(net, X):
     """Single samples, a few, and many give the same outputs, but for rounding."""
     X = X.astype(net.dtype)
-    many = np.concatenate([X] * (single_sample.MAX_SAMPLES + 1))
+    many = np.concatenate([X] * (few_samples.MAX_SAMPLES + 1))
     expected = net.forward(many)[: len(X)]
     rtol = {"float64": 1e-11, "float32": 1e-4}[net.dtype.name]
     assert net.few_outputs(X[:1]) is not None, "the short way was not taken"
@@ -305,7 +305,7 @@ def test_diverging_steps_stop():
 
 SMALLER_REGISTERS = """
 from cases import draw
-from fastbp.kernels.machine import INSTRUCTIONS
+from fastbp.kernels.registers.machine import INSTRUCTIONS
 from test_sample import as_it_is
 from test_single import MACHINE_CASES, check_learning, check_outputs
 

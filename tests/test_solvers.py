@@ -8,8 +8,8 @@ from cases import Case, bias_views, draw, place
 from numba import njit
 from solver_formulas import CASE, EPOCHS, SGD, Adam, RMSProp, RProp, assert_same_training, fresh, set_part_size, train
 
-from fastbp import training
-from fastbp.kernels import updates
+from fastbp.training import loop
+from fastbp.kernels.formulas import steps
 
 SOLVERS = {
     "sgd": (SGD(), 0.05, {"solver": "sgd", "learning_rate": 0.05}),
@@ -46,8 +46,8 @@ def test_formula(name, batch_size):
 def test_formula_where_python_gets_control_back_often(batch_size, n_samples, monkeypatch):
     """Large batches are done in parts and many epochs in windows, so that Ctrl-C is heard: here both are tiny."""
     set_part_size(monkeypatch, n_samples)
-    monkeypatch.setattr(training, "WINDOW", 2)
-    monkeypatch.setattr(training, "RETURN_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "WINDOW", 2)
+    monkeypatch.setattr(loop, "RETURN_SECONDS", 0.0)
     for name in ("adam", "momentum"):
         step, rate, options = SOLVERS[name]
         assert_same_training(fresh(step), rate, batch_size=batch_size, **options)
@@ -236,7 +236,7 @@ def powers(base, n):
     result = np.empty(n)
     power = 1.0
     for t in range(n):
-        power = updates.next_power(power, base)
+        power = steps.next_power(power, base)
         result[t] = power
     return result
 

@@ -14,8 +14,8 @@ from cases import Case, draw
 from subprocesses import run_python, start_python
 from test_reproducible import n_chunks
 
-from fastbp import threads
-from fastbp.kernels.batch import GRADIENT, run_job
+from fastbp.engine import threads
+from fastbp.kernels.training.chunks import GRADIENT, run_job
 
 pytestmark = pytest.mark.compiled_only
 CASE = Case((20, 64, 32, 3), "tanh", n_samples=2500)

@@ -13,8 +13,11 @@ from cases import COMPILED
 from thresholds import CROSSED, THEMES, Drawn, draw_network
 
 import fastbp
-from fastbp import engine, topology
-from fastbp.kernels import ahead, batch, gather, gradients, links, parts, stripes, tile, tuning
+from fastbp.engine import engine
+from fastbp.structure import topology
+from fastbp.kernels.many_samples import prefetch, gather, gradients, links, parts, stripes, weighted_sums
+from fastbp.kernels.training import chunks
+from fastbp.kernels import tuning
 
 NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
 N_NETWORKS = 1000 if NIGHTLY else 60
@@ -184,7 +187,7 @@ def own_constants(module):
 
 
 @pytest.mark.parametrize(
-    "module", [ahead, batch, gather, gradients, links, parts, stripes, tile, topology, tuning, engine]
+    "module", [prefetch, chunks, gather, gradients, links, parts, stripes, weighted_sums, topology, tuning, engine]
 )
 def test_each_threshold_is_crossed_by_a_theme(module):
     """A new constant is either a threshold, for which networks are drawn, or said to be none."""

@@ -9,7 +9,7 @@ from cases import COMPILED
 from subprocesses import run_python
 
 import fastbp
-from fastbp import threads
+from fastbp.engine import threads
 from fastbp.versions import versions
 
 
@@ -25,7 +25,7 @@ def test_every_section_has_something_to_say():
 
 
 def test_lanes_and_features_are_those_of_the_kernels():
-    from fastbp.kernels.machine import REGISTER_BYTES
+    from fastbp.kernels.registers.machine import REGISTER_BYTES
 
     processor = versions()["processor"]
     assert processor["lanes"] == f"{REGISTER_BYTES // 4} float32, {REGISTER_BYTES // 8} float64"

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp import engine, topology
-from fastbp.kernels import gradients, tuning
-from fastbp.kernels.machine import TILE_REGISTERS, lanes_of
+from fastbp.engine import engine
+from fastbp.structure import topology
+from fastbp.kernels.many_samples import gradients
+from fastbp.kernels import tuning
+from fastbp.kernels.registers.machine import TILE_REGISTERS, lanes_of
 
 MOST_UNITS, MOST_SAMPLES = 2600, 1200
 

@@ -2,7 +2,7 @@
 
 import numba
 
-from fastbp.kernels.lanes import Shape, fma, get, lanes, put, splat, store, tile, view
+from fastbp.kernels.registers.lanes import Shape, fma, get, lanes, put, splat, store, tile, view
 
 CHAINS = 12  # more than latency times throughput (4 cycles, 2 a cycle) asks for, fewer than registers
 _SHAPE = Shape(CHAINS, 1)

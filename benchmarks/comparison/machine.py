@@ -16,7 +16,7 @@ def describe(cores, peaks, bandwidth):
 
     `peaks` are the measured GFLOP/s of a core, {dtype: peak}; `bandwidth` bytes a second.
     """
-    from fastbp.kernels.machine import INSTRUCTIONS
+    from fastbp.kernels.registers.machine import INSTRUCTIONS
 
     facts = {
         "Processor": _processor(),

@@ -12,8 +12,8 @@ from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels import activation as codes
-from fastbp.kernels.compiling import unkept
+from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.compiling.decorators import unkept
 
 Scalar = Callable[[float], float]
 
@@ -174,7 +174,7 @@ def _built_in(name: str) -> "Activation":
     return OUTPUTS[name]
 
 
-# The derivatives stand beside the functions in kernels/functions.py.
+# The derivatives stand beside the functions in kernels/formulas/activations.py.
 ACTIVATIONS: dict[str, Activation] = {}
 ACTIVATIONS |= {
     name: BuiltIn(name, code)

@@ -5,18 +5,19 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from fastbp import checks, files
+from fastbp import checks
+from fastbp.files import container
 from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.checks import Array
-from fastbp.files import StrPath
-from fastbp.kernels.activation import SOFTMAX
+from fastbp.files.container import StrPath
+from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.losses import Loss
 from fastbp.network import Network
-from fastbp.rewiring import Parts
-from fastbp.topology import Topology, check_skip
-from fastbp.wiring import check_edges
+from fastbp.model.rewiring import Parts
+from fastbp.structure.topology import Topology, check_skip
+from fastbp.structure.wiring import check_edges
 
-MODEL = files.Kind(b"fastbp model\n", "fastbp model", 1)
+MODEL = container.Kind(b"fastbp model\n", "fastbp model", 1)
 Net = TypeVar("Net", bound=Network)
 MAX_LAYERS = 4096  # a network takes a time to build that grows with their square
 
@@ -52,7 +53,7 @@ def save_network(net: Network, path: StrPath, extra: dict[str, Any] | None = Non
     if not isinstance(header["extra"], dict):
         raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
     try:
-        files.write(target, MODEL, header, arrays)
+        container.write(target, MODEL, header, arrays)
     except (TypeError, ValueError, RecursionError) as error:
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
 
@@ -101,7 +102,7 @@ def load_network(
         an activation function that is not among `activations`.
     """
     known = by_name(activations)
-    with files.reading(checks.file_path(path), MODEL) as contents:
+    with container.reading(checks.file_path(path), MODEL) as contents:
         extra = contents.header["extra"]
         if not isinstance(extra, dict):
             raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
@@ -109,7 +110,7 @@ def load_network(
         return read(contents, known, kind), extra
 
 
-def _graph_in(contents: files.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
+def _graph_in(contents: container.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
     header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
     n_inputs, n_outputs = (checks.integer(header[key], key, minimum=1) for key in ("n_inputs", "n_outputs"))
@@ -119,7 +120,7 @@ def _graph_in(contents: files.Contents, activations: dict[str, Activation], kind
     expected = n_edges * (16 + dtype.itemsize) + n_others * 8 + n_units * (1 + dtype.itemsize)
     if expected != contents.n_bytes:  # compared before anything of that size is allocated
         raise ValueError(f"{expected} bytes of edges and units were expected, {contents.n_bytes} are there")
-    functions = [_function(name, activations) for name in files.list_of(header, "functions", n_others)]
+    functions = [_function(name, activations) for name in container.list_of(header, "functions", n_others)]
     edges, _ = check_edges(contents.read(np.dtype(np.int64), (n_edges, 2)), n_inputs, n_outputs, n_units)
     codes = contents.read(np.dtype(np.int64), (n_others,))
     if codes.min(initial=0) < 0 or codes.max(initial=-1) >= len(functions):
@@ -138,15 +139,15 @@ def _graph_in(contents: files.Contents, activations: dict[str, Activation], kind
     return net
 
 
-def _layers_in(contents: files.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
+def _layers_in(contents: container.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:
     header = contents.header
     dtype = np.dtype(checks.name_of(header["dtype"], ("float32", "float64"), "dtype"))
-    sizes = [checks.integer(size, "sizes", minimum=1) for size in files.list_of(header, "sizes", MAX_LAYERS)]
-    names = files.list_of(header, "functions", MAX_LAYERS)
+    sizes = [checks.integer(size, "sizes", minimum=1) for size in container.list_of(header, "sizes", MAX_LAYERS)]
+    names = container.list_of(header, "functions", MAX_LAYERS)
     if len(sizes) < 2 or len(names) != len(sizes) - 1:
         raise ValueError("layers and functions do not fit together")
     # Each connection of layers has a weight: more of them than numbers are refused before they take room.
-    pairs = files.list_of(header, "skip", contents.n_bytes // dtype.itemsize)
+    pairs = container.list_of(header, "skip", contents.n_bytes // dtype.itemsize)
     topology = Topology.layered(sizes, check_skip(pairs, len(sizes)), checks.flag(header["bias"], "bias"))
     # Compared before anything of that size is allocated.
     if topology.n_params * dtype.itemsize != contents.n_bytes or header["n_params"] != topology.n_params:

@@ -1,4 +1,4 @@
-"""`Loss` and the table of losses: E_n of a sample and its derivative are in `kernels/loss.py`.
+"""`Loss` and the table of losses: E_n of a sample and its derivative are in `kernels/formulas/losses.py`.
 
 With y the outputs and t the targets of a sample, summed over the outputs:
 
@@ -30,7 +30,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels import loss as codes
+from fastbp.kernels.formulas import losses as codes
 
 LOSSES = {
     "squared_error": codes.SQUARED_ERROR,

@@ -4,23 +4,24 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
-from fastbp import checks, initial, losses, memory
+from fastbp import checks, losses, memory
+from fastbp.structure import initial
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
-from fastbp.attributes import constructor
-from fastbp.checkpoint import check as check_checkpoint
+from fastbp.model.attributes import constructor
+from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.checks import Array
-from fastbp.dropout import Dropout, rates_of
+from fastbp.training.dropout import Dropout, rates_of
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
-from fastbp.history import History
+from fastbp.training.history import History
 from fastbp.losses import Loss
 from fastbp.other_names import knows_other_names
-from fastbp.portable import PortableNetwork
-from fastbp.rewiring import Parts
+from fastbp.exporting.network import PortableNetwork
+from fastbp.model.rewiring import Parts
 from fastbp.solvers import make_solver
-from fastbp.topology import Skips, Topology, check_skip
-from fastbp.training import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
-from fastbp.wiring import check_biased, check_edges
+from fastbp.structure.topology import Skips, Topology, check_skip
+from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.structure.wiring import check_biased, check_edges
 
 
 class Network(ExplainedNetwork, PortableNetwork):
@@ -61,7 +62,7 @@ class Network(ExplainedNetwork, PortableNetwork):
     Notes
     -----
     Activation, loss and gradient are those of Bishop, *Pattern Recognition and Machine Learning*,
-    section 5.3; `fastbp.kernels.sample` has them loop by loop.
+    section 5.3; `fastbp.kernels.derivation` has them loop by loop.
 
     A result that is infinite, or not a number, comes with a RuntimeWarning: weights, inputs or targets are too
     large for the dtype. `docs/accuracy.md` has the bounds of rounding.
@@ -358,7 +359,7 @@ class Network(ExplainedNetwork, PortableNetwork):
         names of its tensors. It has no checksum.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exchange.safetensors import save_network as save
+            from fastbp.exporting.safetensors import save_network as save
         else:
             from fastbp.io import save_network as save
         save(self, path)
@@ -380,7 +381,7 @@ class Network(ExplainedNetwork, PortableNetwork):
             If the file is not whole, was altered, or comes from a newer version.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exchange import safetensors
+            from fastbp.exporting import safetensors
 
             return safetensors.load_network(path, activations, cls)
         from fastbp.io import load_network

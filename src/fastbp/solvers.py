@@ -1,4 +1,4 @@
-"""The table of solvers: what takes a step from a gradient g. The steps are in `kernels/updates.py`.
+"""The table of solvers: what takes a step from a gradient g. The steps are in `kernels/formulas/steps.py`.
 
 ========  =============  ==========================================================================
 name      learning_rate  options and their defaults
@@ -24,8 +24,8 @@ import numpy as np
 
 from fastbp import checks, other_names
 from fastbp.checks import Array
-from fastbp.engine import aligned_zeros
-from fastbp.kernels import updates
+from fastbp.engine.engine import aligned_zeros
+from fastbp.kernels.formulas import steps
 
 LearningRate = float | Callable[[int], float] | None
 
@@ -53,9 +53,9 @@ class Kind:
 
 _EPSILON = Option(1e-8, low_open=True)
 SOLVERS = {
-    "sgd": Kind(updates.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
+    "sgd": Kind(steps.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
     "adam": Kind(
-        updates.ADAM,
+        steps.ADAM,
         0.001,
         {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON},
         2,
@@ -63,10 +63,10 @@ SOLVERS = {
     ),
     # The place of beta_2 stays empty, so that epsilon stands where adam has it.
     "rmsprop": Kind(
-        updates.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1, (0,)
+        steps.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1, (0,)
     ),
     "rprop": Kind(
-        updates.RPROP,
+        steps.RPROP,
         0.1,
         {
             "eta_minus": Option(0.5, high=1.0, low_open=True),
@@ -100,7 +100,7 @@ class Choice:
     @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
-        return self.code == updates.RPROP
+        return self.code == steps.RPROP
 
     def rates(self, epochs: range, n_epochs: int) -> Array:
         """Learning rate of each of `epochs`, out of n_epochs."""
@@ -120,7 +120,7 @@ class Choice:
         rate = self.learning_rate
         return {
             "solver": self.name,
-            "nesterov": self.code == updates.NESTEROV,
+            "nesterov": self.code == steps.NESTEROV,
             **{option: value for option, value in zip(self.kind.options, self.values, strict=True) if option},
             "learning_rate": "a function" if callable(rate) else self.first_rate,
             "schedule": self.schedule,
@@ -129,16 +129,16 @@ class Choice:
 
     def start(
         self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool
-    ) -> updates.Solver:
+    ) -> steps.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
-        if self.code == updates.RPROP:
+        if self.code == steps.RPROP:
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
         options = np.zeros(4)
         options[: len(self.values)] = self.values
-        address = updates.address_of_step(self.code, dtype)
-        return updates.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
+        address = steps.address_of_step(self.code, dtype)
+        return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
 def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
@@ -147,7 +147,7 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
     options = dict(options)
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
-        code = updates.NESTEROV
+        code = steps.NESTEROV
     schedule, power = "constant", 0.5
     if name != "rprop":
         schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numba.np.ufunc import parallel
 
-from fastbp import threads
-from fastbp.kernels import machine
-from fastbp.kernels.few import forward_few
-from fastbp.kernels.machine import JIT_DISABLED
+from fastbp.engine import threads
+from fastbp.kernels.registers import machine
+from fastbp.kernels.one_sample.few import forward_few
+from fastbp.kernels.registers.machine import JIT_DISABLED
 
 CORE = ("fastbp", "numpy", "numba", "llvmlite")
 EXTRAS = ("scikit-learn", "joblib", "click", "rich", "polars", "pandas", "matplotlib")

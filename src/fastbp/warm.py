@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks, gate, jit
+from fastbp import checks, jit
+from fastbp.engine import gate
 from fastbp.activations import ACTIVATIONS
-from fastbp.kernels import activation as codes
-from fastbp.kernels import batch, deviance, dropout, outputs, plan, shares, single_outputs, updates
-from fastbp.kernels.compiling import address_of
-from fastbp.kernels.loss import CANONICAL
+from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.training import chunks, losses, shares
+from fastbp.kernels.many_samples import dropout, outputs
+from fastbp.kernels.one_sample import plan, outputs as single_outputs
+from fastbp.kernels.formulas import steps
+from fastbp.kernels.compiling.decorators import address_of
+from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.losses import LOSSES
 from fastbp.network import Network
-from fastbp.self_check import self_check
-from fastbp.work_spaces import BY_LOOPS, BY_REGISTERS
+from fastbp.checking.self_check import self_check
+from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 
 
 def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
@@ -66,10 +70,10 @@ def _compile_functions(dtype: np.dtype) -> None:
     for loss, function_code in [*CANONICAL, *pairs]:
         outputs.address_of_deltas(loss, function_code, dtype)
         single_outputs.address_of_single_deltas(loss, function_code, dtype)
-    for kind in updates.STEPS:
-        updates.address_of_step(kind, dtype)
+    for kind in steps.STEPS:
+        steps.address_of_step(kind, dtype)
     dropout.address_of_drop(dtype)
-    batch.parallel_address(dtype)
+    chunks.parallel_address(dtype)
     shares.share_addresses(dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
         address_of(kernel, dtype, (plan.Call,))
@@ -92,8 +96,8 @@ def _use_a_network(dtype: np.dtype) -> None:
 
 def _use_an_estimator(dtype: np.dtype) -> None:
     """What only scikit-learn's estimators call, if they can be used."""
-    for loss, function_code in deviance.KINDS:
-        deviance.address_of_deviance(loss, codes.TANH if function_code is None else function_code, dtype)
+    for loss, function_code in losses.KINDS:
+        losses.address_of_deviance(loss, codes.TANH if function_code is None else function_code, dtype)
     if find_spec("sklearn") is not None:
         from fastbp.estimators import MLPRegressor
         from fastbp.estimators.labels import judge_of

@@ -1,4 +1,4 @@
-"""The derivation's loops as plain Python: the functions of `fastbp.kernels.sample`, not compiled.
+"""The derivation's loops as plain Python: the functions of `fastbp.kernels.derivation`, not compiled.
 
 Only for a process with NUMBA_DISABLE_JIT=1, see `naive_loops.py`.
 """
@@ -41,7 +41,7 @@ class NaiveLoops(Peer):
 
     def add_sample(self, n, factor=1.0):
         """Add the gradient of sample n to the batch's."""
-        from fastbp.kernels import sample
+        from fastbp.kernels import derivation as sample
 
         net = self.net.packed
         sample.forward(net, self.X[n], self.a, self.z)

@@ -111,7 +111,7 @@ fastbp.add_command(export)
 def versions(check: bool) -> None:
     """Show what a report of a bug needs: processor, threads, versions, where machine code is kept."""
     from fastbp import show_versions
-    from fastbp.self_check import WrongResultsError, self_check
+    from fastbp.checking.self_check import WrongResultsError, self_check
 
     show_versions()
     if not check:

@@ -21,9 +21,9 @@ def export(model: str, file_format: str, name: str, out: Path | None) -> None:
 
     C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone.
     """
-    from fastbp.exchange.c_export import to_c
-    from fastbp.exchange.onnx_export import to_onnx
-    from fastbp.exchange.safetensors import save_network
+    from fastbp.exporting.c_export import to_c
+    from fastbp.exporting.onnx_export import to_onnx
+    from fastbp.exporting.safetensors import save_network
     from fastbp.io import load_network
 
     target = out or Path(Path(model).with_suffix(SUFFIXES[file_format]).name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp.cli.report import MOST_CLASSES_SHOWN, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
-from fastbp.outputs import replacing
+from fastbp.files.outputs import replacing
 from fastbp.plots import draw_importance, draw_learning_curve, draw_predictions, save
 from fastbp.tables.columns import describe
 from fastbp.tables.targets import ClassTarget, label_text

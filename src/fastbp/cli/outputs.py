@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fastbp.outputs import check_writable, replacing
+from fastbp.files.outputs import check_writable, replacing
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
 

@@ -122,7 +122,7 @@ def _trained(training: TableTraining, data: str, out: Path, shown: bool) -> tupl
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
-    from fastbp.files import FileError
+    from fastbp.files.container import FileError
 
     n_samples = len(training.split.training)
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(FileError):
@@ -151,7 +151,7 @@ def _report(
 
 def _draw(history: History, training: TableTraining, picture: Path | None, data: str) -> Path | None:
     """Draw the learning curve; a picture that cannot be written costs nothing but a warning."""
-    from fastbp.outputs import replacing
+    from fastbp.files.outputs import replacing
     from fastbp.plots import learning_curve
     from fastbp.tables.errors import TableWarning
 

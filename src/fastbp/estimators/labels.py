@@ -12,9 +12,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import unique_labels
 
 from fastbp.checks import Array
-from fastbp.gate import CheckedSamples
-from fastbp.kernels import scores
-from fastbp.kernels.scores import Judge
+from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.training import scores
+from fastbp.kernels.training.scores import Judge
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 

@@ -10,16 +10,16 @@ import numpy as np
 import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
-from fastbp import threads
+from fastbp.engine import threads
 from fastbp.checks import Array
-from fastbp.dropout import rates_of
+from fastbp.training.dropout import rates_of
 from fastbp.estimators.compat import check_optimize_result, lbfgs_options
 from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
-from fastbp.first_use import check_new_code
-from fastbp.gate import CheckedSamples
-from fastbp.history import History
-from fastbp.kernels import batch
-from fastbp.kernels.penalized import Penalized
+from fastbp.engine.first_use import check_new_code
+from fastbp.engine.gate import CheckedSamples
+from fastbp.training.history import History
+from fastbp.kernels.training import chunks
+from fastbp.kernels.training.scikit_learn_epochs import Penalized
 from fastbp.network import Network
 
 
@@ -69,7 +69,7 @@ class Objective:
         self.penalized = Penalized(samples.total, share_of(estimator, net), l1, l2, n_weights)
         self.net, self.samples, self.params, self.engine = net, samples, net.params, engine_of(net)
         self.n_threads, self.most_threads = n_threads_of(estimator.n_jobs), self.engine.most_threads(len(samples))
-        self.is_one_call = len(samples) <= self.engine.most_samples(batch.GRADIENT)
+        self.is_one_call = len(samples) <= self.engine.most_samples(chunks.GRADIENT)
         self.last, self._gradient = np.inf, np.empty(0)
 
     def __call__(self, params: Array) -> float:
@@ -83,7 +83,7 @@ class Objective:
             engine.give_back(size, memory)
         else:
             self.params[:] = params
-            error, summed = engine.run(self.samples, batch.GRADIENT, n_threads=self.n_threads)
+            error, summed = engine.run(self.samples, chunks.GRADIENT, n_threads=self.n_threads)
             self.last = engine.gate.finish_gradient(summed, self.penalized, error, self._gradient)
         return self.last
 
@@ -112,7 +112,7 @@ class LBFGSTraining:
 
     def run(self, *, incremental: bool = False) -> None:
         """Minimise; not for `incremental` training, which scikit-learn has refused."""
-        from fastbp.progress import bar
+        from fastbp.training.progress import bar
 
         est, objective = self.estimator, self.objective
         check_new_code(objective.net.dtype)

@@ -12,11 +12,11 @@ from numpy.random import RandomState
 from fastbp import checks, memory
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
-from fastbp.engine import SLOPES
-from fastbp.kernels.packed import NONE
+from fastbp.engine.engine import SLOPES
+from fastbp.kernels.tables import NONE
 from fastbp.losses import Loss
 from fastbp.network import Network
-from fastbp.topology import Skips, Topology, check_skip
+from fastbp.structure.topology import Skips, Topology, check_skip
 
 TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
 MOST_WEIGHTS = 1 << 17  # of a network that others are made from

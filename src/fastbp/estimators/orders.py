@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from fastbp.checks import Array
-from fastbp.kernels.shuffles import draw_orders
+from fastbp.kernels.training.orders import draw_orders
 
 
 class _NoEntropy(ISeedSequence):

@@ -5,8 +5,8 @@ from typing import Any
 
 from fastbp import checks
 from fastbp.estimators.training import Optimizer
-from fastbp.gate import Gate
-from fastbp.kernels import updates
+from fastbp.engine.gate import Gate
+from fastbp.kernels.formulas import steps
 from fastbp.solvers import Choice
 
 MOST_SEEN = 1 << 62  # samples, so that their number can be added to in 64 bits
@@ -47,7 +47,7 @@ def check_optimizer(optimizer: object, gate: Gate) -> None:
             f"_optimizer must be what a training has left there; got {checks.described(optimizer)}: delete it, "
             "del estimator._optimizer, and the solver begins anew"
         )
-    if not isinstance(optimizer.solver, updates.Solver):
+    if not isinstance(optimizer.solver, steps.Solver):
         raise TypeError(f"_optimizer.solver must be a Solver; got {checks.described(optimizer.solver)}")
     checks.number(optimizer.learning_rate, "_optimizer.learning_rate")
     gate.solver(optimizer.solver._replace(kind=optimizer.choice.code, n_weights=0))

@@ -11,23 +11,25 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.exceptions import ConvergenceWarning
 
-from fastbp import dropout, threads
+from fastbp.training import dropout
+from fastbp.engine import threads
 from fastbp.checks import Array
-from fastbp.engine import Engine, aligned_zeros
+from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
-from fastbp.first_use import check_new_code
-from fastbp.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
-from fastbp.history import History
-from fastbp.kernels import batch, updates
-from fastbp.kernels.deviance import address_of_deviance
-from fastbp.kernels.dropout import DropoutMemory
-from fastbp.kernels.packed import DELTAS_ADDRESS, FUNCTION, NONE
-from fastbp.kernels.penalized import Course
-from fastbp.kernels.scores import Judge
+from fastbp.engine.first_use import check_new_code
+from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
+from fastbp.training.history import History
+from fastbp.kernels.training import chunks
+from fastbp.kernels.formulas import steps
+from fastbp.kernels.training.losses import address_of_deviance
+from fastbp.kernels.many_samples.dropout import DropoutMemory
+from fastbp.kernels.tables import DELTAS_ADDRESS, FUNCTION, NONE
+from fastbp.kernels.training.scikit_learn_epochs import Course
+from fastbp.kernels.training.scores import Judge
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
-from fastbp.training import check_callbacks, wants_to_stop
+from fastbp.training.loop import check_callbacks, wants_to_stop
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
@@ -40,7 +42,7 @@ class Optimizer:
 
     choice: Choice
     learning_rate: float
-    solver: updates.Solver
+    solver: steps.Solver
 
     @classmethod
     def start(cls, estimator: Any, net: Network) -> "Optimizer":
@@ -49,7 +51,7 @@ class Optimizer:
         values = tuple(option.default for option in kind.options.values())
         code, rate = kind.code, float(estimator.learning_rate_init)
         if estimator.solver == "sgd":
-            code = updates.NESTEROV if estimator.nesterovs_momentum else updates.SGD
+            code = steps.NESTEROV if estimator.nesterovs_momentum else steps.SGD
             values = (float(estimator.momentum),)
         elif estimator.solver == "adam":
             values = (float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
@@ -61,7 +63,7 @@ class Optimizer:
 
     def linked(self, estimator: Any, net: Network) -> CheckedSolver:
         """The solver with the penalties of today, and with the address its code has in this process."""
-        address = updates.address_of_step(self.choice.code, net.dtype)
+        address = steps.address_of_step(self.choice.code, net.dtype)
         l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
         today = self.solver._replace(kind=self.choice.code, address=address, l1=l1, l2=l2, n_weights=n_weights)
         checked = net.engine.gate.solver(today)
@@ -119,7 +121,7 @@ def n_threads_of(n_jobs: int | None) -> int | None:
 def engine_of(net: Network) -> Engine:
     """What trains a network: where scikit-learn counts its errors otherwise, with a table of layers of its own.
 
-    So the network keeps its loss meanwhile, for callbacks. See `kernels/deviance.py`.
+    So the network keeps its loss meanwhile, for callbacks. See `kernels/training/losses.py`.
     """
     packed = net.packed
     address = address_of_deviance(packed.loss, int(packed.layers[-1, FUNCTION]), net.dtype)
@@ -133,7 +135,7 @@ def engine_of(net: Network) -> Engine:
 def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> Array:
     """Outputs (n_samples, n_outputs) for samples that are checked."""
     out = np.empty((len(samples), net.sizes[-1]), net.dtype)
-    net.engine.run(samples, batch.FORWARD, first_unit=net.topology.first_units[-1], out=out, n_threads=n_threads)
+    net.engine.run(samples, chunks.FORWARD, first_unit=net.topology.first_units[-1], out=out, n_threads=n_threads)
     return out
 
 
@@ -156,7 +158,7 @@ class Watch:
     def evaluate(self) -> None:
         """Add the loss of the evaluation set to `validation_loss_curve_`."""
         if self.evaluated is not None:
-            error, _ = self.engine.run(self.evaluated, batch.ERROR, n_threads=self.n_threads)
+            error, _ = self.engine.run(self.evaluated, chunks.ERROR, n_threads=self.n_threads)
             self.estimator.validation_loss_curve_.append(
                 share_of(self.estimator, self.net) * error / self.evaluated.total
             )
@@ -250,7 +252,7 @@ class StochasticTraining:
 
     def run(self, *, incremental: bool) -> None:
         """Train until something stops it, or for one epoch."""
-        from fastbp.progress import bar
+        from fastbp.training.progress import bar
 
         est, n_epochs, stop = self.estimator, 1 if incremental else self.estimator.max_iter, False
         check_new_code(self.net.dtype)

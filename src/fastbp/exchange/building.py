@@ -10,7 +10,7 @@ import numpy as np
 
 from fastbp import checks, memory
 from fastbp.checks import Array
-from fastbp.files import FileError
+from fastbp.files.container import FileError
 from fastbp.io import MAX_LAYERS
 from fastbp.network import Network
 

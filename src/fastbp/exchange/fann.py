@@ -9,7 +9,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.exchange.building import read_bytes
-from fastbp.files import FileError, StrPath
+from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 MAX_BYTES = 1 << 28

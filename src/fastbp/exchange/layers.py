@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.kernels.packed import NONE
+from fastbp.kernels.tables import NONE
 
 if TYPE_CHECKING:
     from fastbp.network import Network

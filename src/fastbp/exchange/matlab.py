@@ -8,7 +8,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.exchange.building import Dense, affine, dense, network_of, read_bytes
-from fastbp.files import FileError, StrPath
+from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 SCRIPT = Path(__file__).with_name("save_for_fastbp.m")

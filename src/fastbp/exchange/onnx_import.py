@@ -13,8 +13,8 @@ import numpy as np
 from fastbp import checks, memory
 from fastbp.checks import Array
 from fastbp.exchange.building import LOSSES
-from fastbp.exchange.onnx_export import MOST_BYTES, import_onnx
-from fastbp.files import FileError, StrPath
+from fastbp.exporting.onnx_export import MOST_BYTES, import_onnx
+from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
     ours is ln(1 + e**a): they differ by 2e-9, which float32 does not see.
     """
     if isinstance(model, str | os.PathLike):
-        from fastbp.exchange.safetensors import read_tensors
+        from fastbp.exporting.safetensors import read_tensors
 
         model = read_tensors(model)[0]
     if isinstance(model, Mapping):

@@ -18,7 +18,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.exchange.building import dense, network_of, read_bytes
-from fastbp.files import FileError, StrPath
+from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 MAX_BYTES = 1 << 26  # Python objects take some 30 times the room of the text

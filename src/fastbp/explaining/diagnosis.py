@@ -14,7 +14,7 @@ from fastbp.explaining.text import render
 from fastbp.explaining.traps import Finding
 
 if TYPE_CHECKING:
-    from fastbp.computing import ComputingNetwork
+    from fastbp.model.computing import ComputingNetwork
 
 MOST_SAMPLES = 4096  # whose deltas are kept at a time
 

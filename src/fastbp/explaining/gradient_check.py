@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.computing import ComputingNetwork
+from fastbp.model.computing import ComputingNetwork
 
 
 @dataclass(frozen=True)

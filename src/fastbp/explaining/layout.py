@@ -8,7 +8,7 @@ import numpy as np
 from fastbp.checks import Array
 
 if TYPE_CHECKING:
-    from fastbp.computing import ComputingNetwork
+    from fastbp.model.computing import ComputingNetwork
 
 MOST_UNITS, MOST_EDGES = 200, 3000  # of a drawing in which anything can be told apart
 COLUMN, ROW, RADIUS = 150.0, 76.0, 21.0  # between layers, between units, of a unit

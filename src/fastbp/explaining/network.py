@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fastbp.checks import Array
-from fastbp.computing import ComputingNetwork
+from fastbp.model.computing import ComputingNetwork
 
 if TYPE_CHECKING:
     from fastbp.explaining.diagnosis import Diagnosis

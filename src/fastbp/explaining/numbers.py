@@ -7,13 +7,13 @@ import numpy as np
 
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.computing import ComputingNetwork
+from fastbp.model.computing import ComputingNetwork
 from fastbp.explaining.gradient_check import central_difference
 from fastbp.explaining.terms import Output
-from fastbp.kernels import activation as codes
-from fastbp.kernels import loss as losses
-from fastbp.kernels.packed import FUNCTION
-from fastbp.kernels.sample import log_sum_exp
+from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.formulas import losses
+from fastbp.kernels.tables import FUNCTION
+from fastbp.kernels.derivation import log_sum_exp
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.explaining.formulas import BOUNDS, HIGHEST_SLOPE, RANGES
-from fastbp.kernels.loss import unit_error
+from fastbp.kernels.formulas.losses import unit_error
 
 if TYPE_CHECKING:
-    from fastbp.computing import ComputingNetwork
-    from fastbp.gate import CheckedSamples
+    from fastbp.model.computing import ComputingNetwork
+    from fastbp.engine.gate import CheckedSamples
 
 SCALES = 1e3  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns

@@ -5,7 +5,7 @@ caches' sizes. What they were measured on stands beside them: Xeon is one with A
 L2 cache a core, Zen 3 one with AVX2, 32 and 512 KiB.
 """
 
-from fastbp.kernels.machine import HAS_CHEAP_MASKS, L2_BYTES, REGISTER_BYTES
+from fastbp.kernels.registers.machine import HAS_CHEAP_MASKS, L2_BYTES, REGISTER_BYTES
 
 CACHE_LINE = 64  # bytes
 REGISTERS_OF_LINE = max(1, CACHE_LINE // REGISTER_BYTES)

@@ -12,7 +12,7 @@ from fastbp.activations import Activation
 from fastbp.losses import Loss
 from fastbp.neat.activations import ACTIVATIONS
 from fastbp.network import Network
-from fastbp.rewiring import Parts
+from fastbp.model.rewiring import Parts
 
 NO_ACTIVATIONS: Mapping[str, Activation] = {}
 

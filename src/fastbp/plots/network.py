@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
-from fastbp.computing import ComputingNetwork
+from fastbp.model.computing import ComputingNetwork
 from fastbp.explaining.layout import LABEL_HEIGHT, RADIUS, VALUE_BELOW, Layout, lay_out
 from fastbp.plots.axes import Colours, axes_or_new, bare_figure, colours_of, diverging_map
 

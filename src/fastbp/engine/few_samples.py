@@ -1,0 +1,86 @@
+"""Work space for kernels that take one sample at a time, and the shortest way from Python to one of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
+from fastbp.kernels.one_sample import few
+from fastbp.kernels.registers.machine import lanes_of
+from fastbp.kernels.one_sample.online import OnlineMemory
+from fastbp.kernels.tables import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
+from fastbp.kernels.one_sample.outputs import address_of_single_deltas
+from fastbp.structure.topology import Topology
+
+# Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
+# other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
+FEW_PRODUCTS, SINGLE_PRODUCTS = 1 << 17, 1 << 20
+MAX_SAMPLES = 16
+
+
+def unit_values(packed: Packed, n_arrays: int) -> Array:
+    """Arrays (n_arrays, n) for a number of each unit, every layer with whole registers of its own: see `place`."""
+    dtype = packed.params.dtype
+    n_units = int(packed.layers[-1, FIRST_UNIT] + packed.layers[-1, N_UNITS])
+    return aligned_zeros((n_arrays, filled_up(n_units + len(packed.layers) * lanes_of(dtype), dtype)), dtype)
+
+
+def online_memory(packed: Packed) -> OnlineMemory:
+    """Work space for `train_online`: a network of the same units, with rows and biases of whole registers."""
+    layers, blocks, dtype = packed.layers.copy(), packed.blocks.copy(), packed.params.dtype
+    step, n_params = lanes_of(dtype), 0
+    for block in blocks:
+        block[WEIGHTS], block[N_IN] = n_params, -(-block[N_IN] // step) * step
+        n_params += int(block[N_OUT] * block[N_IN])
+    for layer in layers:
+        if layer[BIAS] != NONE:
+            layer[BIAS] = n_params
+            n_params += int(-(-layer[N_UNITS] // step) * step)
+    return OnlineMemory(
+        params=aligned_zeros((n_params,), dtype),
+        layers=layers,
+        blocks=blocks,
+        grad=aligned_zeros(packed.params.shape, dtype),
+        values=unit_values(packed, 3),
+        error=np.zeros(1),
+        deltas_address=address_of_single_deltas(packed.loss, int(packed.layers[-1, FUNCTION]), dtype),
+    )
+
+
+class FewSamples:
+    """Computes outputs of one network for a few samples, with little around the arithmetic.
+
+    It takes what most calls pass, and leaves all else to the general way: other kinds of arrays, many
+    samples, whatever is wrong. The two ways add up in different orders: their results agree to rounding.
+    """
+
+    def __init__(self, packed: Packed, engine: Engine, topology: Topology) -> None:
+        self._engine = engine
+        n_weights = max(1, topology.n_weights)
+        self._most = min(MAX_SAMPLES, FEW_PRODUCTS // n_weights) or int(n_weights <= SINGLE_PRODUCTS)
+        if not topology.is_layered:
+            self._most = 0
+        self._dtype, self._n_outputs = packed.params.dtype, topology.n_outputs
+        self._row = np.empty((1, self._n_outputs), self._dtype)
+        self._arrays = (packed.params, packed.layers, packed.blocks, unit_values(packed, 2))
+        self._plan = np.array([n for array in self._arrays for n in (array.ctypes.data, array.size)], np.int64)
+        self._address = self._plan.ctypes.data
+        self._forward: Callable[[int, Array, Array], bool] | None = None
+
+    def __call__(self, X: object) -> Array | None:
+        """(n_samples, n_outputs), or None if X is for the general way."""
+        if type(X) is not np.ndarray or X.dtype is not self._dtype or X.ndim != 2:
+            return None
+        n_samples = len(X)
+        if not 0 < n_samples <= self._most:
+            return None
+        # A copy is made in half the time of np.empty.
+        y = self._row.copy() if n_samples == 1 else np.empty((n_samples, self._n_outputs), self._dtype)
+        forward = self._forward or self._compile()
+        return y if forward(self._address, X, y) else None
+
+    def _compile(self) -> Callable[[int, Array, Array], bool]:
+        self._engine.link(VALUES)
+        self._forward = few.forward_call(self._dtype)
+        return self._forward

@@ -1,0 +1,1 @@
+"""What writes a network for others: C99, ONNX, safetensors. What reads theirs is in `exchange`."""

@@ -1,0 +1,111 @@
+"""`to_c`: a network as one file of C99."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastbp.exporting.c_columns import columns_text, draw_rows, member_names, row_text, test_of_columns
+from fastbp.exporting.c_selftest import draw_samples, test_text
+from fastbp.exporting.c_source import CNetwork, file_text
+from fastbp.exporting.columns import table_of
+from fastbp.files.container import StrPath
+from fastbp.files.outputs import check_writable, replacing
+
+if TYPE_CHECKING:
+    from fastbp.network import Network
+
+# Words of C, and what its library calls something that takes or gives a number.
+RESERVED = frozenset(
+    """
+    auto break case char const continue default do double else enum extern float for goto if inline int long main
+    register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+    abs div labs exit free malloc
+    """.split()  # noqa: SIM905
+) | {
+    word + suffix
+    for suffix in ("", "f", "l")
+    for word in """
+    acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb ldexp log log10 log1p
+    log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma tgamma ceil floor nearbyint rint lrint llrint
+    round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma gamma drem j0
+    j1 jn y0 y1 yn significand pow10 exp10 sincos
+    """.split()  # noqa: SIM905
+}
+PLACEHOLDER = "\ue000"  # stands for the name until it is known that no other thing in the file has it
+
+
+def check_name(name: object) -> str:
+    """The name of a function that C allows."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, what to call the function in C; got {type(name).__name__}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,50}", name) or name in RESERVED:
+        raise ValueError(
+            f"name must be a letter and up to 50 letters, digits and underscores, and no word of C; got {name!r}"
+        )
+    return name
+
+
+def named(text: str, name: str) -> str:
+    """C with the name in its place; ValueError if the file calls something else so."""
+    code = re.sub(r'/\*.*?\*/|"(\\.|[^"\\])*"', "", text, flags=re.DOTALL)
+    if {name, f"{name}_input_gradient", f"{name}_columns"} & set(re.findall(r"[A-Za-z_]\w*", code)):
+        raise ValueError(f"name must not be what the file calls something else; got {name!r}")
+    return text.replace(f"{PLACEHOLDER}_TEST", f"{name.upper()}_TEST").replace(PLACEHOLDER, name)
+
+
+def to_c(net: "Network", path: StrPath, *, name: str = "net", extra: Mapping[str, Any] | None = None) -> None:
+    """Write a network as one file of C99, see `Network.to_c`.
+
+    `extra`: what a model file of ``fastbp train`` keeps beside the network; with it the file has a function that
+    takes the raw columns.
+    """
+    checked = check_name(name)
+    check_writable(path)
+    c = CNetwork.of(net, PLACEHOLDER)
+    table = table_of(dict(extra or {}), net.n_inputs, net.n_outputs)
+    if table is None:
+        text = head_text(c) + "\n" + file_text(c) + "\n" + test_text(c, draw_samples(net, c.has_gradient))
+    else:
+        members = member_names(table.columns, RESERVED)
+        rows, samples = draw_rows(c, table)
+        parts = [head_text(c), row_text(c, table, members), file_text(c), columns_text(c, table, members)]
+        text = "\n".join([*parts, test_text(c, samples, test_of_columns(c, table, rows, samples))])
+    final = named(text, checked).encode()
+    with replacing(path) as file:
+        file.write(final)
+
+
+def head_text(c: CNetwork) -> str:
+    """What the file is, how it is compiled and called."""
+    from fastbp import __version__
+
+    net, name = c.net, c.name
+    real = "float" if net.dtype == "float32" else "double"
+    digits, n_digits = ("FLT_MANT_DIG", 24) if real == "float" else ("DBL_MANT_DIG", 53)
+    gradient = f"void {name}_input_gradient(const {real} *x, const {real} *v, {real} *dx);\n"
+    explained = " *   dx_i = sum_k v_k dy_k/dx_i, the derivatives by the inputs\n" if c.has_gradient else ""
+    prototypes = f"void {name}(const {real} *x, {real} *y);\n" + (gradient if c.has_gradient else "")
+    shown = "".join(f" *   {line}\n" for line in prototypes.splitlines())
+    described = "".join(f" *   {line}\n" for line in repr(net).splitlines())
+    return f"""\
+/* A feed-forward network, written by fastbp {__version__}:
+ *
+{described} *
+{shown} *
+ *   y = outputs ({net.n_outputs}) for the inputs x ({net.n_inputs}); y may be x
+{explained} *
+ * C99 without any library but libm; no memory is allocated, nothing is written but the results: any number of threads
+ * may call it. Compile it with -O3. Compiled with -D{name}_TEST, it is a program that returns 0 only if its own
+ * samples come out right. Numbers in brackets are the equations of Bishop, Pattern Recognition and Machine Learning.
+ * Do not compile it with -ffast-math.
+ */
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if FLT_RADIX != 2 || {digits} != {n_digits}
+#error "{real} must be the IEEE 754 format of {32 if real == "float" else 64} bits"
+#endif
+
+{prototypes}"""

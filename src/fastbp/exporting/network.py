@@ -1,0 +1,73 @@
+"""A network in other programs' formats: thin methods; `fastbp.exchange`, which they load when called, does it."""
+
+from typing import TYPE_CHECKING
+
+from fastbp.model.computing import ComputingNetwork
+
+if TYPE_CHECKING:
+    from fastbp.files.container import StrPath
+    from fastbp.network import Network
+
+
+class PortableNetwork(ComputingNetwork):
+    """What a `Network` has to leave Python."""
+
+    def to_c(self: "Network", path: "StrPath", *, name: str = "net") -> None:  # type: ignore[misc]
+        """Write the network as one file of C99, for firmware, simulators, and whatever else calls C.
+
+        Parameters
+        ----------
+        path : str or path
+            Such as "net.c". An old file stays as it was until the new one is whole.
+        name : str
+            What to call the function: ``void name(const T *x, T *y)``, T = float or double as the dtype is. Unless a
+            layer has "threshold", ``void name_input_gradient(const T *x, const T *v, T *dx)`` writes the derivatives
+            of sum_k v_k y_k by the inputs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a name that C does not allow or the file needs itself, weights that are not finite, an activation of
+            the user's own. No file is written.
+
+        Notes
+        -----
+        The file needs a C99 compiler and libm, and allocates no memory; any number of threads may call it. Outputs
+        are those of `forward`, to rounding. Compiled with ``-D<NAME>_TEST``, NAME in capitals, it is a program that
+        returns 0 only if eight samples come out right and no weight was changed. `docs/export.md` has more.
+
+        Examples
+        --------
+        >>> import fastbp, pathlib, tempfile
+        >>> net = fastbp.Network((2, 8, 1), dtype="float32", seed=0)
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "surface.c"
+        >>> net.to_c(path, name="surface")
+        >>> "void surface(const float *x, float *y);" in path.read_text()
+        True
+        """
+        from fastbp.exporting.c_export import to_c
+
+        to_c(self, path, name=name)
+
+    def to_onnx(self: "Network", path: "StrPath") -> None:  # type: ignore[misc]
+        """Write the network as an ONNX model (needs ``fastbp[onnx]``): input "x", output "y", both of its dtype.
+
+        Parameters
+        ----------
+        path : str or path
+            Such as "net.onnx". An old file stays as it was until the new one is whole.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed.
+        ValueError, TypeError
+            For weights that are not finite, an activation of the user's own, a network that no file holds.
+
+        Notes
+        -----
+        Opset 20, IR version 9. In float64, functions that onnxruntime has for float32 alone are composed of others.
+        """
+        from fastbp.exporting.onnx_export import to_onnx
+
+        to_onnx(self, path)

@@ -1,0 +1,178 @@
+"""Activation functions by integer code and by address: z = h(a) and delta *= h'(a) for runs of numbers.
+
+A layer's row in the packed network holds the addresses of its two functions, so that one compiled
+engine serves every network, a user's own functions included, and only those in use are compiled.
+"""
+
+from typing import NamedTuple
+
+from fastbp.kernels.formulas import activations as fn
+from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel, unkept
+from fastbp.kernels.registers.lanes import (
+    Numbers,
+    inlined,
+    lanes,
+    load,
+    load_first,
+    number,
+    outlined,
+    set_number,
+    store,
+    store_first,
+    view,
+)  # fmt: skip
+from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
+
+(
+    IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
+    SOFTMAX,  # of a whole layer, see outputs.py and sample.py
+    CUSTOM,  # a user's own
+) = range(16)  # fmt: skip
+
+# Functions whose derivative is computed from a: the others' a need not be kept beside z.
+NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM})
+
+# Functions that the kernels call by name: nothing is compiled for them.
+IN_KERNELS = (IDENTITY, RELU)
+
+# code -> (h(a), h'(a, z)) of Vecs, see functions.py
+FUNCTIONS = {
+    IDENTITY: (fn.identity, fn.identity_slope),
+    LOGISTIC: (fn.logistic, fn.logistic_slope),
+    TANH: (fn.tanh, fn.tanh_slope),
+    RELU: (fn.relu, fn.relu_slope),
+    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope),
+    ELU: (fn.elu, fn.elu_slope),
+    SOFTPLUS: (fn.softplus, fn.softplus_slope),
+    SOFTSIGN: (fn.softsign, fn.softsign_slope),
+    GELU: (fn.gelu, fn.gelu_slope),
+    SILU: (fn.silu, fn.silu_slope),
+    SIN: (fn.sin, fn.sin_slope),
+    GAUSSIAN: (fn.gaussian, fn.gaussian_slope),
+    THRESHOLD: (fn.threshold, fn.threshold_slope),
+    EXP: (fn.exp, fn.exp_slope),
+}
+
+
+def h_of(function, key):
+    """An entry (a, z, count): z = h(a) for views, with h a function of a Vec."""
+
+    def h_of_numbers(a, z, count):
+        full = count - count % lanes(a)
+        for k in range(0, full, lanes(a)):
+            store(z, k, function(load(a, k)))
+        if full < count:
+            store_first(z, full, function(load_first(a, full, count - full)), count - full)
+
+    return entry(h_of_numbers, key=key)
+
+
+def dh_of(slope, key):
+    """An entry (a, z, delta, count): delta *= h'(a) for views, with h'(a, z) a function of Vecs."""
+
+    def multiply_by_dh(a, z, delta, count):
+        full = count - count % lanes(a)
+        for k in range(0, full, lanes(a)):
+            store(delta, k, load(delta, k) * slope(load(a, k), load(z, k)))
+        if full < count:
+            rest = count - full
+            slope_k = slope(load_first(a, full, rest), load_first(z, full, rest))
+            store_first(delta, full, load_first(delta, full, rest) * slope_k, rest)
+
+    return entry(multiply_by_dh, key=key)
+
+
+def h_of_scalar(scalar):
+    """What `h_of` makes, of a user's compiled function of one number. Not kept on disk: its source is not ours."""
+
+    def h_of_numbers(a, z, count):
+        for k in range(count):
+            set_number(z, k, scalar(number(a, k)))
+
+    return unkept(h_of_numbers)
+
+
+def dh_of_scalar(scalar):
+    """What `dh_of` makes, of a user's compiled function of one number."""
+
+    def multiply_by_dh(a, z, delta, count):
+        for k in range(count):
+            set_number(delta, k, number(delta, k) * scalar(number(a, k)))
+
+    return unkept(multiply_by_dh)
+
+
+def address_of_h(compiled, dtype):
+    """Address of what `h_of` made, for numbers of `dtype`."""
+    return address_of(compiled, dtype, (Numbers, Numbers, int))
+
+
+def address_of_dh(compiled, dtype):
+    """Address of what `dh_of` made, for numbers of `dtype`."""
+    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+
+
+@kernel
+def activate(layer, a, z, count):
+    """z_j = h(a_j) for the first `count` numbers of the views a and z: (5.49)."""
+    call_address(layer.h_address, a, z, count)
+
+
+@kernel
+def multiply_slope(layer, a, z, delta, count):
+    """delta_j *= h'(a_j): the factor before the sum in (5.56). Relu's is here: it is rarely left to be multiplied."""
+    inlined()
+    if layer.function == RELU:
+        multiply_relu_slope(z, delta, count)
+    elif layer.dh_address != NONE:
+        call_address(layer.dh_address, a, z, delta, count)
+
+
+@kernel
+def multiply_relu_slope(z, delta, count):
+    """`multiply_slope` of relu."""
+    outlined()
+    full = count - count % lanes(z)
+    for k in range(0, full, lanes(z)):
+        z_k = load(z, k)
+        store(delta, k, load(delta, k) * fn.relu_slope(z_k, z_k))
+    for k in range(full, count):
+        set_number(delta, k, number(delta, k) * (1.0 if number(z, k) > 0.0 else 0.0))
+
+
+class Function(NamedTuple):
+    """What `activate` needs of a layer."""
+
+    function: int
+    h_address: int
+    dh_address: int
+
+
+@entry
+def activate_units(layers, l, a, z):
+    """z_j = h(a_j) for the units j of layer l, of one sample."""
+    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    if function.function in IN_KERNELS:
+        for j in range(a.size):
+            z[j] = 0.0 if function.function == RELU and a[j] < 0.0 else a[j]
+    else:
+        activate(function, view(a), view(z), a.size)
+
+
+@entry
+def multiply_slope_of_units(layers, l, a, z, delta):
+    """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
+    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    multiply_slope(function, view(a), view(z), view(delta), a.size)
+
+
+@entry
+def apply_h(address, a, z):
+    """z = h(a) for 1-D arrays, h given by its address."""
+    call_address(address, view(a), view(z), a.size)
+
+
+@entry
+def apply_dh(address, a, z, delta):
+    """delta *= h'(a) for 1-D arrays, h' given by its address."""
+    call_address(address, view(a), view(z), view(delta), a.size)

@@ -1,0 +1,273 @@
+"""Losses by integer code: E_n of one output, dE_n/dy, and the canonical pairs.
+
+With y an output and t its target; E_n is the sum over the outputs of a sample. `option` is the number that
+some losses take: all have the place for it, so that any of them can be called through its address.
+"""
+
+import numpy as np
+
+from fastbp.kernels.formulas import activation_calls
+from fastbp.kernels.formulas import activations as fn
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.formulas.elementary import log, smallest_normal
+from fastbp.kernels.registers.lanes import absolute, copysign, first, fma, like, maximum, minimum, select, single
+
+SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER, QUANTILE = range(8)
+LINEAR = 8  # no user's loss: delta of the outputs is then v h', where v stands for the targets
+
+
+@entry
+def is_canonical(loss, function):
+    """True where delta_k = y_k - t_k (5.54), from a cross-entropy that is computed from a_k."""
+    return (
+        (loss == CROSS_ENTROPY and function == activation_calls.SOFTMAX)
+        or (loss == BINARY_CROSS_ENTROPY and function == activation_calls.LOGISTIC)
+        or (loss == POISSON and function == activation_calls.EXP)
+    )
+
+
+@kernel
+def _normal(y):
+    """y, at least the smallest normal number: what ln is taken of, and what divides."""
+    return maximum(smallest_normal(y), y)
+
+
+@kernel
+def squared_error(y, t, option):
+    """(y - t)**2 / 2."""
+    return 0.5 * (y - t) * (y - t)
+
+
+@kernel
+def squared_error_slope(y, t, option):
+    """Its derivative by y."""
+    return y - t
+
+
+@kernel
+def sse(y, t, option):
+    """(y - t)**2."""
+    return (y - t) * (y - t)
+
+
+@kernel
+def sse_slope(y, t, option):
+    """Its derivative by y."""
+    return 2.0 * (y - t)
+
+
+@kernel
+def cross_entropy(y, t, option):
+    """-t ln y."""
+    return -t * log(_normal(y))
+
+
+@kernel
+def cross_entropy_slope(y, t, option):
+    """Its derivative by y."""
+    return -t / _normal(y)
+
+
+@kernel
+def binary_cross_entropy(y, t, option):
+    """-t ln y - (1 - t) ln(1 - y)."""
+    return -t * log(_normal(y)) - (1.0 - t) * log(_normal(1.0 - y))
+
+
+@kernel
+def binary_cross_entropy_slope(y, t, option):
+    """Its derivative by y."""
+    return (1.0 - t) / _normal(1.0 - y) - t / _normal(y)
+
+
+@kernel
+def poisson(y, t, option):
+    """y - t ln y."""
+    return y - t * log(_normal(y))
+
+
+@kernel
+def poisson_slope(y, t, option):
+    """Its derivative by y."""
+    return 1.0 - t / _normal(y)
+
+
+@kernel
+def absolute_error(y, t, option):
+    """|y - t|."""
+    return absolute(y - t)
+
+
+@kernel
+def absolute_error_slope(y, t, option):
+    """Its derivative by y: the sign of y - t."""
+    d = y - t
+    return select(d == 0.0, d, copysign(like(d, 1.0), d))
+
+
+@kernel
+def huber(y, t, threshold):
+    """d**2 / 2 where |d| = |y - t| is at most c, the threshold; else c (|d| - c / 2)."""
+    d = y - t
+    size = absolute(d)
+    return select(size <= threshold, 0.5 * d * d, threshold * (size - 0.5 * threshold))
+
+
+@kernel
+def huber_slope(y, t, threshold):
+    """Its derivative by y."""
+    return maximum(-threshold, minimum(threshold, y - t))
+
+
+@kernel
+def quantile_error(y, t, quantile):
+    """q (t - y) where t is above y, else (1 - q) (y - t): the q-quantile of the targets makes its mean least."""
+    return quantile_error_rate(y, t, quantile) * (y - t)
+
+
+@kernel
+def quantile_error_slope(y, t, quantile):
+    """Its derivative by y; 0 at y = t."""
+    return select(y == t, y - t, quantile_error_rate(y, t, quantile))
+
+
+@kernel
+def quantile_error_rate(y, t, quantile):
+    """-q where t is above y, else 1 - q."""
+    return select(y < t, like(y, -quantile), like(y, 1.0 - quantile))
+
+
+@kernel
+def linear(y, v, option):
+    """v y: its derivative by the inputs is v dy/dx."""
+    return v * y
+
+
+@kernel
+def linear_slope(y, v, option):
+    """Its derivative by y."""
+    return v
+
+
+# E_n of a canonical pair, from a, where y may have rounded to 0 or 1. log_sum = ln sum_k exp(a_k), the
+# largest a subtracted from all a.
+
+
+@kernel
+def canonical_cross_entropy(a, y, t, log_sum):
+    """-t ln y with softmax, ln y_k = a_k - log_sum."""
+    return select(t == 0.0, t, t * (log_sum - a))  # a is -inf where the largest a is beyond it by more than there is
+
+
+@kernel
+def canonical_binary_cross_entropy(a, y, t, log_sum):
+    """-t ln y - (1 - t) ln(1 - y) with the logistic function: ln(1 + exp(a)) - t a, in terms that do not cancel."""
+    return select(a > 0.0, (1.0 - t) * a, -t * a) + fn.softplus(-absolute(a))
+
+
+@kernel
+def canonical_poisson(a, y, t, log_sum):
+    """y - t ln y with y = exp(a): y - t a; where y has overflown, whatever a is."""
+    return fma(-t, minimum(1e4, a), y)
+
+
+# code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
+LOSSES = {
+    SQUARED_ERROR: (squared_error, squared_error_slope),
+    SSE: (sse, sse_slope),
+    CROSS_ENTROPY: (cross_entropy, cross_entropy_slope),
+    BINARY_CROSS_ENTROPY: (binary_cross_entropy, binary_cross_entropy_slope),
+    POISSON: (poisson, poisson_slope),
+    ABSOLUTE_ERROR: (absolute_error, absolute_error_slope),
+    HUBER: (huber, huber_slope),
+    QUANTILE: (quantile_error, quantile_error_slope),
+    LINEAR: (linear, linear_slope),
+}
+# (code of a loss, code of the output function) -> E_n of the canonical pair
+CANONICAL = {
+    (CROSS_ENTROPY, activation_calls.SOFTMAX): canonical_cross_entropy,
+    (BINARY_CROSS_ENTROPY, activation_calls.LOGISTIC): canonical_binary_cross_entropy,
+    (POISSON, activation_calls.EXP): canonical_poisson,
+}
+
+
+# The same for single numbers: what `sample.py` calls
+
+
+@kernel
+def error(loss, option, y, t):
+    """E_n of a Vec of outputs, by the loss's code; NaN of an unknown one."""
+    if loss == SQUARED_ERROR:
+        return squared_error(y, t, option)
+    if loss == SSE:
+        return sse(y, t, option)
+    if loss == CROSS_ENTROPY:
+        return cross_entropy(y, t, option)
+    if loss == BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy(y, t, option)
+    if loss == POISSON:
+        return poisson(y, t, option)
+    if loss == ABSOLUTE_ERROR:
+        return absolute_error(y, t, option)
+    if loss == HUBER:
+        return huber(y, t, option)
+    if loss == QUANTILE:
+        return quantile_error(y, t, option)
+    if loss == LINEAR:
+        return linear(y, t, option)
+    return like(y, np.nan)
+
+
+@kernel
+def error_slope(loss, option, y, t):
+    """dE_n/dy of a Vec of outputs, by the loss's code; NaN of an unknown one."""
+    if loss == SQUARED_ERROR:
+        return squared_error_slope(y, t, option)
+    if loss == SSE:
+        return sse_slope(y, t, option)
+    if loss == CROSS_ENTROPY:
+        return cross_entropy_slope(y, t, option)
+    if loss == BINARY_CROSS_ENTROPY:
+        return binary_cross_entropy_slope(y, t, option)
+    if loss == POISSON:
+        return poisson_slope(y, t, option)
+    if loss == ABSOLUTE_ERROR:
+        return absolute_error_slope(y, t, option)
+    if loss == HUBER:
+        return huber_slope(y, t, option)
+    if loss == QUANTILE:
+        return quantile_error_slope(y, t, option)
+    if loss == LINEAR:
+        return linear_slope(y, t, option)
+    return like(y, np.nan)
+
+
+@kernel
+def canonical_error(loss, a, y, t, log_sum):
+    """E_n of a canonical pair, by the loss's code; NaN of an unknown one."""
+    if loss == CROSS_ENTROPY:
+        return canonical_cross_entropy(a, y, t, log_sum)
+    if loss == BINARY_CROSS_ENTROPY:
+        return canonical_binary_cross_entropy(a, y, t, log_sum)
+    if loss == POISSON:
+        return canonical_poisson(a, y, t, log_sum)
+    return like(y, np.nan)
+
+
+@entry
+def unit_error(loss, option, y, t):
+    """E_n of one output."""
+    return first(error(loss, option, single(y), single(t)))
+
+
+@entry
+def unit_error_slope(loss, option, y, t):
+    """dE_n/dy of one output."""
+    return first(error_slope(loss, option, single(y), single(t)))
+
+
+@entry
+def unit_canonical_error(loss, a, y, t, log_sum):
+    """E_n of one output of a canonical pair, in float64."""
+    a, y, t = single(np.float64(a)), single(np.float64(y)), single(np.float64(t))
+    return first(canonical_error(loss, a, y, t, single(np.float64(log_sum))))

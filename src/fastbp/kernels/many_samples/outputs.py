@@ -1,0 +1,171 @@
+"""The output layer of a tile: softmax, the error of the samples, and its delta.
+
+One function is compiled for each pair of loss and output function in use; the engine calls it through
+its address.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+from fastbp.kernels.formulas.activation_calls import SOFTMAX
+from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.formulas.elementary import exp, log
+from fastbp.kernels.registers.lanes import (
+    Doubles,
+    Numbers,
+    lanes,
+    load,
+    maximum,
+    number,
+    select,
+    set_number,
+    splat,
+    store,
+    sum_lanes,
+)  # fmt: skip
+from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
+
+
+class Outputs(NamedTuple):
+    """The output layer of one tile: unit k begins at k * stride in each view."""
+
+    a: Numbers
+    y: Numbers
+    t: Numbers
+    delta: Numbers
+    weight: Numbers  # of the samples
+    n_units: int
+    stride: int
+    width: int
+    loss_option: float
+
+
+@kernel
+def largest_of(a, n_units, stride, s):
+    """max_k a_k, in each lane."""
+    largest = load(a, s)
+    for k in range(1, n_units):
+        largest = maximum(largest, load(a, k * stride + s))
+    return largest
+
+
+@entry
+def softmax(a, y, n_units, stride, width):
+    """y_k = exp(a_k) / sum_k exp(a_k); the largest a is subtracted from all, which changes nothing."""
+    for s in range(0, width, lanes(a)):
+        largest = largest_of(a, n_units, stride, s)
+        total = splat(a, 0.0)
+        for k in range(n_units):
+            power = exp(load(a, k * stride + s) - largest)
+            store(y, k * stride + s, power)
+            total = total + power
+        for k in range(n_units):
+            store(y, k * stride + s, load(y, k * stride + s) / total)
+
+
+@kernel
+def log_sum_exp(a, n_units, stride, s):
+    """(largest a, ln sum_k exp(a_k - largest a)), in each lane."""
+    largest = largest_of(a, n_units, stride, s)
+    total = splat(a, 0.0)
+    for k in range(n_units):
+        total = total + exp(load(a, k * stride + s) - largest)
+    return largest, log(total)
+
+
+@kernel
+def weigh(outputs, s, error_s):
+    """Multiply delta by the samples' weights; return the sum of the weighted errors. 0 * inf counts as 0."""
+    weight = load(outputs.weight, s)
+    missing = weight == 0.0
+    for k in range(outputs.n_units):
+        delta_k = load(outputs.delta, k * outputs.stride + s)
+        store(outputs.delta, k * outputs.stride + s, select(missing, 0.0, delta_k * weight))
+    return sum_lanes(select(missing, 0.0, error_s * weight))
+
+
+def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope):
+    """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0].
+
+    `delta_of`: y - t of y, t and the loss's option.
+    """
+
+    def fill(outputs, total):
+        for s in range(0, outputs.width, lanes(outputs.y)):
+            error_s = splat(outputs.y, 0.0)
+            largest, log_sum, t_sum = error_s, error_s, splat(outputs.y, 1.0)
+            if is_softmax:
+                largest, log_sum = log_sum_exp(outputs.a, outputs.n_units, outputs.stride, s)
+                t_sum = error_s
+                for k in range(outputs.n_units):
+                    t_sum = t_sum + load(outputs.t, k * outputs.stride + s)
+            for k in range(outputs.n_units):
+                place = k * outputs.stride + s
+                a, y, t = load(outputs.a, place), load(outputs.y, place), load(outputs.t, place)
+                store(outputs.delta, place, delta_of(y * t_sum, t, 0.0))  # (5.54)  delta_k = y_k - t_k
+                error_s = error_s + error_of(a - largest, y, t, log_sum)
+            set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
+
+    return entry(fill, key=key)
+
+
+def deltas(error_of, slope_of, key):
+    """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]."""
+
+    def fill(outputs, total):
+        for s in range(0, outputs.width, lanes(outputs.y)):
+            error_s = splat(outputs.y, 0.0)
+            for k in range(outputs.n_units):
+                place = k * outputs.stride + s
+                y, t = load(outputs.y, place), load(outputs.t, place)
+                store(outputs.delta, place, slope_of(y, t, outputs.loss_option))
+                error_s = error_s + error_of(y, t, outputs.loss_option)
+            set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
+
+    return entry(fill, key=key)
+
+
+@entry
+def multiply_softmax_slope(y, delta, n_units, stride, width):
+    """From dE/dy_k to dE/da_k: sum_m dE/dy_m dy_m/da_k, with dy_m/da_k = y_m ([m = k] - y_k)."""
+    for s in range(0, width, lanes(y)):
+        mean = splat(y, 0.0)
+        for k in range(n_units):
+            mean = mean + load(delta, k * stride + s) * load(y, k * stride + s)
+        for k in range(n_units):
+            place = k * stride + s
+            store(delta, place, load(y, place) * (load(delta, place) - mean))
+
+
+_SOFTMAX_ARGUMENTS = (Numbers, Numbers, int, int, int)
+_KINDS = {}
+
+
+def _entry_for(loss, function):
+    """The entry that fills delta, made once for each kind."""
+    kind = (loss, function) if (loss, function) in CANONICAL else (loss, None)
+    if kind not in _KINDS:
+        if kind in CANONICAL:
+            made = canonical_deltas(CANONICAL[kind], function == SOFTMAX, f"canonical {loss}")
+        else:
+            made = deltas(*LOSSES[loss], f"loss {loss}")
+        _KINDS.setdefault(kind, made)  # another thread's stays: its machine code may be in use
+    return _KINDS[kind]
+
+
+@cache
+def address_of_deltas(loss, function, dtype):
+    """Address of what fills delta of the outputs, for a loss and an output function by their codes."""
+    return address_of(_entry_for(loss, function), dtype, (Outputs, Doubles))
+
+
+@cache
+def address_of_softmax(dtype):
+    """Address of `softmax`."""
+    return address_of(softmax, dtype, _SOFTMAX_ARGUMENTS)
+
+
+@cache
+def address_of_softmax_slope(dtype):
+    """Address of `multiply_softmax_slope`."""
+    return address_of(multiply_softmax_slope, dtype, _SOFTMAX_ARGUMENTS)

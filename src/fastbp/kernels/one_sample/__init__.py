@@ -1,0 +1,1 @@
+"""The passes of one sample, units in the lanes: for on-line learning, and for calls from a user's compiled code."""

@@ -1,0 +1,186 @@
+"""The call from a user's compiled function to a kernel of `inside.py`, through an address in a plan.
+
+All that a user's function contains of fastbp stands in this file and in `plan_table.py`. The function may be kept on
+disk longer than they stay as they are: so each work space carries a stamp of the two, which a call compares.
+
+A work space is believed in nothing: its plan is looked up, and compared with the network that is called.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.compiling import cache
+from fastbp.kernels.one_sample import plan_table
+from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
+from fastbp.kernels.registers.machine import REGISTER_BYTES
+from fastbp.kernels.tables import NONE
+from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
+
+STAMP = int.from_bytes(hashlib.sha256(b"".join(map(cache.content_of, (__name__, plan_table.__name__)))).digest()[:7])
+
+# A work space: int64. What it begins with; from the next cache line on its memory, E_n as a float64 and, from the
+# next cache line on, what the kernels make of it.
+STAMPED, PLACE = range(2)  # STAMP, and the number of its plan
+CACHE_LINE = 64  # bytes
+WORDS = CACHE_LINE // 8
+
+# A plan: int64. First what this file reads
+(
+    NETWORK,  # address of the table of layers: which network it is for
+    N_WORDS,  # of its work spaces
+    N_INPUTS,
+    N_OUTPUTS,
+    N_PARAMS,
+    FORWARD,  # addresses of the kernels; NONE if there is none
+    GRADIENT,
+    INPUT_GRADIENT,
+    # Then what the kernels read. Addresses of tables, each followed by its number of numbers
+    LAYERS,
+    _LAYERS_SIZE,
+    BLOCKS,
+    _BLOCKS_SIZE,
+    OUTGOING,
+    _OUTGOING_SIZE,
+    STARTS,
+    _STARTS_SIZE,
+    LINKS,
+    _LINKS_SIZE,
+    LOSS,
+    LOSS_OPTION,  # the bits of a float64
+    N_COMPUTED,
+    N_VALUES,  # numbers in each of a, z and delta
+    DELTAS,  # of what fills delta of the outputs, see single_outputs.py
+    SLOPES,  # 1 if that is then to be multiplied by h'
+    INPUT_LAYERS,  # the layers without a canonical pair: delta of the outputs gets its h' whatever the loss is
+    _INPUT_LAYERS_SIZE,
+) = range(26)
+
+
+class Call(NamedTuple):
+    """What a kernel is called with."""
+
+    plan: Integers
+    memory: Numbers
+    params: Numbers
+    x: Numbers
+    given: Numbers  # t, or v; y if there is nothing to give
+    out: Numbers  # y, grad, or dx
+
+
+class Passed(NamedTuple):
+    """What a user's function passes."""
+
+    params: Numbers
+    layers: Integers
+    x: Numbers
+    given: Numbers
+    out: Numbers
+    work: Integers
+
+
+@kernel
+def per_line(x):
+    """Numbers in a cache line."""
+    return CACHE_LINE // REGISTER_BYTES * lanes(x)
+
+
+@kernel
+def error_of(memory):
+    """Where E_n is put."""
+    return view_at(np.float64, address(memory), 1)
+
+
+@kernel
+def loss_option_of(plan):
+    """The number that the loss takes."""
+    return number(view_at(np.float64, address(plan) + LOSS_OPTION * 8, 1), 0)
+
+
+@kernel
+def plan_of(passed):
+    """The plan that a work space names; a ValueError unless it is one of the network that is called."""
+    inlined()
+    work = passed.work
+    if size_of(work) <= WORDS:
+        raise ValueError("work must be what net.workspace() returns")
+    if number(work, STAMPED) != STAMP:
+        raise ValueError(
+            "work must come from net.workspace(), and from the version of fastbp that this function was compiled with; "
+            "if it was kept on disk, by cache=True, remove it there"
+        )
+    place = number(work, PLACE)
+    if place < 0 or place >= MAX_PLANS:
+        raise ValueError("work must be the work space of the network in packed")
+    plan = shift(table(), place * PLAN_SIZE)
+    if number(plan, NETWORK) != address(passed.layers):
+        raise ValueError("work must be the work space of the network in packed")
+    if size_of(work) < number(plan, N_WORDS):
+        raise ValueError("work must be a whole work space, as net.workspace() returns it")
+    return plan
+
+
+@kernel
+def check(passed, plan):
+    """Raise a ValueError unless x and the parameters have the network's sizes."""
+    inlined()
+    if size_of(passed.params) < number(plan, N_PARAMS):
+        raise ValueError("params must be as many as the network has")
+    if size_of(passed.x) != number(plan, N_INPUTS):
+        raise ValueError("x must have as many numbers as the network has inputs")
+
+
+@kernel
+def call_of(passed, plan):
+    """The call, once what was passed has been looked at."""
+    inlined()
+    work = passed.work
+    size = (number(plan, N_WORDS) - WORDS) // WORDS * per_line(passed.params)
+    memory = view_at(passed.params, address(work) + WORDS * 8, size)
+    own_plan = view_at(np.int64, address(plan), PLAN_SIZE)
+    return Call(own_plan, memory, passed.params, passed.x, passed.given, passed.out)
+
+
+@kernel
+def run_forward(passed):
+    """y = outputs of the network."""
+    inlined()
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.out) != number(plan, N_OUTPUTS):
+        raise ValueError("y must have as many numbers as the network has outputs")
+    call_address(number(plan, FORWARD), call_of(passed, plan))
+
+
+@kernel
+def run_gradient(passed):
+    """Add dE_n/dparams to grad; return E_n."""
+    inlined()
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.given) != number(plan, N_OUTPUTS):
+        raise ValueError("t must have as many numbers as the network has outputs")
+    if size_of(passed.out) != number(plan, N_PARAMS):
+        raise ValueError("grad must have as many numbers as the network has parameters")
+    if number(plan, GRADIENT) == NONE:
+        raise ValueError("gradient needs activation functions with a derivative; 'threshold' has none")
+    call = call_of(passed, plan)
+    call_address(number(plan, GRADIENT), call)
+    return number(error_of(call.memory), 0)
+
+
+@kernel
+def run_input_gradient(passed):
+    """dx = v^T dy/dx."""
+    inlined()
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.given) != number(plan, N_OUTPUTS):
+        raise ValueError("v must have as many numbers as the network has outputs")
+    if size_of(passed.out) != number(plan, N_INPUTS):
+        raise ValueError("dx must have as many numbers as the network has inputs")
+    if number(plan, INPUT_GRADIENT) == NONE:
+        raise ValueError("input_gradient needs activation functions with a derivative; 'threshold' has none")
+    call_address(number(plan, INPUT_GRADIENT), call_of(passed, plan))

@@ -1,0 +1,156 @@
+"""The packed network, as the kernels see it: flat parameters, and tables of layers and blocks.
+
+A *layer* is a run of units with one activation function and no connections among them; layer 0 is the
+inputs, and the last one the outputs. A *block* is all connections from one layer into another: a matrix
+(n_out, n_in), row j = what arrives at unit j. A *link* is a single connection, for networks, or parts of
+them, that are not made of blocks. `topology.py` makes the tables and computes every offset in them.
+
+Where the outputs are not one layer that feeds nothing, a last row of the table of layers stands for them
+all. It has no connections: its units are those of layers before it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.registers.lanes import Integers, Numbers, number, view
+
+# Columns of `Packed.layers`
+(
+    FIRST_UNIT,
+    N_UNITS,
+    FUNCTION,
+    BIAS,
+    IN_START,
+    IN_END,
+    OUT_START,
+    OUT_END,
+    ROWS,
+    H_ADDRESS,
+    DH_ADDRESS,
+    DELTAS_ADDRESS,
+    LINKS_IN,
+    LINKS_OUT,
+    LINKS_GRADIENT,
+    WIDE_FORWARD,
+    WIDE_BACKWARD,
+) = range(17)
+LAYER_COLUMNS = 17
+
+# Columns of `Packed.blocks`
+SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS, COLUMNS = range(7)
+BLOCK_COLUMNS = 7
+
+# Columns of `Packed.links`
+UNIT, WEIGHT = range(2)
+LINK_COLUMNS = 2
+
+
+NONE = -1  # no biases; no copy sample by sample; no function
+
+
+class Packed(NamedTuple):
+    """One network. All tables are int64, C-contiguous."""
+
+    params: np.ndarray  # (n_params,): weights of all blocks, of all links, then biases of all layers
+    layers: np.ndarray  # (n_layers, LAYER_COLUMNS)
+    blocks: np.ndarray  # (n_blocks, BLOCK_COLUMNS), in the order of their target layers
+    outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
+    starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
+    links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
+    loss: int  # code in loss.py
+    loss_option: float  # the number that the loss takes, if it takes one
+    n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
+
+
+class Net(NamedTuple):
+    """A `Packed` as views: nothing in it is counted by reference, which would cost more than a small layer."""
+
+    params: Numbers
+    layers: Integers
+    blocks: Integers
+    outgoing: Integers
+    starts: Integers
+    links: Integers
+    loss: int
+    loss_option: float
+    n_layers: int
+    n_blocks: int
+    n_units: int
+
+
+class Layer(NamedTuple):
+    """A row of the table of layers."""
+
+    first_unit: int
+    n_units: int
+    function: int  # code in activation.py
+    bias: int  # offset in params, or NONE
+    in_start: int  # the blocks that arrive: in_start .. in_end - 1
+    in_end: int
+    out_start: int  # the blocks that leave: outgoing[out_start .. out_end - 1]
+    out_end: int
+    rows: int  # where z is kept sample by sample: numbers of other layers before it, for each sample; or NONE
+    h_address: int  # of its function, see activation.py; NONE: of relu and identity; with softmax, see outputs.py
+    dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
+    deltas_address: int  # of the output layer: of what fills delta, see outputs.py
+    links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without
+    links_out: int  # of what leaves, backward
+    links_gradient: int  # of what arrives, for their weights' gradient
+    wide_forward: int  # 1 if sums have so many terms that all its units are processed together
+    wide_backward: int
+
+
+class Block(NamedTuple):
+    """A row of the table of blocks, with the units at its ends."""
+
+    source: int  # layer from which it comes
+    source_unit: int  # its first unit
+    target: int  # layer at which it arrives
+    target_unit: int  # its first unit
+    weights: int  # offset in params of the matrix (n_out, n_in)
+    n_in: int
+    n_out: int
+    by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see gradients.py
+    columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
+
+
+@kernel
+def net_of(packed):
+    """The views of a packed network."""
+    layers, last = packed.layers, len(packed.layers) - 1
+    n_units = layers[last, FIRST_UNIT] + layers[last, N_UNITS]
+    return Net(
+        view(packed.params), view(layers), view(packed.blocks), view(packed.outgoing),
+        view(packed.starts), view(packed.links), packed.loss, packed.loss_option,
+        len(layers), len(packed.blocks), n_units,
+    )  # fmt: skip
+
+
+@kernel
+def layer_of(net, l):
+    """Layer number l."""
+    row = l * LAYER_COLUMNS
+    return Layer(
+        number(net.layers, row + FIRST_UNIT), number(net.layers, row + N_UNITS), number(net.layers, row + FUNCTION),
+        number(net.layers, row + BIAS), number(net.layers, row + IN_START), number(net.layers, row + IN_END),
+        number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + ROWS),
+        number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
+        number(net.layers, row + DELTAS_ADDRESS), number(net.layers, row + LINKS_IN),
+        number(net.layers, row + LINKS_OUT), number(net.layers, row + LINKS_GRADIENT),
+        number(net.layers, row + WIDE_FORWARD), number(net.layers, row + WIDE_BACKWARD),
+    )  # fmt: skip
+
+
+@kernel
+def block_of(net, c):
+    """Block number c."""
+    row = c * BLOCK_COLUMNS
+    source, target = number(net.blocks, row + SOURCE), number(net.blocks, row + TARGET)
+    return Block(
+        source, number(net.layers, source * LAYER_COLUMNS + FIRST_UNIT),
+        target, number(net.layers, target * LAYER_COLUMNS + FIRST_UNIT), number(net.blocks, row + WEIGHTS),
+        number(net.blocks, row + N_IN), number(net.blocks, row + N_OUT), number(net.blocks, row + BY_INPUTS),
+        number(net.blocks, row + COLUMNS),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Steps and epochs inside one compiled call: what they add up comes from the rooms below."""

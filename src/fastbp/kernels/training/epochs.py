@@ -1,0 +1,153 @@
+"""Training: epochs of steps inside one compiled call.
+
+`train` goes on from where the last call stopped, through the ends of epochs, for a number of steps that
+Python chooses so that it gets control back often enough.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.registers.lanes import inlined, number, set_number, view
+from fastbp.kernels.one_sample.online import learn, online_of
+from fastbp.kernels.tables import NONE, net_of
+from fastbp.kernels.formulas.random_numbers import nth_random, state_after
+from fastbp.kernels.formulas.steps import Step, next_rate, no_step, rule_of, take_step
+from fastbp.kernels.one_sample.wide import copy_params
+
+
+class Run(NamedTuple):
+    """Where a training run stands."""
+
+    order: np.ndarray  # (n_samples,) int64, shuffled anew for each epoch
+    random: np.ndarray  # (1,) uint64: state of the random numbers
+    rates: np.ndarray  # (n_epochs,) float64: learning rates
+    losses: np.ndarray  # (n_epochs,) float64: sum of the errors of each epoch's samples, each before its step
+    safe: np.ndarray  # (n_params,): the parameters at the start of the epoch, the last that were finite
+    partial: np.ndarray  # (n_params,): gradient of the parts of a batch that are done
+    dropout: DropoutMemory
+    first_epoch: int  # number of the epoch of rates[0]
+    position: np.ndarray  # (3,) int64: epoch, first sample of the batch, samples of the batch that are done
+    batch_size: int
+    part_size: int  # samples after which Python may get control back, in the midst of a batch
+    shuffle: bool
+    whole_epochs: bool  # whether to return at the end of each epoch
+
+
+@kernel
+def exchange(order, i, bits):
+    """Exchange order[i] with one of the first i + 1, chosen by 32 random bits: Lemire's multiplication (2019)."""
+    inlined()
+    j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+    moved = number(order, i)
+    set_number(order, i, number(order, j))
+    set_number(order, j, moved)
+
+
+@kernel
+def shuffle(order, n, state):
+    """A random order: Fisher and Yates, from the last place down; for n < 2**32.
+
+    A random number of 64 bits serves two places: what takes time are multiplications. 1 to 2 % of 4-10-3 and 13-50-1.
+    """
+    key, n_pairs = number(state, 0), n // 2
+    for k in range(n_pairs):
+        bits, i = nth_random(key, k), n - 1 - 2 * k
+        exchange(order, i, bits >> np.uint64(32))
+        exchange(order, i - 1, bits & np.uint64(0xFFFFFFFF))
+    set_number(state, 0, state_after(key, n_pairs))
+
+
+@kernel
+def begin_epoch(packed, run):
+    """Shuffle, and keep the parameters if they are finite; returns whether they are."""
+    for p in range(packed.params.size):
+        if not np.isfinite(packed.params[p]):
+            return False
+    for p in range(packed.params.size):  # not run.safe[:] = ...: Numba takes 3 s to compile its error message
+        run.safe[p] = packed.params[p]
+    if run.shuffle:
+        shuffle(view(run.order), run.order.size, view(run.random))
+    return True
+
+
+@entry
+def train(packed, samples, memory, solver, run, n_parts):
+    """Do `n_parts` parts of batches, or as many as are left; returns False as soon as the error is not finite."""
+    net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
+    for _part in range(n_parts):
+        epoch, start, n_done = run.position[0], run.position[1], run.position[2]
+        if epoch == run.rates.size:
+            return True
+        if start == 0 and n_done == 0 and not begin_epoch(packed, run):
+            return False
+        n_batch = min(run.batch_size, len(samples.x) - start)
+        n_samples = min(run.part_size, n_batch - n_done)
+        whole, last = n_samples == n_batch, n_done + n_samples == n_batch
+        step = no_step(space.grads, space.errors)
+        if last:
+            scale = 1.0 / n_batch if solver.mean else 1.0
+            step = Step(True, rule, next_rate(rule, run.rates[epoch]), scale)
+        kind = STEP if whole else GRADIENT
+        if run.dropout.address != NONE:
+            draw_samples(run.dropout, run.first_epoch + epoch, run.order, start + n_done, n_samples)
+        job = Job(kind, start + n_done, n_samples, 0, 0, data.x)
+        error = work(
+            net, data, space, job, dropout_of(run.dropout), step if whole else no_step(space.grads, space.errors)
+        )
+        if not np.isfinite(error):
+            return False
+        run.losses[epoch] += error
+        if not whole:
+            add_part(run, memory.grads[0])
+        if not last:
+            run.position[2] += n_samples
+            continue
+        if not whole:
+            take_step(net.params, space.grads, step)
+        if advance(run, n_batch, len(samples.x)) and run.whole_epochs:
+            return True
+    return True
+
+
+@kernel
+def add_part(run, grad):
+    """Add up the gradients of the parts of a batch, the sum in `grad` as well."""
+    for p in range(grad.size):
+        run.partial[p] = grad[p] if run.position[2] == 0 else run.partial[p] + grad[p]
+        grad[p] = run.partial[p]
+
+
+@kernel
+def advance(run, n_samples, n_all):
+    """On to the next batch, or to the next epoch; returns whether an epoch has ended."""
+    run.position[1] += n_samples
+    run.position[2] = 0
+    if run.position[1] < n_all:
+        return False
+    run.position[0] += 1
+    run.position[1] = 0
+    return True
+
+
+@entry
+def train_online(packed, samples, memory, solver, run, n_steps):
+    """`train` with batches of one sample, in a copy of the network: see `online.py`."""
+    online, data, finite = online_of(packed, memory, solver, run.order), data_of(samples), True
+    copy_params(online.net, online.wide)
+    while finite and n_steps > 0 and run.position[0] < run.rates.size:
+        epoch, start = run.position[0], run.position[1]
+        if start == 0:
+            copy_params(online.wide, online.net)
+            if not begin_epoch(packed, run):
+                return False
+        n_samples = min(n_steps, len(samples.x) - start)
+        finite = learn(online, data, view(run.losses), epoch, run.rates[epoch], start, start + n_samples)
+        n_steps -= n_samples
+        if finite and advance(run, n_samples, len(samples.x)) and run.whole_epochs:
+            break
+    copy_params(online.wide, online.net)
+    return finite

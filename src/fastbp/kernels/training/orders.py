@@ -1,0 +1,65 @@
+"""Orders of samples, drawn by a bit generator of NumPy's as `RandomState.shuffle` draws them, in half the time."""
+
+import ctypes
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.registers.intrinsics import intrinsic
+from fastbp.kernels.registers.lanes import number, set_number, shift, view
+from fastbp.kernels.registers.machine import JIT_DISABLED
+
+_C_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p)
+
+
+def _draw_plain(function, state):
+    return _C_FUNCTION(function)(state)
+
+
+@intrinsic
+def _draw_compiled(typingctx, function, state):
+    def lower(context, builder, sig, args):
+        word, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        callee = builder.inttoptr(args[0], ir.FunctionType(word, [pointer]).as_pointer())
+        return builder.call(callee, [builder.inttoptr(args[1], pointer)])
+
+    return types.uint32(types.intp, types.intp), lower
+
+
+# The next 32 random bits: (address of the generator's C function `next_uint32`, address of its state).
+draw = _draw_plain if JIT_DISABLED else _draw_compiled
+
+
+@kernel
+def shuffle(order, n, function, state):
+    """Fisher and Yates; numbers up to i are the lowest bits that i needs, drawn again where they are above it.
+
+    What is drawn again swaps i with itself: nobody could foresee a branch.
+    """
+    i, mask = n - 1, 1
+    while mask < i:
+        mask = 2 * mask + 1
+    while i > 0:
+        while mask >> 1 >= i:
+            mask >>= 1
+        drawn = np.int64(draw(function, state)) & mask
+        is_taken = drawn <= i
+        j = drawn if is_taken else i
+        order_i = number(order, i)
+        set_number(order, i, number(order, j))
+        set_number(order, j, order_i)
+        i -= np.int64(is_taken)
+
+
+@entry
+def draw_orders(rows, orders, function, state):
+    """Fill `orders` (n_epochs, n): the first is `rows` (n,) shuffled, each further one the one before, shuffled."""
+    n, before = rows.size, view(rows)
+    for epoch in range(len(orders)):
+        order = shift(view(orders), epoch * n)
+        for s in range(n):
+            set_number(order, s, number(before, s))
+        shuffle(order, n, function, state)
+        before = order

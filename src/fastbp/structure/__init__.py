@@ -1,0 +1,1 @@
+"""What is connected with what, and where each number lies: no numbers of weights."""

@@ -1,0 +1,291 @@
+"""Checkpoints of a training: all that it needs to go on as if it had never been interrupted.
+
+A copy of that state is made at the end of each epoch, and written to a file now and then: see `files.py`
+for the format. What a file says of itself is compared with the training that is to go on, and how much it
+holds follows from that training, so that no number of the file's decides how much memory is taken.
+"""
+
+import hashlib
+import json
+import math
+import os
+import reprlib
+import time
+import warnings
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.files import container
+from fastbp.checks import Array
+
+if TYPE_CHECKING:
+    from fastbp.engine.gate import CheckedSamples
+    from fastbp.network import Network
+    from fastbp.training.loop import Training
+
+CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
+SECONDS = 10.0  # between checkpoints, if the user has no wish
+WORTH = 20  # times as long as it takes to write one, so that writing takes a twentieth of the time at most
+BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
+
+# Options that change no number of the epochs that are done.
+FREE = ("epochs", "callback", "progress", "n_threads", "checkpoint")
+
+FLOAT, UINT, ROW = np.dtype(np.float64), np.dtype(np.uint64), np.dtype(np.uint32)
+ENDED_BY = ("epochs", "patience", "tol", "callback", "not finite")
+
+Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where checkpoints go, after how many epochs (None: by the clock), and whether to begin with one."""
+
+    path: Path
+    every: int | None
+    resume: bool
+
+
+def check(path: object, every: object, resume: object) -> Settings | None:
+    """The arguments `checkpoint`, `checkpoint_every` and `resume` of `fit`, checked."""
+    wants_resume = checks.flag(resume, "resume")
+    n_epochs = None if every is None else checks.integer(every, "checkpoint_every", minimum=1)
+    if path is None:
+        for given, argument in ((wants_resume, "resume"), (n_epochs, "checkpoint_every")):
+            if given:
+                raise ValueError(f"{argument} needs a file: checkpoint must be a path; got None")
+        return None
+    try:
+        checked = container.check_writable(path, "checkpoint", only_files=True)  # type: ignore[arg-type]
+    except OSError as error:
+        raise ValueError(f"checkpoint must be a file that can be written; got {path!r}: {error.strerror}") from error
+    return Settings(checked, n_epochs, wants_resume)
+
+
+class State(NamedTuple):
+    """A training between two epochs."""
+
+    seed: int
+    n_epochs: int
+    stopped_by: str
+    best_epoch: int | None
+    arrays: dict[str, Array]  # but for the losses, which the history keeps: see `_layout`
+
+
+class Checkpoint:
+    """The checkpoints of one training.
+
+    Parameters
+    ----------
+    training : Training
+        With its network, options and the number of samples that it trains on.
+    samples : CheckedSamples
+        All samples, as the user gave them.
+    held_out : CheckedSamples or None
+        The user's set for validation.
+    """
+
+    def __init__(self, training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> None:
+        settings = training.options.checkpoint
+        assert settings is not None
+        self.path, self._every = settings.path, settings.every
+        self._training, self._identity = training, _identity(training, samples, held_out)
+        self._state: State | None = None  # at the end of the last epoch, unless it is in the file
+        self._written, self._cost, self._n_epochs = time.perf_counter(), 0.0, 0
+
+    def load(self) -> State | None:
+        """What the file holds; None if there is no file."""
+        if not self.path.exists():
+            return None
+        with container.reading(self.path, CHECKPOINT) as contents:
+            self._compare(contents.header)
+            return self._read(contents)
+
+    def _compare(self, header: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another training."""
+        found = []
+        for part, ours in self._identity.items():
+            theirs = header[part]
+            if not isinstance(theirs, dict):
+                raise TypeError(f"{part} must be a dict; got {type(theirs).__name__}")
+            for name in {**ours, **theirs}:
+                if theirs.get(name) != ours.get(name):
+                    was = f"was {reprlib.repr(theirs.get(name))} and is {reprlib.repr(ours.get(name))}"
+                    found.append(f"{name} {'is not the same' if part == 'data' else was}")
+        if found:
+            raise container.RefusedError(f"a checkpoint of another training: {'; '.join(found[:8])}")
+
+    def _read(self, contents: container.Contents) -> State:
+        header, training = contents.header, self._training
+        seed = checks.integer(header["seed"], "seed", minimum=0, maximum=np.inf)
+        n_epochs = checks.integer(header["n_epochs"], "n_epochs", minimum=0)
+        stopped_by = checks.name_of(header["stopped_by"], ENDED_BY, "stopped_by")
+        best_epoch = header["best_epoch"]
+        if best_epoch is not None and checks.integer(best_epoch, "best_epoch", minimum=0) >= n_epochs:
+            raise ValueError(f"best_epoch must be below {n_epochs}; got {best_epoch}")
+        layout = _layout(training, n_epochs)
+        n_bytes = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values())
+        if n_bytes != contents.n_bytes:
+            raise ValueError(f"{n_bytes} bytes of numbers were expected, {contents.n_bytes} are there")
+        wanted = training.options.epochs
+        if n_epochs > wanted:
+            raise container.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
+        arrays = {name: contents.read(*kind) for name, kind in layout.items()}
+        _check_numbers(arrays, training.options.solver.kind.never_negative)
+        return State(seed, n_epochs, stopped_by, best_epoch, arrays)
+
+    def epoch_ended(self) -> None:
+        """Keep the state at the end of an epoch, and write it if it is time."""
+        self._state = _state_of(self._training)
+        if self._every is None:
+            due = time.perf_counter() - self._written >= max(SECONDS, WORTH * self._cost)
+        else:
+            due = self._state.n_epochs - self._n_epochs >= self._every
+        if due:
+            self.write()
+
+    def write(self) -> None:
+        """Write the state at the end of the last whole epoch, unless that is done."""
+        if self._state is None:
+            return
+        state, begin = self._state, time.perf_counter()
+        header = {name: getattr(state, name) for name in State._fields if name != "arrays"}
+        arrays = state.arrays | _losses(self._training, state.n_epochs)
+        try:
+            container.write(
+                self.path, CHECKPOINT, self._identity | header, [arrays[name] for name in _layout(self._training, 0)]
+            )
+        except OSError as error:
+            warnings.warn(
+                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error.strerror}): training goes on, "
+                f"and the file is what it was.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        else:
+            self._state = None
+        self._written, self._n_epochs = time.perf_counter(), state.n_epochs
+        self._cost = self._written - begin
+
+
+def restore(training: "Training", state: State) -> None:
+    """Put a training where it was."""
+    net, run, history, arrays = training.net, training.run_state, training.history, state.arrays
+    net.params[:] = arrays["params"]
+    training.solver.state[:, : net.n_params] = arrays["moments"]
+    training.solver.decay[:] = arrays["decay"]
+    run.random[:] = arrays["random"]
+    if run.shuffle:
+        run.order[:] = arrays["order"]
+    training.best = (float(arrays["best_loss"][0]), arrays.get("best", training.best[1]))
+    history.loss[:] = arrays["loss"].tolist()
+    if history.validation_loss is not None:
+        history.validation_loss[:] = arrays["validation_loss"].tolist()
+    history.time = float(arrays["time"][0])
+    history.best_epoch, history.stopped_by = state.best_epoch, state.stopped_by
+
+
+def _layout(training: "Training", n_epochs: int) -> Layout:
+    """The arrays of a checkpoint after so many epochs, in their order: (dtype, shape)."""
+    options, dtype, n_params = training.options, training.net.dtype, training.net.n_params
+    layout: Layout = {
+        "params": (dtype, (n_params,)),
+        "moments": (dtype, (options.solver.kind.n_moments, n_params)),
+        "decay": (FLOAT, (2,)),
+        "random": (UINT, (1,)),
+        "best_loss": (FLOAT, (1,)),
+        "time": (FLOAT, (1,)),
+        "loss": (FLOAT, (n_epochs,)),
+    }
+    if training.shuffles:
+        layout["order"] = (ROW, (training.n_samples,))
+    if options.patience is not None:
+        layout["best"] = (dtype, (n_params,))
+    if options.validation is not None:
+        layout["validation_loss"] = (FLOAT, (n_epochs,))
+    return layout
+
+
+def _state_of(training: "Training") -> State:
+    """A copy of all that changes."""
+    net, run, history = training.net, training.run_state, training.history
+    arrays = {
+        "params": net.params.copy(),
+        "moments": training.solver.state[:, : net.n_params].copy(),
+        "decay": training.solver.decay.copy(),
+        "random": run.random.copy(),
+        "best_loss": np.array([training.best[0]], FLOAT),
+        "best": training.best[1],  # never written into
+        "time": np.array([history.time]),
+    }
+    if run.shuffle:
+        arrays["order"] = run.order.astype(ROW)
+    return State(training.seed, history.n_epochs, history.stopped_by, history.best_epoch, arrays)
+
+
+def _losses(training: "Training", n_epochs: int) -> dict[str, Array]:
+    """Those of the first epochs."""
+    losses = {"loss": training.history.loss, "validation_loss": training.history.validation_loss or []}
+    return {name: np.array(values[:n_epochs], FLOAT) for name, values in losses.items()}
+
+
+def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) -> None:
+    """Refuse numbers that training cannot go on from: with those of the order it reads rows of the user's arrays."""
+    for name in ("params", "moments", "decay", "best", "time"):
+        if name in arrays and not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} must be finite")
+    for row in never_negative:
+        if (arrays["moments"][row] < 0).any():
+            raise ValueError(f"moments[{row}] must not be negative; got {arrays['moments'][row].min()}")
+    if ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
+        raise ValueError(f"decay must lie between 0 and 1; got {arrays['decay']}")
+    if "order" in arrays:
+        rows = np.sort(arrays["order"])
+        if (rows != np.arange(rows.size, dtype=ROW)).any():
+            raise ValueError("order must be a permutation of the samples")
+
+
+def _identity(training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> dict[str, Any]:
+    """What must be the same for the run to be the same, as it comes back from JSON."""
+    options = training.options
+    given: dict[str, Any] = options.solver.description()
+    for name in (field.name for field in fields(options)):
+        if name != "solver" and name not in FREE:
+            given[name] = getattr(options, name)
+    if held_out is not None:
+        given["validation"] = "a set of its own"
+    data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))
+    parts = {"data": data, "network": _description(training.net), "options": given}
+    return dict(json.loads(json.dumps(parts, default=np.ndarray.tolist)))
+
+
+def _description(net: "Network") -> dict[str, Any]:
+    topology = net.topology
+    return {
+        "sizes": net.sizes,
+        "functions": net.layer_functions,
+        "loss": str(net.loss_function),
+        "dtype": net.dtype.name,
+        "connections": topology.pairs,
+        "biased": topology.biased,
+        "links": _digest(topology.links),
+        "outputs": topology.outputs,
+    }
+
+
+def _digests(samples: "CheckedSamples", prefix: str = "") -> dict[str, str]:
+    arrays = {"X": samples.x, "T": samples.t, "sample_weight": samples.weight}
+    return {prefix + name: _digest(array) for name, array in arrays.items()}
+
+
+def _digest(array: Array) -> str:
+    """SHA-256 of an array's shape and numbers."""
+    checksum = hashlib.sha256(str(array.shape).encode())
+    content = array.reshape(-1).view(np.uint8)
+    for start in range(0, content.size, BLOCK_BYTES):
+        checksum.update(content[start : start + BLOCK_BYTES].data)
+    return checksum.hexdigest()

@@ -1,0 +1,377 @@
+"""Epochs, validation, stopping, history, callbacks: what stands around the compiled steps of `fit`."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.training import dropout
+from fastbp.structure import initial
+from fastbp.engine import threads
+from fastbp.training.checkpoints import Checkpoint, Settings, restore
+from fastbp.checks import Array
+from fastbp.engine.first_use import check_new_code
+from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
+from fastbp.training.history import History
+from fastbp.kernels.training import chunks, epochs
+from fastbp.kernels.formulas import steps
+from fastbp.kernels.one_sample.online import OnlineMemory
+from fastbp.engine.few_samples import online_memory
+from fastbp.solvers import Choice
+
+if TYPE_CHECKING:
+    from fastbp.network import Network
+
+
+class _Default(int):
+    """An integer that knows it was not passed in."""
+
+
+DEFAULT_BATCH_SIZE = _Default(32)
+TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
+RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
+WINDOW = 1 << 14  # epochs for which arrays are made at a time
+
+Callback = Callable[["Network", "History"], Any]
+Callbacks = Callback | Iterable[Callback] | None
+Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
+
+
+@dataclass
+class Options:
+    """The arguments of `Network.fit` but for the data; checked here."""
+
+    solver: Choice
+    epochs: int
+    batch_size: int | None
+    reduction: str
+    shuffle: bool
+    seed: initial.Seed
+    validation: Validation
+    patience: int | None
+    tol: float | None
+    dropout: Array  # rate of each layer
+    l1: float
+    l2: float
+    callback: Callbacks
+    progress: bool
+    n_threads: int | None
+    checkpoint: Settings | None = None
+
+    def __post_init__(self) -> None:
+        self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
+        if self.solver.batch_only and isinstance(self.batch_size, _Default):
+            self.batch_size = None
+        if self.batch_size is not None:
+            self.batch_size = checks.integer(self.batch_size, "batch_size", minimum=1)
+            if self.solver.batch_only:
+                raise ValueError(
+                    f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once"
+                )
+        checks.name_of(self.reduction, ("mean", "sum"), "reduction")
+        self.shuffle = checks.flag(self.shuffle, "shuffle")
+        self.seed = initial.as_integer(self.seed)
+        if self.patience is not None:
+            self.patience = checks.integer(self.patience, "patience", minimum=1)
+        if self.tol is not None:
+            self.tol = checks.number(self.tol, "tol")
+        self.l1 = checks.number(self.l1, "l1")
+        self.l2 = checks.number(self.l2, "l2")
+        self.progress = checks.flag(self.progress, "progress")
+        self.n_threads = threads.check(self.n_threads)
+        self.rates(0)
+        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
+
+    def rates(self, first: int) -> Array:
+        """Learning rates of the epochs from `first` on, for a window of them."""
+        return self.solver.rates(range(first, min(first + WINDOW, self.epochs)), self.epochs)
+
+
+class Training:
+    """One call of `fit`: the compiled run, and what Python does after each epoch."""
+
+    def __init__(self, net: "Network", samples: CheckedSamples, options: Options) -> None:
+        self.net, self.options = net, options
+        check_start(net.params, samples)
+        samples, held_out = samples.apart_from(net.params), own_validation(net, options.validation)
+        self.n_samples = len(samples) - n_held_out(options.validation, len(samples))
+        self.checkpoint, state = None, None
+        if options.checkpoint is not None:
+            self.checkpoint = Checkpoint(self, samples, held_out)
+            state = self.checkpoint.load() if options.checkpoint.resume else None
+        self.seed = initial.some_seed(options.seed) if state is None else state.seed
+        draw = initial.generator(self.seed)
+        self.samples, self.validation = samples, held_out
+        if options.validation is not None and held_out is None:
+            self.samples, self.validation = split(samples, self.n_samples, draw)
+        self.history = History(validation_loss=None if self.validation is None else [])
+        self.best = (np.inf, net.params.copy())
+        self.warned = False  # of a validation loss that is not finite
+        self._prepare(draw)
+        if state is not None:
+            restore(self, state)
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in a step."""
+        return min(self.options.batch_size or self.n_samples, self.n_samples)
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether each epoch has an order of its own; the sum over all samples has none."""
+        return self.options.shuffle and self.batch_size < self.n_samples
+
+    def _prepare(self, draw: np.random.Generator) -> None:
+        """Arrays of the compiled run."""
+        net, options = self.net, self.options
+        packed, size = net.packed, self.batch_size
+        one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
+        self.memory: chunks.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        solver = options.solver.start(
+            packed.params.size,
+            net.dtype,
+            l1=options.l1,
+            l2=options.l2,
+            n_weights=net.topology.n_weights,
+            mean=options.reduction == "mean",
+        )
+        self.checked_solver: CheckedSolver = net.engine.gate.solver(solver)
+        order = np.arange(self.n_samples)
+        self.samples = self.samples.ordered(order)
+        random = draw.integers(0, 2**64, 1, np.uint64)
+        self.run_state = epochs.Run(
+            order=order,
+            random=random,
+            rates=np.empty(0),
+            losses=np.empty(0),
+            safe=packed.params.copy(),
+            partial=np.zeros(packed.params.shape, net.dtype),  # zeros_like would touch all of it
+            dropout=dropout.memory(options.dropout, draw, min(size, net.engine.part_size), net.dtype),
+            first_epoch=0,
+            position=np.zeros(3, np.int64),
+            batch_size=size,
+            part_size=net.engine.part_size,
+            shuffle=self.shuffles,
+            whole_epochs=self.watched,
+        )
+        self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
+        self.n_parts = 1  # of batches, for the next compiled call
+
+    @property
+    def watched(self) -> bool:
+        """Whether Python has something to do after each epoch."""
+        o = self.options
+        wanted = o.callbacks or o.progress or o.patience or o.checkpoint
+        return bool(wanted or o.tol is not None or self.validation is not None)
+
+    def run(self) -> History:
+        """Train until something stops it."""
+        from fastbp.training.progress import bar
+
+        if not isinstance(self.memory, OnlineMemory):
+            check_new_code(self.net.dtype, self.options.solver)
+        self.start = time.perf_counter() - self.history.time
+        try:
+            with bar(self.options.progress, self.options.epochs) as show:
+                if self.history.stopped_by == "epochs":  # not so if a run that was over is resumed
+                    self._epochs(show)
+        except KeyboardInterrupt:
+            self.history.stopped_by = "interrupt"
+        finally:
+            self._keep_finite()
+            self.history.time = time.perf_counter() - self.start
+            if self.options.patience is not None and self.history.best_epoch is not None:
+                self.net.params = self.best[1]
+        if self.checkpoint is not None:
+            self.checkpoint.write()
+        if self.history.stopped_by == "not finite":
+            self._warn_not_finite()
+        return self.history
+
+    def _epochs(self, show: Callable[[History], None]) -> None:
+        """All epochs that are left, a window of them at a time."""
+        for first in range(self.history.n_epochs, self.options.epochs, WINDOW):
+            rates = self.options.rates(first)
+            self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
+            self.run_state.position[:] = 0
+            while self.run_state.position[0] < len(rates):
+                finite = self._call()
+                self._record(first)
+                whole = not self.run_state.position[1:].any()
+                if whole and (self.watched or self.history.n_epochs == self.options.epochs):
+                    finite = finite and self._finite()
+                stop = self._after_call(finite, whole, show)
+                if self.checkpoint is not None and (whole or stop):
+                    self.checkpoint.epoch_ended()
+                if stop:
+                    return
+
+    def _after_call(self, finite: bool, whole: bool, show: Callable[[History], None]) -> bool:
+        """What there is to do in Python, `whole`: at the end of an epoch; returns whether to stop."""
+        if not finite:
+            self._stop_not_finite()
+            return True
+        if not (self.watched and whole):
+            return False
+        stop = self._after_epoch()
+        show(self.history)
+        return stop
+
+    def _call(self) -> bool:
+        """One compiled call: to the end of the epoch if Python is to look at it, and not for long anyway."""
+        epoch = int(self.run_state.position[0])
+        begin = time.perf_counter()
+        with threads.limit(self.options.n_threads, self.most_threads) as n_threads:
+            memory = self._memory(n_threads)
+            finite = self._train(memory)
+        seconds = time.perf_counter() - begin
+        if seconds > RETURN_SECONDS or self.run_state.position[0] == epoch or not self.watched:
+            self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
+        return finite
+
+    def _train(self, memory: chunks.Memory | OnlineMemory) -> bool:
+        """Some steps; returns whether the error is finite."""
+        gate, solver = self.net.engine.gate, self.checked_solver
+        if isinstance(memory, OnlineMemory):
+            return gate.train_online(self.samples, memory, solver, self.run_state, self.n_parts)
+        return gate.train(self.samples, memory, solver, self.run_state, self.n_parts)
+
+    @property
+    def solver(self) -> steps.Solver:
+        """What takes the steps."""
+        return self.checked_solver.solver
+
+    def _memory(self, n_threads: int) -> chunks.Memory | OnlineMemory:
+        """Work space for the steps; made anew if another number of threads is free than the last time."""
+        if isinstance(self.memory, OnlineMemory):
+            return self.memory
+        if self.memory is None or self.memory.plan[chunks.THREADS] != n_threads:
+            run = self.run_state
+            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_threads)
+            self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
+        return self.memory
+
+    def _record(self, first: int) -> None:
+        """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
+        done = int(self.run_state.position[0])
+        losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples)
+        self.history.loss.extend(losses.tolist())
+        self.history.time = time.perf_counter() - self.start
+        if not self.watched and self.history.loss:
+            self.history.best_epoch = int(np.argmin(self.history.loss))
+
+    def _after_epoch(self) -> bool:
+        """Validation, best weights, callbacks; returns whether to stop."""
+        history, options = self.history, self.options
+        if self.validation is not None and history.validation_loss is not None:
+            history.validation_loss.append(self._validate(self.validation))
+        loss = history.monitored[-1]
+        if loss < self.best[0] - (options.tol or 0.0):
+            self.best = (loss, self._weights_of_epoch().copy())
+            history.best_epoch = history.n_epochs - 1
+        stops = [wants_to_stop(callback(self.net, history)) for callback in options.callbacks]
+        waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
+        if any(stops):
+            history.stopped_by = "callback"
+        elif options.patience is not None and waited >= options.patience:
+            history.stopped_by = "patience"
+        elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:
+            history.stopped_by = "tol"
+        else:
+            return False
+        return True
+
+    def _weights_of_epoch(self) -> Array:
+        """The weights that had the epoch's loss: a training loss is that before a step, one of validation after all."""
+        if self.validation is None and self.run_state.batch_size == len(self.samples):
+            return self.run_state.safe[: self.net.n_params]
+        return self.net.params
+
+    def _validate(self, samples: CheckedSamples) -> float:
+        error, _ = self.net.engine.run(samples, chunks.ERROR, n_threads=self.options.n_threads)
+        if not np.isfinite(error) and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The validation loss is {error} after epoch {self.history.n_epochs}, and counts as no improvement: "
+                f"{self.net.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
+                RuntimeWarning,
+                stacklevel=7,
+            )
+        return error / len(samples)
+
+    def _finite(self) -> bool:
+        return bool(np.isfinite(self.net.params).all())
+
+    def _keep_finite(self) -> None:
+        if not self._finite():
+            self.net.packed.params[:] = self.run_state.safe
+
+    def _stop_not_finite(self) -> None:
+        history = self.history
+        self.net.packed.params[:] = self.run_state.safe
+        history.stopped_by = "not finite"
+        if history.validation_loss is not None:  # the last epoch's step may be what was too large
+            history.validation_loss.extend([np.nan] * (history.n_epochs - len(history.validation_loss)))
+
+    def _warn_not_finite(self) -> None:
+        warnings.warn(
+            f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are "
+            f"those from the start of the epoch. A smaller learning_rate may help, or inputs and targets of about 1.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def own_validation(net: "Network", validation: Validation) -> CheckedSamples | None:
+    """The set for validation that the user has given, checked; None for a fraction or nothing."""
+    if not isinstance(validation, tuple | list):
+        return None
+    if len(validation) not in (2, 3):
+        raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
+    samples = net.check_samples(*validation, prefix="validation ")
+    check_weighted(samples, "validation sample_weight")
+    return samples.apart_from(net.params)
+
+
+def n_held_out(validation: Validation, n_samples: int) -> int:
+    """Samples that a fraction holds out for validation."""
+    if validation is None or isinstance(validation, tuple | list):
+        return 0
+    fraction = checks.number(validation, "validation", high=1.0, low_open=True)
+    n = max(1, round(fraction * n_samples))
+    if n >= n_samples:
+        raise ValueError(f"validation must leave a sample for training; {fraction:g} of {n_samples} leaves none")
+    return n
+
+
+def split(samples: CheckedSamples, n_kept: int, draw: np.random.Generator) -> tuple[CheckedSamples, CheckedSamples]:
+    """(samples to train on, samples to validate on), at random."""
+    n_samples = len(samples)
+    rows = draw.permutation(n_samples)
+    n_validation = n_samples - n_kept
+    return samples.rows(np.sort(rows[n_validation:])), samples.rows(np.sort(rows[:n_validation]))
+
+
+def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:
+    """A user's callbacks as a list."""
+    if callback is None:
+        return []
+    callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
+    for item in callbacks:
+        if not callable(item):
+            raise TypeError(f"callback must be {expected}; got {item!r}")
+    return callbacks
+
+
+def wants_to_stop(answer: Any) -> bool:
+    """Whether what a callback has returned is true."""
+    try:
+        return bool(answer)
+    except (ValueError, TypeError):  # an array of several numbers, of whatever library
+        raise TypeError(
+            f"callback must return True to stop, or else False or None; got something of type {type(answer).__name__}"
+        ) from None
