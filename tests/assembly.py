@@ -16,10 +16,10 @@ import numba
 import numpy as np
 
 from fastbp.kernels.compiling import libraries
-from fastbp.kernels.registers import machine
 from fastbp.kernels.compiling.decorators import CALLED, OPTIONS
-from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.registers import machine
+from fastbp.kernels.registers.lanes import view
 
 ARM = "aarch64-unknown-linux-gnu"
 ARM_CPU = "neoverse-n1"

@@ -15,7 +15,7 @@ import fastbp
 FAULTS = {
     # 6 packed weights by one register, whatever that holds: AVX2's hold 4 of float64, 128 bits 2 and 4
     "packed": (
-        "passes.py",
+        "many_samples/passes.py",
         """
 @kernel
 def copy_numbers(out, place, numbers, start, n):
@@ -25,7 +25,7 @@ def copy_numbers(out, place, numbers, start, n):
     ),
     # Columns so that what is left is whole tiles: the order in which tiles of 4 registers are cut, not those of 2
     "columns": (
-        "parts.py",
+        "many_samples/parts.py",
         """
 @kernel
 def registers_of_column(left, most):
@@ -36,7 +36,7 @@ def registers_of_column(left, most):
     ),
     # A row of sums from one register: NEON has rows of 4, and 2 numbers of float64 in a register
     "sums": (
-        "lanes_tiles.py",
+        "registers/blocks.py",
         """
 def runs_of_sums(shape, n_lanes):
     return [(q, 0, shape.registers) for q in range(shape.units)]

@@ -48,10 +48,10 @@ def zeros(shape, dtype, *, at_end):
 
 def place_work_spaces(at_end):
     """Let the package's own parameters and work spaces be guarded as well."""
-    from fastbp.training import dropout
+    from fastbp import solvers
     from fastbp.engine import engine, few_samples
     from fastbp.model import packed_network
-    from fastbp import solvers
+    from fastbp.training import dropout
 
     def made(shape, dtype):
         return zeros(shape, dtype, at_end=at_end)

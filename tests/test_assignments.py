@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import fastbp
 from fastbp import losses, other_names, solvers
 from fastbp.activations import ACTIVATIONS, OUTPUTS
-from fastbp.structure.initial import SCHEMES
 from fastbp.model.packed_network import PackedNetwork
+from fastbp.structure.initial import SCHEMES
 
 
 def layered():

@@ -9,8 +9,8 @@ from solver_formulas import CASE, set_part_size
 
 from fastbp.engine import engine
 from fastbp.kernels.compiling.decorators import entry
-from fastbp.kernels.training.epochs import shuffle
 from fastbp.kernels.registers.lanes import view
+from fastbp.kernels.training.epochs import shuffle
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it():
@@ -93,7 +93,7 @@ def test_a_batch_in_parts_is_the_same_batch(monkeypatch):
 
 
 def test_more_epochs_than_a_window(monkeypatch):
-    monkeypatch.setattr("fastbp.training.WINDOW", 7)
+    monkeypatch.setattr("fastbp.training.loop.WINDOW", 7)
     case = Case((3, 5, 2), n_samples=12)
     net, X, T, _ = draw(case)
     rates = []

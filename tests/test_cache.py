@@ -15,6 +15,7 @@ from cases import COMPILED
 from subprocesses import run_python
 
 import fastbp
+from fastbp import kernels
 from fastbp.kernels.compiling import cache
 
 # The least that calls a kernel which stands in another file: the whole engine takes long to compile.
@@ -83,7 +84,7 @@ def test_an_edited_callee_is_compiled_anew(tmp_path, package):
     assert one_relu(kept, package) == (1.0, 0)
     assert cached_files(kept) == first
 
-    with (package / "fastbp" / "kernels" / "functions.py").open("a") as functions:
+    with (package / "fastbp" / "kernels" / "formulas" / "activations.py").open("a") as functions:
         functions.write(ANOTHER_RELU)
     assert one_relu(kept, package)[0] == 3.0
     assert one_relu(kept, package) == (3.0, 0)
@@ -136,7 +137,8 @@ def test_no_place_for_it(tmp_path, package, before):
     """Neither beside the sources nor in a home: each process compiles for itself, without a warning."""
     if before:
         pytest.importorskip("pwd")
-    (package / "fastbp" / "kernels" / "__pycache__").touch()  # a file, where Numba wants a folder
+    for room in {path.parent for path in (package / "fastbp" / "kernels").rglob("*.py")}:
+        (room / "__pycache__").touch()  # a file, where Numba wants a folder
     nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null", "ELSEWHERE": str(tmp_path / "elsewhere")}
     (tmp_path / "elsewhere").mkdir()
     options = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -238,13 +240,13 @@ def test_a_file_of_other_sources_or_of_another_key_is_not_used(tmp_path, monkeyp
 
 def test_without_sources_there_is_no_cache(tmp_path, monkeypatch):
     """Nothing would tell old machine code from new: a package of .pyc files, say."""
-    monkeypatch.setattr(cache, "__file__", str(tmp_path / "cache.pyc"))
+    monkeypatch.setattr(cache, "KERNELS", tmp_path)
     with pytest.raises(RuntimeError, match="no kernel sources"):
         cache.package_stamp.__wrapped__()
 
 
 def test_what_the_stamp_depends_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "__file__", str(tmp_path / "cache.py"))
+    monkeypatch.setattr(cache, "KERNELS", tmp_path)
     stamp, stamps = cache.package_stamp.__wrapped__, []
     (tmp_path / "below").mkdir()
     files = (("a.py", "x = 1"), ("a.py", "x = 2"), ("b.py", ""), ("below/a.py", ""), ("below/a.py", "x = 2"))
@@ -261,7 +263,7 @@ def test_what_the_stamp_depends_on(tmp_path, monkeypatch):
 
 
 def test_the_stamp_covers_every_kernel():
-    folder = Path(cache.__file__).parent
+    folder = Path(kernels.__file__).parent
     found = dict(cache.sources())
     assert found == {str(path.relative_to(folder).as_posix()): path.read_bytes() for path in folder.rglob("*.py")}
     assert len(found) >= 50
@@ -281,7 +283,7 @@ def test_from_a_zip_file(tmp_path, package):
     archive, folder = zipped(package, tmp_path / "fastbp.zip"), tmp_path / "cache"
     assert one_relu(folder, archive) == (1.0, one_relu(tmp_path / "another", archive)[1])
     assert one_relu(folder, archive) == (1.0, 0)
-    with (package / "fastbp" / "kernels" / "functions.py").open("a") as functions:
+    with (package / "fastbp" / "kernels" / "formulas" / "activations.py").open("a") as functions:
         functions.write(ANOTHER_RELU)
     zipped(package, archive)
     value, n_compiled = one_relu(folder, archive)

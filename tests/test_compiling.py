@@ -10,6 +10,7 @@ from numba.core import event
 from subprocesses import run_python
 
 from fastbp.kernels.compiling.decorators import address_of, call_address, kernel, unkept
+from fastbp.kernels.many_samples.weighted_sums import LateShape
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -25,7 +26,6 @@ from fastbp.kernels.registers.lanes import (
     tile,
     view,
 )  # fmt: skip
-from fastbp.kernels.many_samples.weighted_sums import LateShape
 
 
 @kernel

@@ -17,8 +17,8 @@ EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.perceptrons",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network", "fastbp.jit",
-    "fastbp.network", "fastbp.model.packed_network", "fastbp.plots.importance", "fastbp.exporting.network", "fastbp.model.rewiring",
-    "fastbp.tables.transformer",
+    "fastbp.network", "fastbp.model.packed_network", "fastbp.plots.importance", "fastbp.exporting.network",
+    "fastbp.model.rewiring", "fastbp.tables.transformer",
 ]  # fmt: skip
 
 

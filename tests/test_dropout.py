@@ -1,4 +1,4 @@
-"""Dropout: steps under masks that are drawn here once more, by the hash that kernels/many_samples/dropout.py documents."""
+"""Dropout: steps under masks that are drawn here once more, by the hash that many_samples/dropout.py documents."""
 
 import math
 

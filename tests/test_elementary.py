@@ -6,8 +6,8 @@ import pytest
 from numba import njit
 from ulps import exact, ulps_off, whole_range
 
-from fastbp.kernels.formulas import elementary, activations
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.formulas import activations, elementary
 from fastbp.kernels.registers.lanes import lanes, like, load_first, store_first, view, where_normal
 
 

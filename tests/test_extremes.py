@@ -164,7 +164,7 @@ def by_tiles(net, X, T):
 
 
 def by_loops(net, X, T):
-    """Return the same by the loops of sample.py."""
+    """Return the same by the loops of derivation.py."""
     packed, errors, deltas = net.packed, [], []
     a, z, delta = np.zeros((3, 6), net.dtype)
     with np.errstate(all="ignore"):

@@ -9,14 +9,14 @@ import pytest
 from subprocesses import run_python
 
 import fastbp
+from fastbp.checking.self_check import check_gradients
 from fastbp.engine import first_use
 from fastbp.engine.first_use import check_new_code
 from fastbp.kernels.compiling import cache
-from fastbp.checking.self_check import check_gradients
 from fastbp.solvers import make_solver
 
 DTYPE = np.dtype("float64")
-MODULE = sys.modules["fastbp.self_check"]  # of which `fastbp.self_check` is a function
+MODULE = sys.modules["fastbp.checking.self_check"]  # of which `fastbp.self_check` is a function
 
 
 class Kept(cache.PackageCache):
@@ -158,7 +158,7 @@ def test_a_self_check_that_is_interrupted_has_not_passed(monkeypatch):
 @pytest.mark.parametrize("check", [lambda: check_gradients(DTYPE, make_solver("sgd", {}, None)), fastbp.self_check])
 def test_a_training_that_hears_an_interrupt_ends_the_check(check, monkeypatch):
     """`fit` itself goes on with what it has."""
-    monkeypatch.setattr("fastbp.training.Training._call", lambda training: stop())
+    monkeypatch.setattr("fastbp.training.loop.Training._call", lambda training: stop())
     with pytest.raises(KeyboardInterrupt):
         check()
 
@@ -172,7 +172,7 @@ from fastbp.engine.first_use import CHECKED
 def check(dtype, solver):
     raise AssertionError("checked again")
 
-sys.modules["fastbp.self_check"].check_gradients = check
+sys.modules["fastbp.checking.self_check"].check_gradients = check
 fastbp.Network((3, 4, 1), seed=0).gradient(np.ones((40, 3)), np.ones(40))
 print(*CHECKED)
 """

@@ -25,34 +25,35 @@ from fastbp.estimators import base, weights  # noqa: E402
 
 # Every way into compiled code from outside the kernels, and what stands before it
 THROUGH_THE_GATE = {
-    "batch.run_job", "epochs.train", "epochs.train_online", "penalized.train_epochs", "penalized.loss_and_gradient",
-    "penalized.finish_gradient", "scores.score_outputs",
+    "training.chunks.run_job", "training.epochs.train", "training.epochs.train_online",
+    "training.scikit_learn_epochs.train_epochs", "training.scikit_learn_epochs.loss_and_gradient",
+    "training.scikit_learn_epochs.finish_gradient", "training.scores.score_outputs",
 }  # fmt: skip
 OTHER_WAYS = {
-    "few.forward_call": "single_sample.py",  # `FewSamples` looks at type, dtype and size, the kernel at the widths
-    "few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
-    "batch.work_on_chunk": "first_use.py",  # whether its machine code has been checked; nothing is called
-    "shuffles.draw_orders": "estimators/orders.py",  # arrays and random numbers of the training's own
-    "activation.apply_h": "activations.py",  # `checks.numeric`, and an output of the same size
-    "activation.apply_dh": "activations.py explaining/numbers.py",  # there arrays that kernels have just filled
-    "loss.is_canonical": "explaining/numbers.py",  # numbers by value, here and in the next ones
-    "loss.unit_error": "explaining/numbers.py explaining/traps.py",
-    "loss.unit_error_slope": "explaining/numbers.py",
-    "loss.unit_canonical_error": "explaining/numbers.py",
-    "sample.log_sum_exp": "explaining/numbers.py",  # the outputs' activations of one sample
-    "activation.h_of": "activations.py",  # compiled for addresses in the table of layers
-    "activation.dh_of": "activations.py",
-    "activation.h_of_scalar": "activations.py",
-    "activation.dh_of_scalar": "activations.py",
-    "compiling.unkept": "activations.py",
-    "inside.forward_sample": "work_spaces.py",  # addresses in a plan: `kernels/one_sample/plan.py` compares sizes in each call
-    "inside.gradient_sample": "work_spaces.py",
-    "inside.input_gradient_sample": "work_spaces.py",
-    "inside_loops.forward_loops": "work_spaces.py",
-    "inside_loops.gradient_loops": "work_spaces.py",
-    "inside_loops.input_gradient_loops": "work_spaces.py",
-    "user_calls.register_run": "jit.py",  # types are checked when a user's function is compiled, sizes in each call
-    "c_calls.c_function": "c_functions.py",  # C: addresses alone
+    "one_sample.few.forward_call": "engine/few_samples.py",  # `FewSamples` checks dtype and size, the kernel widths
+    "one_sample.few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
+    "training.chunks.work_on_chunk": "engine/first_use.py",  # whether its code has been checked; nothing is called
+    "training.orders.draw_orders": "estimators/orders.py",  # arrays and random numbers of the training's own
+    "formulas.activation_calls.apply_h": "activations.py",  # `checks.numeric`, and an output of the same size
+    "formulas.activation_calls.apply_dh": "activations.py explaining/numbers.py",  # arrays that kernels just filled
+    "formulas.losses.is_canonical": "explaining/numbers.py",  # numbers by value, here and in the next ones
+    "formulas.losses.unit_error": "explaining/numbers.py explaining/traps.py",
+    "formulas.losses.unit_error_slope": "explaining/numbers.py",
+    "formulas.losses.unit_canonical_error": "explaining/numbers.py",
+    "derivation.log_sum_exp": "explaining/numbers.py",  # the outputs' activations of one sample
+    "formulas.activation_calls.h_of": "activations.py",  # compiled for addresses in the table of layers
+    "formulas.activation_calls.dh_of": "activations.py",
+    "formulas.activation_calls.h_of_scalar": "activations.py",
+    "formulas.activation_calls.dh_of_scalar": "activations.py",
+    "compiling.decorators.unkept": "activations.py",
+    "one_sample.called.forward_sample": "engine/work_spaces.py",  # addresses in a plan: `plan.py` compares sizes
+    "one_sample.called.gradient_sample": "engine/work_spaces.py",
+    "one_sample.called.input_gradient_sample": "engine/work_spaces.py",
+    "one_sample.called_by_loops.forward_loops": "engine/work_spaces.py",
+    "one_sample.called_by_loops.gradient_loops": "engine/work_spaces.py",
+    "one_sample.called_by_loops.input_gradient_loops": "engine/work_spaces.py",
+    "one_sample.from_njit.register_run": "jit/__init__.py",  # types checked when compiled, sizes in each call
+    "one_sample.from_c.c_function": "jit/c_functions.py",  # C: addresses alone
 }
 X, Y = np.random.default_rng(0).normal(size=(40, 3)), np.random.default_rng(1).normal(size=40)
 PAIRS = np.column_stack([Y, Y])
@@ -62,7 +63,7 @@ LABELS = np.column_stack([CLASSES, 1 - CLASSES])
 
 def test_all_ways_in_are_known():
     """Who adds a way into compiled code leads it through `fastbp.engine.gate`, or says here what stands before it."""
-    expected = {way: {"gate.py"} for way in THROUGH_THE_GATE} | {
+    expected = {way: {"engine/gate.py"} for way in THROUGH_THE_GATE} | {
         way: set(files.split()) for way, files in OTHER_WAYS.items()
     }
     assert ways_in.taken() == expected
@@ -79,8 +80,9 @@ def test_a_call_that_skips_the_gate_does_not_type_check(tmp_path):
         "    net.check_samples(X, X)._replace(x=X)\n",
     )
     (tmp_path / "skips.py").write_text(
-        "from typing import Any\n\nimport fastbp\nfrom fastbp.engine import Engine\nfrom fastbp.engine.gate import "
-        "CheckedSamples, CheckedSolver\nfrom fastbp.kernels.training.chunks import ERROR, Samples\n\n\n"
+        "from typing import Any\n\nimport fastbp\nfrom fastbp.engine.engine import Engine\n"
+        "from fastbp.engine.gate import CheckedSamples, CheckedSolver\n"
+        "from fastbp.kernels.training.chunks import ERROR, Samples\n\n\n"
         "def f(net: fastbp.Network, engine: Engine, X: Any, memory: Any, solver: CheckedSolver, course: Any) -> None:\n"
         + good
         + "".join(calls)
@@ -221,7 +223,10 @@ WAYS = [
     Way("Network.fit, validation", lambda n: n.fit(X, Y, validation=(X, PAIRS)), "validation T", IN_NETWORK),
     Way("Engine.run, another network's", lambda n: n.engine.run(other_samples(n), chunks.ERROR), "checked for", PORTS),
     Way(
-        "Engine.run, no targets", lambda n: n.engine.run(n._check_inputs(X), chunks.GRADIENT), "without targets", TARGETS
+        "Engine.run, no targets",
+        lambda n: n.engine.run(n._check_inputs(X), chunks.GRADIENT),
+        "without targets",
+        TARGETS,
     ),
     Way("partial_fit, y", lambda e: e.partial_fit(X, PAIRS), "y must have shape", IN_ESTIMATORS, regressor()),
     Way(
@@ -267,6 +272,12 @@ WAYS = [
         "params must have shape", VECTOR, regressor(solver="lbfgs"),
     ),
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def checked_code():
+    """New machine code is checked before its first use, by networks that go into the kernels."""
+    fastbp.Network((3, 1), seed=0).gradient(X, Y)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,8 +12,8 @@ from cases import COMPILED, Case, draw
 from subprocesses import run_python
 
 import fastbp
-from fastbp.files import container
 from fastbp import io
+from fastbp.files import container
 
 NETWORKS = [
     Case((3, 5, 2)),

@@ -15,9 +15,9 @@ from subprocesses import run_python
 import fastbp
 from fastbp import jit
 from fastbp.activations import ACTIVATIONS
+from fastbp.engine.work_spaces import UserCalls
 from fastbp.kernels.one_sample import plan
 from fastbp.losses import LOSSES
-from fastbp.engine.work_spaces import UserCalls
 
 RTOL = {"float64": 1e-11, "float32": 1e-4}
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "threshold"]

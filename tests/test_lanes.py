@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 from subprocesses import run_python
 
-from fastbp.kernels.many_samples.sums_across import row_products, row_sums
-from fastbp.kernels.many_samples.prefetch import Ahead
 from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.many_samples.parts import BLOCK_TERMS, next_registers, registers_of_column
+from fastbp.kernels.many_samples.prefetch import Ahead
+from fastbp.kernels.many_samples.sums_across import row_products, row_sums
+from fastbp.kernels.many_samples.weighted_sums import (
+    NO_FLOOR,
+    Ends,
+    Rows,
+    Size,
+    Weights,
+    sums_with_ahead,
+    terms_of,
+    weighted_sums,
+)
 from fastbp.kernels.registers.lanes import get as get_register
 from fastbp.kernels.registers.lanes import (
     lanes,
@@ -21,17 +32,6 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.many_samples.parts import BLOCK_TERMS, next_registers, registers_of_column
-from fastbp.kernels.many_samples.weighted_sums import (
-    NO_FLOOR,
-    Ends,
-    Rows,
-    Size,
-    Weights,
-    sums_with_ahead,
-    terms_of,
-    weighted_sums,
-)
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 

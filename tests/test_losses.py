@@ -11,8 +11,8 @@ from refusals import refused
 
 import fastbp
 from fastbp import Loss
-from fastbp.kernels.formulas import losses as kernels
 from fastbp.kernels.compiling.decorators import unkept
+from fastbp.kernels.formulas import losses as kernels
 from fastbp.kernels.registers.lanes import first, single
 
 

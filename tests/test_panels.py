@@ -12,16 +12,16 @@ import pytest
 from cases import COMPILED
 
 import fastbp
-from fastbp.kernels.many_samples import parts
 from fastbp.kernels.compiling.decorators import entry
-from fastbp.kernels.registers.lanes import view
-from fastbp.kernels.registers.blocks import runs_of_sums
-from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import COLUMNS, net_of
+from fastbp.kernels.many_samples import parts
 from fastbp.kernels.many_samples.passes import pack_columns
 from fastbp.kernels.many_samples.stripes import Share
-from fastbp.kernels.tuning import BLOCK_TERMS
+from fastbp.kernels.registers.blocks import runs_of_sums
+from fastbp.kernels.registers.lanes import view
+from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.registers.types import Shape
+from fastbp.kernels.tables import COLUMNS, net_of
+from fastbp.kernels.tuning import BLOCK_TERMS
 
 
 def plain_parts(tile_registers):

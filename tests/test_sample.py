@@ -7,8 +7,8 @@ import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
 from shapes import COVERING, LARGE, SKIPS
 
-from fastbp.engine import engine
 from fastbp.activations import ACTIVATIONS, OUTPUTS
+from fastbp.engine import engine
 from fastbp.kernels import derivation as sample
 from fastbp.losses import LOSSES
 

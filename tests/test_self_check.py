@@ -9,14 +9,15 @@ from cases import COMPILED
 from faults import package_with
 from subprocesses import run_python, start_python
 
-from fastbp.checking import crossings, self_check
-from fastbp.kernels.many_samples import sums_across, gradients, links, passes, weighted_sums
-from fastbp.kernels.training import chunks
-from fastbp.kernels.one_sample import passes as single
+from fastbp import self_check
+from fastbp.checking import crossings
 from fastbp.checking.self_check import Check, WrongResultsError, check_gradients
+from fastbp.kernels.many_samples import gradients, links, passes, sums_across, weighted_sums
+from fastbp.kernels.one_sample import passes as single
+from fastbp.kernels.training import chunks
 
 DTYPES = ("float32", "float64")
-MODULE = sys.modules["fastbp.self_check"]  # of which `fastbp.self_check` is a function
+MODULE = sys.modules["fastbp.checking.self_check"]  # of which `fastbp.self_check` is a function
 
 
 @pytest.mark.compiled_only
@@ -92,15 +93,19 @@ def test_small_thresholds_are_crossed(small_thresholds, monkeypatch):
     """All that depends on sizes happens in some network: else its mistakes would not be seen."""
     called = {}
     for module, name in (
-        (weighted_sums, "sums_by_blocks"), (weighted_sums, "far_sums_of_block"), (weighted_sums, "registers_of_column"), (passes, "pack_rows"),
-        (passes, "delta_of_feeders"), (gradients, "biases_together"), (chunks, "is_at_once"), (chunks, "n_chunks_of"),
-        (chunks, "part_of_tile"), (links, "link_products"),
+        (weighted_sums, "sums_by_blocks"), (weighted_sums, "far_sums_of_block"), (weighted_sums, "registers_of_column"),
+        (passes, "pack_rows"), (passes, "delta_of_feeders"), (gradients, "biases_together"), (chunks, "is_at_once"),
+        (chunks, "n_chunks_of"), (chunks, "part_of_tile"), (links, "link_products"),
     ):  # fmt: skip
         spy_on(monkeypatch, module, name, called)
     assert self_check(["float64"]).passed
     assert len(called) == 10
     blocks = {
-        (weights.term_stride == weighted_sums.PACKED, terms.stride == weighted_sums.PANELS, size.n_terms > weighted_sums.BLOCK_TERMS)
+        (
+            weights.term_stride == weighted_sums.PACKED,
+            terms.stride == weighted_sums.PANELS,
+            size.n_terms > weighted_sums.BLOCK_TERMS,
+        )
         for _out, weights, terms, _ends, size in called["sums_by_blocks"]
     }
     assert {is_packed for is_packed, _, _ in blocks} == {is_panels for _, is_panels, _ in blocks} == {True, False}
@@ -151,7 +156,7 @@ KILLED = """
 import os, sys
 import numpy as np, fastbp
 
-sys.modules["fastbp.self_check"].check_gradients = lambda dtype, solver: os._exit(9)
+sys.modules["fastbp.checking.self_check"].check_gradients = lambda dtype, solver: os._exit(9)
 fastbp.Network((3, 4, 1), seed=0).fit(np.ones((40, 3)), np.ones(40))
 """
 

@@ -73,8 +73,8 @@ def share_all(monkeypatch):
 
     def begin():
         monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
-        monkeypatch.setattr("fastbp.engine.LOG_SHARE_PRODUCTS", 0)
-        monkeypatch.setattr("fastbp.engine.MOST_AT_ONCE", 0)
+        monkeypatch.setattr("fastbp.engine.engine.LOG_SHARE_PRODUCTS", 0)
+        monkeypatch.setattr("fastbp.engine.engine.MOST_AT_ONCE", 0)
         monkeypatch.setattr("fastbp.kernels.training.chunks.MOST_AT_ONCE", 0)
 
     return begin

@@ -1,4 +1,4 @@
-"""The kernels that take one sample at a time, against the naive loops of sample.py and against tiles."""
+"""The kernels that take one sample at a time, against the naive loops of derivation.py and against tiles."""
 
 import platform
 import sys
@@ -14,8 +14,8 @@ from subprocesses import run_python
 from test_sample import plain
 
 import fastbp
-from fastbp.engine import few_samples
 from fastbp.activations import ACTIVATIONS, OUTPUTS
+from fastbp.engine import few_samples
 from fastbp.kernels import derivation as sample
 from fastbp.losses import LOSSES
 

@@ -8,8 +8,8 @@ from cases import Case, bias_views, draw, place
 from numba import njit
 from solver_formulas import CASE, EPOCHS, SGD, Adam, RMSProp, RProp, assert_same_training, fresh, set_part_size, train
 
-from fastbp.training import loop
 from fastbp.kernels.formulas import steps
+from fastbp.training import loop
 
 SOLVERS = {
     "sgd": (SGD(), 0.05, {"solver": "sgd", "learning_rate": 0.05}),

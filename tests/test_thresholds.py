@@ -14,10 +14,10 @@ from thresholds import CROSSED, THEMES, Drawn, draw_network
 
 import fastbp
 from fastbp.engine import engine
-from fastbp.structure import topology
-from fastbp.kernels.many_samples import prefetch, gather, gradients, links, parts, stripes, weighted_sums
-from fastbp.kernels.training import chunks
 from fastbp.kernels import tuning
+from fastbp.kernels.many_samples import gather, gradients, links, parts, prefetch, stripes, weighted_sums
+from fastbp.kernels.training import chunks
+from fastbp.structure import topology
 
 NIGHTLY = os.environ.get("FASTBP_TESTS") == "nightly"
 N_NETWORKS = 1000 if NIGHTLY else 60
@@ -156,8 +156,8 @@ def test_the_same_networks_in_each_run():
 
 # Constants of these modules that decide on no order of sums, nor on where a number is found
 NO_THRESHOLDS = {
-    "ahead": set(),
-    "batch": {"FORWARD", "ERROR", "DELTA", "INPUT_DELTA", "GRADIENT", "STEP", "TILE", "CHUNK", "SLOTS", "THREADS",
+    "prefetch": set(),
+    "chunks": {"FORWARD", "ERROR", "DELTA", "INPUT_DELTA", "GRADIENT", "STEP", "TILE", "CHUNK", "SLOTS", "THREADS",
               "WORKER", "PARALLEL", "SHARER", "SHARE_WORKER", "SHARES_PARALLEL"},
     "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
     "gradients": {"ALL"},
@@ -166,7 +166,7 @@ NO_THRESHOLDS = {
     "links": {"MAX_REGISTERS"},  # see `test_irregular.py`
     "parts": set(),
     "stripes": set(),
-    "tile": {"PANELS", "PACKED", "NO_FLOOR"},
+    "weighted_sums": {"PANELS", "PACKED", "NO_FLOOR"},
     "topology": set(),
     "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
                "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART",

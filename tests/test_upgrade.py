@@ -42,7 +42,7 @@ def test_an_upgrade_runs_the_new_code(tmp_path):
         shutil.copy(SOURCES / name, checkout)
     shutil.copytree(SOURCES / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
     old = build(checkout, tmp_path / "old")
-    with (checkout / "src" / "fastbp" / "kernels" / "functions.py").open("a") as functions:
+    with (checkout / "src" / "fastbp" / "kernels" / "formulas/activations.py").open("a") as functions:
         functions.write(ANOTHER_RELU)
     new = build(checkout, tmp_path / "new")
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.engine import engine
-from fastbp.structure import topology
-from fastbp.kernels.many_samples import gradients
 from fastbp.kernels import tuning
+from fastbp.kernels.many_samples import gradients
 from fastbp.kernels.registers.machine import TILE_REGISTERS, lanes_of
+from fastbp.structure import topology
 
 MOST_UNITS, MOST_SAMPLES = 2600, 1200
 

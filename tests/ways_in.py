@@ -17,21 +17,22 @@ def is_entry(node):
 
 
 def entries():
-    """Return "file.function" of all entries, by the text of the files, and of what makes ways in."""
+    """Return (module below `fastbp.kernels`, function) of all entries and makers, by the text of the files."""
     found = set()
     for path in KERNELS.rglob("*.py"):
+        module = ".".join(path.relative_to(KERNELS).with_suffix("").parts)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and (
                 node.name in MAKERS or any(is_entry(decorator) for decorator in node.decorator_list)
             ):
-                found.add((path.stem, node.name))
+                found.add((module, node.name))
             if isinstance(node, ast.Assign) and is_entry(node.value):
-                found |= {(path.stem, target.id) for target in node.targets if isinstance(target, ast.Name)}
+                found |= {(module, target.id) for target in node.targets if isinstance(target, ast.Name)}
     return found
 
 
 def taken():
-    """Return {(kernels' file, name): files of the package, outside the kernels, that name it}."""
+    """Return {module.function: files of the package, outside the kernels, that name it}."""
     ways, known = {}, entries()
     for path in PACKAGE.rglob("*.py"):
         if KERNELS in path.parents:
@@ -46,7 +47,7 @@ def taken():
             way = None
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 package, module = modules.get(node.value.id, (None, None))
-                way = (module, node.attr) if package == "" else None
+                way = (f"{package}.{module}".lstrip("."), node.attr) if module else None
             elif isinstance(node, ast.Name):
                 way = modules.get(node.id)
             if way in known:

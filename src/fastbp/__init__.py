@@ -15,12 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
+from fastbp.checking.self_check import SelfCheck, self_check
 from fastbp.explaining.gradient_check import GradientCheck, check_gradient
 from fastbp.explaining.traps import TrainingWarning
-from fastbp.training.history import History
 from fastbp.losses import Loss
 from fastbp.network import Network
-from fastbp.checking.self_check import SelfCheck, self_check
+from fastbp.training.history import History
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 

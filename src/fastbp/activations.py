@@ -12,8 +12,8 @@ from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.kernels.compiling.decorators import unkept
+from fastbp.kernels.formulas import activation_calls as codes
 
 Scalar = Callable[[float], float]
 

@@ -6,14 +6,14 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from fastbp import checks
-from fastbp.files import container
 from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.checks import Array
+from fastbp.files import container
 from fastbp.files.container import StrPath
 from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.losses import Loss
-from fastbp.network import Network
 from fastbp.model.rewiring import Parts
+from fastbp.network import Network
 from fastbp.structure.topology import Topology, check_skip
 from fastbp.structure.wiring import check_edges
 

@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 from fastbp import checks, losses, memory
-from fastbp.structure import initial
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
-from fastbp.model.attributes import constructor
-from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.checks import Array
-from fastbp.training.dropout import Dropout, rates_of
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
-from fastbp.training.history import History
-from fastbp.losses import Loss
-from fastbp.other_names import knows_other_names
 from fastbp.exporting.network import PortableNetwork
+from fastbp.losses import Loss
+from fastbp.model.attributes import constructor
 from fastbp.model.rewiring import Parts
+from fastbp.other_names import knows_other_names
 from fastbp.solvers import make_solver
+from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
-from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
 from fastbp.structure.wiring import check_biased, check_edges
+from fastbp.training.checkpoints import check as check_checkpoint
+from fastbp.training.dropout import Dropout, rates_of
+from fastbp.training.history import History
+from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
 
 
 class Network(ExplainedNetwork, PortableNetwork):

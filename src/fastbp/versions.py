@@ -10,8 +10,8 @@ import numpy as np
 from numba.np.ufunc import parallel
 
 from fastbp.engine import threads
-from fastbp.kernels.registers import machine
 from fastbp.kernels.one_sample.few import forward_few
+from fastbp.kernels.registers import machine
 from fastbp.kernels.registers.machine import JIT_DISABLED
 
 CORE = ("fastbp", "numpy", "numba", "llvmlite")

@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks, jit
-from fastbp.engine import gate
 from fastbp.activations import ACTIVATIONS
-from fastbp.kernels.formulas import activation_calls as codes
-from fastbp.kernels.training import chunks, losses, shares
-from fastbp.kernels.many_samples import dropout, outputs
-from fastbp.kernels.one_sample import plan, outputs as single_outputs
-from fastbp.kernels.formulas import steps
+from fastbp.checking.self_check import self_check
+from fastbp.engine import gate
+from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.decorators import address_of
+from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.formulas import steps
 from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.many_samples import dropout, outputs
+from fastbp.kernels.one_sample import outputs as single_outputs
+from fastbp.kernels.one_sample import plan
+from fastbp.kernels.training import chunks, losses, shares
 from fastbp.losses import LOSSES
 from fastbp.network import Network
-from fastbp.checking.self_check import self_check
-from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 
 
 def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.engine import engine
-from fastbp.structure import topology
 from fastbp.checks import Array
+from fastbp.engine import engine
+from fastbp.kernels import tuning
 from fastbp.kernels.many_samples import gradients
 from fastbp.kernels.registers import machine
-from fastbp.kernels import tuning
 from fastbp.network import Network
+from fastbp.structure import topology
 
 NEAR_KINK = 1e-4  # of the mean size of a: samples with a closer to the kink of relu count with weight 0
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks
-from fastbp.checks import Array
 from fastbp.checking.crossings import (
     Crossing,
     Problem,
@@ -30,13 +29,14 @@ from fastbp.checking.crossings import (
     problem_of,
     values_of,
 )
+from fastbp.checks import Array
 from fastbp.engine.first_use import checking, forget_all
-from fastbp.training.history import History
-from fastbp.kernels.training import chunks
-from fastbp.kernels.registers import machine
 from fastbp.kernels import tuning
+from fastbp.kernels.registers import machine
+from fastbp.kernels.training import chunks
 from fastbp.network import Network
 from fastbp.solvers import Choice
+from fastbp.training.history import History
 from fastbp.training.loop import Options, Training
 from fastbp.versions import processor_model
 

@@ -1,1 +1,4 @@
-"""The only room that calls kernels: work spaces, threads, and the gate that every array goes through. Knows no `Network`."""
+"""The only room that calls kernels: work spaces, threads, and the gate for every array.
+
+It knows no `Network`.
+"""

@@ -13,28 +13,17 @@ from typing import Self
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
-from fastbp.engine import threads
 from fastbp.activations import Activation
 from fastbp.checks import Array
+from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
-from fastbp.kernels.formulas.activation_calls import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
-from fastbp.kernels.training.chunks import (
-    DELTA,
-    ERROR,
-    FORWARD,
-    GRADIENT,
-    INPUT_DELTA,
-    Memory,
-    parallel_address,
-    stride_of,
-    worker_address,
-)
 from fastbp.kernels.compiling.decorators import in_python
-from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
+from fastbp.kernels.formulas.activation_calls import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
 from fastbp.kernels.formulas.losses import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
-from fastbp.kernels.registers.machine import lanes_of
+from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
+from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import (
     DELTAS_ADDRESS,
     DH_ADDRESS,
@@ -45,6 +34,17 @@ from fastbp.kernels.tables import (
     LINKS_OUT,
     NONE,
     Packed,
+)
+from fastbp.kernels.training.chunks import (
+    DELTA,
+    ERROR,
+    FORWARD,
+    GRADIENT,
+    INPUT_DELTA,
+    Memory,
+    parallel_address,
+    stride_of,
+    worker_address,
 )
 from fastbp.kernels.training.shares import LOG_SHARE_PRODUCTS, share_addresses
 from fastbp.kernels.tuning import MOST_AT_ONCE

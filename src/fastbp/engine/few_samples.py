@@ -7,10 +7,10 @@ import numpy as np
 from fastbp.checks import Array
 from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
 from fastbp.kernels.one_sample import few
-from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.one_sample.online import OnlineMemory
-from fastbp.kernels.tables import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
+from fastbp.kernels.registers.machine import lanes_of
+from fastbp.kernels.tables import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
 from fastbp.structure.topology import Topology
 
 # Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which

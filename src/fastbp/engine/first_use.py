@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
-from fastbp.kernels.training.chunks import work_on_chunk, worker_address
 from fastbp.kernels.compiling.cache import PackageCache
 from fastbp.kernels.registers.machine import JIT_DISABLED
+from fastbp.kernels.training.chunks import work_on_chunk, worker_address
 
 if TYPE_CHECKING:
     from fastbp.solvers import Choice

@@ -12,10 +12,10 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
+from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
 from fastbp.kernels.training.scores import Judge
 
 NO_ORDER = np.empty(0, np.int64)
@@ -332,7 +332,9 @@ class Gate:
         arrays = self._targeted(samples)
         return float(scikit_learn_epochs.loss_and_gradient(self._packed, arrays, memory, objective, params, gradient))
 
-    def finish_gradient(self, summed: Array, objective: scikit_learn_epochs.Penalized, error: float, gradient: Array) -> float:
+    def finish_gradient(
+        self, summed: Array, objective: scikit_learn_epochs.Penalized, error: float, gradient: Array
+    ) -> float:
         """`kernels.penalized.finish_gradient`."""
         summed = self._vector(summed, "summed", gradient.size)
         return float(scikit_learn_epochs.finish_gradient(self._packed, summed, objective, error, gradient))

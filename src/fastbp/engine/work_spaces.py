@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
-from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
-from fastbp.kernels.formulas.activation_calls import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.compiling.decorators import address_of
+from fastbp.kernels.formulas.activation_calls import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
 from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
+from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, N_IN, NONE, Packed
-from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.structure.topology import Topology
 
 Words = NDArray[np.int64]
@@ -51,7 +51,9 @@ class UserCalls:
         kernels = BY_LOOPS if by_loops or not topology.is_layered else BY_REGISTERS
         self.packed = packed
         without_loss = _without_loss(packed, functions, topology)
-        self._n_values = filled_up(topology.n_units + len(packed.layers) * lanes_of(dtype), dtype)  # `place`, single.py
+        self._n_values = filled_up(
+            topology.n_units + len(packed.layers) * lanes_of(dtype), dtype
+        )  # `place`, one_sample/passes.py
         self._n_stripe = max(called.STRIPE_NUMBERS, int(packed.blocks[:, N_IN].max(initial=0))) + lanes_of(dtype)
         words = self.plan = np.zeros(plan_table.PLAN_SIZE, WORD)
         words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, plan.WORDS + self.memory_words()

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp import checks
-from fastbp.engine import gate
 from fastbp.activations import Activation
 from fastbp.checks import Array
+from fastbp.engine import gate
+from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
 from fastbp.estimators.compat import Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
@@ -22,7 +23,6 @@ from fastbp.estimators.resumed import check_course, check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.estimators.weights import HoldsNetwork
-from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
 from fastbp.training.loop import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time

@@ -10,17 +10,17 @@ import numpy as np
 import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
-from fastbp.engine import threads
 from fastbp.checks import Array
-from fastbp.training.dropout import rates_of
-from fastbp.estimators.compat import check_optimize_result, lbfgs_options
-from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
+from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples
-from fastbp.training.history import History
+from fastbp.estimators.compat import check_optimize_result, lbfgs_options
+from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.scikit_learn_epochs import Penalized
 from fastbp.network import Network
+from fastbp.training.dropout import rates_of
+from fastbp.training.history import History
 
 
 class _Stop(Exception):

@@ -4,8 +4,8 @@ from numbers import Real
 from typing import Any
 
 from fastbp import checks
-from fastbp.estimators.training import Optimizer
 from fastbp.engine.gate import Gate
+from fastbp.estimators.training import Optimizer
 from fastbp.kernels.formulas import steps
 from fastbp.solvers import Choice
 

@@ -11,24 +11,24 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.exceptions import ConvergenceWarning
 
-from fastbp.training import dropout
-from fastbp.engine import threads
 from fastbp.checks import Array
+from fastbp.engine import threads
 from fastbp.engine.engine import Engine, aligned_zeros
-from fastbp.estimators.labels import judge_of, no_judge
-from fastbp.estimators.orders import Orders, split
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
-from fastbp.training.history import History
-from fastbp.kernels.training import chunks
+from fastbp.estimators.labels import judge_of, no_judge
+from fastbp.estimators.orders import Orders, split
 from fastbp.kernels.formulas import steps
-from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.many_samples.dropout import DropoutMemory
 from fastbp.kernels.tables import DELTAS_ADDRESS, FUNCTION, NONE
+from fastbp.kernels.training import chunks
+from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.training.scikit_learn_epochs import Course
 from fastbp.kernels.training.scores import Judge
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
+from fastbp.training import dropout
+from fastbp.training.history import History
 from fastbp.training.loop import check_callbacks, wants_to_stop
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")

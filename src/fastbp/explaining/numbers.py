@@ -7,13 +7,13 @@ import numpy as np
 
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.model.computing import ComputingNetwork
 from fastbp.explaining.gradient_check import central_difference
 from fastbp.explaining.terms import Output
+from fastbp.kernels.derivation import log_sum_exp
 from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.kernels.formulas import losses
 from fastbp.kernels.tables import FUNCTION
-from fastbp.kernels.derivation import log_sum_exp
+from fastbp.model.computing import ComputingNetwork
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from fastbp.explaining.formulas import BOUNDS, HIGHEST_SLOPE, RANGES
 from fastbp.kernels.formulas.losses import unit_error
 
 if TYPE_CHECKING:
-    from fastbp.model.computing import ComputingNetwork
     from fastbp.engine.gate import CheckedSamples
+    from fastbp.model.computing import ComputingNetwork
 
 SCALES = 1e3  # between the widest and the narrowest column: beyond, one learning rate does not suit both
 SATURATED = 0.05  # part of the highest slope, below which a unit hardly learns

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.exchange.layers import Block, Layer, Links, check_exportable, layers_of
 from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, SLOPES, functions_text
 from fastbp.exporting.c_tables import integer_type, table
-from fastbp.exchange.layers import Block, Layer, Links, check_exportable, layers_of
 
 if TYPE_CHECKING:
     from fastbp.network import Network

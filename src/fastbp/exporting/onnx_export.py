@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp.exporting.columns import Column, Table, table_of
 from fastbp.exchange.layers import Layer, check_exportable, layers_of
+from fastbp.exporting.columns import Column, Table, table_of
 from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing

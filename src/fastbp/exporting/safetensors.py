@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbp import checks
-from fastbp.files import container
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, by_name
 from fastbp.checks import Array
+from fastbp.files import container
 from fastbp.files.container import FileError, StrPath
+from fastbp.files.outputs import replacing
 from fastbp.io import MAX_LAYERS
 from fastbp.losses import Loss
 from fastbp.network import Network
-from fastbp.files.outputs import replacing
 
 SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 1 << 24

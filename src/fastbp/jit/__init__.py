@@ -37,8 +37,8 @@ from numba.core import types
 from fastbp.checks import Array
 from fastbp.engine.engine import filled_up
 from fastbp.kernels.one_sample import plan
-from fastbp.kernels.tables import Packed
 from fastbp.kernels.one_sample.from_njit import register_replace, register_run
+from fastbp.kernels.tables import Packed
 
 WRITTEN = ("y", "grad", "dx", "work")  # arguments that are written to
 

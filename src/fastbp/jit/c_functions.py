@@ -3,10 +3,10 @@
 from typing import Any
 
 from fastbp import checks
+from fastbp.engine.work_spaces import WORD, UserCalls
 from fastbp.kernels.one_sample import from_c, plan
 from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.tables import NONE
-from fastbp.engine.work_spaces import WORD, UserCalls
 
 # Of what the kernels compute in, on the stack: threads have 512 KiB and more.
 MAX_STACK_BYTES = 1 << 18

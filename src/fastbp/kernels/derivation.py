@@ -2,7 +2,7 @@
 
 The numbers are Bishop's (Pattern Recognition and Machine Learning, section 5.3). Their `.py_func`,
 plain Python, are the naive loops that the benchmarks compare with; what computes the same sums fast,
-`tile.py` many samples at a time and `single.py` one, is tested against them.
+`weighted_sums.py` many samples at a time and `one_sample/passes.py` one, is tested against them.
 
 a, z, delta: (n_units,), one number for each unit: its input, its output, and dE_n/da. Units are
 numbered inputs first, outputs last. x: (n_inputs,), t: (n_outputs,), grad: (n_params,).
@@ -10,8 +10,8 @@ numbered inputs first, outputs last. x: (n_inputs,), t: (n_outputs,), grad: (n_p
 
 import math
 
-from fastbp.kernels.formulas.activation_calls import SOFTMAX, activate_units, multiply_slope_of_units
 from fastbp.kernels.compiling.decorators import SUM_FLAGS, entry
+from fastbp.kernels.formulas.activation_calls import SOFTMAX, activate_units, multiply_slope_of_units
 from fastbp.kernels.formulas.losses import is_canonical, unit_canonical_error, unit_error, unit_error_slope
 from fastbp.kernels.tables import (
     BIAS,

@@ -59,7 +59,7 @@ class Packed(NamedTuple):
     outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
     starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
     links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
-    loss: int  # code in loss.py
+    loss: int  # code in formulas/losses.py
     loss_option: float  # the number that the loss takes, if it takes one
     n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
 
@@ -85,14 +85,14 @@ class Layer(NamedTuple):
 
     first_unit: int
     n_units: int
-    function: int  # code in activation.py
+    function: int  # code in formulas/activation_calls.py
     bias: int  # offset in params, or NONE
     in_start: int  # the blocks that arrive: in_start .. in_end - 1
     in_end: int
     out_start: int  # the blocks that leave: outgoing[out_start .. out_end - 1]
     out_end: int
     rows: int  # where z is kept sample by sample: numbers of other layers before it, for each sample; or NONE
-    h_address: int  # of its function, see activation.py; NONE: of relu and identity; with softmax, see outputs.py
+    h_address: int  # of its function, see activation_calls.py; NONE: of relu and identity; softmax: see outputs.py
     dh_address: int  # of what multiplies delta by the derivative; NONE if nothing has to
     deltas_address: int  # of the output layer: of what fills delta, see outputs.py
     links_in: int  # addresses of what goes along its links, see links.py: of what arrives, forward; NONE without

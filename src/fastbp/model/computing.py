@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from fastbp import checks
-from fastbp.engine import gate, threads
 from fastbp.checks import Array
+from fastbp.engine import gate, threads
 from fastbp.engine.gate import NETWORK, CheckedSamples
 from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.kernels.training import chunks

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from fastbp import checks, losses
-from fastbp.structure import initial
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, by_name, resolve
 from fastbp.losses import Loss
 from fastbp.model.packed_network import PackedNetwork
 from fastbp.model.rewiring import Parts
+from fastbp.structure import initial
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastbp.model import attributes
 from fastbp import checks
-from fastbp.engine import threads
 from fastbp.activations import Activation, check_names
 from fastbp.checks import Array
-from fastbp.model.summary import describe
+from fastbp.engine import threads
 from fastbp.engine.engine import SLOPES, Engine, aligned_zeros, filled_up
+from fastbp.engine.few_samples import FewSamples
+from fastbp.engine.work_spaces import UserCalls, Words
 from fastbp.kernels.tables import NONE, Packed
 from fastbp.losses import Loss, resolve
-from fastbp.engine.few_samples import FewSamples
-from fastbp.structure.topology import Topology
+from fastbp.model import attributes
+from fastbp.model.summary import describe
 from fastbp.model.views import FixedCopy, ViewDict, ViewList
+from fastbp.structure.topology import Topology
 from fastbp.structure.wiring import Wiring
-from fastbp.engine.work_spaces import UserCalls, Words
 
 if TYPE_CHECKING:
     from fastbp.jit.c_functions import CFunction

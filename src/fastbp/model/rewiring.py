@@ -8,10 +8,10 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.activations import Activation
-from fastbp.model.attributes import constructor
 from fastbp.checks import Array
 from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.losses import Loss
+from fastbp.model.attributes import constructor
 from fastbp.model.packed_network import PackedNetwork
 from fastbp.structure.topology import Int64Array
 from fastbp.structure.wiring import Graph, wire

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
-from fastbp.model.computing import ComputingNetwork
 from fastbp.explaining.layout import LABEL_HEIGHT, RADIUS, VALUE_BELOW, Layout, lay_out
+from fastbp.model.computing import ComputingNetwork
 from fastbp.plots.axes import Colours, axes_or_new, bare_figure, colours_of, diverging_map
 
 if TYPE_CHECKING:

@@ -260,7 +260,7 @@ class Topology:
         return table
 
     def n_by_sample(self, dtype: np.dtype) -> int:
-        """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `kernels/many_samples/gather.py`."""
+        """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `gather.py`."""
         blocks = self.block_table(dtype)
         layers = set(blocks[blocks[:, BY_INPUTS] == 1, SOURCE].tolist())
         return sum(_whole_registers(self.sizes[layer], dtype) for layer in layers)

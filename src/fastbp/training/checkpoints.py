@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastbp import checks
-from fastbp.files import container
 from fastbp.checks import Array
+from fastbp.files import container
 
 if TYPE_CHECKING:
     from fastbp.engine.gate import CheckedSamples

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastbp import checks
-from fastbp.training import dropout
-from fastbp.structure import initial
-from fastbp.engine import threads
-from fastbp.training.checkpoints import Checkpoint, Settings, restore
 from fastbp.checks import Array
+from fastbp.engine import threads
+from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
-from fastbp.training.history import History
-from fastbp.kernels.training import chunks, epochs
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
-from fastbp.engine.few_samples import online_memory
+from fastbp.kernels.training import chunks, epochs
 from fastbp.solvers import Choice
+from fastbp.structure import initial
+from fastbp.training import dropout
+from fastbp.training.checkpoints import Checkpoint, Settings, restore
+from fastbp.training.history import History
 
 if TYPE_CHECKING:
     from fastbp.network import Network

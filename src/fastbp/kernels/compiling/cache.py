@@ -23,9 +23,10 @@ import numba
 from numba.core import caching, config
 from numba.core.runtime import rtsys
 
-from fastbp.kernels.registers.machine import L2_BYTES, REGISTER_BYTES, TILE_REGISTERS
 from fastbp.kernels.compiling.numba_inside import why_not_own_passes
+from fastbp.kernels.registers.machine import L2_BYTES, REGISTER_BYTES, TILE_REGISTERS
 
+KERNELS = Path(__file__).parents[1]  # all rooms below it are one: an edit anywhere makes all machine code anew
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
@@ -46,8 +47,8 @@ def package_stamp():
 
 def sources():
     """(name below the kernels' folder, content) of all kernel sources, also of those in a zip file."""
-    folder = Path(__file__).parent
-    yield from _sources_in(folder if folder.is_dir() else importlib.resources.files(__package__), "")
+    package = __package__.rpartition(".")[0]
+    yield from _sources_in(KERNELS if KERNELS.is_dir() else importlib.resources.files(package), "")
 
 
 def _sources_in(folder, prefix):
@@ -78,7 +79,7 @@ def own_stamp(py_func):
 
 def _is_kernel(path):
     """Whether a file is one of the kernels' sources."""
-    return Path(__file__).parent in Path(path).parents
+    return KERNELS in Path(path).parents
 
 
 def _locator(name, is_there=lambda: True):

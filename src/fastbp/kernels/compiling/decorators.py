@@ -19,10 +19,10 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.extending import typeof_impl
 
 from fastbp.kernels.compiling.cache import PackageCache
+from fastbp.kernels.compiling.numba_inside import why_not_own_passes
 from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.lanes import Doubles, Integers, Numbers
 from fastbp.kernels.registers.machine import JIT_DISABLED
-from fastbp.kernels.compiling.numba_inside import why_not_own_passes
 from fastbp.kernels.registers.types import ViewType
 
 # Division by zero gives inf, as in NumPy: a test for it would end vectorisation.

@@ -3,7 +3,7 @@
 `lowering.py` and `libraries.py` take the place of some of Numba's passes: a first fit compiles in a third of the time,
 and the kernels run up to twice as fast, since they are called with whole tuples and without tests for errors. For that
 they use names that Numba may change in any release. With a release that was not tried, or without one of these names,
-Numba's own passes compile the same kernels to the same results, only slower: see `compiling.py`.
+Numba's own passes compile the same kernels to the same results, only slower: see `decorators.py`.
 """
 
 import importlib

@@ -6,8 +6,8 @@ engine serves every network, a user's own functions included, and only those in 
 
 from typing import NamedTuple
 
-from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel, unkept
+from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.registers.lanes import (
     Numbers,
     inlined,
@@ -25,7 +25,7 @@ from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
 
 (
     IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
-    SOFTMAX,  # of a whole layer, see outputs.py and sample.py
+    SOFTMAX,  # of a whole layer, see outputs.py and derivation.py
     CUSTOM,  # a user's own
 ) = range(16)  # fmt: skip
 
@@ -35,7 +35,7 @@ NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM}
 # Functions that the kernels call by name: nothing is compiled for them.
 IN_KERNELS = (IDENTITY, RELU)
 
-# code -> (h(a), h'(a, z)) of Vecs, see functions.py
+# code -> (h(a), h'(a, z)) of Vecs, see activations.py
 FUNCTIONS = {
     IDENTITY: (fn.identity, fn.identity_slope),
     LOGISTIC: (fn.logistic, fn.logistic_slope),

@@ -4,8 +4,8 @@ The bounds in the docstrings are tested over the whole range of both formats. "u
 result. Inputs of +-0, +-inf and NaN give what C's functions give.
 """
 
-from fastbp.kernels.formulas.coefficients import LN2, LOG1P_32, LOG1P_64, LOG2_E
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.formulas.coefficients import LN2, LOG1P_32, LOG1P_64, LOG2_E
 from fastbp.kernels.formulas.elementary import (
     exp,
     exp_by_table,

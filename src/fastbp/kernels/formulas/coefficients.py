@@ -1,4 +1,4 @@
-"""Coefficients of the polynomials in functions.py, from the constant one on, and constants cut into parts.
+"""Coefficients of the polynomials in activations.py, from the constant one on, and constants cut into parts.
 
 Fits to half an ulp of each format: minimax, but for log1p and what goes with tables, interpolated at Chebyshev's nodes.
 """

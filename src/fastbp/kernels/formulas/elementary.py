@@ -9,6 +9,7 @@ Inputs of +-0, +-inf and NaN give what C's functions give.
 
 import math
 
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.coefficients import (
     ATANH_32,
     ATANH_64,
@@ -35,7 +36,6 @@ from fastbp.kernels.formulas.coefficients import (
     WHOLE_32,
     WHOLE_64,
 )
-from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import (
     absolute,
     copysign,

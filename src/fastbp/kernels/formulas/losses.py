@@ -6,9 +6,9 @@ some losses take: all have the place for it, so that any of them can be called t
 
 import numpy as np
 
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas import activation_calls
 from fastbp.kernels.formulas import activations as fn
-from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import log, smallest_normal
 from fastbp.kernels.registers.lanes import absolute, copysign, first, fma, like, maximum, minimum, select, single
 
@@ -191,7 +191,7 @@ CANONICAL = {
 }
 
 
-# The same for single numbers: what `sample.py` calls
+# The same for single numbers: what `derivation.py` calls
 
 
 @kernel

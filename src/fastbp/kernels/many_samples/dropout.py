@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.formulas.random_numbers import nth_random
 from fastbp.kernels.many_samples.gather import Dropout, Tile
+from fastbp.kernels.many_samples.passes import multiply_slopes
+from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.registers.lanes import lanes, load, number, select, set_number, shift, store, view
 from fastbp.kernels.tables import Layer
-from fastbp.kernels.many_samples.passes import multiply_slopes
-from fastbp.kernels.formulas.random_numbers import nth_random
-from fastbp.kernels.many_samples.stripes import rows_from
 
 
 class DropoutMemory(NamedTuple):

@@ -9,8 +9,9 @@ One by one, each of them would load what the one before it has just loaded or st
 
 from typing import NamedTuple
 
-from fastbp.kernels.many_samples.sums_across import ACROSS_1, ACROSS_2
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.sums_across import ACROSS_1, ACROSS_2
+from fastbp.kernels.many_samples.weighted_sums import LateShape, Rows
 from fastbp.kernels.registers.lanes import (
     Numbers,
     fma,
@@ -29,7 +30,6 @@ from fastbp.kernels.registers.lanes import (
     sum_tile,
     tile,
 )  # fmt: skip
-from fastbp.kernels.many_samples.weighted_sums import LateShape, Rows
 
 
 class Feeders(NamedTuple):

@@ -7,6 +7,8 @@ needs it sample by sample as well (see `gradients.py`), in a copy as it is.
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.parts import next_registers
+from fastbp.kernels.many_samples.weighted_sums import PANELS, Rows, Terms, rows_of_tile, terms_of
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Integers,
@@ -29,8 +31,6 @@ from fastbp.kernels.registers.lanes import (
     transpose,
 )  # fmt: skip
 from fastbp.kernels.tables import NONE, layer_of
-from fastbp.kernels.many_samples.parts import next_registers
-from fastbp.kernels.many_samples.weighted_sums import PANELS, Rows, Terms, rows_of_tile, terms_of
 
 TWO_COLUMNS = 2  # up to which numbers are copied one by one
 FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time

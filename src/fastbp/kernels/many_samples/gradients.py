@@ -7,14 +7,13 @@ Either all of it after the delta recursion (`gradient`), or each layer's units a
 
 from typing import NamedTuple
 
-from fastbp.kernels.many_samples.sums_across import row_products, row_sums
-from fastbp.kernels.many_samples.prefetch import Ahead, nothing_ahead
 from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.formulas.steps import step_along
 from fastbp.kernels.many_samples.gather import rows_of_layer
-from fastbp.kernels.registers.lanes import Numbers, inlined, lanes, number, outlined, shift
 from fastbp.kernels.many_samples.links import Run
-from fastbp.kernels.tables import NONE, block_of, layer_of
+from fastbp.kernels.many_samples.prefetch import Ahead, nothing_ahead
 from fastbp.kernels.many_samples.stripes import Share, is_ours, n_parts_of, ones_of, rows_from, stripe_of
+from fastbp.kernels.many_samples.sums_across import row_products, row_sums
 from fastbp.kernels.many_samples.weighted_sums import (
     NO_FLOOR,
     Ends,
@@ -24,8 +23,9 @@ from fastbp.kernels.many_samples.weighted_sums import (
     bytes_of_rows,
     sums_with_ahead,
 )
+from fastbp.kernels.registers.lanes import Numbers, inlined, lanes, number, outlined, shift
+from fastbp.kernels.tables import NONE, block_of, layer_of
 from fastbp.kernels.tuning import BLOCK_BYTES, FEW_DELTAS, STEP_NUMBERS, STRIPE, WIDE_STRIPE
-from fastbp.kernels.formulas.steps import step_along
 
 NARROW = 3  # units, fed by many
 ALL = 1 << 62  # weights

@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, ends_from
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -28,7 +29,6 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.tables import LINK_COLUMNS, UNIT, WEIGHT, Net
-from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, ends_from
 
 # Registers of samples for which a sum is kept at a time, and links whose gradients are summed at a time
 MAX_REGISTERS = 8

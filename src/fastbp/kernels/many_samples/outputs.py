@@ -7,9 +7,10 @@ its address.
 from functools import cache
 from typing import NamedTuple
 
-from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.kernels.formulas.elementary import exp, log
+from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Numbers,
@@ -23,7 +24,6 @@ from fastbp.kernels.registers.lanes import (
     store,
     sum_lanes,
 )  # fmt: skip
-from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
 
 
 class Outputs(NamedTuple):

@@ -1,6 +1,6 @@
 """Backpropagation of many samples at a time: a training sample in each SIMD lane.
 
-The sums are those of `sample.py`. The samples of a *tile* are stored unit by unit, side by side:
+The sums are those of `derivation.py`. The samples of a *tile* are stored unit by unit, side by side:
 z[j, s]. A weight is one number that multiplies a register full of samples, so a layer of 2 units runs at
 the rate of one of 2,000, and nothing is padded but the last register.
 
@@ -13,25 +13,12 @@ A layer is processed some units at a time, so that what was summed up is still i
 the activation function comes to it.
 """
 
-from fastbp.kernels.formulas.activation_calls import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.formulas.activation_calls import RELU, SOFTMAX, activate, multiply_slope
 from fastbp.kernels.many_samples.feeders import Feeders, delta_of_feeders
 from fastbp.kernels.many_samples.gradients import gradient_of_units, is_narrow, narrow_gradients
-from fastbp.kernels.registers.lanes import (
-    inlined,
-    lanes,
-    load,
-    load_first,
-    number,
-    outlined,
-    prefetch,
-    shift,
-    store,
-    store_first,
-)
 from fastbp.kernels.many_samples.links import Run
 from fastbp.kernels.many_samples.outputs import Outputs
-from fastbp.kernels.tables import NONE, block_of, layer_of
 from fastbp.kernels.many_samples.parts import n_parts_of_terms, terms_of_part
 from fastbp.kernels.many_samples.stripes import is_ours, n_parts_of, rows_from, stripe_of
 from fastbp.kernels.many_samples.weighted_sums import (
@@ -44,6 +31,19 @@ from fastbp.kernels.many_samples.weighted_sums import (
     units_of_block,
     weighted_sums,
 )
+from fastbp.kernels.registers.lanes import (
+    inlined,
+    lanes,
+    load,
+    load_first,
+    number,
+    outlined,
+    prefetch,
+    shift,
+    store,
+    store_first,
+)
+from fastbp.kernels.tables import NONE, block_of, layer_of
 from fastbp.kernels.tuning import REGISTERS_OF_LINE
 
 PACKED_TOGETHER = 16  # rows of weights

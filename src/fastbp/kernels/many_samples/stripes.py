@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.registers.lanes import lanes, shift
 from fastbp.kernels.registers.machine import REGISTER_BYTES
-from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.tuning import NARROW_ROW, STRIPE, WIDE_ROW
 
 

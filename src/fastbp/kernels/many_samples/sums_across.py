@@ -5,6 +5,7 @@ once: see `sum_tile`.
 """
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.weighted_sums import LateShape, Rows, shapes_of
 from fastbp.kernels.registers.lanes import (
     Shape,
     fma,
@@ -21,7 +22,6 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )
 from fastbp.kernels.registers.machine import TILE_REGISTERS
-from fastbp.kernels.many_samples.weighted_sums import LateShape, Rows, shapes_of
 
 # Written out for each shape: Numba must know these when it compiles.
 ACROSS_6, ACROSS_2, ACROSS_1 = (shapes_of(Shape, units) for units in (6, 2, 1))

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.many_samples.prefetch import Ahead, ahead_from, ask_for, nothing_ahead
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.parts import n_parts_of_terms, registers_of_column, registers_of_tile, terms_of_part
+from fastbp.kernels.many_samples.prefetch import Ahead, ahead_from, ask_for, nothing_ahead
 from fastbp.kernels.registers.lanes import (
     Numbers,
     fma,
@@ -36,7 +37,6 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.registers.machine import HAS_CHEAP_MASKS, REGISTER_BYTES, TILE_REGISTERS
-from fastbp.kernels.many_samples.parts import n_parts_of_terms, registers_of_column, registers_of_tile, terms_of_part
 from fastbp.kernels.tuning import ASK_TERMS, BLOCK_BYTES, BLOCK_TERMS, FAR_BYTES, REGISTERS_OF_LINE, TERMS_AHEAD
 
 

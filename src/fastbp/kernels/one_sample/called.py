@@ -6,8 +6,34 @@ compiled once, here. So a user's function compiles fast, may be kept on disk, an
 
 import numpy as np
 
-from fastbp.kernels.formulas.activation_calls import SOFTMAX, multiply_slope
 from fastbp.kernels.compiling.decorators import call_address, entry, kernel
+from fastbp.kernels.formulas.activation_calls import SOFTMAX, multiply_slope
+from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
+from fastbp.kernels.one_sample.passes import (
+    ONE,
+    SEVERAL,
+    Units,
+    errors_of,
+    forward,
+    multiply_slopes,
+    place,
+    set_inputs,
+    source_of,
+    target_of,
+)  # fmt: skip
+from fastbp.kernels.one_sample.plan import (
+    BLOCKS,
+    DELTAS,
+    INPUT_LAYERS,
+    LAYERS,
+    LOSS,
+    N_VALUES,
+    OUTGOING,
+    SLOPES,
+    error_of,
+    loss_option_of,
+    per_line,
+)  # fmt: skip
 from fastbp.kernels.registers.lanes import (
     fma,
     inlined,
@@ -25,32 +51,6 @@ from fastbp.kernels.registers.lanes import (
     view_at,
 )  # fmt: skip
 from fastbp.kernels.tables import BLOCK_COLUMNS, LAYER_COLUMNS, NONE, Net, block_of, layer_of
-from fastbp.kernels.one_sample.plan import (
-    BLOCKS,
-    DELTAS,
-    INPUT_LAYERS,
-    LAYERS,
-    LOSS,
-    N_VALUES,
-    OUTGOING,
-    SLOPES,
-    error_of,
-    loss_option_of,
-    per_line,
-)  # fmt: skip
-from fastbp.kernels.one_sample.passes import (
-    ONE,
-    SEVERAL,
-    Units,
-    errors_of,
-    forward,
-    multiply_slopes,
-    place,
-    set_inputs,
-    source_of,
-    target_of,
-)  # fmt: skip
-from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 
 STRIPE_NUMBERS = 512  # in the stripe of gradients, or one row, if that is longer
 
@@ -79,7 +79,7 @@ def units_of_call(call):
     return Units(values, shift(values, n_values), shift(values, 2 * n_values))
 
 
-# ---------------------------------------------------------------------------- networks of blocks: single.py
+# ---------------------------------------------------------------------------- networks of blocks: passes.py
 
 
 @entry

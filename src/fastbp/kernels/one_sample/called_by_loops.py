@@ -1,10 +1,8 @@
-"""One sample, for a user's own compiled code, by the loops of `sample.py`: networks that are not layers of blocks."""
+"""One sample, for a user's compiled code, by the loops of `derivation.py`: networks that are not layers of blocks."""
 
 from fastbp.kernels import derivation as sample
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.one_sample.called import table_at
-from fastbp.kernels.registers.lanes import address, array_of, number, set_number, shift, view_at
-from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, LINK_COLUMNS, N_UNITS, Packed
 from fastbp.kernels.one_sample.plan import (
     BLOCKS,
     INPUT_LAYERS,
@@ -19,6 +17,8 @@ from fastbp.kernels.one_sample.plan import (
     loss_option_of,
     per_line,
 )  # fmt: skip
+from fastbp.kernels.registers.lanes import address, array_of, number, set_number, shift, view_at
+from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, LINK_COLUMNS, N_UNITS, Packed
 
 
 @kernel(_nrt=True)  # it returns arrays, which Numba lets only a function do that counts references

@@ -13,6 +13,7 @@ import numpy as np
 from numba import types
 
 from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.one_sample.passes import Units, forward, place, set_inputs
 from fastbp.kernels.registers.lanes import (
     fma,
     keep_first,
@@ -28,7 +29,6 @@ from fastbp.kernels.registers.lanes import (
 )
 from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.tables import BLOCK_COLUMNS, LAYER_COLUMNS, Net, layer_of
-from fastbp.kernels.one_sample.passes import Units, forward, place, set_inputs
 
 # What a plan holds: the addresses of arrays, each followed by its number of numbers. VALUES: a, then z.
 PARAMS, LAYERS, BLOCKS, VALUES = range(0, 8, 2)

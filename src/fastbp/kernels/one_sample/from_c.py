@@ -1,4 +1,4 @@
-"""C functions that compute one network: made by Numba from a few lines around the kernels of `inside.py`.
+"""C functions that compute one network: made by Numba from a few lines around the kernels of `called.py`.
 
 What they compute in stands on the stack, so that any number of threads may call one of them.
 """
@@ -12,10 +12,10 @@ from numba import carray, types
 from numba.core import cgutils
 
 from fastbp.kernels.compiling.decorators import OPTIONS, call_address, kernel
-from fastbp.kernels.registers.intrinsics import intrinsic
-from fastbp.kernels.registers.lanes import address, inlined, number, set_number, view, view_at
 from fastbp.kernels.one_sample.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, Call
 from fastbp.kernels.one_sample.plan_table import PLAN_SIZE
+from fastbp.kernels.registers.intrinsics import intrinsic
+from fastbp.kernels.registers.lanes import address, inlined, number, set_number, view, view_at
 
 
 @intrinsic

@@ -13,11 +13,11 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import lower_builtin, type_callable
 
 from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.one_sample.plan import Passed
 from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.registers.machine import JIT_DISABLED
-from fastbp.kernels.tables import Packed
-from fastbp.kernels.one_sample.plan import Passed
 from fastbp.kernels.registers.types import ViewType
+from fastbp.kernels.tables import Packed
 
 WORK = types.Array(types.int64, 1, "C")
 

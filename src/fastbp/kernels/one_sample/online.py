@@ -4,8 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX, multiply_slope
 from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX, multiply_slope
+from fastbp.kernels.formulas.losses import is_canonical
+from fastbp.kernels.formulas.steps import MOMENTUM, SGD, Rule, Step, next_rate, rule_of, take_step
+from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
+from fastbp.kernels.one_sample.passes import Units, backward, descend, forward, gradient, place, set_inputs
+from fastbp.kernels.one_sample.wide import copy_params
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Integers,
@@ -17,16 +22,11 @@ from fastbp.kernels.registers.lanes import (
     shift,
     view,
 )
-from fastbp.kernels.formulas.losses import is_canonical
 from fastbp.kernels.tables import NONE, Net, layer_of, net_of
-from fastbp.kernels.one_sample.passes import Units, backward, descend, forward, gradient, place, set_inputs
-from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
-from fastbp.kernels.formulas.steps import MOMENTUM, SGD, Rule, Step, next_rate, rule_of, take_step
-from fastbp.kernels.one_sample.wide import copy_params
 
 
 class OnlineMemory(NamedTuple):
-    """Work space of on-line learning: see `single_sample.py` for the sizes."""
+    """Work space of on-line learning: see `few_samples.py` for the sizes."""
 
     params: np.ndarray  # of the network with rows of whole registers, see wide.py
     layers: np.ndarray  # its tables
@@ -34,7 +34,7 @@ class OnlineMemory(NamedTuple):
     grad: np.ndarray  # in the order of the network's own parameters
     values: np.ndarray  # (3, n): a, z and delta
     error: np.ndarray  # (1,) float64: weight E_n of the last sample
-    deltas_address: int  # of what fills delta of the outputs, see single_outputs.py
+    deltas_address: int  # of what fills delta of the outputs, see outputs.py
 
 
 class Online(NamedTuple):

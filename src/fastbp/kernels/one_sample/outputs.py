@@ -6,8 +6,10 @@ squared error with the identity is so short that it is part of its caller.
 
 from typing import NamedTuple
 
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX
 from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX
+from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, SQUARED_ERROR
+from fastbp.kernels.one_sample.passes import log_sum_exp
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Numbers,
@@ -22,9 +24,7 @@ from fastbp.kernels.registers.lanes import (
     store,
     sum_lanes,
 )  # fmt: skip
-from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, SQUARED_ERROR
 from fastbp.kernels.tables import NONE
-from fastbp.kernels.one_sample.passes import log_sum_exp
 
 
 class Outputs(NamedTuple):

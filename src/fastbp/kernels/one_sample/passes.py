@@ -1,6 +1,6 @@
 """Backpropagation of one sample at a time, fast: on-line learning, and the answer to a single question.
 
-The sums are those of `sample.py`. Here a SIMD lane is a unit: a row of weights lies in whole registers,
+The sums are those of `derivation.py`. Here a SIMD lane is a unit: a row of weights lies in whole registers,
 and what arrives at as many units as a register has lanes is added up at once.
 
     a_j      = b_j + sum_i w_ji z_i             (5.48)   products along the rows, then the sums of their lanes
@@ -13,10 +13,11 @@ Each layer's a, z and delta begin at a place of their own and end with zeros up 
 
 from typing import NamedTuple
 
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.formulas.activation_calls import CUSTOM, IDENTITY, RELU, SOFTMAX, activate, multiply_slope
-from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.elementary import exp, log
+from fastbp.kernels.one_sample.wide import whole
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -40,7 +41,6 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.tables import BLOCK_COLUMNS, NONE, SOURCE, TARGET, block_of, layer_of
-from fastbp.kernels.one_sample.wide import whole
 
 FEW_ROWS = 4  # up to which sums of rows are cheaper without the registers of all lanes
 ALL_LANES = 64  # more than any register has

@@ -1,4 +1,4 @@
-"""The call from a user's compiled function to a kernel of `inside.py`, through an address in a plan.
+"""The call from a user's compiled function to a kernel of `called.py`, through an address in a plan.
 
 All that a user's function contains of fastbp stands in this file and in `plan_table.py`. The function may be kept on
 disk longer than they stay as they are: so each work space carries a stamp of the two, which a call compares.
@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling import cache
-from fastbp.kernels.one_sample import plan_table
 from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.one_sample import plan_table
+from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
-from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
 
 STAMP = int.from_bytes(hashlib.sha256(b"".join(map(cache.content_of, (__name__, plan_table.__name__)))).digest()[:7])
 
@@ -52,7 +52,7 @@ WORDS = CACHE_LINE // 8
     LOSS_OPTION,  # the bits of a float64
     N_COMPUTED,
     N_VALUES,  # numbers in each of a, z and delta
-    DELTAS,  # of what fills delta of the outputs, see single_outputs.py
+    DELTAS,  # of what fills delta of the outputs, see outputs.py
     SLOPES,  # 1 if that is then to be multiplied by h'
     INPUT_LAYERS,  # the layers without a canonical pair: delta of the outputs gets its h' whatever the loss is
     _INPUT_LAYERS_SIZE,

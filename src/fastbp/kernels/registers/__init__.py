@@ -1,1 +1,4 @@
-"""Registers of numbers, and what can be done with them: knows no network. With `compiling` the only room with LLVM in it."""
+"""Registers of numbers, and what can be done with them: with `compiling` the only room with LLVM in it.
+
+It knows no network.
+"""

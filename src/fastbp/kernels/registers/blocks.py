@@ -6,8 +6,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.arithmetic import run_of_lanes
+from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.memory import as_offset, pointer_to
 from fastbp.kernels.registers.types import INT32, ShapeType, TileType, as_vec, vec_of
 

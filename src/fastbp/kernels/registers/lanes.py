@@ -108,6 +108,7 @@ else:
         sum_lanes,
         where_normal,
     )  # fmt: skip
+    from fastbp.kernels.registers.blocks import get, put, square_tile, sum_tile, tile, transpose
     from fastbp.kernels.registers.memory import (
         lanes,
         load,
@@ -133,7 +134,6 @@ else:
         sums_of,
         view_at,
     )
-    from fastbp.kernels.registers.blocks import get, put, square_tile, sum_tile, tile, transpose
     from fastbp.kernels.registers.types import Shape
 
 __all__ = [

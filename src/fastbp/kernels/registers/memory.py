@@ -4,8 +4,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 
-from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.arithmetic import run_of_lanes
+from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.machine import HAS_CHEAP_MASKS
 from fastbp.kernels.registers.types import INT32, ViewType, as_vec, declare, suffix, vec_of
 from fastbp.kernels.registers.types import splat as llvm_splat

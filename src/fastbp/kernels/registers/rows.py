@@ -1,4 +1,4 @@
-"""Sums of the lanes of several registers, first lanes, numbers at an address: what `single.py` needs.
+"""Sums of the lanes of several registers, first lanes, numbers at an address: what `one_sample/passes.py` needs.
 
 And where a function's code goes: into its callers, or not.
 """
@@ -7,9 +7,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from fastbp.kernels.registers.blocks import sums_across
 from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.memory import _first_lanes, as_offset
-from fastbp.kernels.registers.blocks import sums_across
 from fastbp.kernels.registers.types import ShapeType, ViewType, vec_of
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numba import prange
 
 from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.formulas.steps import Step, no_step, take_step
 from fastbp.kernels.many_samples.gather import (
     Data,
     Dropout,
@@ -28,6 +29,9 @@ from fastbp.kernels.many_samples.gather import (
     transpose_layers,
 )  # fmt: skip
 from fastbp.kernels.many_samples.gradients import Sink, gradient
+from fastbp.kernels.many_samples.passes import backward, forward, output_delta, pack_columns
+from fastbp.kernels.many_samples.stripes import Share, bytes_of_row, n_parts_of, rows_from
+from fastbp.kernels.many_samples.weighted_sums import Rows, bytes_of_rows
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Integers,
@@ -42,11 +46,7 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, Net, net_of
-from fastbp.kernels.many_samples.passes import backward, forward, output_delta, pack_columns
-from fastbp.kernels.many_samples.stripes import Share, bytes_of_row, n_parts_of, rows_from
-from fastbp.kernels.many_samples.weighted_sums import Rows, bytes_of_rows
 from fastbp.kernels.tuning import FEWEST_AT_ONCE, MOST_AT_ONCE, REGISTERS_OF_LINE, WIDEST_AT_ONCE
-from fastbp.kernels.formulas.steps import Step, no_step, take_step
 
 # What to do with the samples of a chunk
 FORWARD, ERROR, DELTA, INPUT_DELTA, GRADIENT, STEP = range(6)  # from DELTA on with the delta recursion

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.registers.lanes import inlined, number, set_number, view
-from fastbp.kernels.one_sample.online import learn, online_of
-from fastbp.kernels.tables import NONE, net_of
 from fastbp.kernels.formulas.random_numbers import nth_random, state_after
 from fastbp.kernels.formulas.steps import Step, next_rate, no_step, rule_of, take_step
+from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.one_sample.online import learn, online_of
 from fastbp.kernels.one_sample.wide import copy_params
+from fastbp.kernels.registers.lanes import inlined, number, set_number, view
+from fastbp.kernels.tables import NONE, net_of
+from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
 
 
 class Run(NamedTuple):

@@ -6,12 +6,12 @@ its Poisson loss is half the deviance, which is 0 where y = t.
 
 from functools import cache
 
-from fastbp.kernels.formulas import activation_calls
 from fastbp.kernels.compiling.decorators import address_of, kernel
+from fastbp.kernels.formulas import activation_calls
 from fastbp.kernels.formulas.elementary import exp, log, smallest_normal
-from fastbp.kernels.registers.lanes import Doubles, absolute, maximum, minimum, precision, select
 from fastbp.kernels.formulas.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, POISSON, poisson_slope
 from fastbp.kernels.many_samples.outputs import Outputs, canonical_deltas, deltas
+from fastbp.kernels.registers.lanes import Doubles, absolute, maximum, minimum, precision, select
 
 
 @kernel

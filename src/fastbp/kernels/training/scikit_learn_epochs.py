@@ -8,10 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.formulas.steps import (
+    Step,
+    next_rate,
+    no_step,
+    rule_of,
+    sign_of,
+    take_step,
+    with_penalties_divided,
+)
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
 from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.one_sample.wide import copy_row
 from fastbp.kernels.registers.lanes import (
     absolute,
     lanes,
@@ -25,17 +34,8 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, net_of
+from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
 from fastbp.kernels.training.scores import NOTHING, Judge, score_network
-from fastbp.kernels.formulas.steps import (
-    Step,
-    next_rate,
-    no_step,
-    rule_of,
-    sign_of,
-    take_step,
-    with_penalties_divided,
-)
-from fastbp.kernels.one_sample.wide import copy_row
 
 
 class Course(NamedTuple):

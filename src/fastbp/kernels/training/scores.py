@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.training.chunks import FORWARD, Job, Samples, data_of, work
 from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.formulas.steps import no_step
 from fastbp.kernels.many_samples.gather import no_dropout
 from fastbp.kernels.registers.lanes import Numbers, number, view
 from fastbp.kernels.tables import layer_of
-from fastbp.kernels.formulas.steps import no_step
+from fastbp.kernels.training.chunks import FORWARD, Job, Samples, data_of, work
 
 # How outputs are scored: not at all; 1 whatever they are; shares of samples with all outputs on the right side of
 # 1/2, or with the largest in the right place; R2

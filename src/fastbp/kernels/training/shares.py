@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.training.chunks import Job, Space, part_of, part_of_tile
 from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
 from fastbp.kernels.many_samples.gather import Data, Dropout, load_samples, transpose_layers
 from fastbp.kernels.many_samples.gradients import Sink, gradient, n_block_weights, step_along_rest
-from fastbp.kernels.registers.lanes import inlined, lanes, number, set_number
-from fastbp.kernels.tables import Net
 from fastbp.kernels.many_samples.passes import backward, forward, output_delta, pack_columns
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, stripe_of
-from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
+from fastbp.kernels.registers.lanes import inlined, lanes, number, set_number
+from fastbp.kernels.tables import Net
+from fastbp.kernels.training.chunks import Job, Space, part_of, part_of_tile
 
 # What is done with a tile, one after the other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMS: weights. Then, once for
