@@ -4,9 +4,9 @@
     kernels/derivation.py backward (5.56)
     ```
 
-shows the lines of the function `backward` that have (5.56) in a comment, with a link to each in a copy of the file. A
-reference that nothing answers to is an error of the build, and of a test: it cannot go stale. Plain Markdown shows it as
-it is.
+shows the lines of the function `backward` that have (5.56) in a comment, with a link to each in a copy of the file.
+A reference that nothing answers to is an error of the build, and of a test: it cannot go stale. Plain Markdown shows
+the reference itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Lines(NamedTuple):
 
 
 def find(reference: str) -> list[Lines]:
-    """Return the lines that a reference means.
+    """Return the lines that a reference means: those of code, or of a function's docstring if no other has the number.
 
     Parameters
     ----------
@@ -59,13 +59,12 @@ def find(reference: str) -> list[Lines]:
     if not (PACKAGE / path).is_file():
         raise ValueError(f"{reference!r}: there is no {path}")
     text = (PACKAGE / path).read_text(encoding="utf-8")
-    found = [
-        Lines(path, name, *_with_what_it_is_about(text.splitlines(), number, start))
-        for name, start, end in _functions(text)
-        if function in (None, name)
-        for number in range(start, end + 1)
-        if marker in text.splitlines()[number - 1]
-    ]
+    lines, found = text.splitlines(), []
+    for name, start, end in _functions(text):
+        if function in (None, name):
+            numbers = [number for number in range(start, end + 1) if marker in lines[number - 1]]
+            besides = [number for number in numbers if not lines[number - 1].strip().startswith('"""')]
+            found += [Lines(path, name, *_around(lines, number, start)) for number in besides or numbers]
     if not found:
         raise ValueError(f"{reference!r}: no line has {marker}" + (f" in {function}" if function else ""))
     return found
@@ -77,7 +76,7 @@ def _functions(text: str) -> Iterator[tuple[str, int, int]]:
             yield node.name, node.lineno, node.end_lineno or node.lineno
 
 
-def _with_what_it_is_about(lines: list[str], number: int, start: int) -> tuple[int, str]:
+def _around(lines: list[str], number: int, start: int) -> tuple[int, str]:
     """The line itself; with the one below for a comment, with the function's head for its docstring."""
     first = last = number
     line = lines[number - 1].strip()

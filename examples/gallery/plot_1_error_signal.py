@@ -22,4 +22,5 @@ frames = plots.error_signal(ex)
 print(ex.text(unit=4))
 
 # %%
-# ``plots.save_error_signal(ex, "signal.gif")`` makes them move, ``ex.save_html("page.html")`` makes a page to play with.
+# ``plots.save_error_signal(ex, "signal.gif")`` makes them move, ``ex.save_html("page.html")`` makes a page to play
+# with.

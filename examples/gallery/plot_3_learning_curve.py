@@ -2,8 +2,8 @@
 A learning curve
 ================
 
-The losses of training and validation over the epochs; the best epoch is marked, and its weights are those that the network
-keeps.
+The losses of training and validation over the epochs; the best epoch is marked, and its weights are those that the
+network keeps.
 """
 
 from sklearn.datasets import load_diabetes

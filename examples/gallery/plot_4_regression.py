@@ -2,7 +2,8 @@
 Regression, and what is left
 ============================
 
-Outputs over targets, and the residuals over the outputs: a trend there would be something that the network has not learnt.
+Outputs over targets, and the residuals over the outputs: a trend there would be something that the network has not
+learnt.
 """
 
 import numpy as np

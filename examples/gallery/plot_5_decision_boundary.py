@@ -2,8 +2,8 @@
 Where the classes part
 ======================
 
-Two moons, and the probability of the second one. The network has one hidden layer, and connections from the inputs straight
-to the output.
+Two moons, and the probability of the second one. The network has one hidden layer, and connections from the inputs
+straight to the output.
 """
 
 from sklearn.datasets import make_moons

@@ -287,6 +287,8 @@ class Network(ExplainedNetwork, PortableNetwork):
             For an argument that makes no sense; with `resume`, for a checkpoint that is damaged, or of a
             training with another network, other options or other data: the message says what differs.
             No weight has changed.
+        RuntimeError
+            If another thread trains this network at the time.
 
         Warns
         -----
@@ -300,11 +302,6 @@ class Network(ExplainedNetwork, PortableNetwork):
             finite.
         UserWarning
             If columns of X have very different scales, which train badly as they are.
-
-        Raises
-        ------
-        RuntimeError
-            If another thread trains this network at the time.
 
         Notes
         -----

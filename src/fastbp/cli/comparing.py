@@ -122,7 +122,7 @@ def _print_table(source: str, training: TableTraining, found: list[Contender]) -
         )
         table.add_row(
             Text(contender.name),
-            _number(score and score.value),
+            _number(None if score is None else score.value),
             *map(_number, others or (None, None)),
             _seconds(contender),
         )
@@ -148,7 +148,7 @@ def _print_row(source: str, training: TableTraining, found: list[Contender]) -> 
     from fastbp.cli.terminal import echo
 
     n_rows, what = training.prepared.n_rows, f"{training.target.task} of {training.target.name}"
-    scores = " | ".join(_number(c.score and c.score.value) for c in found)
+    scores = " | ".join(_number(None if c.score is None else c.score.value) for c in found)
     seconds = " | ".join(_seconds(c) for c in found if c.name != "baseline")
     echo(f"| {_cell(Path(source).name)} | {n_rows:,} | {_cell(what)} | {scores} | {seconds} |")
 

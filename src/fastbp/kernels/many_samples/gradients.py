@@ -207,6 +207,7 @@ def weight_gradient(net, tile, block, dw, delta_j, ends, ahead, n_units):
     if block.by_inputs:  # the inputs i in the lanes, not the samples s: no sum across lanes at the end
         z_s = rows_of_layer(tile, layer_of(net, block.source))
         d_js = Weights(delta_j.data, delta_j.stride, 1)
+        # (5.57)  dE/dw_ji = sum_s delta_j z_i
         sums_with_ahead(dw, d_js, z_s, ends, ahead, Size(n_units, block.n_in, tile.n_samples))
     else:
         z_i = rows_from(tile, tile.z, block.source_unit)

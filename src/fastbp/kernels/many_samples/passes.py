@@ -76,7 +76,7 @@ def activate_rows(layer, a, z, tile, n_units):
 
 @kernel
 def multiply_slopes(layer, a, z, delta, tile, n_units):
-    """delta_j *= h'(a_j) for some units j."""
+    """delta_j *= h'(a_j) for some units j: the factor before the sum in (5.56)."""
     inlined()
     if tile.width == tile.n_rows:
         multiply_slope(layer, a, z, delta, n_units * tile.stride)
@@ -299,6 +299,7 @@ def delta_of_units(net, tile, layer, delta_j, first, n_units):
         delta_k = terms_of(rows_from(tile, tile.delta, block.target_unit))
         masked = in_sums and o == layer.out_end - 1
         ends = Ends(is_output or o > layer.out_start, tile.constants, 0, NO_FLOOR, masked, z_j.data)
+        # (5.56)  sum_k w_kj delta_k, and times h'(a_j) for relu
         weighted_sums(delta_j, w_kj, delta_k, ends, Size(n_units, tile.width, block.n_out))
     if layer.links_out != NONE:
         begun = is_output or layer.out_end > layer.out_start
