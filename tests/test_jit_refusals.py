@@ -53,6 +53,25 @@ def test_too_few_parameters_are_refused():
         jit.forward(packed, np.ones(2), np.ones(3), net.workspace())
 
 
+@pytest.mark.compiled_only
+def test_parameters_of_another_size_are_refused_in_compiled_code():
+    """As many as the network has, or these filled up to whole cache lines, as its own are."""
+    net = fastbp.Network((2, 4, 3), seed=0)
+
+    @numba.njit
+    def outputs(packed, params, x, y, work):
+        jit.forward(jit.with_params(packed, params), x, y, work)
+        return y
+
+    own, work, x = net.packed.params, net.workspace(), np.ones(2)
+    expected = net.forward(x[None])[0]
+    for params in (net.params.copy(), own.copy()):
+        assert np.allclose(outputs(net.packed, params, x, np.ones(3), work), expected, rtol=1e-14)
+    for params in (own[: net.n_params - 1], np.zeros(own.size + 1), np.zeros(2 * own.size), own[:0]):
+        with pytest.raises(ValueError, match="params must be as many as the network has"):
+            outputs(net.packed, params, x, np.ones(3), work)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_parameters_of_another_network_are_refused(dtype):
     net, other = (fastbp.Network((2, n, 3), seed=0, dtype=dtype) for n in (4, 40))

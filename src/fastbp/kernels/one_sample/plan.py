@@ -124,9 +124,14 @@ def plan_of(passed):
 
 @kernel
 def check(passed, plan):
-    """Raise a ValueError unless x and the parameters have the network's sizes."""
+    """Raise a ValueError unless x and the parameters have the network's sizes.
+
+    The parameters may be filled up to whole cache lines: a network's own are.
+    """
     inlined()
-    if size_of(passed.params) < number(plan, N_PARAMS):
+    n_params, line = number(plan, N_PARAMS), per_line(passed.params)
+    filled = (n_params + line - 1) // line * line
+    if size_of(passed.params) < n_params or size_of(passed.params) > filled:
         raise ValueError("params must be as many as the network has")
     if size_of(passed.x) != number(plan, N_INPUTS):
         raise ValueError("x must have as many numbers as the network has inputs")
