@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
+    "own_links",  # none of them leads nowhere
     "source_lines",  # the lines of the kernels beside the equations
 ]
 exclude_patterns = ["_ext", "gallery/*.ipynb", "gallery/*.py", "gallery/*.json"]

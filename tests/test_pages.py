@@ -18,10 +18,9 @@ PAGES = {
 }  # fmt: skip
 
 
-def source_lines():
-    """The extension of Sphinx that finds lines of the kernels."""
-    pytest.importorskip("sphinx")
-    spec = importlib.util.spec_from_file_location("source_lines", DOCS / "_ext" / "source_lines.py")
+def equations():
+    """The module that finds lines of the source for the site."""
+    spec = importlib.util.spec_from_file_location("equations", DOCS / "_ext" / "equations.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -60,14 +59,14 @@ def test_a_new_user_gets_there(tmp_path, monkeypatch, capsys):
 
 
 def test_every_equation_leads_to_lines_of_the_source():
-    extension, found = source_lines(), {}
+    module, found = equations(), {}
     for page in DOCS.glob("*.md"):
         for block in re.findall(r"^```\{source-lines\}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
             for reference in block.splitlines():
-                found[reference] = extension.find(reference)
+                found[reference] = module.find(reference)
     assert len(found) >= 12
     (delta,) = [lines for lines in found["kernels/derivation.py backward (5.56)"] if "w_k[j]" in lines.code]
-    line = (extension.PACKAGE / delta.path).read_text(encoding="utf-8").splitlines()[delta.first - 1]
+    line = (module.PACKAGE / delta.path).read_text(encoding="utf-8").splitlines()[delta.first - 1]
     assert line.strip() == delta.code.strip()
 
 
@@ -77,7 +76,7 @@ def test_every_equation_leads_to_lines_of_the_source():
 ])  # fmt: skip
 def test_an_equation_that_is_nowhere_is_an_error(reference):
     with pytest.raises(ValueError, match=r"there is no|no line has|a reference is"):
-        source_lines().find(reference)
+        equations().find(reference)
 
 
 def test_every_page_is_in_the_site():
