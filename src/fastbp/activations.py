@@ -12,8 +12,9 @@ from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.kernels import codes
 from fastbp.kernels.compiling.decorators import unkept
-from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.formulas import activation_calls as calls
 
 Scalar = Callable[[float], float]
 
@@ -76,17 +77,39 @@ class Activation:
         return Activation, (self.name, *self._functions)
 
     def h(self, a: Array) -> Array:
-        """h of an array of float32 or float64 (other numbers become float64), of any shape."""
+        """Compute h of each number of an array.
+
+        Parameters
+        ----------
+        a : array of any shape
+            Of float32 or float64; other numbers become float64.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+        """
         numbers, shape = _flat(a)
         z = np.empty_like(numbers)
-        codes.apply_h(self.address(numbers.dtype), numbers, z)
+        calls.apply_h(self.address(numbers.dtype), numbers, z)
         return z.reshape(shape)
 
     def dh(self, a: Array) -> Array:
-        """h' of an array of float32 or float64 (other numbers become float64), of any shape."""
+        """Compute h' of each number of an array.
+
+        Parameters
+        ----------
+        a : array of any shape
+            Of float32 or float64; other numbers become float64.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+        """
         numbers, shape = _flat(a)
         slope = np.ones_like(numbers)
-        codes.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)
+        calls.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)
         return slope.reshape(shape)
 
     def address(self, dtype: np.dtype, *, slope: bool = False) -> int:
@@ -98,9 +121,14 @@ class Activation:
                     self._compiled[key] = self._compile(dtype, slope)
         return self._compiled[key][0]
 
+    @property
+    def has_derivative(self) -> bool:
+        """Whether a network with it can be trained: False of "threshold", whose derivative is 0 wherever it exists."""
+        return self.code != codes.THRESHOLD
+
     def _compile(self, dtype: np.dtype, slope: bool) -> tuple[int, Any]:
         """The address of h, or h', and what must live as long as it is in use."""
-        address_of: Any = codes.address_of_dh if slope else codes.address_of_h
+        address_of: Any = calls.address_of_dh if slope else calls.address_of_h
         try:
             compiled = self._make(slope)
             return int(address_of(compiled, dtype)), compiled
@@ -133,15 +161,15 @@ class BuiltIn(Activation):
     def _make(self, slope: bool) -> Any:
         if self.code == codes.SOFTMAX:
             raise ValueError("softmax is a function of a whole layer, not of one number")
-        function = codes.FUNCTIONS[self.code][slope]
-        return codes.dh_of(function, self.name) if slope else codes.h_of(function, self.name)
+        function = calls.FUNCTIONS[self.code][slope]
+        return calls.dh_of(function, self.name) if slope else calls.h_of(function, self.name)
 
 
 @cache  # Numba never gives back the memory of compiled code, 3 MB: copies of an Activation compile nothing
 def _of_scalar(function: Scalar, slope: bool, _read: Hashable) -> Any:
     """What is to be compiled for a user's h, or h'; anew if what it reads from outside has changed."""
     compiled = function if isinstance(function, numba.core.dispatcher.Dispatcher) else unkept(function)
-    return codes.dh_of_scalar(compiled) if slope else codes.h_of_scalar(compiled)
+    return calls.dh_of_scalar(compiled) if slope else calls.h_of_scalar(compiled)
 
 
 def _read_by(function: Scalar) -> Hashable:
@@ -174,27 +202,9 @@ def _built_in(name: str) -> "Activation":
     return OUTPUTS[name]
 
 
-# The derivatives stand beside the functions in kernels/formulas/activations.py.
 ACTIVATIONS: dict[str, Activation] = {}
-ACTIVATIONS |= {
-    name: BuiltIn(name, code)
-    for name, code in {
-        "identity": codes.IDENTITY,
-        "logistic": codes.LOGISTIC,
-        "tanh": codes.TANH,
-        "relu": codes.RELU,
-        "leaky_relu": codes.LEAKY_RELU,
-        "elu": codes.ELU,
-        "softplus": codes.SOFTPLUS,
-        "softsign": codes.SOFTSIGN,
-        "gelu": codes.GELU,
-        "silu": codes.SILU,
-        "sin": codes.SIN,
-        "gaussian": codes.GAUSSIAN,
-        "threshold": codes.THRESHOLD,
-        "exp": codes.EXP,
-    }.items()
-}
+ACTIVATIONS |= {name: BuiltIn(name, code) for name, code in codes.OF_ACTIVATION.items()}
+TRAINABLE = tuple(name for name, function in ACTIVATIONS.items() if function.has_derivative)
 OUTPUTS: dict[str, Activation] = ACTIVATIONS | {"softmax": BuiltIn("softmax", codes.SOFTMAX)}
 
 

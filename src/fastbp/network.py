@@ -9,10 +9,12 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
+from fastbp.exporting import safetensors
 from fastbp.exporting.network import PortableNetwork
+from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
-from fastbp.model.rewiring import Parts
+from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
 from fastbp.solvers import make_solver
 from fastbp.structure import initial
@@ -21,7 +23,8 @@ from fastbp.structure.wiring import check_biased, check_edges
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
-from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.training.loop import Training
+from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
 
 
 class Network(ExplainedNetwork, PortableNetwork):
@@ -220,6 +223,7 @@ class Network(ExplainedNetwork, PortableNetwork):
         Parameters
         ----------
         X : array (n_samples, n_inputs)
+            Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities.
         solver : "adam", "sgd", "rmsprop" or "rprop"
@@ -323,7 +327,7 @@ class Network(ExplainedNetwork, PortableNetwork):
         """
         self._check_differentiable("fit")
         options = Options(
-            solver=make_solver(solver, solver_options, learning_rate),
+            solver=make_solver(solver, solver_options, learning_rate, (Network.fit, Network.__init__)),
             epochs=epochs,
             batch_size=batch_size,
             reduction=reduction,
@@ -352,14 +356,20 @@ class Network(ExplainedNetwork, PortableNetwork):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
 
+        Parameters
+        ----------
+        path : str or path
+            The file, with any suffix.
+
+        Notes
+        -----
         A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
         names of its tensors. It has no checksum.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting.safetensors import save_network as save
+            safetensors.save_network(self, path)
         else:
-            from fastbp.io import save_network as save
-        save(self, path)
+            models.save(self, path)
 
     @constructor
     def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
@@ -368,9 +378,15 @@ class Network(ExplainedNetwork, PortableNetwork):
         Parameters
         ----------
         path : str or path
+            The file.
         activations : iterable of Activation
             The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
             has added.
+
+        Returns
+        -------
+        Network
+            With the same parameters, bit for bit.
 
         Raises
         ------
@@ -378,9 +394,5 @@ class Network(ExplainedNetwork, PortableNetwork):
             If the file is not whole, was altered, or comes from a newer version.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting import safetensors
-
             return safetensors.load_network(path, activations, cls)
-        from fastbp.io import load_network
-
-        return load_network(path, activations, cls)[0]
+        return models.load(path, activations, cls)[0]

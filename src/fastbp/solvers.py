@@ -25,9 +25,11 @@ import numpy as np
 from fastbp import checks, other_names
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
+from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 
 LearningRate = float | Callable[[int], float] | None
+Callers = tuple[Callable[..., Any], Callable[..., Any]] | None
 
 
 @dataclass(frozen=True)
@@ -51,31 +53,25 @@ class Kind:
     never_negative: tuple[int, ...] = ()  # which of the moments: means of squares, step sizes
 
 
+def _kind(name: str, learning_rate: float, never_negative: tuple[int, ...] = (), **options: Option) -> Kind:
+    """A row of the table, with its options in the order in which the kernels want them."""
+    in_order = {option: options[option] for option in codes.SOLVERS[name].options}
+    return Kind(codes.OF_SOLVER[name], learning_rate, in_order, codes.SOLVERS[name].n_moments, never_negative)
+
+
 _EPSILON = Option(1e-8, low_open=True)
 SOLVERS = {
-    "sgd": Kind(steps.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
-    "adam": Kind(
-        steps.ADAM,
-        0.001,
-        {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON},
-        2,
-        (1,),
-    ),
-    # The place of beta_2 stays empty, so that epsilon stands where adam has it.
-    "rmsprop": Kind(
-        steps.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1, (0,)
-    ),
-    "rprop": Kind(
-        steps.RPROP,
+    "sgd": _kind("sgd", 0.01, momentum=Option(0.0, high=1.0)),
+    "adam": _kind("adam", 0.001, (1,), beta_1=Option(0.9, high=1.0), beta_2=Option(0.999, high=1.0), epsilon=_EPSILON),
+    "rmsprop": _kind("rmsprop", 0.001, (0,), rho=Option(0.9, high=1.0), epsilon=_EPSILON),
+    "rprop": _kind(
+        "rprop",
         0.1,
-        {
-            "eta_minus": Option(0.5, high=1.0, low_open=True),
-            "eta_plus": Option(1.2, low=1.0, low_open=True),
-            "step_min": Option(1e-6),
-            "step_max": Option(50.0, low_open=True),
-        },
-        2,
         (1,),
+        eta_minus=Option(0.5, high=1.0, low_open=True),
+        eta_plus=Option(1.2, low=1.0, low_open=True),
+        step_min=Option(1e-6),
+        step_max=Option(50.0, low_open=True),
     ),
 }
 SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
@@ -100,7 +96,7 @@ class Choice:
     @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
-        return self.code == steps.RPROP
+        return self.code == codes.RPROP
 
     def rates(self, epochs: range, n_epochs: int) -> Array:
         """Learning rate of each of `epochs`, out of n_epochs."""
@@ -120,8 +116,8 @@ class Choice:
         rate = self.learning_rate
         return {
             "solver": self.name,
-            "nesterov": self.code == steps.NESTEROV,
-            **{option: value for option, value in zip(self.kind.options, self.values, strict=True) if option},
+            "nesterov": self.code == codes.NESTEROV,
+            **dict(zip(self.kind.options, self.values, strict=True)),
             "learning_rate": "a function" if callable(rate) else self.first_rate,
             "schedule": self.schedule,
             "power": self.power,
@@ -132,29 +128,33 @@ class Choice:
     ) -> steps.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
-        if self.code == steps.RPROP:
+        if self.code == codes.RPROP:
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
-        options = np.zeros(4)
+        options = np.zeros(codes.N_OPTIONS)
         options[: len(self.values)] = self.values
         address = steps.address_of_step(self.code, dtype)
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
-    """Check a solver's name, options and learning rate."""
+def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None) -> Choice:
+    """Check a solver's name, options and learning rate.
+
+    `callers`, the function that took the options from a user and its class's constructor, are for the error that names
+    the argument which was meant.
+    """
     kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
     options = dict(options)
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
-        code = steps.NESTEROV
+        code = codes.NESTEROV
     schedule, power = "constant", 0.5
     if name != "rprop":
         schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
-        if not option or option not in kind.options:
-            _unknown(option, _options_of(str(name)), str(name))
+        if option not in kind.options:
+            _unknown(option, _options_of(str(name)), str(name), callers)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -166,20 +166,19 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
 
 def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
-    own = [option for option in SOLVERS[solver].options if option]
-    return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
+    return (
+        list(SOLVERS[solver].options) + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
+    )
 
 
-def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
+def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
-    from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
-
-    arguments = other_names.keywords_of(Network.fit)
+    arguments = other_names.keywords_of(callers[0]) if callers else set()
     others = [other for other in SOLVERS if option in _options_of(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
-        hint = other_names.hint(option, [*known, *arguments], Network.__init__, "Network(..., {}=...)")
+        hint = other_names.hint(option, [*known, *arguments], callers[1], "Network(..., {}=...)") if callers else ""
     raise TypeError(
         f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )

@@ -17,12 +17,12 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
 from fastbp import checks
-from fastbp.activations import Activation
+from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
 from fastbp.estimators.compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from fastbp.estimators.labels import FLOATS, decode, encode, fit_binarizer, labels_of, refuse_no_times
-from fastbp.estimators.network import TRAINABLE, name_of
+from fastbp.estimators.network import name_of
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -231,12 +231,34 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         return decode(self._label_binarizer, outputs)
 
     def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes, in the order of `classes_`: (n_samples, n_classes)."""
+        """Predict probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
         outputs = self._outputs(X)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probabilities of the classes: (n_samples, n_classes)."""
+        """Predict logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
 
@@ -350,7 +372,17 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
     @available_if(BaseMLP._check_solver)
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train for one epoch, from where the last call stopped; the parameters are those of `fit`."""
+        """Train for one epoch, from where the last call stopped.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
         self._fit(X, y, sample_weight, incremental=True)
         return self
 

@@ -386,7 +386,18 @@ class PackedNetwork:
         return self._user_calls
 
     def astype(self, dtype: Any) -> Self:
-        """A copy with parameters of another dtype."""
+        """Make a copy with parameters of another dtype.
+
+        Parameters
+        ----------
+        dtype : "float32" or "float64"
+            Of parameters and all arithmetic.
+
+        Returns
+        -------
+        Network
+            With the same parameters, rounded if need be.
+        """
         checked = checks.float_dtype(dtype)
         params = self.params
         if np.isfinite(params).all():  # or else it is a copy of what is lost already
@@ -400,7 +411,9 @@ class PackedNetwork:
         return self
 
     def __repr__(self) -> str:
-        return describe(self)
+        biases = "" if self.bias else ", no biases"
+        head = f"Network: {self.n_params:,} parameters{biases}, loss {self.loss_function}, {self.dtype.name}"
+        return describe(self.topology, self.layer_functions, head)
 
 
 def _all_at_once(name: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.tables.scores import Scored
 from fastbp.tables.targets import ClassTarget
-
-if TYPE_CHECKING:
-    from fastbp.tables.training import TableTraining
 
 Floats32 = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -25,7 +23,39 @@ MOST_IMPORTANT = 10
 _SHUFFLES = 3
 
 
-def linear_score(training: TableTraining) -> float | None:
+class Trained(Protocol):
+    """What is analysed: a training on a table, once it is done."""
+
+    split: Any  # .training, .test: rows
+    options: Any  # .seed
+    encoder: Any
+    target: Any
+    net: Any
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The classes by row."""
+        ...
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """The targets of a regression by row."""
+        ...
+
+    def inputs(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The encoded inputs of some rows."""
+        ...
+
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """The weights of some rows in the training."""
+        ...
+
+    def scored(self, outputs: NDArray[Any], rows: NDArray[np.int64]) -> Scored:
+        """The score of outputs for some rows."""
+        ...
+
+
+def linear_score(training: Trained) -> float | None:
     """Train a linear model on the training rows, and score it on those held out; None for very large tables.
 
     It learns from the network's inputs and targets.
@@ -39,19 +69,19 @@ def linear_score(training: TableTraining) -> float | None:
     return training.scored(outputs_of(training.inputs(test)), test).score.value
 
 
-def linear_model(training: TableTraining) -> Any:
+def linear_model(training: Trained) -> Any:
     """Return a linear model for a table: logistic regression for classes, ridge regression for numbers."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     return LogisticRegression(max_iter=200) if isinstance(training.target, ClassTarget) else Ridge()
 
 
-def fit_estimator(training: TableTraining, model: Any, rows: Rows, dtype: Any = np.float32) -> OutputsOf:
+def fit_estimator(training: Trained, model: Any, rows: Rows, dtype: Any = np.float32) -> OutputsOf:
     """Train an estimator of scikit-learn on some rows of a table, on the network's inputs and targets.
 
     Parameters
     ----------
-    training : TableTraining
+    training : Trained
         The table, split and encoded.
     model : estimator
         A classifier with probabilities, or a regressor.
@@ -88,7 +118,7 @@ def fit_estimator(training: TableTraining, model: Any, rows: Rows, dtype: Any = 
     return outputs_of
 
 
-def importance(training: TableTraining) -> dict[str, float]:
+def importance(training: Trained) -> dict[str, float]:
     """Return how much of the score is lost when a column's held-out values are shuffled; of the ten strongest."""
     rows = training.split.test[:MOST_ROWS]
     columns = training.encoder.columns

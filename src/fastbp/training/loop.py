@@ -2,9 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,84 +16,21 @@ from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.training import chunks, epochs
-from fastbp.solvers import Choice
+from fastbp.model.computing import ComputingNetwork
 from fastbp.structure import initial
 from fastbp.training import dropout
-from fastbp.training.checkpoints import Checkpoint, Settings, restore
+from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
+from fastbp.training.options import Options, Validation
 
-if TYPE_CHECKING:
-    from fastbp.network import Network
-
-
-class _Default(int):
-    """An integer that knows it was not passed in."""
-
-
-DEFAULT_BATCH_SIZE = _Default(32)
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
-WINDOW = 1 << 14  # epochs for which arrays are made at a time
-
-Callback = Callable[["Network", "History"], Any]
-Callbacks = Callback | Iterable[Callback] | None
-Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
-
-
-@dataclass
-class Options:
-    """The arguments of `Network.fit` but for the data; checked here."""
-
-    solver: Choice
-    epochs: int
-    batch_size: int | None
-    reduction: str
-    shuffle: bool
-    seed: initial.Seed
-    validation: Validation
-    patience: int | None
-    tol: float | None
-    dropout: Array  # rate of each layer
-    l1: float
-    l2: float
-    callback: Callbacks
-    progress: bool
-    n_threads: int | None
-    checkpoint: Settings | None = None
-
-    def __post_init__(self) -> None:
-        self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
-        if self.solver.batch_only and isinstance(self.batch_size, _Default):
-            self.batch_size = None
-        if self.batch_size is not None:
-            self.batch_size = checks.integer(self.batch_size, "batch_size", minimum=1)
-            if self.solver.batch_only:
-                raise ValueError(
-                    f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once"
-                )
-        checks.name_of(self.reduction, ("mean", "sum"), "reduction")
-        self.shuffle = checks.flag(self.shuffle, "shuffle")
-        self.seed = initial.as_integer(self.seed)
-        if self.patience is not None:
-            self.patience = checks.integer(self.patience, "patience", minimum=1)
-        if self.tol is not None:
-            self.tol = checks.number(self.tol, "tol")
-        self.l1 = checks.number(self.l1, "l1")
-        self.l2 = checks.number(self.l2, "l2")
-        self.progress = checks.flag(self.progress, "progress")
-        self.n_threads = threads.check(self.n_threads)
-        self.rates(0)
-        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
-
-    def rates(self, first: int) -> Array:
-        """Learning rates of the epochs from `first` on, for a window of them."""
-        return self.solver.rates(range(first, min(first + WINDOW, self.epochs)), self.epochs)
 
 
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
 
-    def __init__(self, net: "Network", samples: CheckedSamples, options: Options) -> None:
+    def __init__(self, net: ComputingNetwork, samples: CheckedSamples, options: Options) -> None:
         self.net, self.options = net, options
         check_start(net.params, samples)
         samples, held_out = samples.apart_from(net.params), own_validation(net, options.validation)
@@ -194,7 +130,7 @@ class Training:
 
     def _epochs(self, show: Callable[[History], None]) -> None:
         """All epochs that are left, a window of them at a time."""
-        for first in range(self.history.n_epochs, self.options.epochs, WINDOW):
+        for first in self.options.windows(self.history.n_epochs):
             rates = self.options.rates(first)
             self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
             self.run_state.position[:] = 0
@@ -326,7 +262,7 @@ class Training:
         )
 
 
-def own_validation(net: "Network", validation: Validation) -> CheckedSamples | None:
+def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamples | None:
     """The set for validation that the user has given, checked; None for a fraction or nothing."""
     if not isinstance(validation, tuple | list):
         return None
@@ -354,17 +290,6 @@ def split(samples: CheckedSamples, n_kept: int, draw: np.random.Generator) -> tu
     rows = draw.permutation(n_samples)
     n_validation = n_samples - n_kept
     return samples.rows(np.sort(rows[n_validation:])), samples.rows(np.sort(rows[:n_validation]))
-
-
-def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:
-    """A user's callbacks as a list."""
-    if callback is None:
-        return []
-    callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
-    for item in callbacks:
-        if not callable(item):
-            raise TypeError(f"callback must be {expected}; got {item!r}")
-    return callbacks
 
 
 def wants_to_stop(answer: Any) -> bool:

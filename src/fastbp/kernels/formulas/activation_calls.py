@@ -6,8 +6,10 @@ engine serves every network, a user's own functions included, and only those in 
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel, unkept
-from fastbp.kernels.formulas import activations as fn
+from fastbp.kernels.codes import IN_KERNELS, OF_ACTIVATION, RELU
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel, unkept
+from fastbp.kernels.formulas import activations
 from fastbp.kernels.registers.lanes import (
     Numbers,
     inlined,
@@ -21,37 +23,16 @@ from fastbp.kernels.registers.lanes import (
     store_first,
     view,
 )  # fmt: skip
-from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
-
-(
-    IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
-    SOFTMAX,  # of a whole layer, see outputs.py and derivation.py
-    CUSTOM,  # a user's own
-) = range(16)  # fmt: skip
-
-# Functions whose derivative is computed from a: the others' a need not be kept beside z.
-NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM})
-
-# Functions that the kernels call by name: nothing is compiled for them.
-IN_KERNELS = (IDENTITY, RELU)
+from fastbp.kernels.tables import LAYER, NONE
 
 # code -> (h(a), h'(a, z)) of Vecs, see activations.py
 FUNCTIONS = {
-    IDENTITY: (fn.identity, fn.identity_slope),
-    LOGISTIC: (fn.logistic, fn.logistic_slope),
-    TANH: (fn.tanh, fn.tanh_slope),
-    RELU: (fn.relu, fn.relu_slope),
-    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope),
-    ELU: (fn.elu, fn.elu_slope),
-    SOFTPLUS: (fn.softplus, fn.softplus_slope),
-    SOFTSIGN: (fn.softsign, fn.softsign_slope),
-    GELU: (fn.gelu, fn.gelu_slope),
-    SILU: (fn.silu, fn.silu_slope),
-    SIN: (fn.sin, fn.sin_slope),
-    GAUSSIAN: (fn.gaussian, fn.gaussian_slope),
-    THRESHOLD: (fn.threshold, fn.threshold_slope),
-    EXP: (fn.exp, fn.exp_slope),
+    code: (getattr(activations, name), getattr(activations, f"{name}_slope")) for name, code in OF_ACTIVATION.items()
 }
+
+# What is called through `h_address` and `dh_address`: (a, z, count), and (a, z, delta, count)
+H = Slot(Numbers, Numbers, int)
+DH = Slot(Numbers, Numbers, Numbers, int)
 
 
 def h_of(function, key):
@@ -104,18 +85,18 @@ def dh_of_scalar(scalar):
 
 def address_of_h(compiled, dtype):
     """Address of what `h_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, int))
+    return H.address(compiled, dtype)
 
 
 def address_of_dh(compiled, dtype):
     """Address of what `dh_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+    return DH.address(compiled, dtype)
 
 
 @kernel
 def activate(layer, a, z, count):
     """z_j = h(a_j) for the first `count` numbers of the views a and z: (5.49)."""
-    call_address(layer.h_address, a, z, count)
+    H.call(layer.h_address, a, z, count)
 
 
 @kernel
@@ -125,7 +106,7 @@ def multiply_slope(layer, a, z, delta, count):
     if layer.function == RELU:
         multiply_relu_slope(z, delta, count)
     elif layer.dh_address != NONE:
-        call_address(layer.dh_address, a, z, delta, count)
+        DH.call(layer.dh_address, a, z, delta, count)
 
 
 @kernel
@@ -135,7 +116,7 @@ def multiply_relu_slope(z, delta, count):
     full = count - count % lanes(z)
     for k in range(0, full, lanes(z)):
         z_k = load(z, k)
-        store(delta, k, load(delta, k) * fn.relu_slope(z_k, z_k))
+        store(delta, k, load(delta, k) * activations.relu_slope(z_k, z_k))
     for k in range(full, count):
         set_number(delta, k, number(delta, k) * (1.0 if number(z, k) > 0.0 else 0.0))
 
@@ -151,7 +132,7 @@ class Function(NamedTuple):
 @entry
 def activate_units(layers, l, a, z):
     """z_j = h(a_j) for the units j of layer l, of one sample."""
-    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    function = Function(layers[l, LAYER.function], layers[l, LAYER.h_address], layers[l, LAYER.dh_address])
     if function.function in IN_KERNELS:
         for j in range(a.size):
             z[j] = 0.0 if function.function == RELU and a[j] < 0.0 else a[j]
@@ -162,17 +143,17 @@ def activate_units(layers, l, a, z):
 @entry
 def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
-    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    function = Function(layers[l, LAYER.function], layers[l, LAYER.h_address], layers[l, LAYER.dh_address])
     multiply_slope(function, view(a), view(z), view(delta), a.size)
 
 
 @entry
 def apply_h(address, a, z):
     """z = h(a) for 1-D arrays, h given by its address."""
-    call_address(address, view(a), view(z), a.size)
+    H.call(address, view(a), view(z), a.size)
 
 
 @entry
 def apply_dh(address, a, z, delta):
     """delta *= h'(a) for 1-D arrays, h' given by its address."""
-    call_address(address, view(a), view(z), view(delta), a.size)
+    DH.call(address, view(a), view(z), view(delta), a.size)
