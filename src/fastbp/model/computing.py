@@ -117,7 +117,7 @@ class ComputingNetwork(RewirableNetwork):
         E : float
             What `loss` returns.
         grad : array (n_params,)
-            dE/dparams, in the order of `params`.
+            Derivatives dE/dparams, in the order of `params`.
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
