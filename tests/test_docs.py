@@ -15,7 +15,8 @@ JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
 EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.perceptrons",
+    "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.classifier",
+    "fastbp.estimators.regressor",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network", "fastbp.jit",
     "fastbp.network", "fastbp.model.packed_network", "fastbp.plots.importance", "fastbp.exporting.network",
     "fastbp.model.rewiring", "fastbp.tables.transformer",

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastbp.tables.analysis import fit_estimator, linear_model
 from fastbp.tables.targets import ClassTarget
-from fastbp.training.loop import DEFAULT_BATCH_SIZE
+from fastbp.training.options import DEFAULT_BATCH_SIZE
 
 if TYPE_CHECKING:
     from fastbp.tables.scores import Score
