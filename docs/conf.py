@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from pygments.lexers.special import TextLexer
+
 import fastbp
 
 project, author, copyright = "fastbp", "The fastbp developers", "The fastbp developers"
@@ -91,3 +93,4 @@ def _lead_inside(_app, _page, source):
 def setup(app):
     """Register what a page goes through before it is read."""
     app.connect("source-read", _lead_inside)
+    app.add_lexer("mermaid", TextLexer)  # drawn by what shows plain Markdown; as it is written here
