@@ -4,6 +4,7 @@ The pages are Markdown, and read as such, too; the reference comes from the docs
 its examples, which are run.
 """
 
+import re
 import sys
 import warnings
 from importlib.util import find_spec
@@ -83,11 +84,13 @@ warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.
 
 # Links that lead out of this folder, as they read where the files stand.
 _ABOVE = {"../SECURITY.md": "security.md", "../README.md": "index.md", "../CONTRIBUTING.md": "contributing.md"}
+_FOLDER = re.compile(r"\[([^\]]*)\]\(\.\./[\w/]+/\)")
 
 
 def _lead_inside(_app, _page, source):
     for above, page in _ABOVE.items():
         source[0] = source[0].replace(f"]({above}", f"]({page}")
+    source[0] = _FOLDER.sub(r"\1", source[0])  # a site has no page for a folder
 
 
 def setup(app):
