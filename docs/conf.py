@@ -73,6 +73,8 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "download_all_examples": False,
+    "image_scrapers": ("matplotlib", "frames.save_frames"),
+    "min_reported_time": 1e6,  # seconds: how long a build took is of no interest
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
