@@ -14,7 +14,7 @@ net.params *= 2  # so that something is to be seen
 ex = net.explain([1.0, 0.5], [1.0], learning_rate=0.5)
 
 # %%
-# Blue is negative, red positive; the width of a line is the size of a weight.
+# Blue is negative, orange positive; the width of a line is the size of a weight.
 frames = plots.error_signal(ex)
 
 # %%
