@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from fastbp.cli.options import output_file
+from fastbp.cli.options import complete_file, output_file
 
 SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_file)
 @click.option("--to", "file_format", type=click.Choice(sorted(SUFFIXES)), required=True, help="Format to write.")
 @click.option("--name", default="net", show_default=True, help="What to call the function in C.")
 @output_file("--out", help="File to write.  [default: MODEL's name with the format's suffix, in this folder]")

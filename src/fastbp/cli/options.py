@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from fastbp import checks
 from fastbp.activations import TRAINABLE
@@ -89,6 +90,23 @@ def names_of_columns(ctx: click.Context, param: click.Parameter, value: str | No
     if twice:
         raise click.UsageError(f"{param.opts[0]} names {shown(twice[0])} twice")
     return tuple(names)
+
+
+def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete what names a table: a set of scikit-learn, or a file."""
+    from fastbp.tables.sources import BUNDLED_SETS
+
+    sets = [CompletionItem(name) for name in BUNDLED_SETS if incomplete and name.startswith(incomplete)]
+    return sets or [CompletionItem(incomplete, type="file")]
+
+
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the path of a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _one_of(names: Iterable[str]) -> Callable[..., list[str]]:
+    return lambda ctx, param, incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 _with_default = partial(click.option, show_default=True)
@@ -176,6 +194,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         metavar="NAME",
         default="relu",
         callback=_checked(checks.name_of, known=TRAINABLE),
+        shell_complete=_one_of(TRAINABLE),
         help=f"Of the hidden layers: {', '.join(TRAINABLE)}.",
     ),
     _with_default(
@@ -183,6 +202,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         metavar="NAME",
         default="adam",
         callback=_checked(checks.name_of, known=SOLVERS),
+        shell_complete=_one_of(SOLVERS),
         help=f"One of {', '.join(SOLVERS)}.",
     ),
     _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),

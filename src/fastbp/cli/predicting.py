@@ -11,7 +11,14 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from fastbp.cli.group import one_line_warnings, refusals
-from fastbp.cli.options import check_reading, names_of_columns, output_file, reading_options
+from fastbp.cli.options import (
+    check_reading,
+    complete_data,
+    complete_file,
+    names_of_columns,
+    output_file,
+    reading_options,
+)
 from fastbp.cli.terminal import echo, say, show_csv
 
 if TYPE_CHECKING:
@@ -22,8 +29,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", shell_complete=complete_data)
 @output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastbp.cli.options import output_file
+from fastbp.cli.options import complete_data, complete_file, output_file
 from fastbp.explaining.names import NOTATIONS
 from fastbp.plots import PICTURE_SUFFIXES
 
@@ -80,8 +80,8 @@ def check_outputs(sources: list[str], output: Path | None) -> None:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", shell_complete=complete_data)
 @click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, help="Row of DATA, from 1.")
 @click.option("--learning-rate", type=click.FloatRange(min=0), help="Show the step of on-line learning, too.")
 @click.option("--notation", type=click.Choice(list(NOTATIONS)), default="bishop", show_default=True)
@@ -125,8 +125,8 @@ def explain(
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data", required=False)
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", required=False, shell_complete=complete_data)
 @click.option("--kind", type=click.Choice(KINDS), help="[default: network; with DATA, confusion or regression]")
 @click.option("--dark", is_flag=True, help="Light on dark.")
 @output_file("--out", *PICTURE_SUFFIXES, help="Picture.  [default: MODEL's name with the kind, .png, in this folder]")

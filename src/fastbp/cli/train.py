@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastbp.cli.group import one_line_warnings, refusals
-from fastbp.cli.options import Files, Wishes, reading_options, training_options, wishes_of
+from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
 
 if TYPE_CHECKING:
     from fastbp import History
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @training_options
 @reading_options
 def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
@@ -47,7 +47,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, _prepare(data, wishes), shown)
+            report.print_plans(console, prepared_table(data, wishes), shown)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, files)
@@ -106,7 +106,7 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
     check_report(files.report)
 
 
-def _prepare(data: str, wishes: Wishes) -> Prepared:
+def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
     from fastbp.tables.errors import TableError, TableWarning
     from fastbp.tables.kinds import Choices
@@ -128,7 +128,7 @@ def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
     from fastbp.tables.errors import TableError
     from fastbp.tables.training import Options, TableTraining
 
-    prepared = _prepare(data, wishes)
+    prepared = prepared_table(data, wishes)
     check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
     with refusals(TableError):
         return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))

@@ -98,7 +98,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         Parameters
         ----------
         X : polars or pandas data frame, dict of columns, or array (n_rows, n_columns)
+            The table, without the target.
         y : ignored
+            As transformers have it.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -119,11 +125,32 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
-        """Learn what each column is, and return the inputs of a network; `notes_` say what was filled in."""
+        """Learn what each column is, and encode the table; `notes_` say what was filled in.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        array (n_rows, n_inputs) of float32
+            Inputs of a network.
+        """
         return self.fit(X, y).encoder_.encode(frame_of(X), warn=False)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Return the inputs of a network, (n_rows, n_inputs), float32.
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : polars or pandas data frame, dict of columns, or array (n_rows, n_columns)
+            A table with the columns that `fit` has seen, in any order where they have names.
+
+        Returns
+        -------
+        array (n_rows, n_inputs) of float32
+            Inputs of a network.
 
         Warns
         -----
@@ -134,7 +161,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return self.encoder_.encode(frame_of(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the inputs."""
+        """Return the names of the inputs.
+
+        Parameters
+        ----------
+        input_features : ignored
+            As transformers have it.
+
+        Returns
+        -------
+        array (n_inputs,) of str
+            A column, or a column and one of its categories: "height", "sex=f".
+        """
         check_is_fitted(self)
         return np.array(self.encoder_.inputs, dtype=object)
 
