@@ -13,7 +13,7 @@ from fastbp.engine import gate
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
-from fastbp.kernels.training import chunks, losses, shares  # noqa: F401 - losses: what only estimators call
+from fastbp.kernels.training import losses  # noqa: F401 - what only estimators call
 from fastbp.network import Network
 
 
@@ -61,8 +61,6 @@ def _compile_functions(dtype: np.dtype) -> None:
     for function, arguments in WARM_UP:
         for before in arguments:
             function(*before, dtype)
-    chunks.parallel_address(dtype)
-    shares.share_addresses(dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
         plan.KERNEL.address(kernel, dtype)
 
@@ -87,13 +85,13 @@ def _use_an_estimator(dtype: np.dtype) -> None:
     """What only scikit-learn's estimators call, if they can be used."""
     if find_spec("sklearn") is not None:
         from fastbp.estimators import MLPRegressor
-        from fastbp.estimators.labels import judge_of
+        from fastbp.estimators.labels import scorer_of
         from fastbp.estimators.lbfgs import Objective
 
         X = np.zeros((2, 1), dtype)
         estimator = MLPRegressor(hidden_layer_sizes=1, random_state=0).partial_fit(X, X[:, 0])
         samples = estimator._samples(X, X, None)
-        gate.score_outputs(judge_of(estimator, samples))
+        gate.score_outputs(scorer_of(estimator, samples))
         if dtype == np.float64:  # "lbfgs" always computes in it
             objective = Objective(estimator, estimator.network_, samples)
             for objective.is_one_call in (True, False):

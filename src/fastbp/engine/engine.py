@@ -23,6 +23,7 @@ from fastbp.engine.schedule import Schedule, schedule
 from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.layout import whole
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.many_samples.tile import PLAN, Memory, Plan
@@ -77,7 +78,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 def filled_up(n: int, dtype: np.dtype) -> int:
     """n, rounded up to whole cache lines."""
     step = ALIGNMENT // dtype.itemsize
-    return (n + step - 1) // step * step
+    return int(in_python(whole)(n, step))
 
 
 def min_chunk(topology: Topology, dtype: np.dtype) -> int:
@@ -263,7 +264,7 @@ class Engine:
         step, n_chunks = int(lanes_of(dtype)), self.n_chunks(n_samples)
         n_slots = min(n_threads, n_chunks)
         max_tile = self._max_tile()
-        n_registers = min(max_tile, -(-n_samples // step) * step) // step
+        n_registers = min(max_tile, in_python(whole)(n_samples, step)) // step
         stride = in_python(stride_of)(n_registers) * step
         parallel = parallel_address(dtype) if n_slots > 1 else NONE
         by_shares = share_addresses(dtype) if n_threads > 1 and self._is_shared else (NONE, NONE, NONE)

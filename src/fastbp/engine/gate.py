@@ -18,7 +18,7 @@ from fastbp.kernels.many_samples.tile import Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
 from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
-from fastbp.kernels.training.scores import Judge
+from fastbp.kernels.training.scores import Scorer
 
 NO_ORDER = np.empty(0, np.int64)
 N_MOMENTS = {OF_SOLVER[name]: form.n_moments for name, form in SOLVERS.items()}
@@ -349,13 +349,14 @@ class Gate:
         return float(scikit_learn_epochs.finish_gradient(self._packed, summed, objective, error, gradient))
 
 
-def score_outputs(judge: Judge) -> float:
+def score_outputs(scorer: Scorer) -> float:
     """`kernels.training.scores.score_outputs`."""
-    if judge.outputs.shape != judge.samples.t.shape or judge.deviation.shape != (judge.samples.t.shape[1],):
+    if scorer.outputs.shape != scorer.samples.t.shape or scorer.deviation.shape != (scorer.samples.t.shape[1],):
         raise ValueError(
-            f"outputs to score must have the shape of their targets, {judge.samples.t.shape}; got {judge.outputs.shape}"
+            f"outputs to score must have the shape of their targets, {scorer.samples.t.shape}; "
+            f"got {scorer.outputs.shape}"
         )
-    return float(scores.score_outputs(judge))
+    return float(scores.score_outputs(scorer))
 
 
 def _writable(array: Array, dtype: np.dtype) -> Array:

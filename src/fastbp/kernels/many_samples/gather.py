@@ -7,6 +7,7 @@ needs it sample by sample as well (see `gradients.py`), in a copy as it is.
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.layout import n_registers_of
 from fastbp.kernels.many_samples.parts import next_registers
 from fastbp.kernels.many_samples.weighted_sums import PANELS, Rows, Terms, rows_of_tile, terms_of
 from fastbp.kernels.registers.lanes import (
@@ -98,7 +99,7 @@ def many_to_lanes(source, out, copy, keep):
     outlined()
     n_columns, step, i = source.n_columns, lanes(source.values), 0
     while i < n_columns:
-        n = next_registers((n_columns - i + step - 1) // step)
+        n = next_registers(n_registers_of(n_columns - i, step))
         panel_to_lanes(source, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
         i += n * step
 
@@ -206,7 +207,7 @@ def transpose_layer(net, tile, task):
     inlined()
     step, layer, j = lanes(tile.z), layer_of(net, task.layer), 0
     while j < task.n_units:
-        n = next_registers((task.n_units - j + step - 1) // step)
+        n = next_registers(n_registers_of(task.n_units - j, step))
         z_j = Rows(shift(tile.z, (task.unit + j) * tile.stride), tile.stride)
         panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
         lanes_to_rows(z_j, min(n * step, task.n_units - j), tile.n_samples, panel)

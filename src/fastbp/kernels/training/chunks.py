@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Step, no_step, take_step
+from fastbp.kernels.layout import n_registers_of, whole
 from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gather import (
     Data,
@@ -134,7 +135,7 @@ def part_of_tile(space, dropout, slot, start, n_samples, share):
     inlined()
     step = lanes(space.z)
     first, last = part_of(n_samples, share.index, share.n_shares, step)
-    width, n_registers = (last - first + step - 1) // step * step, (n_samples + step - 1) // step
+    width, n_registers = whole(last - first, step), n_registers_of(n_samples, step)
     own_dropout = dropout_from(dropout, start + first, slot * space.n_z + first)
     stride, n_rows = stride_of(n_registers) * step, n_registers * step
     part = PartOfTile(space.columns, space.constants, last - first, width, stride, own_dropout, first, n_rows)
@@ -161,7 +162,7 @@ def part_of(n, k, n_parts, step):
     """First and last + 1 of part k of n samples: parts as even as whole registers allow."""
     if n_parts == 1:
         return 0, n
-    n_registers = (n + step - 1) // step
+    n_registers = n_registers_of(n, step)
     return k * n_registers // n_parts * step, min((k + 1) * n_registers // n_parts * step, n)
 
 
@@ -249,6 +250,7 @@ def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
         CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
 
 
+@for_warm_up()
 @cache
 def parallel_address(dtype):
     """Address of `in_parallel` for numbers of `dtype`."""

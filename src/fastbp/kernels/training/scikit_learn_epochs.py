@@ -35,7 +35,7 @@ from fastbp.kernels.registers.lanes import (
 )
 from fastbp.kernels.tables import NONE, net_of
 from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
-from fastbp.kernels.training.scores import NOTHING, Judge, score_network
+from fastbp.kernels.training.scores import NOTHING, Scorer, score_network
 
 
 class Course(NamedTuple):
@@ -44,10 +44,10 @@ class Course(NamedTuple):
     position: np.ndarray  # (3,) int64: epoch, first sample of the next batch, samples of the epoch's weightless batches
     losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
     rates: np.ndarray  # (n_epochs,) float64: learning rates
-    scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a judge
+    scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a scorer
     best: np.ndarray  # (2,) float64: lowest loss of an epoch, or highest score; epochs since it was better by tol
     best_params: np.ndarray  # as `Packed.params`: those with the highest score
-    judge: Judge
+    scorer: Scorer
     dropout: DropoutMemory
     n_seen: int  # samples in all epochs before: what tells dropout's epochs apart
     n_samples: int  # in an epoch; where they have an order, that of each epoch follows the one before
@@ -103,11 +103,11 @@ def end_epoch(net, space, course):
     loss = course.losses[epoch] / max(1, course.n_samples - course.position[2])
     course.losses[epoch] = loss
     course.position[0], course.position[1], course.position[2] = epoch + 1, 0, 0
-    if course.judge.kind == NOTHING:
+    if course.scorer.kind == NOTHING:
         is_worse, is_best = loss > best - tol, loss < best
         reached = loss
     else:
-        reached = score_network(net, space, course.judge)
+        reached = score_network(net, space, course.scorer)
         course.scores[epoch] = reached
         is_worse, is_best = reached < best + tol, reached > best
         if is_best:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
 from fastbp.kernels.many_samples.columns import pack_columns
@@ -197,6 +197,7 @@ def work_by_shares(net, data, space, job, dropout, step):
         do_phase(net, data, space, job, dropout, step, REST if along else ADVANCE, 0)
 
 
+@for_warm_up()
 @cache
 def share_addresses(dtype):
     """Addresses of `work_by_shares` for numbers of `dtype`, and of the two functions that it calls."""
