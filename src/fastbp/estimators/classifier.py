@@ -172,7 +172,8 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
             raise
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
-        refuse_no_times(X)
+        refuse_no_times(X, "X", "numbers")
+        refuse_no_times(y, "y", "classes")
         X, y = validate_data(
             self,
             X,

@@ -87,7 +87,7 @@ class Block(NamedTuple):
     n_in: int
     n_out: int
     by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see gradients.py
-    columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
+    columns: int  # offset of its packed columns, see columns.py; or NONE
 
 
 # Rows that hold the numbers of their own columns: layers[l, LAYER.bias]
@@ -107,10 +107,7 @@ def net_of(packed):
 
 
 def row_reader(form, table):
-    """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields.
-
-    A kernel in between, that takes the table, is not inlined: an eighth of the time of 2-2-2-1.
-    """
+    """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields."""
     columns = ", ".join(f"number(net.{table}, start + {column})" for column in range(len(form._fields)))
     source = f"def row(net, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
     exec(source, known := {"number": number, "form": form})
