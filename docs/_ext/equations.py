@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[2] / "src" / "fastbp"
+MOST_LINES = 14  # of a function that is shown whole
 _REFERENCE = re.compile(r"^(?P<path>[\w/]+\.py)(?: (?P<function>\w+))? (?P<marker>\([\d.]+\))$")
 
 
@@ -22,7 +23,7 @@ class Lines(NamedTuple):
 
 
 def find(reference: str) -> list[Lines]:
-    """Return the lines that a reference means: those of code, or of a function's docstring if no other has the number.
+    """Return the lines that a reference means: those of code, or a function whose docstring has the number.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def find(reference: str) -> list[Lines]:
         if function in (None, name):
             numbers = [number for number in range(start, end + 1) if marker in lines[number - 1]]
             besides = [number for number in numbers if not lines[number - 1].strip().startswith('"""')]
-            found += [Lines(path, name, *_around(lines, number, start)) for number in besides or numbers]
+            found += [Lines(path, name, *_around(lines, number, start, end)) for number in besides or numbers]
     if not found:
         raise ValueError(f"{reference!r}: no line has {marker}" + (f" in {function}" if function else ""))
     return found
@@ -58,15 +59,15 @@ def _functions(text: str) -> Iterator[tuple[str, int, int]]:
             yield node.name, node.lineno, node.end_lineno or node.lineno
 
 
-def _around(lines: list[str], number: int, start: int) -> tuple[int, str]:
-    """The line itself; with the one below for a comment, with the function's head for its docstring."""
+def _around(lines: list[str], number: int, start: int, end: int) -> tuple[int, str]:
+    """The line itself; with the one below for a comment, with all of a short function for its docstring."""
     first = last = number
     line = lines[number - 1].strip()
     if line.startswith("#"):
         while lines[last - 1].strip().startswith("#"):
             last += 1
     elif line.startswith('"""'):
-        first = start
+        first, last = start, end if end - start < MOST_LINES else number
     chosen = lines[first - 1 : last]
-    indent = min(len(line) - len(line.lstrip()) for line in chosen)
+    indent = min(len(line) - len(line.lstrip()) for line in chosen if line)
     return first, "\n".join(line[indent:] for line in chosen)
