@@ -15,10 +15,10 @@ JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
 EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.perceptrons",
+    "fastbp", "fastbp.activations", "fastbp.estimators.classifier", "fastbp.estimators.regressor",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network",
-    "fastbp.explaining.schedule", "fastbp.jit",
-    "fastbp.network", "fastbp.model.callable_network", "fastbp.plots.importance", "fastbp.exporting.network",
+    "fastbp.explaining.schedule", "fastbp.exporting.network", "fastbp.jit", "fastbp.model.callable_network",
+    "fastbp.model.computing", "fastbp.network", "fastbp.plots.importance",
     "fastbp.model.rewiring", "fastbp.tables.transformer",
 ]  # fmt: skip
 

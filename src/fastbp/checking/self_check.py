@@ -123,7 +123,18 @@ class SelfCheck:
         return all(check.passed for check in self.checks)
 
     def worst(self, dtype: str) -> float:
-        """Largest error of all checks of a dtype."""
+        """Return the largest error of all checks of a dtype.
+
+        Parameters
+        ----------
+        dtype : "float32" or "float64"
+            Whose checks.
+
+        Returns
+        -------
+        float
+            In parts of the largest derivative of a block of weights.
+        """
         return max((check.error for check in self.checks if check.dtype == dtype), key=nan_last, default=0.0)
 
     def __str__(self) -> str:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from fastbp.cli.options import output_file
+from fastbp.cli.options import complete_file, output_file
 
 SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_file)
 @click.option("--to", "file_format", type=click.Choice(sorted(SUFFIXES)), required=True, help="Format to write.")
 @click.option("--name", default="net", show_default=True, help="What to call the function in C.")
 @click.option("--bits", type=click.Choice(["8", "16"]), help="C in whole numbers of so many bits: no columns.")
@@ -23,12 +23,15 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
 
     C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone.
     """
+    from fastbp.cli.outputs import check_default
     from fastbp.exporting.c_export import to_c
     from fastbp.exporting.onnx_export import to_onnx
     from fastbp.exporting.safetensors import save_network
     from fastbp.io import load_network
 
     target = out or Path(Path(model).with_suffix(SUFFIXES[file_format]).name)
+    if out is None:
+        check_default(target)
     if target.exists() and Path(model).exists() and target.samefile(model):
         raise click.UsageError(f"{str(target)!r} is read: writing to it would destroy it")
     if file_format != "c" and (bits or x_max is not None):
