@@ -185,7 +185,7 @@ def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     >>> import fastbp
     >>> report = fastbp.self_check(["float32"])  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
-    self-check of fastbp 0.1.0: 34 checks, all right, 0.4 s
+    self-check of fastbp 0.2.0: 34 checks, all right, 0.4 s
       machine        Intel(R) Xeon(R) Processor, AVX-512
       registers      64 bytes: 16 float32, 8 float64; tiles of 6 x 4
       ...
