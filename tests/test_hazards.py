@@ -51,7 +51,8 @@ def test_options_of_every_function():
         assert options["error_model"] == "numpy", f"{name}: a division by zero raises"
         assert set(options["fastmath"]) <= HARMLESS, name
         # Except what takes 0.1 ms at most, and shares its work space with other calls.
-        assert options["nogil"] == (not name.endswith(".few.forward_few")), f"{name} keeps other threads waiting"
+        is_short = name.endswith((".few.forward_few", ".stream.learn_few"))
+        assert options["nogil"] == (not is_short), f"{name} keeps other threads waiting"
 
 
 @compiled_only

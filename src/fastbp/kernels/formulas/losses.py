@@ -22,16 +22,6 @@ from fastbp.kernels.formulas.elementary import log, smallest_normal
 from fastbp.kernels.registers.lanes import absolute, copysign, first, fma, like, maximum, minimum, select, single
 
 
-@entry
-def is_canonical(loss, function):
-    """True where delta_k = y_k - t_k (5.54), from a cross-entropy that is computed from a_k."""
-    return (
-        (loss == CROSS_ENTROPY and function == SOFTMAX)
-        or (loss == BINARY_CROSS_ENTROPY and function == LOGISTIC)
-        or (loss == POISSON and function == EXP)
-    )
-
-
 @kernel
 def _normal(y):
     """y, at least the smallest normal number: what ln is taken of, and what divides."""
@@ -220,15 +210,63 @@ error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
 
 
 @kernel
-def canonical_error(loss, a, y, t, log_sum):
-    """E_n of a canonical pair, by the loss's code; NaN of an unknown one."""
-    if loss == CROSS_ENTROPY:
-        return canonical_cross_entropy(a, y, t, log_sum)
-    if loss == BINARY_CROSS_ENTROPY:
-        return canonical_binary_cross_entropy(a, y, t, log_sum)
-    if loss == POISSON:
-        return canonical_poisson(a, y, t, log_sum)
+def of_no_pair(loss, function):
+    """False."""
+    return False
+
+
+def _or_pair(pair, otherwise):
+    code, output = pair
+
+    def is_pair(loss, function):
+        return (loss == code and function == output) or otherwise(loss, function)
+
+    is_pair.__qualname__ += f"_{code}_{output}"  # see `entry`
+    return kernel(is_pair)
+
+
+def by_pair(pairs):
+    """A kernel (code of a loss, code of an output function): whether they are one of the pairs."""
+    found = of_no_pair
+    for pair in pairs:
+        found = _or_pair(pair, found)
+    return found
+
+
+pair_is_canonical = by_pair(CANONICAL)
+
+
+@entry
+def is_canonical(loss, function):
+    """True where delta_k = y_k - t_k (5.54), from a cross-entropy that is computed from a_k."""
+    return pair_is_canonical(loss, function)
+
+
+@kernel
+def of_unknown_pair(loss, a, y, t, log_sum):
+    """NaN: an error that ends a training."""
     return like(y, np.nan)
+
+
+def _if_code_of_pair(code, function, otherwise):
+    def of_pair(loss, a, y, t, log_sum):
+        if loss == code:
+            return function(a, y, t, log_sum)
+        return otherwise(loss, a, y, t, log_sum)
+
+    of_pair.__qualname__ += f"_{function.__name__}"  # see `entry`
+    return kernel(of_pair)
+
+
+def of_pairs(pairs):
+    """A kernel (code of a loss, a, y, t, log of softmax's sum): E_n of the canonical pair that the loss is in."""
+    chosen = of_unknown_pair
+    for (code, _output), function in pairs.items():
+        chosen = _if_code_of_pair(code, function, chosen)
+    return chosen
+
+
+canonical_error = of_pairs(CANONICAL)
 
 
 @entry
