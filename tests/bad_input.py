@@ -21,7 +21,7 @@ X = RNG.integers(-16, 17, (N_SAMPLES, 3)) / 8
 T = RNG.integers(-16, 17, (N_SAMPLES, 2)) / 8
 WEIGHT = RNG.integers(0, 17, N_SAMPLES) / 8
 ARRAYS = {"X": X, "T": T, "sample_weight": WEIGHT, "params": RNG.integers(-16, 17, 26) / 8, "a": X}
-ARRAYS |= {"v": T, "edge_weights": RNG.integers(-16, 17, 20) / 8}
+ARRAYS |= {"v": T, "edge_weights": RNG.integers(-16, 17, 20) / 8, "x": X, "t": T}
 EDGES = [(0, 3), (1, 3), (2, 4), (3, 4)]
 
 
@@ -60,6 +60,12 @@ def fit(net, **options):
 def train(net, X=X, T=T, sample_weight=None):
     """Train, and return the weights."""
     net.fit(X, T, sample_weight=sample_weight, epochs=2, batch_size=3, seed=1)
+    return net.params.copy()
+
+
+def update(net, x=X, t=T, **options):
+    """Take steps, and return the weights."""
+    net.update(x, t, **options)
     return net.params.copy()
 
 
@@ -144,6 +150,13 @@ USES = [
     *options_of_fit("rate", "step_max", solver="rprop", step_min=0.0),
     *options_of_fit("validation", "validation"),
     *options_of_fit("callback", "callback"),
+    Use("update", "x", "x", lambda net, v: update(net, x=v)),
+    Use("update", "t", "t", lambda net, v: update(net, t=v)),
+    Use("update", "solver", "name", lambda net, v: update(net, solver=v)),
+    Use("update", "learning_rate", "stream rate", lambda net, v: update(net, learning_rate=v)),
+    Use("update", "l1", "size", lambda net, v: update(net, l1=v)),
+    Use("update", "l2", "size", lambda net, v: update(net, l2=v)),
+    Use("update", "beta_1", "fraction", lambda net, v: update(net, beta_1=v)),
     Use("check_gradient", "net", "network", lambda net, v: fastbp.check_gradient(v, X, T)),
     Use("check_gradient", "X", "X", lambda net, v: fastbp.check_gradient(net, v, T).analytic),
     Use("check_gradient", "T", "T", lambda net, v: fastbp.check_gradient(net, X, v).analytic),
@@ -203,6 +216,7 @@ WRONG = {
     "size": [value for value in NO_NUMBERS if not isinstance(value, str)] + [None],  # init takes names as well
     "size or None": NO_NUMBERS,
     "rate": [*NO_NUMBERS, 0, 0.0, None, decimal.Decimal("1e-400"), np.longdouble("1e-400")],
+    "stream rate": [*NO_NUMBERS, 0, 0.0, decimal.Decimal("1e-400")],
     "rate or None": [*(v for v in NO_NUMBERS if v is not len), 0, 0.0, decimal.Decimal("1e-400")],
     "fraction": [*NO_NUMBERS, None, 1, 1.5],
     "fraction above 0": [*NO_NUMBERS, None, 0, 1, 1.5],
@@ -250,7 +264,16 @@ def with_item(item, dtype=None):
     return change
 
 
-NUMBERS = ("X", "T", "sample_weight", "params", "v", "edge_weights")  # all but what an activation is asked for
+NUMBERS = (
+    "X",
+    "T",
+    "sample_weight",
+    "params",
+    "v",
+    "edge_weights",
+    "x",
+    "t",
+)  # all but what an activation is asked for
 
 DEFECTS = {
     "nan": has_defect(with_item(NAN, float), of=NUMBERS),

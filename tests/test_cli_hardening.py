@@ -266,14 +266,15 @@ def _shown_and_predicted(made, frame):
 
     from fastbp.cli import report
     from fastbp.tables.errors import TableError
-    from fastbp.tables.model import score_on
+    from fastbp.tables.model import add_score
+    from fastbp.tables.scores import RunningScore
 
     console = Console(file=StringIO(), markup=False)
     report.print_model(console, made, "made-up")
     try:
         outputs = made.outputs(frame)
         made.target.decode(outputs).write_csv()
-        score_on(made, frame, outputs)
+        add_score(RunningScore(made.target), frame, outputs)
     except TableError:
         pass
 

@@ -134,6 +134,13 @@ def test_limits_are_refused_unless_told_how():
     assert column(values, censored="missing").gaps == 2
 
 
+@pytest.mark.parametrize("steps", [["<=3cm", ">3cm"], ["< 20", "20", "> 20"], [">5", ">5"]])
+def test_ends_of_a_scale_are_categories(steps):
+    found = column(steps * 10)
+    assert found.kind == "text"
+    assert found.n_distinct == len(set(steps))
+
+
 @pytest.mark.parametrize(
     ("values", "first", "said"),
     [

@@ -31,6 +31,7 @@ THROUGH_THE_GATE = {
 }  # fmt: skip
 OTHER_WAYS = {
     "one_sample.few.forward_call": "engine/few_samples.py",  # `FewSamples` checks dtype and size, the kernel widths
+    "one_sample.stream.learning_call": "training/stream.py",  # `Stream` checks dtype, the kernel widths and numbers
     "one_sample.few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
     "training.chunks.work_on_chunk": "engine/first_use.py",  # whether its code has been checked; nothing is called
     "training.orders.draw_orders": "estimators/orders.py",  # arrays and random numbers of the training's own

@@ -1,16 +1,20 @@
-"""Confusion tables and learning curves."""
+"""Confusion tables, learning curves, and the page of a training."""
 
+import re
 from io import StringIO
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
-from command_line import assert_is_a_curve
+from browser import set_window, start_browser
+from command_line import SHORT, assert_is_a_curve, plants, trained
 from matplotlib.image import imread
 from rich.console import Console
 
 from fastbp.cli import report
 from fastbp.plots import learning_curve
+from fastbp.tables.scores import Score, calibration_of
 from fastbp.tables.targets import ClassTarget
 
 
@@ -63,3 +67,59 @@ def test_learning_curve_without_validation(tmp_path):
     history = SimpleNamespace(loss=[3.0, 2.0], validation_loss=None, best_epoch=None)
     learning_curve(history, tmp_path / "curve.png", "x", "loss")
     assert imread(tmp_path / "curve.png")[..., :3].std() > 0.05
+
+
+# --- calibration and the page ------------------------------------------------------------------------------
+
+
+def test_calibration_groups_rows_by_how_sure_the_network_is():
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(0.5, 1, 4000)
+    groups = calibration_of(probability, rng.random(4000) < probability)
+    assert groups.shape == (10, 3)
+    assert (np.diff(groups[:, 0]) > 0).all()
+    assert np.abs(groups[:, 0] - groups[:, 1]).max() < 0.08
+    assert groups[:, 2].sum() == 4000
+    too_sure = calibration_of(probability, rng.random(4000) < 0.5)
+    assert np.abs(too_sure[:, 0] - too_sure[:, 1]).mean() > 0.2
+    assert calibration_of(probability[:3], np.array([True, False, True]))[0] == pytest.approx(
+        [probability[:3].mean(), 2 / 3, 3]
+    )
+
+
+def test_line_of_calibration():
+    score = Score("accuracy", 50, 0.8, 0.5, confidence=0.9, calibration_error=0.125)
+    line = "probability of the predicted class 0.9000 on average, right 0.8000; calibration error 0.1250"
+    assert report.calibration_line(score) == line
+    assert report.calibration_line(Score("r2", 50, 0.8, 0.0, rmse=1.0, baseline_rmse=2.0)) == ""
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_page_in_a_browser(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    driver = start_browser()
+    try:
+        long = "a_name_without_any_place_to_break_" * 4
+        soil = pl.col("soil").str.replace("sand", "<b>sand & 'silt'</b>")
+        plants().rename({"leaves": long}).with_columns(soil).write_csv("plants.csv")
+        target = "kind" if task == "classification" else "weight"
+        trained("plants.csv", *SHORT, "--target", target, "--report", "page.html")
+        for width, dark, phone in ((1100, False, False), (1100, True, False), (390, False, True)):
+            set_window(driver, width, 900, dark=dark, phone=phone)
+            driver.get((tmp_path / "page.html").as_uri())
+            check_page(driver, width, dark)
+    finally:
+        driver.quit()
+
+
+def check_page(driver, width, dark):
+    """Nothing is wider than the window, all pictures are there, and the page is as dark as asked."""
+    assert driver.get_log("browser") == []
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    sizes = driver.execute_script("return [...document.images].map(i => [i.complete, i.naturalWidth, i.clientWidth])")
+    assert len(sizes) == 3
+    assert all(complete and natural > 100 and 100 < shown <= width for complete, natural, shown in sizes)
+    colour = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", colour)[:3])) < 200) == dark
+    assert "<b>sand & 'silt'</b>" in driver.find_element("tag name", "body").text

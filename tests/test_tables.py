@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fastbp.tables import parts
+from fastbp.tables.databases import without_password
 from fastbp.tables.errors import TableError
 from fastbp.tables.sources import BUNDLED_SETS, read_table
 from fastbp.tables.table import Reading
@@ -48,6 +50,7 @@ def test_separators(file, separator):
         "\ufeffx,y\n1,2\n3,4\n", "x,y\r\n1,2\r\n3,4\r\n", "x,y\r1,2\r3,4\r", "x, y\n1, 2\n3 ,4\n",
         "x,y\n1,2\n3,4\n\n\n",
         '"x","y"\n"1","2"\n"3","4"\n', "'x','y'\n'1','2'\n'3','4'\n", "sep=;\nx;y\n1;2\n3;4\n", "\n\nx,y\n1,2\n3,4",
+        "x        y\n1        2\n3        4\n",
         "# by me\n# today\nx,y\n1,2\n3,4\n", "# x y\n1 2\n3 4\n", "A title\nx,y\n1,2\n3,4\n",
         "Report, of a kind, of today\nx,y\n1,2\n3,4\n", "x,y\n1,2\n# a remark\n3,4\n", "x,y,,\n1,2,,\n3,4,,\n",
         "x,y\n1,2,\n3,4,\n",
@@ -55,6 +58,20 @@ def test_separators(file, separator):
 )  # fmt: skip
 def test_files_of_other_programs(file, text):
     assert rows_of(read_table(file(text))) == XY
+
+
+def test_values_with_blanks_in_columns_aligned_by_more_of_them(file):
+    text = "  id    educ        years   div\n   9    12-15 years   1.5    No\n  11    < 12 years    2.5   Yes\n"
+    assert rows_of(read_table(file(text))) == [
+        ["id", "educ", "years", "div"], ["9", "12-15 years", "1.5", "No"], ["11", "< 12 years", "2.5", "Yes"]
+    ]  # fmt: skip
+
+
+def test_errors_of_spreadsheets_are_no_comments(file):
+    rows = ["x,y", "#DIV/0!,1", "# a remark", "2,#N/A", "#n/a,3", "4,5"]
+    assert rows_of(read_table(file("# by me\n" + "\n".join(rows)))) == [
+        ["x", "y"], ["#DIV/0!", "1"], ["2", "#N/A"], ["#n/a", "3"], ["4", "5"]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -259,3 +276,68 @@ def test_bundled_sets_are_those_of_scikit_learn(name):
     np.testing.assert_array_equal(frame.drop("target").to_numpy(), bunch.data)
     labels = bunch.target if name in ("digits", "diabetes") else bunch.target_names[bunch.target]
     assert frame["target"].to_list() == labels.tolist()
+
+
+# --- databases ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def base(tmp_path):
+    from contextlib import closing
+
+    path = tmp_path / "plants.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute('CREATE TABLE "two words" (x INTEGER, "a ""b""" TEXT, y REAL)')
+        connection.executemany(
+            'INSERT INTO "two words" VALUES (?, ?, ?)', [(1, "p", 0.5), (None, "q", 2.5), (3, None, None)]
+        )
+        connection.execute('CREATE VIEW first AS SELECT x FROM "two words" WHERE x = 1')
+    return path
+
+
+ROWS_OF_BASE = [["x", 'a "b"', "y"], [1, "p", 0.5], [None, "q", 2.5], [3, None, None]]
+
+
+@pytest.mark.parametrize("way", ["file", "url"])
+def test_tables_of_databases(base, way):
+    if way == "url":
+        pytest.importorskip("sqlalchemy")
+    source = str(base) if way == "file" else f"sqlite:///{base}"
+    assert rows_of(read_table(source, Reading(table="two words"))) == ROWS_OF_BASE
+    assert rows_of(read_table(source, Reading(table="first"))) == [["x"], [1]]
+    assert rows_of(read_table(source, Reading(query='SELECT y, x FROM "two words" WHERE y > 1'))) == [
+        ["y", "x"],
+        [2.5, None],
+    ]
+    for reading, message in (
+        (Reading(), "2 tables"), (Reading(table="frist"), "did you mean 'first'"),
+        (Reading(query="SELECT z FROM first"), "no such"),
+    ):  # fmt: skip
+        with pytest.raises(TableError, match=message):
+            read_table(source, reading)
+
+
+def test_databases_in_parts(base, monkeypatch):
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setattr(parts, "PART_ROWS", 2)
+    found = list(parts.parts_of(f"sqlite:///{base}", Reading(table="two words")))
+    assert [frame.height for frame in found] == [2, 1]
+    assert found[0].columns == ROWS_OF_BASE[0]
+
+
+def test_databases_that_cannot_be_read_are_refused_in_one_line():
+    pytest.importorskip("sqlalchemy")
+    for url, message in (
+        ("sqlite:////nowhere/base.db", "unable to open"), ("nonsense://u:secret@host/base", "nonsense"),
+        ("postgresql+psycopg9://u:secret@host/base", "postgresql.psycopg9"),
+    ):  # fmt: skip
+        with pytest.raises(TableError, match=message) as refusal:
+            read_table(url)
+        assert "\n" not in str(refusal.value)
+        assert "secret" not in str(refusal.value)
+
+
+def test_passwords_are_not_shown():
+    assert without_password("mysql://me:pa:ss@host/base") == "mysql://me:***@host/base"
+    assert without_password("mysql://me@host/base") == "mysql://me@host/base"
+    assert without_password("data/me:x@y.csv") == "data/me:x@y.csv"

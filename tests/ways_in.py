@@ -8,7 +8,17 @@ import fastbp
 PACKAGE = Path(fastbp.__file__).parent
 KERNELS = PACKAGE / "kernels"
 # Functions of the kernels' files that hand out compiled functions, or make ways into them.
-MAKERS = {"forward_call", "register_run", "c_function", "unkept", "dh_of", "dh_of_scalar", "h_of", "h_of_scalar"}
+MAKERS = {
+    "forward_call",
+    "learning_call",
+    "register_run",
+    "c_function",
+    "unkept",
+    "dh_of",
+    "dh_of_scalar",
+    "h_of",
+    "h_of_scalar",
+}
 
 
 def is_entry(node):

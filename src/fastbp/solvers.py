@@ -179,8 +179,9 @@ def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> No
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
         hint = other_names.hint(option, [*known, *arguments], callers[1], "Network(..., {}=...)") if callers else ""
+    call = callers[0].__name__ if callers else "fit"
     raise TypeError(
-        f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
+        f"{call} got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )
 
 

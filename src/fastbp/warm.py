@@ -72,6 +72,7 @@ def _use_a_network(dtype: np.dtype) -> None:
     net.forward(X)
     net.gradient(X, X)
     net.input_gradient(X)
+    net.update(X[0], X[0])
     packed, work, x = net.packed, net.workspace(), X[0]
     jit.forward(packed, x, x.copy(), work)
     jit.gradient(packed, x, x, np.zeros_like(net.params), work)

@@ -1,19 +1,18 @@
-"""The commands train, predict, info and versions; explain and plot are in `showing.py`."""
+"""The commands info and versions; the others have files of their own."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from fastbp import __version__
+from fastbp.cli.comparing import compare
 from fastbp.cli.exporting import export
-from fastbp.cli.group import OneLineErrors, one_line_warnings, refusals
-from fastbp.cli.options import names_of_columns, output_file, reading_options
+from fastbp.cli.group import OneLineErrors, refusals
+from fastbp.cli.options import complete_file
+from fastbp.cli.predicting import predict
 from fastbp.cli.showing import explain, plot
-from fastbp.cli.terminal import echo, say, show_csv
 from fastbp.cli.train import train
 
 
@@ -26,64 +25,11 @@ def fastbp() -> None:
 fastbp.add_command(train)
 
 
-@fastbp.command()
-@click.argument("model")
-@click.argument("data")
-@output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
-@click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
-@click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
-@reading_options
-def predict(
-    model: str,
-    data: str,
-    out: Path | None,
-    keep: Sequence[str],
-    clip: bool,
-    header: bool | None,
-    table: str | None,
-    skip_repeated_header: bool,
-) -> None:
-    """Predict with MODEL, a file written by train, for each row of DATA.
-
-    Missing values are filled in as in training. When DATA has the target column, the score is printed too: on stdout
-    with --out, else on stderr.
-    """
-    from fastbp.cli.outputs import check_outputs, write_table
-    from fastbp.cli.report import score_line
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.model import TableModel, score_on
-    from fastbp.tables.planning import require_known
-    from fastbp.tables.sources import read_table
-    from fastbp.tables.table import Reading
-
-    check_outputs([model, data], {"--out": out})
-    with refusals(ValueError):
-        table_model = TableModel.load(model)
-    with one_line_warnings(), refusals(TableError):
-        frame = read_table(data, Reading(header, table, skip_repeated_header)).frame
-        require_known(keep, frame.columns)
-        outputs = table_model.outputs(frame, clip=clip)
-        predictions = table_model.target.decode(outputs)
-        if twice := set(keep) & set(predictions.columns):
-            raise TableError(f"--keep {next(iter(twice))}: the predictions have a column of that name")
-        predictions = frame.select(keep).hstack(predictions) if keep else predictions
-    if out:
-        write_table(predictions, out)
-    else:
-        show_csv(predictions.write_csv())
-    if not set(table_model.target.names) <= set(frame.columns):
-        return
-    try:
-        scored, n_without = score_on(table_model, frame, outputs)
-    except TableError as error:
-        say(f"warning: no score: {error}")
-        return
-    without = f" ({n_without:,} without a value of the target)" if n_without else ""
-    echo(score_line(scored.score, table_model.target) + without, err=out is None)
+fastbp.add_command(predict)
 
 
 @fastbp.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_file)
 def info(model: str) -> None:
     """Show what MODEL is: its layers, columns, classes, and how it was trained."""
     from rich.text import Text
@@ -122,5 +68,6 @@ def versions(check: bool) -> None:
         sys.exit(1)
 
 
+fastbp.add_command(compare)
 fastbp.add_command(explain)
 fastbp.add_command(plot)

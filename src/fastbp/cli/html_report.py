@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fastbp.cli.outputs import GENERATOR
 from fastbp.cli.report import MOST_CLASSES_SHOWN, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
 from fastbp.files.outputs import replacing
-from fastbp.plots import draw_importance, draw_learning_curve, draw_predictions, save
+from fastbp.plots import draw_calibration, draw_importance, draw_learning_curve, draw_predictions, save
 from fastbp.tables.columns import describe
 from fastbp.tables.targets import ClassTarget, label_text
 
@@ -25,11 +26,34 @@ if TYPE_CHECKING:
     from fastbp.tables.training import TableTraining
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { padding: .2rem .7rem; text-align: left; vertical-align: top; }
-th { border-bottom: 1px solid #999; } td.number { text-align: right; }
-td.right { background: #e3f1e3; } img { max-width: 100%; }
+:root { --page: #fff; --ink: #1b1f24; --faint: #5d6670; --line: #d5dae1; --right: #dcefe0; --wrong: #fbe3d6; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #15181d; --ink: #e8eaed; --faint: #a3abb5; --line: #3a424d; --right: #1f4a2f; --wrong: #5a3018; }
+  img { filter: invert(.92) hue-rotate(180deg); mix-blend-mode: lighten; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1.25rem 3rem; max-width: 62rem; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.25; margin: 0 0 1rem; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+table { border-collapse: collapse; }
+td, th { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top; }
+th { font-weight: 600; white-space: nowrap; overflow-wrap: normal; }
+thead th { border-bottom: 1px solid var(--line); }
+.facts th { color: var(--faint); font-weight: 400; }
+ul { margin: 0; padding-left: 1.2rem; }
+.scroll { overflow-x: auto; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 1.5rem;
+  align-items: start; }
+img { display: block; max-width: 100%; height: auto; }
+.counts td, .counts thead th { text-align: right; font-variant-numeric: tabular-nums; padding: .25rem .6rem; }
+.counts td.right { background: var(--right); } .counts td.wrong { background: var(--wrong); }
+.counts td, .counts th { overflow-wrap: normal; }
+footer { margin-top: 2.5rem; color: var(--faint); font-size: .9rem; }
+@media (max-width: 40rem) {
+  body { padding: 1rem .9rem 2rem; }
+  .facts th, .facts td { display: block; padding: 0; } .facts td { margin-bottom: .5rem; }
+}
 """
 
 
@@ -38,71 +62,112 @@ def write_report(
 ) -> None:
     """Write the page, whole or not at all."""
     facts, target = model.facts, model.target
-    title = f"{facts.data}: {target.task} of {target.name}"
+    title = f"{Path(facts.data).name}: {target.task} of {target.name}"
+    parts = [
+        f"<h1>{_text(title)}</h1>",
+        _table((), _facts(training, model, scored), "facts"),
+        *_confusion(training, scored),
+        '<div class="pictures">',
+        _picture(draw_learning_curve(history, "", target.loss), "Learning curve"),
+        *_errors(training, scored),
+        *_importance(model),
+        "</div>",
+        _list("What was decided", [*training.prepared.notes, *training.notes, *training.prepared.warnings]),
+        "<h2>Columns</h2>",
+        _table(("column", "encoding"), ((column.name, describe(column)) for column in model.encoder.columns)),
+        "<h2>Left out</h2>" + _table(("column", "because it"), facts.left_out.items()) if facts.left_out else "",
+        f"<footer>Written {_text(facts.date)} by fastbp {_text(facts.fastbp)}.</footer>",
+    ]
+    page = _page(title, "\n".join(parts))
+    with replacing(path, "--report") as file:
+        file.write(page.encode("utf-8", errors="backslashreplace"))
+
+
+def _page(title: str, body: str) -> str:
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothing is fetched from anywhere
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'{GENERATOR}<meta name="color-scheme" content="light dark">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style>"
+    )
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+
+
+def _facts(training: TableTraining, model: TableModel, scored: Scored | None) -> list[tuple[str, str]]:
+    """Return what there is to know, line by line, with a name for each."""
+    facts, target = model.facts, model.target
     lines = [
         ("data", f"{facts.data}: {rows_line(facts.rows)}"),
         ("task", f"{target.task} ({training.prepared.reason})"),
+        ("network", "-".join(map(str, model.net.sizes))),
+        ("training", f"{facts.solver}, {epochs_line(facts)}"),
+        *(score_facts(scored.score, target) if scored else []),
     ]
-    lines += [("network", "-".join(map(str, model.net.sizes))), ("training", f"{facts.solver}, {epochs_line(facts)}")]
-    lines += score_facts(scored.score, target) if scored else []
-    lines += [("note", note) for note in (*training.prepared.notes, *training.notes)]
-    parts = [
-        f"<h1>{_text(title)}</h1>",
-        _table((), ((name, fact) for name, fact in lines if fact)),
-        "<h2>Learning curve</h2>",
-        _picture(draw_learning_curve(history, "loss over the epochs", target.loss), "learning curve"),
-        *_errors(training, scored),
-        *_importance(model),
-        "<h2>Columns</h2>",
-        _table(("column", "encoding"), ((column.name, describe(column)) for column in model.encoder.columns)),
-        _table(("left out", "why"), facts.left_out.items()) if facts.left_out else "",
-        f"<p>Written {_text(facts.date)} by fastbp {_text(facts.fastbp)}.</p>",
-    ]
-    head = f'<meta charset="utf-8"><title>{_text(title)}</title><style>{_STYLE}</style>'
-    page = f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(parts) + "\n</body></html>\n"
-    with replacing(path, "--report") as file:
-        file.write(page.encode("utf-8", errors="backslashreplace"))
+    return [(name, fact) for name, fact in lines if fact]
 
 
 def _text(text: str) -> str:
     return escape(plain(text))
 
 
-def _table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table>{f'<tr>{head}</tr>' if head else ''}{body}</table>"
+def _table(headings: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "") -> str:
+    """Return a table whose rows begin with a name."""
+    head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
+    body = ""
+    for name, *cells in rows:
+        body += (
+            f'<tr><th scope="row">{_text(name)}</th>' + "".join(f"<td>{_text(cell)}</td>" for cell in cells) + "</tr>"
+        )
+    return _scrolled(f"<thead><tr>{head}</tr></thead>" if head else "", body, kind)
 
 
-def _picture(figure: Figure, alt: str) -> str:
+def _list(heading: str, lines: list[str]) -> str:
+    items = "".join(f"<li>{_text(line)}</li>" for line in lines)
+    return f"<h2>{heading}</h2><ul>{items}</ul>" if lines else ""
+
+
+def _scrolled(head: str, body: str, kind: str) -> str:
+    return f'<div class="scroll"><table class="{kind}">{head}<tbody>{body}</tbody></table></div>'
+
+
+def _picture(figure: Figure, heading: str) -> str:
     stream = BytesIO()
     save(figure, stream, "svg")
     coded = base64.b64encode(stream.getvalue()).decode()
-    return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{coded}">'
+    image = f'<img alt="{escape(heading)}" src="data:image/svg+xml;base64,{coded}">'
+    return f"<section><h2>{escape(heading)}</h2>{image}</section>"
 
 
 def _errors(training: TableTraining, scored: Scored | None) -> list[str]:
-    """Return the table of confusions, or a picture of predictions against the truth."""
+    """Return a picture of predictions against the truth, or of how far probabilities can be believed."""
     if scored is None:
         return []
-    if not isinstance(training.target, ClassTarget):
-        rows = training.split.test
-        predicted = training.target.numbers(training.net.forward(training.inputs(rows)))
-        figure = draw_predictions(training.numbers[rows], predicted, training.target.names)
-        return ["<h2>Predicted against true</h2>", _picture(figure, "predicted against true")]
-    if scored.confusion is None or len(training.target.classes) > MOST_CLASSES_SHOWN:
+    if isinstance(training.target, ClassTarget):
+        return [] if scored.calibration is None else [_picture(draw_calibration(scored.calibration), "Calibration")]
+    rows = training.split.test
+    predicted = training.target.numbers(training.net.forward(training.inputs(rows)))
+    figure = draw_predictions(training.numbers[rows], predicted, training.target.names)
+    return [_picture(figure, "Predicted against true")]
+
+
+def _confusion(training: TableTraining, scored: Scored | None) -> list[str]:
+    """Return the table of true and predicted classes, where there are not too many."""
+    target = training.target
+    if scored is None or scored.confusion is None or not isinstance(target, ClassTarget):
         return []
-    return ["<h2>True classes (rows) and predicted ones</h2>", _confusion(scored.confusion, training.target)]
-
-
-def _confusion(confusion: Any, target: ClassTarget) -> str:
+    if len(target.classes) > MOST_CLASSES_SHOWN:
+        return []
     names = [_text(label_text(label)) for label in target.classes]
-    rows = ["<tr><th></th>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = ""
     for k, name in enumerate(names):
-        kinds = ("number right" if k == j else "number" for j in range(len(names)))
-        cells = (f'<td class="{kind}">{int(count)}</td>' for kind, count in zip(kinds, confusion[k], strict=True))
-        rows.append(f"<tr><th>{name}</th>{''.join(cells)}</tr>")
-    return f"<table>{''.join(rows)}</table>"
+        counts = [int(count) for count in scored.confusion[k]]
+        kinds = ["right" if k == j else "wrong" if count else "" for j, count in enumerate(counts)]
+        cells = (f'<td class="{kind}">{count:,}</td>' for kind, count in zip(kinds, counts, strict=True))
+        body += f'<tr><th scope="row">{name}</th>{"".join(cells)}</tr>'
+    table = _scrolled(f"<thead><tr><th></th>{head}</tr></thead>", body, "counts")
+    return ["<h2>True classes (rows) and predicted ones (columns)</h2>", table]
 
 
 def _importance(model: TableModel) -> list[str]:
@@ -110,4 +175,4 @@ def _importance(model: TableModel) -> list[str]:
         return []
     what = "accuracy" if isinstance(model.target, ClassTarget) else "R2"
     figure = draw_importance(model.facts.importance, f"{what} lost when a column is shuffled")
-    return ["<h2>Columns that matter</h2>", _picture(figure, "importance of columns")]
+    return [_picture(figure, "Columns that matter")]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from fastbp.files.outputs import check_writable, replacing
+from fastbp.cli.group import refusals
+from fastbp.files.outputs import check_writable
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
+from fastbp.training import checkpoints
+
+GENERATOR = '<meta name="generator" content="fastbp">'  # in each report: it may be replaced by a later one
+_PAGE_HEAD = 4096  # bytes in which that stands
 
 
 def try_output(path: Path, argument: str) -> None:
@@ -47,6 +51,34 @@ def check_outputs(sources: Sequence[str], outputs: dict[str, Path | None]) -> No
             raise click.UsageError(f"{str(path)!r} is read: writing to it would destroy it")
     if len({path.resolve() for path in given.values()}) < len(given):
         raise click.UsageError(f"{str(next(iter(given.values())))!r} would be written twice")
+
+
+def check_checkpoint(path: Path | None) -> None:
+    """Refuse, before any work, to write a checkpoint over anything else, or where it cannot be read back."""
+    if path is not None:
+        with refusals(ValueError):
+            checkpoints.check_file(path, "--checkpoint")
+
+
+def check_report(path: Path | None) -> None:
+    """Refuse to write a report over a page that is none of fastbp's."""
+    if path is None or not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if GENERATOR.encode() in file.read(_PAGE_HEAD):
+            return
+    raise click.UsageError(
+        f"--report {str(path)!r} is a page that fastbp did not write: it is not replaced, name another file"
+    )
+
+
+def check_default(path: Path) -> None:
+    """Refuse to write to a file that its user did not name, if it is there and fastbp did not write it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if b"fastbp" not in file.read(_PAGE_HEAD):
+            raise click.UsageError(f"{str(path)!r} is not of fastbp, and would be replaced: name a file with --out")
 
 
 def check_model_file(out: Path, data: str, columns: Sequence[str], named: bool) -> None:
@@ -101,12 +133,3 @@ def own_picture(path: Path, named: bool) -> Path | None:
         warnings.warn(f"no picture: {error.message}", TableWarning, stacklevel=2)
         return None
     return path
-
-
-def write_table(frame: Any, path: Path) -> None:
-    """Write a polars frame as Parquet or CSV, as the suffix of `path` says, whole or not at all."""
-    with replacing(path, "--out") as file:
-        if path.suffix == ".parquet":
-            frame.write_parquet(file)
-        else:
-            frame.write_csv(file)

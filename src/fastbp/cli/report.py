@@ -132,7 +132,22 @@ def score_facts(score: Score, target: Target) -> list[tuple[str, str]]:
         if score.linear is None
         else f"{'accuracy' if score.metric == 'accuracy' else 'R2'} {score.linear:.4f} on the same rows"
     )
-    return [("score", score_line(score, target)), ("also", ", ".join(more)), ("linear", linear)]
+    return [
+        ("score", score_line(score, target)),
+        ("also", ", ".join(more)),
+        ("sure", calibration_line(score)),
+        ("linear", linear),
+    ]
+
+
+def calibration_line(score: Score) -> str:
+    """Write how far the probabilities can be believed; nothing for numbers."""
+    if score.confidence is None or score.calibration_error is None or score.value is None:
+        return ""
+    return (
+        f"probability of the predicted class {score.confidence:.4f} on average, right {score.value:.4f}; "
+        f"calibration error {score.calibration_error:.4f}"
+    )
 
 
 def score_line(score: Score, target: Target) -> str:

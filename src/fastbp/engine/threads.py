@@ -122,8 +122,8 @@ class OneTrainer:
         try:
             if self._thread.setdefault(process, thread) != thread:
                 raise RuntimeError(
-                    "fit was called while another thread trains this network: both would write the same weights; "
-                    "train one after the other, or a copy of it (copy.deepcopy(net))"
+                    "fit or update was called while another thread trains this network: both would write the same "
+                    "weights; train one after the other, or a copy of it (copy.deepcopy(net))"
                 )
             yield
         finally:

@@ -7,7 +7,7 @@ Colours follow the figure's style: on dark axes they are light. Nothing here nee
 """
 
 from fastbp.plots.axes import PICTURE_SUFFIXES
-from fastbp.plots.columns import draw_importance, draw_predictions
+from fastbp.plots.columns import draw_calibration, draw_importance, draw_predictions
 from fastbp.plots.files import SOFTWARE, save
 from fastbp.plots.fits import confusion_matrix, decision_boundary, regression, residuals
 from fastbp.plots.histograms import Recorder, histograms
@@ -21,6 +21,7 @@ __all__ = [
     "Recorder",
     "confusion_matrix",
     "decision_boundary",
+    "draw_calibration",
     "draw_importance",
     "draw_learning_curve",
     "draw_predictions",

@@ -17,11 +17,22 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
-from fastbp.tables.errors import TableError, TableWarning, counted, listed, rows_named
-from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
-from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
+from fastbp.tables.errors import (
+    TableError,
+    TableWarning,
+    at_the_beginning,
+    counted,
+    listed,
+    row_number,
+    rows_named,
+    shown,
+)
+from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
+from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.units import in_known_units, with_units
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 MANY_GAPS = 0.01  # share of missing values, from which on they get an input of their own
 FEWEST_GAPS = 5
@@ -64,6 +75,13 @@ def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -
     return np.column_stack([encoded, gaps]) if indicator else encoded
 
 
+def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], what: str) -> None:
+    """Raise a TableError for a table of which no value is what a column held in training."""
+    if len(bad) and values.null_count() == len(values) and at_the_beginning():
+        row = int(bad[0])
+        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {shown(text[row])}")
+
+
 class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
     """What all columns have: the name, and whether missing values have an input of their own."""
 
@@ -93,7 +111,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
         low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -109,13 +127,13 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         text = None if series.dtype.is_temporal() else as_text(series)
         if text is None:
             raise TableError(f"column {series.name!r} held numbers in training, now {kind_of_type(series.dtype)}")
+        text = ascii_digits(text)
         missing = is_missing_mark(text, of_numbers=True)
-        numbers = finite(to_numbers(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), self.notation))
+        given = text.zip_with(~missing, pl.Series([None], dtype=pl.String))
+        numbers = finite(to_numbers(given, self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        if len(bad) and numbers.null_count() == len(numbers):
-            row = int(bad[0])
-            raise TableError(f"column {series.name!r} held numbers in training; row {row + 1} has {text[row]!r}")
-        return Read(numbers, bad)
+        _require_some(numbers, text, bad, "numbers")
+        return Read(in_known_units(given, numbers, self.notation), bad)
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -163,11 +181,11 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
         missing = is_missing_mark(text, of_numbers=True)
         lower = text.str.to_lowercase()
         strange = ~missing & ~lower.is_in(["true", "false", "1", "0", "1.0", "0.0"]).fill_null(False)
-        if strange.any():
-            row = int(strange.arg_true()[0])
-            raise TableError(f"column {series.name!r} held true and false in training; row {row + 1} has {text[row]!r}")
-        values = pl.select(pl.when(~missing).then(lower.is_in(["true", "1", "1.0"])).alias(series.name)).to_series()
-        return Read(values, none)
+        given = pl.when(~(missing | strange)).then(lower.is_in(["true", "1", "1.0"]))
+        values = pl.select(given.alias(series.name)).to_series()
+        bad = strange.arg_true().to_numpy().astype(np.int64)
+        _require_some(values, text, bad, "true and false")
+        return Read(values, bad)
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -188,7 +206,7 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
             raise ValueError("categories must not be empty")
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series, max_levels: int = 50) -> CategoryColumn:
+    def fit(cls, column: Understood, values: pl.Series, max_levels: int = MAX_LEVELS) -> CategoryColumn:
         """Learn the categories of the training rows, in alphabetical order; of too many the most frequent ones."""
         counts = values.drop_nulls().value_counts(sort=False)
         ordered = counts.sort([pl.col("count"), pl.col(values.name)], descending=[True, False])
@@ -214,7 +232,7 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
             missing &= ~text.is_in(self.categories).fill_null(False)
         return Read(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), np.empty(0, np.int64))
 
-    def encode(self, values: pl.Series) -> Floats:
+    def encode(self, values: pl.Series) -> Floats32:
         """Return (n_rows, n_inputs) of what `read` gives; zeros, and a TableWarning, for categories not known."""
         n_known = len(self.categories)
         codes = values.replace_strict(
@@ -228,13 +246,15 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         places = codes.to_numpy().copy()
         places[unknown.to_numpy()] = n_known if self.other else n_known + 2
         places[values.is_null().to_numpy()] = codes_of_gaps
-        one_hot = np.zeros((len(values), n_known + 3))
-        one_hot[np.arange(len(values)), places] = 1.0
+        n_inputs = len(self.inputs)
+        one_hot = np.zeros((len(values), n_inputs), dtype=np.float32)
+        rows = np.flatnonzero(places < n_inputs)
+        one_hot[rows, places[rows]] = 1.0
         if unknown.any() and not self.other:
             unseen = values.filter(unknown).unique().sort().to_list()
             message = f"column {self.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
             warnings.warn(message, TableWarning, stacklevel=2)
-        return one_hot[:, : len(self.inputs)]
+        return one_hot
 
 
 class DateColumn(_Column, frozen=True, tag="date"):
@@ -299,6 +319,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         if series.dtype.is_temporal() and series.dtype != pl.Duration:
             return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
         text = as_text(series)
+        text = None if text is None else ascii_digits(text)
         if text is None or series.dtype == pl.Duration:
             raise TableError(f"column {series.name!r} held dates in training, now {kind_of_type(series.dtype)}")
         missing = is_missing_mark(text, of_numbers=True)
@@ -306,9 +327,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         found = seconds_of(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), layout)
         seconds = pl.Series(series.name, found).fill_nan(None)
         bad = (seconds.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        if len(bad) and seconds.null_count() == len(seconds):
-            row = int(bad[0])
-            raise TableError(f"column {series.name!r} held dates in training; row {row + 1} has {text[row]!r}")
+        _require_some(seconds, text, bad, "dates")
         return Read(seconds, bad)
 
     def encode(self, values: pl.Series) -> Floats:
@@ -343,7 +362,9 @@ def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
     if len(bad):
         row = int(bad[0])
         others = f" ({counted(len(bad), 'such value')}: {rows_named(bad)})" if len(bad) > 1 else ""
-        message = f"column {series.name!r} has {series[row]!r} in row {row + 1}{others}: counted as missing"
+        message = (
+            f"column {series.name!r} has {shown(series[row])} in row {row_number(row)}{others}: counted as missing"
+        )
         warnings.warn(message, TableWarning, stacklevel=2)
 
 

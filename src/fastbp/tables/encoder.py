@@ -5,14 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
-from fastbp.tables.errors import TableError, TableWarning, nearest_hint, rows_named
-from fastbp.tables.kinds import Understood
+from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named, shown
+from fastbp.tables.kinds import MAX_LEVELS, Understood
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Encoder:
     columns: tuple[Column, ...]
 
     @classmethod
-    def fit(cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = 50) -> Encoder:
+    def fit(
+        cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = MAX_LEVELS
+    ) -> Encoder:
         """Learn from the training rows of columns that were understood.
 
         Parameters
@@ -85,7 +88,7 @@ class Encoder:
         self._require_finite(X, frame)
         return X
 
-    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[np.float64]:
+    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[Any]:
         values, bad = column.read(series)
         warn_of_bad(series, bad)
         if values.null_count():
@@ -97,8 +100,8 @@ class Encoder:
                 row = int(far[0])
                 more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
                 message = (
-                    f"column {column.name!r}: {values[row]:.6g} in row {row + 1}{more} is far outside of the training "
-                    f"range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
+                    f"column {column.name!r}: {values[row]:.6g} in row {row_number(row)}{more} is far outside of the "
+                    f"training range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
                 )
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values
@@ -124,4 +127,6 @@ class Encoder:
         row, at = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
         ends = np.cumsum([len(column.inputs) for column in self.columns])
         name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
-        raise TableError(f"column {name!r} has {frame[name][row]!r} in row {row + 1}: too far from the training data")
+        raise TableError(
+            f"column {name!r} has {shown(frame[name][row])} in row {row_number(row)}: too far from the training data"
+        )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 MOST_SHOWN = 3
+LONGEST_SHOWN = 80  # characters of a value
+
+_rows_before: ContextVar[int] = ContextVar("rows of the table before the part that is read", default=0)
 
 
 class TableError(ValueError):
@@ -25,9 +30,15 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def shown(value: object) -> str:
+    """Write a value as Python does, the middle of a long one left out: a cell may hold a whole file."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 20]} ... {text[-15:]}"
+
+
 def listed(things: Sequence[object], most: int = MOST_SHOWN) -> str:
     """Write the first few things, quoted: "'a', 'b', ..."."""
-    return ", ".join(repr(thing) for thing in things[:most]) + (", ..." if len(things) > most else "")
+    return ", ".join(shown(thing) for thing in things[:most]) + (", ..." if len(things) > most else "")
 
 
 def counted(number: int, noun: str) -> str:
@@ -35,7 +46,27 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+@contextmanager
+def rows_before(n_rows: int) -> Iterator[None]:
+    """Let row numbers in messages be those of a whole table, of which a part is read, after `n_rows` others."""
+    token = _rows_before.set(n_rows)
+    try:
+        yield
+    finally:
+        _rows_before.reset(token)
+
+
+def at_the_beginning() -> bool:
+    """Whether what is read is a table, or the first part of one."""
+    return _rows_before.get() == 0
+
+
+def row_number(row: int) -> int:
+    """Return what people call a row that counts from 0 in the part that is read."""
+    return _rows_before.get() + int(row) + 1
+
+
 def rows_named(rows: NDArray[np.int64] | Sequence[int], most: int = MOST_SHOWN) -> str:
     """Write row numbers, which count from 0 here and from 1 for people: "row 5", "rows 5, 7, 9 ..."."""
-    shown = ", ".join(str(int(row) + 1) for row in rows[:most])
+    shown = ", ".join(str(row_number(row)) for row in rows[:most])
     return f"row{'s' * (len(rows) != 1)} {shown}{' ...' * (len(rows) > most)}"

@@ -8,8 +8,6 @@ import gzip
 import io
 import lzma
 import re
-import sqlite3
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -20,10 +18,13 @@ from typing import IO, Any
 import polars as pl
 
 from fastbp import memory
-from fastbp.tables.errors import TableError, listed, nearest_hint
-from fastbp.tables.table import Reading, Table
+from fastbp.tables.databases import one_of, read_sqlite
+from fastbp.tables.errors import TableError, listed
+from fastbp.tables.table import Reading, Table, refuse_unused
 
 Source = Path | bytes
+
+UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError)
 
 _BLOCK = 1 << 20
 _PACKED: dict[bytes, tuple[Callable[[Any], Any], str]] = {
@@ -43,16 +44,22 @@ def unpacked(source: Source, head: bytes) -> tuple[bytes, str] | None:
             if head.startswith(b"PK\x03\x04"):
                 return _from_zip(file)
             opener, name = next(found for mark, found in _PACKED.items() if head.startswith(mark))
-            return _all_of(opener(file)), f"unpacked with {name}"
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError) as error:
+            return all_of(opener(file)), f"unpacked with {name}"
+    except (OSError, *UNPACKING_ERRORS, zipfile.BadZipFile, RuntimeError) as error:
         raise TableError(f"it cannot be unpacked: {error}") from None
+
+
+def unpacking(head: bytes) -> Callable[[Any], Any] | None:
+    """Return what opens a compressed file to be read in parts; None for another file, and for archives."""
+    found = [opener for mark, (opener, name) in _PACKED.items() if head.startswith(mark) and name != "zip"]
+    return found[0] if found else None
 
 
 def _opened(source: Source) -> IO[bytes]:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def _all_of(file: IO[bytes]) -> bytes:
+def all_of(file: IO[bytes]) -> bytes:
     """Read a compressed file, as long as memory can hold it."""
     pieces, n_bytes = [], 0
     with closing(file):
@@ -71,20 +78,24 @@ def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
             return None
         if len(names) != 1:
             raise TableError(f"the archive has {len(names)} files ({listed(names)}): one is expected, unpack it")
-        return _all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
+        return all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
 
 
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
     """Read a file of a binary format, told by its first bytes; None for another file."""
     data = source if isinstance(source, Path) else io.BytesIO(source)
+    if head.startswith((b"PAR1", b"ARROW1")):
+        refuse_unused(reading, "a Parquet or Arrow file")
     if head.startswith(b"PAR1"):
         return Table(pl.read_parquet(data, glob=False) if isinstance(data, Path) else pl.read_parquet(data))
     if head.startswith(b"ARROW1"):
         return Table(pl.read_ipc(data))
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        refuse_unused(reading, "a workbook", table=True)
         return _read_workbook(source, reading.table)
     if head.startswith(b"SQLite format 3\0"):
-        return _read_database(source, reading.table)
+        refuse_unused(reading, "a database", table=True, query=True)
+        return read_sqlite(source, reading)
     return None
 
 
@@ -97,7 +108,7 @@ def _read_workbook(source: Source, sheet: str | None) -> Table:
         book = fastexcel.read_excel(source if isinstance(source, bytes) else str(source))
     except fastexcel.FastExcelError as error:
         raise TableError(f"the workbook cannot be read: {str(error).splitlines()[0]}") from None
-    name, notes = _one_of(book.sheet_names, sheet, "sheet")
+    name, notes = one_of(book.sheet_names, sheet, "sheet")
     try:
         frame = book.load_sheet(name).to_polars()
     except fastexcel.FastExcelError as error:
@@ -105,67 +116,34 @@ def _read_workbook(source: Source, sheet: str | None) -> Table:
     return Table(frame, notes)
 
 
-def _one_of(names: list[str], asked: str | None, what: str) -> tuple[str, tuple[str, ...]]:
-    """Choose a table of several."""
-    if asked is not None:
-        if asked not in names:
-            raise TableError(f"there is no {what} {asked!r}{nearest_hint(asked, names)}")
-        return asked, ()
-    if not names:
-        raise TableError(f"it has no {what}")
-    if len(names) > 1 and what == "table":
-        raise TableError(f"it has {len(names)} tables ({listed(names, 10)}): choose one with --table")
-    return names[0], (f"{what} {names[0]!r} of {listed(names, 10)} (--table chooses)",) if len(names) > 1 else ()
-
-
-def _read_database(source: Source, table: str | None) -> Table:
-    if isinstance(source, bytes):
-        with tempfile.NamedTemporaryFile(suffix=".sqlite") as file:
-            file.write(source)
-            file.flush()
-            return _read_database(Path(file.name), table)
-    try:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-            names = [row[0] for row in connection.execute(query)]
-            name, notes = _one_of(names, table, "table")
-            quoted = name.replace('"', '""')
-            cursor = connection.execute(f'SELECT * FROM "{quoted}"')
-            columns = [entry[0] for entry in cursor.description]
-            rows = cursor.fetchall()
-    except sqlite3.Error as error:
-        raise TableError(f"the database cannot be read: {error}") from None
-    if len(set(columns)) < len(columns):
-        raise TableError(f"names must differ: {listed(columns, 20)}")
-    return Table(pl.DataFrame([_column(name, [row[k] for row in rows]) for k, name in enumerate(columns)]), notes)
-
-
-def _column(name: str, values: list[object]) -> pl.Series:
-    """Make a column of what a database holds: of numbers where all are, else of text."""
-    kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int}:
-        return pl.Series(name, values, dtype=pl.Int64)
-    if kinds and kinds <= {int, float}:
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
-
-
-def read_marked_text(text_head: str, source: Source) -> Table | None:
+def read_marked_text(text_head: str, source: Source, reading: Reading) -> Table | None:
     """Read a text file of a format of its own: JSON, ARFF, FANN's data; None for another one."""
+    read = _reader_of(text_head)
+    if read is None:
+        return None
+    refuse_unused(reading, "JSON, ARFF and FANN's data")
+    return read(source if isinstance(source, bytes) else source.read_bytes())
+
+
+def is_marked_text(head: bytes) -> bool:
+    """Whether a text file has a format of its own."""
+    return _reader_of(head.decode("utf-8-sig", errors="replace")) is not None
+
+
+def _reader_of(text_head: str) -> Callable[[bytes], Table] | None:
     readers: tuple[tuple[str, Callable[[bytes], Table]], ...] = (
-        (r"\s*[\[{]\s*[\"{]", _read_json),
+        (r"\s*[\[{]\s*[\"{]", read_json),
         (r"(\s*(%.*)?\n)*\s*@relation\b", _read_arff),
         (r"\s*\d+ +\d+ +\d+ *\r?\n", _read_fann),
     )
     for pattern, read in readers:
-        if re.match(pattern, text_head, re.IGNORECASE):
-            data = source if isinstance(source, bytes) else source.read_bytes()
-            if read is not _read_fann or _is_fann(text_head):
-                return read(data)
+        if re.match(pattern, text_head, re.IGNORECASE) and (read is not _read_fann or _is_fann(text_head)):
+            return read
     return None
 
 
-def _read_json(data: bytes) -> Table:
+def read_json(data: bytes) -> Table:
+    """Read an array of objects, or lines of them."""
     try:
         if data.lstrip().startswith(b"["):
             return Table(pl.read_json(io.BytesIO(data), infer_schema_length=None))

@@ -15,13 +15,14 @@ import msgspec
 import numpy as np
 import polars as pl
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from fastbp.io import load_network, save_network
 from fastbp.network import Network
 from fastbp.tables.columns import Column, to_plain
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.scores import Score, Scored, score_classes, score_numbers
+from fastbp.tables.scores import RunningScore, Score
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
 
 VERSION = 2
@@ -147,25 +148,25 @@ class TableModel:
         return cls(net, encoder, target, description.facts)
 
 
-def score_on(model: TableModel, frame: pl.DataFrame, outputs: Any) -> tuple[Scored, int]:
-    """Score outputs for the rows of `frame` that have the target; return the number of rows that have none, too.
+def add_score(score: RunningScore, frame: pl.DataFrame, outputs: Any) -> int:
+    """Add the outputs for rows of `frame` that have the target to a score; return how many rows have none.
 
     Raises
     ------
     TableError
         That says why there is no score.
     """
-    target = model.target
+    target = score.target
     _require_columns(target, frame)
     if isinstance(target, ClassTarget):
         series = frame[target.name]
-        there = ~target.gaps(series)
-        _require_rows(there, target)
-        return score_classes(target, outputs[there], target.codes(series)[there]), int((~there).sum())
-    true = np.column_stack([target.read(frame[name]).to_numpy() for name in target.names])
-    there = np.isfinite(true).all(axis=1)
-    _require_rows(there, target)
-    return score_numbers(target, target.numbers(outputs)[there], true[there]), int((~there).sum())
+        gaps: NDArray[np.bool_] = target.gaps(series)
+        true: NDArray[Any] = target.codes(series)
+    else:
+        true = np.column_stack([target.read(frame[name]).to_numpy() for name in target.names])
+        gaps = ~np.isfinite(true).all(axis=1)
+    score.add(outputs[~gaps], true[~gaps])
+    return int(gaps.sum())
 
 
 def targets_of(target: ClassTarget | NumberTarget, frame: pl.DataFrame) -> Any:
@@ -193,8 +194,3 @@ def _require_columns(target: ClassTarget | NumberTarget, frame: pl.DataFrame) ->
     for name in target.names:
         if name not in frame.columns:
             raise TableError(f"it has no column {name!r}")
-
-
-def _require_rows(there: Any, target: ClassTarget | NumberTarget) -> None:
-    if not there.any():
-        raise TableError(f"no row has a value of the target {target.name!r}")

@@ -40,7 +40,7 @@ class Prepared:
     @property
     def frame(self) -> pl.DataFrame:
         """The inputs as a frame."""
-        return pl.DataFrame([column.values.alias(column.name) for column in self.inputs])
+        return pl.DataFrame({column.name: column.values for column in self.inputs})  # a name may be ''
 
     @property
     def n_rows(self) -> int:
@@ -112,7 +112,8 @@ def prepare(
     weights = None if weight is None else _weights(frame[weight])
     chosen, reason = _task_of(targets, task)
     keep, dropped = _rows_that_stay(used, targets, choices)
-    odd = [line for column in (*targets, *used) for line in column.odd]
+    inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
+    odd = [line for column in (*targets, *inputs_too) for line in column.odd]
     notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
     kept = [[_rows_of(column, keep) for column in group] for group in (used, targets)]
     return Prepared(tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep],
@@ -123,8 +124,13 @@ def _task_of(targets: Sequence[Understood], asked: Task | None) -> tuple[Task, s
     if len(targets) == 1:
         guessed, reason = guess_task(targets[0])
         return asked or guessed, "by --task" if asked else f"{reason}; --task overrides"
-    if asked == "classification":
-        raise TableError("several targets are for numbers: classes are learnt one column at a time")
+    of_text = next((column for column in targets if column.kind not in ("number", "boolean")), None)
+    if asked == "classification" or of_text is not None:
+        name = targets[0].name if of_text is None else of_text.name
+        raise TableError(
+            f"several targets are learnt together where all are numbers: the outputs add up to 1 for the classes "
+            f"of one column only. Train a model for each column of classes, --target {name!r}"
+        )
     return "regression", f"{len(targets)} targets"
 
 
@@ -150,6 +156,9 @@ def _rows_that_stay(
         refuse_gaps([*targets, *used])
     notes = []
     gone = _any_gap(targets)
+    if gone.all():
+        name = next((column.name for column in targets if column.gaps == len(gone)), targets[0].name)
+        raise TableError(f"the target {name!r} has no value in any row: choose another with --target")
     if gone.any():
         rows = np.flatnonzero(gone)
         notes.append(

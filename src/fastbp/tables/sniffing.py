@@ -10,14 +10,22 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fastbp.tables.errors import TableError, counted
-from fastbp.tables.notation import NUMBER_MARKS
+from fastbp.tables.errors import TableError, counted, row_number
+from fastbp.tables.notation import MISSING_MARKS, NUMBER_MARKS
 
-BLANKS = " "
+BLANKS = " "  # any number of them
+WIDE_BLANKS = "  "  # two or more, or tabs: single ones stand inside of values
 _SEPARATORS = (",", ";", "\t", "|")
 _MOST_TITLES = 20
 _SAMPLED = 200
-_NAMES_OF_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", BLANKS: "blanks"}
+_NAMES_OF_SEPARATORS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "bars",
+    BLANKS: "blanks",
+    WIDE_BLANKS: "two blanks or more",
+}
+_ERRORS = tuple(mark for mark in MISSING_MARKS if mark.startswith("#"))  # of spreadsheets: #DIV/0!
 # What a value looks like, and a name does not: a number with what may stand around it, a date, true, a missing mark.
 _VALUE = re.compile(
     r"[-+(\u2212]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?"
@@ -41,8 +49,16 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment: it begins with #, and not with an error of a spreadsheet such as #DIV/0!."""
+    return line.startswith("#") and not line.lower().startswith(_ERRORS)
+
+
 def split_lines(lines: Sequence[str], separator: str, quote: str) -> Iterator[tuple[int, list[str]]]:
     """Cut lines into fields; yield with each row the number of lines up to its end."""
+    if separator == WIDE_BLANKS:
+        yield from enumerate((re.split(r" {2,}|\t\s*", line.strip()) for line in lines), 1)
+        return
     if separator == BLANKS:
         lines = [line.replace("\t", " ").strip() for line in lines]
     reader = csv.reader(
@@ -97,7 +113,7 @@ def _before_the_table(lines: Sequence[str]) -> tuple[int, str | None, list[str],
         told = re.fullmatch(r'"?sep=(.)"?', line.strip("\r\n \ufeff"), re.IGNORECASE)
         if told:
             separator = told[1]
-        elif line.lstrip().startswith("#"):
+        elif is_comment(line.lstrip()):
             comments.append(line.lstrip().lstrip("# \t"))
         elif line.strip():
             break
@@ -119,6 +135,8 @@ def _separator(lines: Sequence[str], quote: str) -> str:
     aligned = sum("  " in line.strip() for line in lines[:_SAMPLED]) * 2 > len(lines[:_SAMPLED])
     if best == "\t" and aligned and scores[BLANKS] > scores[best]:
         return BLANKS  # columns of numbers, and a tab before the last one
+    if scores[best][0] < 0.9 and scores[BLANKS][0] < 0.9 and _evenness(lines, WIDE_BLANKS, quote)[0] >= 0.9:
+        return WIDE_BLANKS
     return best if scores[best][0] >= 0.9 or scores[BLANKS][0] < 0.9 else BLANKS
 
 
@@ -143,8 +161,8 @@ def _titles(rows: Rows) -> int:
     if width < 2 or len(rows) < 3:
         return 0
     first = next(k for k, row in enumerate(rows) if len(row) == width)
-    named = any(map(_is_value, rows[first]))
-    if first and named and len(rows[first - 1]) == width - 1 and not any(map(_is_value, rows[first - 1])):
+    named = any(map(is_value, rows[first]))
+    if first and named and len(rows[first - 1]) == width - 1 and not any(map(is_value, rows[first - 1])):
         first -= 1  # names without one for the numbers of the rows, as R writes them
     return first if first <= _MOST_TITLES else 0
 
@@ -158,7 +176,7 @@ def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str
         what = _NAMES_OF_SEPARATORS.get(layout.separator, repr(layout.separator))
         notes.append(f"values are separated by {what}")
     words = _words_of_comment(comments, layout, width)
-    if header is None and words and all(map(_is_value, first)):
+    if header is None and words and all(map(is_value, first)):
         return _done(layout, layout.skip, words, [*notes, "the names are those of the last comment"])
     if header or (header is None and has_names(first, others)):
         names = [name.strip("\ufeff ") for name in first]
@@ -178,7 +196,7 @@ def _words_of_comment(comments: list[str], layout: Layout, width: int) -> list[s
         return []
     words = next(csv.reader([comments[-1]], delimiter=layout.separator, skipinitialspace=True), [])
     words = [word.strip() for word in words]
-    return words if len(words) == width and not any(map(_is_value, words)) else []
+    return words if len(words) == width and not any(map(is_value, words)) else []
 
 
 def _done(layout: Layout, skip: int, names: list[str], notes: list[str]) -> Layout:
@@ -192,7 +210,8 @@ def _done(layout: Layout, skip: int, names: list[str], notes: list[str]) -> Layo
     return Layout(layout.separator, layout.quote, skip, tuple(names), layout.comment, tuple(notes))
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
+    """Whether a cell looks like a value, which a name of a column does not: a number, a date, nothing."""
     return not cell or _VALUE.fullmatch(cell) is not None or cell.lower() in NUMBER_MARKS
 
 
@@ -204,29 +223,36 @@ def has_names(first: list[str], others: Rows) -> bool:
     """
     if any(first == [str(k) for k in range(start, start + len(first))] for start in (0, 1)) and len(first) > 1:
         return True
-    if not any(map(_is_value, first)):
+    if not any(map(is_value, first)):
         others = [row for row in others if row != first]  # joined files repeat the line of names
     names = against = 0
     for place, cell in enumerate(first):
         column = [row[place] for row in others if place < len(row) and row[place]]
         if not column:
             continue
-        values = sum(map(_is_value, column)) / len(column)
+        values = sum(map(is_value, column)) / len(column)
         if values >= 0.8:
-            if not _is_value(cell):
+            if not is_value(cell):
                 names += 1
             elif cell:
                 against += 1
-        elif cell in column or (_is_value(cell) and values > 0.2):
+        elif cell in column or (is_value(cell) and values > 0.2):
             against += 1
         elif _short_codes(cell, column):
             names += 1
-    return names >= against and not (not others and any(map(_is_value, first)))
+    return names >= against and not (not others and any(map(is_value, first)))
 
 
 def _short_codes(cell: str, column: list[str]) -> bool:
     """Whether a word stands above a column of few words of which it is none."""
     return len(set(column)) * 2 <= len(column) and cell not in column
+
+
+def comments_of(first: pl.Expr) -> pl.Expr:
+    """Whether rows are comments, by their first column; see `is_comment`."""
+    lower = first.str.to_lowercase()
+    error = pl.any_horizontal(lower.str.starts_with(mark) for mark in _ERRORS)
+    return (first.str.starts_with("#") & ~error).fill_null(False)
 
 
 def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[str]]:
@@ -244,7 +270,7 @@ def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[s
         rows = same.arg_true()
         if not skip:
             raise TableError(
-                f"row {int(rows[0]) + 1} repeats the line of names ({counted(len(rows), 'such row')}; "
+                f"row {row_number(rows[0])} repeats the line of names ({counted(len(rows), 'such row')}; "
                 "--skip-repeated-header leaves them out)"
             )
         notes.append(f"{counted(len(rows), 'row')} that repeat the line of names left out")
@@ -252,7 +278,7 @@ def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[s
     if frame.width > 1 and frame.height:
         first, *others = names
         alone = pl.all_horizontal(pl.col(name).is_null() for name in others)
-        comment = frame.select(pl.col(first).str.starts_with("#").fill_null(False) & alone).to_series()
+        comment = frame.select(comments_of(pl.col(first)) & alone).to_series()
         if comment.any():
             notes.append(f"{counted(int(comment.sum()), 'comment line')} skipped")
             frame = frame.filter(~comment)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from fastbp.tables.databases import is_url, read_url, without_password
 from fastbp.tables.errors import TableError, nearest_hint
-from fastbp.tables.formats import read_binary, read_marked_text, unpacked
-from fastbp.tables.table import Reading, Table
-from fastbp.tables.text import HEAD, read_text
+from fastbp.tables.formats import UNPACKING_ERRORS, read_binary, read_marked_text, unpacked
+from fastbp.tables.table import Reading, Table, refuse_unused
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, read_text
 
 BUNDLED_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 STANDARD_INPUT = "-"
 
 _PEEK = 4096
 _BINARY = (b"PAR1", b"ARROW1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"SQLite", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def is_bundled(source: str) -> bool:
@@ -33,8 +35,8 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
     Parameters
     ----------
     source : str
-        Name of a set (`BUNDLED_SETS`), path of a file, or "-" for standard input. A file that has the name of a
-        set needs a suffix or a folder in its path, ``./iris``.
+        Name of a set (`BUNDLED_SETS`), path of a file, URL of a database, or "-" for standard input. A file that has
+        the name of a set needs a suffix or a folder in its path, ``./iris``.
     reading : Reading, optional
         What its owner says of it.
 
@@ -48,23 +50,33 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
     TableError
         When there is no such file or set, or when it cannot be read.
     """
-    if is_bundled(source):
-        return Table(_read_bundled(source))
+    reading = reading or Reading()
+    with reading_errors(source):
+        if is_bundled(source):
+            refuse_unused(reading, "a set of scikit-learn")
+            return Table(_read_bundled(source))
+        table = read_url(source, reading) if is_url(source) else read_any(*_opened(source), reading)
+    if table.frame.height == 0 or table.frame.width == 0:
+        raise TableError(f"{source!r} has no rows of data")
+    return table
+
+
+@contextmanager
+def reading_errors(source: str) -> Iterator[None]:
+    """Turn what goes wrong in reading a table into a TableError that names it."""
+    source = without_password(source)
     try:
-        table = _read_any(*_opened(source), reading or Reading())
+        yield
     except TableError as error:
         raise TableError(f"cannot read {source!r}: {error}") from None
     except FileNotFoundError:
         hint = nearest_hint(source, BUNDLED_SETS) or f" (sets: {', '.join(BUNDLED_SETS)})"
         raise TableError(f"there is no file and no data set {source!r}{hint}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, *UNPACKING_ERRORS) as error:
         raise TableError(f"cannot read {source!r}: {getattr(error, 'strerror', None) or error}") from None
     except pl.exceptions.PolarsError as error:
         reason = (str(error).splitlines() or ["it is broken"])[0]
         raise TableError(f"cannot read {source!r}: {reason}") from None
-    if table.frame.height == 0 or table.frame.width == 0:
-        raise TableError(f"{source!r} has no rows of data")
-    return table
 
 
 def _read_bundled(name: str) -> pl.DataFrame:
@@ -93,30 +105,33 @@ def _opened(source: str) -> tuple[Path | bytes, bytes]:
 
 def _all_of(file: Any) -> tuple[bytes, bytes]:
     head = file.read(_PEEK)
-    _refuse_binary(head)
+    refuse_binary(head)
     data = head + file.read()
     return data, head
 
 
-def _refuse_binary(head: bytes) -> None:
+def refuse_binary(head: bytes) -> None:
     """Refuse, before more of it is read, what is neither text nor of a known format."""
     if not head.strip():
         raise TableError("it is empty")
-    if b"\0" in head and not head.startswith((*_BINARY, *_MARKS_OF_UTF16)):
+    if b"\0" in head and not head.startswith((*_BINARY, *MARKS_OF_UTF)):
         raise TableError("it is neither a text file nor of a known format")
 
 
-def _read_any(source: Path | bytes, head: bytes, reading: Reading) -> Table:
+def read_any(source: Path | bytes, head: bytes, reading: Reading) -> Table:
     """Read a file in the format that its first bytes tell."""
-    _refuse_binary(head)
+    refuse_binary(head)
     found = unpacked(source, head)
     if found is not None:
-        inner = _read_any(found[0], found[0][:_PEEK], reading)
+        inner = read_any(found[0], found[0][:_PEEK], reading)
         return Table(inner.frame, (found[1], *inner.notes), inner.decimal_comma, inner.targets)
     table = read_binary(source, head, reading)
     if table is None:
         text_head = head.decode("utf-8-sig", errors="replace")
-        table = read_marked_text(text_head, source) or read_text(source, reading)
+        table = read_marked_text(text_head, source, reading)
+    if table is None:
+        refuse_unused(reading, "a text file", lines=True)
+        table = read_text(source, reading)
     return table
 
 

@@ -6,18 +6,36 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fastbp.tables.errors import TableError
+
 
 @dataclass(frozen=True)
 class Reading:
     """What the user says of a file; None leaves it to the file.
 
     `header`: whether the first line names the columns. `table`: the table of a database, the sheet of a workbook.
+    `query`: what to ask a database for, in SQL.
     `skip_repeated`: leave out rows that repeat the header line.
     """
 
     header: bool | None = None
     table: str | None = None
+    query: str | None = None
     skip_repeated: bool = False
+
+
+def refuse_unused(
+    reading: Reading, what: str, *, table: bool = False, query: bool = False, lines: bool = False
+) -> None:
+    """Refuse options that mean nothing for a kind of table; the others are said to mean something."""
+    given = {
+        "--table": reading.table is not None and not table,
+        "--query": reading.query is not None and not query,
+        "--no-header": reading.header is False and not lines,
+    }
+    for option, unused in given.items():
+        if unused:
+            raise TableError(f"{option} means nothing for {what}")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,23 @@ from pathlib import Path
 
 import polars as pl
 
-from fastbp.tables.errors import TableError, counted
-from fastbp.tables.sniffing import BLANKS, Layout, drop_repeated, sniff, split_lines
+from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
+from fastbp.tables.quotes import count_lines, refuse_open_quotes
+from fastbp.tables.sniffing import (
+    BLANKS,
+    WIDE_BLANKS,
+    Layout,
+    comments_of,
+    drop_repeated,
+    is_comment,
+    sniff,
+    split_lines,
+)
 from fastbp.tables.table import Reading, Table
 
 HEAD = 1 << 18  # bytes that are looked at before anything is decided
+_MARKS_OF_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # the first one begins as that of UTF-16 does
+MARKS_OF_UTF = (*_MARKS_OF_UTF32, b"\xff\xfe", b"\xfe\xff")
 
 csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
 
@@ -35,17 +47,38 @@ def read_text(source: Path | bytes, reading: Reading) -> Table:
     """
     data, notes = _decoded(source)
     head = data[:HEAD] if isinstance(data, bytes) else _head_of(data)
-    text = head.decode("utf-8-sig", errors="replace")
-    if "\n" not in text and "\r" in text:  # ends of lines as on old Macintosh computers
+    if is_macintosh(head):
         data = (data if isinstance(data, bytes) else data.read_bytes()).replace(b"\r", b"\n")
-        text = text.replace("\r", "\n")
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    layout = sniff(lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines, reading.header)
-    if not layout.names:
-        raise TableError("it has no rows of data")
-    frame, more = drop_repeated(_without_blank_end(_stripped(_cut(data, layout))), reading.skip_repeated)
+        head = data[:HEAD]
+    layout = layout_of(head, reading, len(head) < HEAD)
+    frame, more = drop_repeated(without_blank_end(rows_of(data, layout)), reading.skip_repeated)
     frame, dropped = _without_empty_columns(frame)
     return Table(frame, (*notes, *layout.notes, *more, *dropped), decimal_comma=layout.separator == ";")
+
+
+def is_macintosh(head: bytes) -> bool:
+    """Whether lines end as on old Macintosh computers."""
+    return b"\n" not in head and b"\r" in head
+
+
+def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
+    """Find out how a file is laid out by its first bytes; if they are not the `whole` file, the last line is cut.
+
+    Raises
+    ------
+    TableError
+        When there is no table in it.
+    """
+    lines = [line.rstrip("\r") for line in head.decode("utf-8-sig", errors="replace").split("\n")]
+    layout = sniff(lines if whole or len(lines) == 1 else lines[:-1], reading.header)
+    if not layout.names:
+        raise TableError("it has no rows of data")
+    return layout
+
+
+def rows_of(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+    """Return the rows of a text as columns of text, without blanks around values; null where there is none."""
+    return _stripped(_cut(data, layout))
 
 
 def _head_of(path: Path) -> bytes:
@@ -54,14 +87,15 @@ def _head_of(path: Path) -> bytes:
 
 
 def _decoded(source: Path | bytes) -> tuple[Path | bytes, list[str]]:
-    """Turn UTF-16 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
+    """Turn UTF-16 and UTF-32 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
     head = source[:4] if isinstance(source, bytes) else _head_of(source)[:4]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith(MARKS_OF_UTF):
+        name = "UTF-32" if head.startswith(_MARKS_OF_UTF32) else "UTF-16"
         data = source if isinstance(source, bytes) else source.read_bytes()
         try:
-            return data.decode("utf-16").encode(), ["the text is UTF-16"]
+            return data.decode(name).encode(), [f"the text is {name}"]
         except UnicodeDecodeError as error:
-            raise TableError(f"it begins as UTF-16 text and is none ({error.reason})") from None
+            raise TableError(f"it begins as {name} text and is none ({error.reason})") from None
     if _is_utf8(source):
         return source, []
     data = source if isinstance(source, bytes) else source.read_bytes()
@@ -88,7 +122,7 @@ def _is_utf8(source: Path | bytes) -> bool:
 
 def _cut(data: Path | bytes, layout: Layout) -> pl.DataFrame:
     """Cut the text into columns: by polars, or line by line where it finds fault."""
-    if layout.separator == BLANKS:
+    if layout.separator in (BLANKS, WIDE_BLANKS):
         return _cut_by_lines(data, layout)
     places = {str(place): pl.String for place in range(len(layout.names))}
     try:
@@ -98,30 +132,35 @@ def _cut(data: Path | bytes, layout: Layout) -> pl.DataFrame:
             skip_lines=layout.skip,
             separator=layout.separator,
             quote_char=layout.quote,
-            comment_prefix=layout.comment,
             schema=places,
             glob=False,
         )
     except pl.exceptions.PolarsError:
         return _cut_by_lines(data, layout)
+    if frame.height != count_lines(data) - layout.skip:
+        refuse_open_quotes(data, layout)
+    if layout.comment and frame.width:
+        frame = frame.filter(~comments_of(pl.col("0")))
     return _with_names(frame, layout)
 
 
 def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+    refuse_open_quotes(data, layout)
     text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8-sig")
     lines = text.split("\n")[layout.skip :]
     width = len(layout.names)
     rows: list[list[str | None]] = []
     try:
         for line, row in split_lines([line.rstrip("\r") for line in lines], layout.separator, layout.quote):
-            if layout.comment and row and row[0].startswith(layout.comment):
+            if layout.comment and row and is_comment(row[0]):
                 continue
             while len(row) > width and not row[-1]:
                 row.pop()
             if len(row) > width:
+                at = f" (line {layout.skip + line})" if at_the_beginning() else ""
                 raise TableError(
-                    f"row {len(rows) + 1} (line {layout.skip + line}) has {counted(len(row), 'value')}, "
-                    f"more than there are names ({width}): {row[width]!r} has none"
+                    f"row {row_number(len(rows))}{at} has {counted(len(row), 'value')}, "
+                    f"more than there are names ({width}): {shown(row[width] or '')} has none"
                 )
             rows.append([*row, *[None] * (width - len(row))])
     except csv.Error as error:
@@ -146,7 +185,7 @@ def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.when(stripped != "").then(stripped).name.keep())
 
 
-def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+def without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
     """Drop the empty rows that blank lines at the end of a file make; others are missing values."""
     if frame.height == 0:
         return frame

@@ -15,10 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp import memory
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
+from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
@@ -31,9 +33,10 @@ Floats32 = NDArray[np.float32]
 
 FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
 VALIDATION_FRACTION = 0.1  # of the rows that are not held out
-_TRIAL_EPOCHS, _TRIAL_ROWS = 20, 20_000
+_TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
+_FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
+_CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
-_MOST_CELLS = 1 << 33  # of the encoded table
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Options:
     test_fraction: float
     checkpoint: Path | None = None
     resume: bool = False
-    max_levels: int = 50
+    max_levels: int = MAX_LEVELS
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
@@ -132,8 +135,11 @@ class TableTraining:
         self._codes = _class_codes(prepared)
         self.split = self._split()
         self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
-        if self.encoder.n_inputs * prepared.n_rows > _MOST_CELLS:
-            raise TableError(f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory")
+        if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
+            raise TableError(
+                f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
+                "a smaller --max-levels, or --drop for a column with many texts, makes fewer"
+            )
         self.target = self._target()
         self.net = self._network(self.target)
 
@@ -176,24 +182,39 @@ class TableTraining:
     def _better_by_validation(self, plain: NumberTarget, log: NumberTarget) -> NumberTarget:
         """Choose between a target and its logarithm by two short trainings."""
         errors = [self._trial(target) for target in (plain, log)]
-        better = "the logarithm of the target is learnt" if errors[1] < errors[0] else "the target is learnt as it is"
+        is_better = errors[1] < _CLEARLY * errors[0]
+        better = "the logarithm of the target is learnt" if is_better else "the target is learnt as it is"
         self.notes.append(
-            f"{better}: RMSE {errors[1]:.4g} on the validation rows with the logarithm, {errors[0]:.4g} without "
+            f"{better}: RMSE {errors[1]:.4g} on rows held out with the logarithm, {errors[0]:.4g} without "
             "(--log-target, --no-log-target)"
         )
-        return log if errors[1] < errors[0] else plain
+        return log if is_better else plain
 
     def _trial(self, target: NumberTarget) -> float:
-        net, rows = self._network(target), self.split.training[:_TRIAL_ROWS]
-        net.fit(
-            self.inputs(rows),
-            target.encode(self.numbers[rows]),
-            epochs=_TRIAL_EPOCHS,
-            seed=self.options.seed,
-            n_threads=self.options.threads,
-        )
-        rows = self.split.validation
-        return float(np.sqrt(np.mean((target.numbers(net.forward(self.inputs(rows))) - self.numbers[rows]) ** 2)))
+        """Return the RMSE of short trainings on rows that each leaves out."""
+        squares = []
+        for rows, held_out in self._folds():
+            net = self._network(target)
+            net.fit(
+                self.inputs(rows),
+                target.encode(self.numbers[rows]),
+                epochs=max(1, min(100, _TRIAL_STEPS * _TRIAL_BATCH // len(rows))),
+                batch_size=_TRIAL_BATCH,
+                seed=self.options.seed,
+                n_threads=self.options.threads,
+            )
+            predicted = target.numbers(net.forward(self.inputs(held_out)))
+            squares.append(((predicted - self.numbers[held_out]) ** 2).ravel())
+        return float(np.sqrt(np.concatenate(squares).mean()))
+
+    def _folds(self) -> list[tuple[Rows, Rows]]:
+        """Return rows to learn from and rows to hold out, for each trial: of few rows each is held out once."""
+        training, validation = self.split.training, self.split.validation
+        rows = np.concatenate([training, validation])
+        if len(rows) > _FEW_ROWS:
+            return [(training[:_TRIAL_ROWS], validation)]
+        parts = np.array_split(np.random.default_rng(self.options.seed).permutation(rows), _FOLDS)
+        return [(np.sort(np.concatenate([*parts[:k], *parts[k + 1 :]])), parts[k]) for k in range(_FOLDS)]
 
     def _network(self, target: Target) -> Network:
         return Network(
@@ -233,7 +254,7 @@ class TableTraining:
     def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
         return self.inputs(rows), self._truth(rows)
 
-    def learn(self, callback: Callable[[Network, History], Any]) -> History:
+    def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
         given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
@@ -269,12 +290,15 @@ class TableTraining:
         rows = self.split.test
         if len(rows) == 0:
             return None
-        weights, outputs = self.score_weights(rows), self.net.forward(self.inputs(rows))
-        if isinstance(self.target, ClassTarget):
-            found = score_classes(self.target, outputs, self.codes[rows], weights)
-        else:
-            found = score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
+        found = self.scored(self.net.forward(self.inputs(rows)), rows)
         return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
+
+    def scored(self, outputs: NDArray[Any], rows: Rows) -> Scored:
+        """Score outputs for some rows: those of the network, or of another model on its inputs and targets."""
+        weights = self.score_weights(rows)
+        if isinstance(self.target, ClassTarget):
+            return score_classes(self.target, outputs, self.codes[rows], weights)
+        return score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
 
     def score_weights(self, rows: Rows) -> NDArray[np.float64] | None:
         """Return what some rows weigh in a score; None where all weigh the same."""

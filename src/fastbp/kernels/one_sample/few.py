@@ -72,13 +72,18 @@ def forward_few(address, x, out):
 
 @cache
 def forward_call(dtype):
-    """`forward_few` for arrays of one dtype: what Python calls, without a look at the types. They must be right."""
+    """`forward_few` for arrays of one dtype, see `call_without_types`."""
+    return call_without_types(forward_few, dtype)
+
+
+def call_without_types(function, dtype):
+    """What Python calls with an address and two matrices of a dtype, without a look at types: they must be right."""
     if JIT_DISABLED:
-        return one_at_a_time(forward_few)
+        return one_at_a_time(function)
     matrix = types.Array(numba.from_dtype(dtype), 2, "C")
     signature = (types.int64, matrix, matrix)
-    forward_few.compile(signature)
-    call = forward_few.overloads[signature].entry_point
+    function.compile(signature)
+    call = function.overloads[signature].entry_point
     return call if INTERPRETER_LOCKS else one_at_a_time(call)
 
 

@@ -61,15 +61,20 @@ def online_of(packed, memory, solver, order):
         view(memory.params), view(memory.layers), view(memory.blocks), net.outgoing,
         net.starts, net.links, net.loss, net.loss_option, net.n_layers, net.n_blocks, net.n_units,
     )  # fmt: skip
+    units = Units(values, shift(values, n_values), shift(values, 2 * n_values))
+    return online_from(
+        net, wide, units, view(memory.grad), rule_of(solver), view(order), view(memory.error), memory.deltas_address
+    )
+
+
+@kernel
+def online_from(net, wide, units, grad, rule, order, error, deltas_address):
+    """The same of views."""
     function = layer_of(net, net.n_layers - 1).function
     slopes = not is_canonical(net.loss, function) and function not in (SOFTMAX, IDENTITY)
-    penalized = solver.l1 != 0.0 or solver.l2 != 0.0
-    plain = solver.kind == SGD and solver.options[MOMENTUM] == 0.0 and not penalized
-    return Online(
-        net, wide, Units(values, shift(values, n_values), shift(values, 2 * n_values)),
-        view(memory.grad), rule_of(solver), view(order),
-        view(memory.error), memory.deltas_address, slopes, plain,
-    )  # fmt: skip
+    penalized = rule.l1 != 0.0 or rule.l2 != 0.0
+    plain = rule.kind == SGD and number(rule.options, MOMENTUM) == 0.0 and not penalized
+    return Online(net, wide, units, grad, rule, order, error, deltas_address, slopes, plain)
 
 
 @kernel
