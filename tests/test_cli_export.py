@@ -65,8 +65,8 @@ def test_c_of_raw_columns(models, tmp_path):
     source = exported(numbers, "c", tmp_path)
     assert self_test(source) == (0, "")
     text = source.read_text()
-    place = text.index("x[0] = (real)((row->height - (")
-    source.write_text(text[:place] + text[place:].replace("row->height - (", "row->height + (", 1))
+    place = text.index("x[0] = (real)((filled(row->height, ")
+    source.write_text(text[:place] + text[place:].replace(") - (", ") + (", 1))
     assert self_test(source)[0] == 1
 
 
@@ -111,23 +111,29 @@ def test_mistakes(models, tmp_path):
     assert "has ['unit'] too" in refused("export", tmp_path / "odd.fastbp", "--to", "c", "--out", tmp_path / "a.c")
 
 
+DATE = {
+    "kind": "date", "name": "a", "layout": "typed", "features": ["days"], "means": [0.0], "scales": [1.0], "first": 0.0,
+    "fill": 0.0,
+}  # fmt: skip
+
+
 def test_tables_that_do_not_fit():
     target = {"task": "regression", "names": ["t"], "centres": [0.0], "scales": [1.0], "log": False}
     for table, message in [
         ({"columns": []}, "must describe its columns"),
         ({"columns": [{"kind": "colour", "name": "a"}], "target": target}, "kind of a column must be one of"),
-        ({"columns": [{"kind": "date", "name": "a"}], "target": target}, "'a' holds dates"),
-        (
-            {"columns": [{"kind": "boolean", "name": "a", "indicator": True}], "target": target},
-            "'a' has an input for mis",
-        ),
-        ({"columns": [], "target": target | {"log": True}}, "the logarithm of its target"),
-        ({"columns": [], "target": target | {"names": ["t", "u"]}}, "several targets"),
         ({"columns": [{"kind": "boolean", "name": "a"}], "target": target}, "must fit its network"),
         (
-            {"columns": [{"kind": "number", "name": "a", "mean": float("nan"), "scale": 1.0}], "target": target},
+            {
+                "columns": [{"kind": "number", "name": "a", "mean": float("nan"), "scale": 1.0, "fill": 0}],
+                "target": target,
+            },
             "mean must",
         ),
+        ({"columns": [DATE | {"scales": [1.0, 2.0]}], "target": target}, "a mean and a scale for each of its features"),
+        ({"columns": [{"kind": "text", "name": "a", "categories": ["b", ""]}], "target": target}, "no empty text"),
+        ({"columns": [DATE | {"features": ["moon"]}], "target": target}, "feature of a date must be one of"),
+        ({"columns": [], "target": target | {"scales": []}}, "a centre and a scale for each of its targets"),
     ]:
         with pytest.raises(ValueError, match=message):
             table_of({"table": table}, 2, 1)

@@ -45,7 +45,7 @@ def model(tmp_path_factory):
         (("train", "."), "is a folder"),
         (("train", "plants.csv", "--target", "kin"), "there is no column 'kin'; did you mean 'kind'"),
         (("train", "plants.csv", "--drop", "soli"), "there is no column 'soli'; did you mean 'soil'"),
-        (("train", "plants.csv", "--drop", "kind", "--target", "kind"), "there is no column 'kind'"),
+        (("train", "plants.csv", "--drop", "kind", "--target", "kind"), "--drop and --target both name column 'kind'"),
         (("train", "plants.csv", "--task", "clustering"), "'clustering' is not one of"),
         (("train", "plants.csv", "--task", "regression"), "'kind' is text: regression needs numbers"),
         (("train", "plants.csv", "--hidden", "64,x"), "got '64,x'"),

@@ -18,6 +18,7 @@ from hostile import assert_refused_or_read, damaged
 import fastbp
 from fastbp.exchange import from_fann, from_keras, from_matlab, from_neuralnet, from_nnet, from_pytorch, from_sklearn
 from fastbp.exchange.matlab import SCRIPT
+from fastbp.exporting.safetensors import write_tensors
 
 DATA = Path(__file__).parent / "data"
 FOLDED = 24.0  # ulp: folded weights are rounded anew, and so are their sums
@@ -154,6 +155,15 @@ def test_pytorch_state_dicts_and_their_files(tmp_path):
         from_pytorch(model.state_dict())
     with pytest.raises(ValueError, match="must have weight and bias alone"):
         from_pytorch({**model.state_dict(), "1.running_mean": X[0]}, activation="tanh")
+
+
+def test_damaged_files_of_pytorch(tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_tensors(path, {"0.weight": np.ones((4, 3)), "0.bias": np.ones(4), "2.weight": np.ones((2, 4))}, {})
+    n_refused = 0
+    for altered in damaged(path.read_bytes(), exchanged.N_DAMAGED):
+        n_refused += assert_refused_or_read(path, altered, lambda p: from_pytorch(p, activation="tanh"))
+    assert n_refused > 0
 
 
 def test_what_pytorch_has_and_fastbp_has_not():

@@ -10,7 +10,7 @@ PATHS = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES, MOST_OF_FUNCTION, MOST_ARGUMENTS = 400, 40, 8
 
 # What is still larger, and how large it may be at most; whoever makes it small takes it out of here.
-LARGER_FILES = {"exporting/c_functions.py": 520}
+LARGER_FILES: dict[str, int] = {}
 
 
 def name_of(path):

@@ -77,14 +77,36 @@ class Activation:
         return Activation, (self.name, *self._functions)
 
     def h(self, a: Array) -> Array:
-        """h of an array of float32 or float64 (other numbers become float64), of any shape."""
+        """Compute h of each number of an array.
+
+        Parameters
+        ----------
+        a : array of any shape
+            Of float32 or float64; other numbers become float64.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+        """
         numbers, shape = _flat(a)
         z = np.empty_like(numbers)
         calls.apply_h(self.address(numbers.dtype), numbers, z)
         return z.reshape(shape)
 
     def dh(self, a: Array) -> Array:
-        """h' of an array of float32 or float64 (other numbers become float64), of any shape."""
+        """Compute h' of each number of an array.
+
+        Parameters
+        ----------
+        a : array of any shape
+            Of float32 or float64; other numbers become float64.
+
+        Returns
+        -------
+        array
+            Of the same shape.
+        """
         numbers, shape = _flat(a)
         slope = np.ones_like(numbers)
         calls.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)

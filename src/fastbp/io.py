@@ -41,7 +41,23 @@ def load_network(path: StrPath, activations: Iterable[Activation], kind: type[Ne
 def load_network(
     path: StrPath, activations: Iterable[Activation] = (), kind: type[Any] = Network
 ) -> tuple[Any, dict[str, Any]]:
-    """Read what `save_network` wrote: (network of a class, extra).
+    """Read what `save_network` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    activations : iterable of Activation
+        The user's own ones that the file names.
+    kind : type
+        The class of the network.
+
+    Returns
+    -------
+    net : Network
+        Of class `kind`.
+    extra : dict
+        What was given to be kept with it.
 
     Raises
     ------

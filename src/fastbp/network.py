@@ -224,6 +224,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         Parameters
         ----------
         X : array (n_samples, n_inputs)
+            Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities.
         solver : "adam", "sgd", "rmsprop" or "rprop"
@@ -270,7 +271,8 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             Threads to use; None: as many as Numba has.
         checkpoint : str or path, optional
             A file where the training is kept, all that it needs to go on: it is written at the ends of
-            epochs, at the end of the training and after Ctrl-C, whole or not at all.
+            epochs, at the end of the training and after Ctrl-C, whole or not at all. It takes the place of another
+            checkpoint or of nothing: a file of any other kind is refused.
         checkpoint_every : int or None
             Epochs from one checkpoint to the next; None: at least ten seconds, and so long that no more
             than a twentieth of the time goes into writing them.
@@ -291,6 +293,8 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             For an argument that makes no sense; with `resume`, for a checkpoint that is damaged, or of a
             training with another network, other options or other data: the message says what differs.
             No weight has changed.
+        RuntimeError
+            If another thread trains this network at the time.
 
         Warns
         -----
@@ -304,11 +308,6 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             finite.
         UserWarning
             If columns of X have very different scales, which train badly as they are.
-
-        Raises
-        ------
-        RuntimeError
-            If another thread trains this network at the time.
 
         Notes
         -----
@@ -359,6 +358,13 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
 
+        Parameters
+        ----------
+        path : str or path
+            The file, with any suffix.
+
+        Notes
+        -----
         A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
         names of its tensors. It has no checksum.
         """
@@ -374,9 +380,15 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         Parameters
         ----------
         path : str or path
+            The file.
         activations : iterable of Activation
             The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
             has added.
+
+        Returns
+        -------
+        Network
+            With the same parameters, bit for bit.
 
         Raises
         ------

@@ -123,7 +123,18 @@ class SelfCheck:
         return all(check.passed for check in self.checks)
 
     def worst(self, dtype: str) -> float:
-        """Largest error of all checks of a dtype."""
+        """Return the largest error of all checks of a dtype.
+
+        Parameters
+        ----------
+        dtype : "float32" or "float64"
+            Whose checks.
+
+        Returns
+        -------
+        float
+            In parts of the largest derivative of a block of weights.
+        """
         return max((check.error for check in self.checks if check.dtype == dtype), key=nan_last, default=0.0)
 
     def __str__(self) -> str:
@@ -174,7 +185,7 @@ def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     >>> import fastbp
     >>> report = fastbp.self_check(["float32"])  # doctest: +SKIP
     >>> print(report)  # doctest: +SKIP
-    self-check of fastbp 0.1.0: 34 checks, all right, 0.4 s
+    self-check of fastbp 0.2.0: 34 checks, all right, 0.4 s
       machine        Intel(R) Xeon(R) Processor, AVX-512
       registers      64 bytes: 16 float32, 8 float64; tiles of 6 x 4
       ...

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from io import TextIOWrapper
+from io import RawIOBase, TextIOWrapper
 from typing import NoReturn
 
 EXTRA = {
@@ -52,11 +52,17 @@ def _mend_streams() -> None:
     """Let output that was closed go nowhere, and write what an encoding lacks as an escape.
 
     A closed stream is opened at once: the next file that is opened would get its number, and what the system prints
-    as an error would be written into it.
+    as an error would be written into it. A stream without a buffer gets one.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # for the rest of the process
+        elif isinstance(stream, TextIOWrapper) and isinstance(stream.buffer, RawIOBase):
+            # Unbuffered (PYTHONUNBUFFERED): where a system call writes a part, the rest of a text would be lost.
+            whole = open(  # noqa: SIM115  # for the rest of the process
+                stream.fileno(), "w", 1, stream.encoding, "backslashreplace", closefd=False
+            )
+            setattr(sys, name, whole)
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -7,8 +7,10 @@ import sys
 import click
 
 from fastbp import __version__
+from fastbp.cli.comparing import compare
 from fastbp.cli.exporting import export
 from fastbp.cli.group import OneLineErrors, refusals
+from fastbp.cli.options import complete_file
 from fastbp.cli.predicting import predict
 from fastbp.cli.showing import explain, plot
 from fastbp.cli.train import train
@@ -27,7 +29,7 @@ fastbp.add_command(predict)
 
 
 @fastbp.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_file)
 def info(model: str) -> None:
     """Show what MODEL is: its layers, columns, classes, and how it was trained."""
     from rich.text import Text
@@ -66,5 +68,6 @@ def versions(check: bool) -> None:
         sys.exit(1)
 
 
+fastbp.add_command(compare)
 fastbp.add_command(explain)
 fastbp.add_command(plot)

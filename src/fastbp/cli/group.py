@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from fastbp.cli.terminal import say
+from fastbp.cli.terminal import give_up_output, say
 
 
 class OneLineErrors(click.Group):
@@ -25,6 +25,8 @@ class OneLineErrors(click.Group):
         except click.ClickException as error:
             code = _complain(error.format_message())
         except OSError as error:
+            if error.filename is None:
+                give_up_output()
             code = _complain(f"{error.filename or 'output'}: {error.strerror or error}")
         except MemoryError as error:
             code = _complain(

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastbp.cli.outputs import GENERATOR
 from fastbp.cli.report import MOST_CLASSES_SHOWN, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
 from fastbp.files.outputs import replacing
@@ -86,7 +87,8 @@ def _page(title: str, body: str) -> str:
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothing is fetched from anywhere
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'{GENERATOR}<meta name="color-scheme" content="light dark">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<title>{_text(title)}</title><style>{_STYLE}</style>"
     )
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'

@@ -6,18 +6,21 @@ What the library would refuse is refused here, before any file is read.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from fastbp import checks
 from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.solvers import SOLVERS
+from fastbp.tables.errors import shown
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
@@ -77,13 +80,50 @@ def names_of_columns(ctx: click.Context, param: click.Parameter, value: str | No
     """Read "A,B": names of columns with commas between them, with quotes around a name that has one."""
     if value is None:
         return ()
-    names = next(csv.reader([value], skipinitialspace=True), [])
-    return tuple(name.strip() for name in names)
+    try:
+        names = [name.strip() for name in next(csv.reader([value], skipinitialspace=True), [])]
+    except csv.Error as error:
+        raise click.UsageError(f"{param.opts[0]} must be names such as A,B; got {shown(value)}: {error}") from None
+    if not names:
+        raise click.UsageError(f"{param.opts[0]} must name a column; got {value!r}")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise click.UsageError(f"{param.opts[0]} names {shown(twice[0])} twice")
+    return tuple(names)
+
+
+def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete what names a table: a set of scikit-learn, or a file."""
+    from fastbp.tables.sources import BUNDLED_SETS
+
+    sets = [CompletionItem(name) for name in BUNDLED_SETS if incomplete and name.startswith(incomplete)]
+    return sets or [CompletionItem(incomplete, type="file")]
+
+
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the path of a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _one_of(names: Iterable[str]) -> Callable[..., list[str]]:
+    return lambda ctx, param, incomplete: [name for name in names if name.startswith(incomplete)]
 
 
 _with_default = partial(click.option, show_default=True)
 _COUNT, _POSITIVE = click.IntRange(min=0, max=LARGEST), click.IntRange(min=1, max=LARGEST)
 _names = partial(click.option, metavar="COLUMNS", callback=names_of_columns)
+
+# Pairs of options of which one column can be in one only.
+_EXCLUSIVE = (
+    ("--numeric", "--categorical"),
+    ("--drop", "--keep-column"),
+    ("--drop", "--categorical"),
+    ("--drop", "--numeric"),
+    ("--drop", "--weight"),
+    ("--drop", "--target"),
+    ("--weight", "--keep-column"),
+    ("--weight", "--categorical"),
+)
 
 _READING: tuple[Option[Any], ...] = (
     click.option(
@@ -154,6 +194,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         metavar="NAME",
         default="relu",
         callback=_checked(checks.name_of, known=TRAINABLE),
+        shell_complete=_one_of(TRAINABLE),
         help=f"Of the hidden layers: {', '.join(TRAINABLE)}.",
     ),
     _with_default(
@@ -161,6 +202,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         metavar="NAME",
         default="adam",
         callback=_checked(checks.name_of, known=SOLVERS),
+        shell_complete=_one_of(SOLVERS),
         help=f"One of {', '.join(SOLVERS)}.",
     ),
     _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),
@@ -239,8 +281,29 @@ class Wishes:
     options: dict[str, Any]
 
 
+def check_reading(table: str | None, query: str | None) -> None:
+    """Refuse options of reading that contradict each other."""
+    if table is not None and query is not None:
+        raise click.UsageError("--table and --query exclude each other: the query says which table")
+
+
+def _refuse_contradictions(given: dict[str, Any]) -> None:
+    """Refuse two options that cannot both be met: one of them would be passed over in silence."""
+    check_reading(given["table"], given["query"])
+    if given["plot"] is not None and given["no_plot"]:
+        raise click.UsageError("--plot and --no-plot exclude each other")
+    weight = () if given["weight"] is None else (given["weight"],)
+    named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
+             "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
+    for one, other in _EXCLUSIVE:
+        both = [name for name in named[one] if name in named[other]]
+        if both:
+            raise click.UsageError(f"{one} and {other} both name column {shown(both[0])}: they exclude each other")
+
+
 def wishes_of(given: dict[str, Any]) -> Wishes:
-    """Sort the options of `fastbp train`."""
+    """Sort the options of `fastbp train`, and refuse those that contradict each other."""
+    _refuse_contradictions(given)
     rest = dict(given)
     files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
     reading = {
@@ -251,7 +314,7 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
     }
     dates = rest.pop("dates")
     choices = {
-        "drop": tuple(rest.pop("drop")),
+        "drop": tuple(dict.fromkeys(rest.pop("drop"))),
         "keep": tuple(rest.pop("keep_column")),
         "dates": dates and dates.removesuffix("-first"),
         "censored": rest.pop("censored") or "refuse",

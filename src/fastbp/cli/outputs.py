@@ -8,9 +8,14 @@ from pathlib import Path
 
 import click
 
+from fastbp.cli.group import refusals
 from fastbp.files.outputs import check_writable
 from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
+from fastbp.training import checkpoints
+
+GENERATOR = '<meta name="generator" content="fastbp">'  # in each report: it may be replaced by a later one
+_PAGE_HEAD = 4096  # bytes in which that stands
 
 
 def try_output(path: Path, argument: str) -> None:
@@ -46,6 +51,34 @@ def check_outputs(sources: Sequence[str], outputs: dict[str, Path | None]) -> No
             raise click.UsageError(f"{str(path)!r} is read: writing to it would destroy it")
     if len({path.resolve() for path in given.values()}) < len(given):
         raise click.UsageError(f"{str(next(iter(given.values())))!r} would be written twice")
+
+
+def check_checkpoint(path: Path | None) -> None:
+    """Refuse, before any work, to write a checkpoint over anything else, or where it cannot be read back."""
+    if path is not None:
+        with refusals(ValueError):
+            checkpoints.check_file(path, "--checkpoint")
+
+
+def check_report(path: Path | None) -> None:
+    """Refuse to write a report over a page that is none of fastbp's."""
+    if path is None or not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if GENERATOR.encode() in file.read(_PAGE_HEAD):
+            return
+    raise click.UsageError(
+        f"--report {str(path)!r} is a page that fastbp did not write: it is not replaced, name another file"
+    )
+
+
+def check_default(path: Path) -> None:
+    """Refuse to write to a file that its user did not name, if it is there and fastbp did not write it."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    with path.open("rb") as file:
+        if b"fastbp" not in file.read(_PAGE_HEAD):
+            raise click.UsageError(f"{str(path)!r} is not of fastbp, and would be replaced: name a file with --out")
 
 
 def check_model_file(out: Path, data: str, columns: Sequence[str], named: bool) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from fastbp.cli.group import one_line_warnings, refusals
-from fastbp.cli.options import names_of_columns, output_file, reading_options
+from fastbp.cli.options import (
+    check_reading,
+    complete_data,
+    complete_file,
+    names_of_columns,
+    output_file,
+    reading_options,
+)
 from fastbp.cli.terminal import echo, say, show_csv
 
 if TYPE_CHECKING:
@@ -22,8 +29,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", shell_complete=complete_data)
 @output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
@@ -49,6 +56,7 @@ def predict(
     from fastbp.tables.model import TableModel
     from fastbp.tables.table import Reading
 
+    check_reading(table, query)
     check_outputs([model, data], {"--out": out})
     with refusals(ValueError):
         table_model = TableModel.load(model)
@@ -101,9 +109,10 @@ class Writer:
         first = self._n_parts == 0
         self._n_parts += 1
         if self._folder is not None:
-            frame.write_parquet(self._folder / f"{self._n_parts:09d}.parquet")
+            with self._naming(self._folder):
+                frame.write_parquet(self._folder / f"{self._n_parts:09d}.parquet")
         elif self._file is not None:
-            frame.write_csv(self._file, include_header=first)
+            self._file.write(frame.write_csv(include_header=first).encode())
         else:
             show_csv(frame.write_csv(include_header=first))
 
@@ -112,7 +121,20 @@ class Writer:
         import polars as pl
 
         if self._folder is not None and self._file is not None:
-            pl.scan_parquet(sorted(self._folder.iterdir())).sink_parquet(self._file)
+            with self._naming(self._path):
+                pl.scan_parquet(sorted(self._folder.iterdir())).sink_parquet(self._file)
+
+    @contextmanager
+    def _naming(self, place: Path | None) -> Iterator[None]:
+        """Make an error of the user's disk of what polars says of it."""
+        import polars as pl
+
+        try:
+            yield
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+            at = "" if place == self._path else f" ({place}, for parts of it)"
+            raise click.UsageError(f"--out {str(self._path)!r} cannot be written: {reason}{at}") from error
 
 
 class Scoring:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastbp.cli.options import output_file
+from fastbp.cli.options import complete_data, complete_file, output_file
 from fastbp.explaining.names import NOTATIONS
 from fastbp.plots import PICTURE_SUFFIXES
 
@@ -80,8 +80,8 @@ def check_outputs(sources: list[str], output: Path | None) -> None:
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data")
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", shell_complete=complete_data)
 @click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, help="Row of DATA, from 1.")
 @click.option("--learning-rate", type=click.FloatRange(min=0), help="Show the step of on-line learning, too.")
 @click.option("--notation", type=click.Choice(list(NOTATIONS)), default="bishop", show_default=True)
@@ -125,8 +125,8 @@ def explain(
 
 
 @click.command()
-@click.argument("model")
-@click.argument("data", required=False)
+@click.argument("model", shell_complete=complete_file)
+@click.argument("data", required=False, shell_complete=complete_data)
 @click.option("--kind", type=click.Choice(KINDS), help="[default: network; with DATA, confusion or regression]")
 @click.option("--dark", is_flag=True, help="Light on dark.")
 @output_file("--out", *PICTURE_SUFFIXES, help="Picture.  [default: MODEL's name with the kind, .png, in this folder]")
@@ -136,10 +136,14 @@ def plot(model: str, data: str | None, *, kind: str | None, dark: bool, out: Pat
     network: weights as lines. importance: signed weight of each input along all paths. confusion, regression,
     residuals and boundary (of two inputs) need DATA.
     """
+    from fastbp.cli.outputs import check_default
+
     kind = kind or _default_kind(model, data)
     if kind not in WITHOUT_DATA and data is None:
         raise click.UsageError(f"--kind {kind} needs DATA, a table with the target")
-    out = out or Path(f"{Path(model).stem}-{kind}.png")
+    if out is None:
+        out = Path(f"{Path(model).stem}-{kind}.png")
+        check_default(out)
     check_outputs([model, *([data] if data else [])], out)
     _draw(model, data, kind, out, DARK if dark else LIGHT)
     click.echo(str(out))
@@ -155,6 +159,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
     import matplotlib
 
     from fastbp.cli.group import refusals
+    from fastbp.files.outputs import replacing
+    from fastbp.plots import save
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -168,7 +174,8 @@ def _draw(model: str, data: str | None, kind: str, out: Path, style: str) -> Non
         axes = _axes(samples, kind)
         figure = axes.get_figure(root=True)
         assert figure is not None
-        figure.savefig(out, dpi=130)
+        with replacing(out, "--out") as file:
+            save(figure, file, out.suffix[1:])
         pyplot.close(figure)
 
 

@@ -5,9 +5,11 @@ Names of columns and classes are the data's; a made-up model could hold sequence
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,6 +65,20 @@ def make_console(stderr: bool = False, quiet: bool = False) -> Console:
         def process_renderables(self, renderables: Iterable[ConsoleRenderable]) -> list[ConsoleRenderable]:
             return [Escaped(renderable) for renderable in renderables]
 
-    console = Console(stderr=stderr, quiet=quiet, markup=False, highlight=False, emoji=False)
+    class Failing(Console):
+        """A console that lets its user decide what a closed pipe means; rich's own ends the process."""
+
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  # rich calls it where it has caught the error
+
+    console = Failing(stderr=stderr, quiet=quiet, markup=False, highlight=False, emoji=False)
     console.push_render_hook(Escaping())
     return console
+
+
+def give_up_output() -> None:
+    """Let standard output go nowhere, once it has failed: what is left in its buffer would fail at the end again."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

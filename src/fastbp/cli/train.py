@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fastbp.cli.group import one_line_warnings, refusals
-from fastbp.cli.options import Files, Wishes, reading_options, training_options, wishes_of
+from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
 
 if TYPE_CHECKING:
     from fastbp import History
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=complete_data)
 @training_options
 @reading_options
 def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
@@ -46,37 +47,66 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, _prepare(data, wishes), shown)
+            report.print_plans(console, prepared_table(data, wishes), shown)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, files)
         picture = _picture(files)
-        report.print_plan(console, training, shown)
+        unread = _printed(report.print_plan, console, training, shown)
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, shown)
         _report(files.report, training, model, history, scored)
     if quiet:
         notes = [*training.prepared.notes, *training.notes]
-        echo(json.dumps(report.summary(model, files.out, picture, messages, notes), allow_nan=False))
-    report.print_outcome(console, model, scored, files.out, picture)
+        summary = json.dumps(report.summary(model, files.out, picture, messages, notes), allow_nan=False)
+        unread = _printed(echo, summary)
+    unread = unread or _printed(report.print_outcome, console, model, scored, files.out, picture)
+    if unread is not None:
+        _say_unread(unread, files.out)
     if history.stopped_by == "interrupt":
         which = "best" if training.options.patience else "last"
         say(f"interrupted: {files.out} has the {which} weights so far")
         click.get_current_context().exit(130)
 
 
+def _printed(show: Callable[..., None], *args: Any) -> OSError | None:
+    """Print; return the error of an output that is closed or full, which is no reason to lose a training."""
+    from fastbp.cli.terminal import give_up_output
+
+    try:
+        show(*args)
+        sys.stdout.flush()
+    except OSError as error:
+        give_up_output()
+        return error
+    return None
+
+
+def _say_unread(error: OSError, out: Path) -> None:
+    """Say that the report is not whole: who closed a pipe knows, anything else is an error."""
+    from fastbp.cli.terminal import say
+
+    said = f"the report could not be written ({error.strerror or error}); the model is saved: {out}"
+    if isinstance(error, BrokenPipeError):
+        say(f"warning: {said}")
+    else:
+        raise click.ClickException(said)
+
+
 def _check(data: str, files: Files, wishes: Wishes) -> None:
     """Try the files that will be written; a picture that nobody asked for is tried later."""
-    from fastbp.cli.outputs import check_outputs
+    from fastbp.cli.outputs import check_checkpoint, check_outputs, check_report
 
     plot = files.plot if files.plot_named else None
     check_outputs(
         [data],
         {"--out": files.out, "--plot": plot, "--report": files.report, "--checkpoint": wishes.options["checkpoint"]},
     )
+    check_checkpoint(wishes.options["checkpoint"])
+    check_report(files.report)
 
 
-def _prepare(data: str, wishes: Wishes) -> Prepared:
+def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
     from fastbp.tables.errors import TableError, TableWarning
     from fastbp.tables.kinds import Choices
@@ -98,7 +128,7 @@ def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
     from fastbp.tables.errors import TableError
     from fastbp.tables.training import Options, TableTraining
 
-    prepared = _prepare(data, wishes)
+    prepared = prepared_table(data, wishes)
     check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
     with refusals(TableError):
         return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
@@ -126,10 +156,9 @@ def _trained(
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
-    from fastbp.files.container import FileError
 
     n_samples = len(training.split.training)
-    with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(FileError):
+    with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(ValueError):
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt

@@ -287,7 +287,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         return X
 
     def gradient_(self, X: Any) -> Array:
-        """Derivatives of the outputs by the inputs.
+        """Compute the derivatives of the outputs by the inputs.
 
         Parameters
         ----------

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.exchange.building import Chain, dense, network_of
+from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 # Modules that are a function of ours as they are, and those that are if their options are these.
@@ -58,7 +59,7 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
     if isinstance(model, str | os.PathLike):
         from fastbp.exporting.safetensors import read_tensors
 
-        model = read_tensors(model)[0]
+        return _from_file(model, read_tensors(model)[0], activation, output)
     if isinstance(model, Mapping):
         return _from_state(model, activation, output)
     if activation is not None or output != "identity":
@@ -127,6 +128,14 @@ def _function_of(name: str, module: Any) -> str:
         if value not in allowed:
             raise ValueError(f"{name}: {kind} must have {option}={allowed[0]}; got {value!r}")
     return function
+
+
+def _from_file(path: StrPath, state: Mapping[str, Any], activation: Any, output: str) -> Network:
+    """That of a file's state dict; what is wrong is said with the file's name."""
+    try:
+        return _from_state(state, activation, output)
+    except (ValueError, TypeError) as error:
+        raise FileError(f"{os.fspath(path)}: {str(error)[:500]}") from None
 
 
 def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Network:

@@ -159,7 +159,22 @@ class Explained:
         return self.unit is None and self.numbers.net.n_params > MOST_PARAMS
 
     def number_of(self, unit: int | str, argument: str, *, computed: bool = False) -> int:
-        """The number of a unit that a user names."""
+        """Return the number of a unit that a user names.
+
+        Parameters
+        ----------
+        unit : int or str
+            A number, or "x1", "f1" ...
+        argument : str
+            What an error calls it.
+        computed : bool
+            Whether inputs are refused.
+
+        Returns
+        -------
+        int
+            From 0, inputs first.
+        """
         lowest, n_units = self.numbers.net.n_inputs if computed else 0, self.numbers.net.n_units
         if isinstance(unit, str):
             name, n_inputs = unit.replace("_", ""), self.numbers.net.n_inputs
@@ -174,7 +189,13 @@ class Explained:
         return number
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers as dicts and lists that JSON can hold."""
+        """Return all numbers as dicts and lists that JSON can hold.
+
+        Returns
+        -------
+        dict
+            With "error", "x", "t", "y", "loss", "units", "gradient", "bias_gradient" and more.
+        """
         n = self.numbers
         return {
             "error": self.error,

@@ -80,7 +80,22 @@ class Explanation(Explained):
     # ------------------------------------------------------------------ views
 
     def text(self, *, digits: int = 6, width: int = 100, unit: int | str | None = None) -> str:
-        """The view that `str` shows, with other digits, in other columns, or of one unit."""
+        """Write what `str` shows with other digits, in other columns, or of one unit.
+
+        Parameters
+        ----------
+        digits : int
+            Behind the decimal point, where numbers are not very small.
+        width : int
+            Columns.
+        unit : int, str or None
+            The unit to show.
+
+        Returns
+        -------
+        str
+            Lines.
+        """
         shown = self.unit if unit is None else self.number_of(unit, "unit")
         n_digits = checks.integer(digits, "digits", minimum=1, maximum=17)
         sections = notations.sections(self, n_digits, shown)
@@ -98,7 +113,13 @@ class Explanation(Explained):
         return markup.html(notations.sections(self, 6, self.unit))
 
     def latex(self) -> str:
-        """The same as LaTeX, with the packages amsmath and booktabs."""
+        """Write the same as LaTeX.
+
+        Returns
+        -------
+        str
+            For a document with the packages amsmath and booktabs.
+        """
         return markup.latex(notations.sections(self, 6, self.unit))
 
     def save_html(self, path: str | os.PathLike[str]) -> None:
@@ -106,6 +127,11 @@ class Explanation(Explained):
 
         A slider steps through the forward pass, the error, the delta recursion layer by layer, the gradient and
         the update; a click on a unit or a connection shows its equation with its numbers. It needs no network.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, .html.
 
         Raises
         ------

@@ -87,7 +87,9 @@ class ExplainedNetwork(ComputingNetwork):
         Parameters
         ----------
         X : array (n_samples, n_inputs)
+            Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
+            Targets.
 
         Returns
         -------

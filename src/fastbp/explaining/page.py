@@ -3,7 +3,6 @@
 import json
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,14 @@ from fastbp.explaining.names import NOTATIONS, NeuronNames
 from fastbp.explaining.sections import Line
 from fastbp.explaining.terms import Parameter, Unit
 from fastbp.explaining.why import why
+from fastbp.files.outputs import replacing
 
 
 def write_page(of: Explained, path: str) -> None:
     """Write the page."""
     text = page(of)
-    Path(path).write_text(text, encoding="utf-8")
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def page(of: Explained) -> str:

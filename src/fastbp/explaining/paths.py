@@ -38,7 +38,15 @@ class Path:
 
 @dataclass(frozen=True)
 class Paths(Sequence[Path]):
-    """All ways of a weight. `total` is the sum of their products, and `value` the kernels' gradient."""
+    """All ways of a weight: a sequence of `Path`.
+
+    Attributes
+    ----------
+    total : float
+        Sum of their products.
+    value : float
+        The derivative by the weight, as the kernels have it.
+    """
 
     of: Explained
     found: tuple[Path, ...]

@@ -112,7 +112,13 @@ class Parameter:
         return self._compare()
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """All numbers by name."""
+        """Return all numbers by name.
+
+        Returns
+        -------
+        dict
+            That JSON can hold.
+        """
         names = [item.name for item in fields(self)[:-1]]
         return {name: getattr(self, name) for name in [*names, "difference"]}
 

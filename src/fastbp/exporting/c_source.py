@@ -6,12 +6,14 @@ neighbours, which is what compilers turn into vector instructions.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, SLOPES, functions_text
+from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, INLINE, functions_text
+from fastbp.exporting.c_slopes import SLOPES
 from fastbp.exporting.c_tables import integer_type, table
 from fastbp.exporting.layers import Block, Layer, Links, check_exportable, layers_of
 
@@ -48,6 +50,11 @@ class CNetwork:
         return self.has_gradient and any(layer.function in NEED_A for layer in self.layers)
 
     @property
+    def has_links(self) -> bool:
+        """Whether single connections come from anywhere: then z has the inputs too; blocks take them from x."""
+        return any(layer.links is not None for layer in self.layers)
+
+    @property
     def tables(self) -> list[tuple[str, Array]]:
         """(what C calls it, numbers) of every table of weights and biases, in the order of the file."""
         found: list[tuple[str, Array]] = []
@@ -67,15 +74,16 @@ def weights_name(block: Block, layer: Layer) -> str:
 def file_text(c: CNetwork) -> str:
     """All but the raw columns and the self-test."""
     net = c.net
-    functions = list(dict.fromkeys(f"h_{layer.function}" for layer in c.layers if layer.function != "identity"))
-    slopes = list(dict.fromkeys(f"slope_{layer.function}" for layer in c.layers if layer.function in SLOPES))
-    pieces = functions + (slopes if c.has_gradient else [])
+    activated = [layer for layer in c.layers if layer.function != "identity"]
+    calls = list(dict.fromkeys((f"h_{layer.function}", layer.n_units) for layer in activated))
+    slopes = list(dict.fromkeys((f"slope_{layer.function}", 0) for layer in c.layers if layer.function in SLOPES))
     sizes = {
         "N_INPUTS": net.n_inputs, "N_OUTPUTS": net.n_outputs, "N_UNITS": net.n_units,
         "FIRST_OUTPUT": net.topology.first_output, "WIDEST": max(layer.n_units for layer in c.layers),
     }  # fmt: skip
     enum = f"enum {{ {', '.join(f'{key} = {value}' for key, value in sizes.items())} }};\n"
-    text = [CONSTANTS[net.dtype.name], enum, tables_text(c), functions_text(pieces, net.dtype), forward_text(c)]
+    functions = functions_text(calls + (slopes if c.has_gradient else []), net.dtype)
+    text = [CONSTANTS[net.dtype.name] + INLINE, enum, tables_text(c), functions, forward_text(c)]
     return "\n".join([*text, gradient_text(c)] if c.has_gradient else text)
 
 
@@ -103,16 +111,17 @@ def links_table(name: str, numbers: Array) -> str:
 def forward_text(c: CNetwork) -> str:
     """The forward pass of one sample, and the function that is called from outside."""
     kept = "real *a, " if c.keeps_a else ""
-    body = "\n".join(_layer_text(layer, c.keeps_a) for layer in c.layers)
+    body = "".join(_layer_text(layer, c) for layer in c.layers)
+    copied = "    for (i = 0; i < N_INPUTS; ++i)\n        z[i] = x[i];\n" if c.has_links else ""
+    described = "; a too, where a derivative needs it, unless it is NULL" if c.keeps_a else ""
+    unused = "" if "x[" in copied + body else "    (void)x;\n"
     return f"""\
-/* Forward pass: z of every unit{"; a too, where a derivative needs it, unless it is NULL" if c.keeps_a else ""}. */
+/* Forward pass: z of every unit{described}. */
 static void forward(const real *x, {kept}real *z)
 {{
-    int {_variables(body, "ije")};
+    int {_variables(copied + body, "ije")};
 
-    for (i = 0; i < N_INPUTS; ++i)
-        z[i] = x[i];
-{body}}}
+{copied}{unused}{body}}}
 
 void {c.name}(const real *x, real *y)
 {{
@@ -127,51 +136,66 @@ void {c.name}(const real *x, real *y)
 
 
 def _variables(body: str, names: str) -> str:
-    """Those of the loop variables that occur; i always does."""
-    return ", ".join(name for name in names if name == "i" or f"{name} = " in body or f"({name} = " in body)
+    """Those of the loop variables that occur; j always does."""
+    return ", ".join(name for name in names if name == "j" or f"({name} = " in body)
 
 
-def _layer_text(layer: Layer, keeps_a: bool) -> str:
+def _layer_text(layer: Layer, c: CNetwork) -> str:
+    """A layer: its sums, begun with the biases, and h of them."""
     n, first, l = layer.n_units, layer.first_unit, layer.number
-    text = f"\n    /* layer {l}: units {first} to {first + n - 1}, {layer.function} */\n    for (j = 0; j < {n}; ++j)\n"
-    text += f"        z[{first} + j] = {'R(0.0)' if layer.biases is None else f'b_{l}[j]'};\n"
-    text += "".join(_block_text(block, layer) for block in layer.blocks)
+    text = f"\n    /* layer {l}: units {first} to {first + n - 1}, {layer.function} */\n"
+    begin = "R(0.0)" if layer.biases is None else f"b_{l}[j]"  # 0 + -0 is 0, as the network has it
+    for k, block in enumerate(layer.blocks):
+        text += _block_text(block, layer, c, None if k else begin)
+    if not layer.blocks:
+        text += f"    for (j = 0; j < {n}; ++j)\n        z[{first} + j] = {begin};\n"
     if layer.links is not None:
         text += (
             f"    for (j = 0; j < {n}; ++j)\n"
             f"        for (e = start_{l}[j]; e < start_{l}[j + 1]; ++e)\n"
             f"            z[{first} + j] += v_{l}[e] * z[from_{l}[e]]; /* (5.48)  a_j += w_ji z_i */\n"
         )
-    if keeps_a and layer.function in NEED_A:
+    if c.keeps_a and layer.function in NEED_A:
         text += f"    if (a)\n        memcpy(a + {first}, z + {first}, {n} * sizeof *z);\n"
     if layer.function != "identity":
         text += f"    h_{layer.function}({n}, z + {first}); /* (5.49)  z_j = h(a_j) */\n"
     return text
 
 
-def _block_text(block: Block, layer: Layer) -> str:
-    """a_j += sum_i w_ji z_i of a block: eight inputs at a time, then what is left."""
-    n_in = block.weights.shape[1]
-    whole, text = n_in - n_in % AT_A_TIME, ""
-    if whole:
-        text += f"    for (i = 0; i < {whole}; i += {AT_A_TIME}) {{\n"
-        text += _products(block, layer, ["i"] + [f"i + {k}" for k in range(1, AT_A_TIME)])
-    if n_in > whole:
-        text += "    {\n" + _products(block, layer, [str(i) for i in range(whole, n_in)])
+def _block_text(block: Block, layer: Layer, c: CNetwork, begin: str | None) -> str:
+    """a_j += sum_i w_ji z_i of a block: eight inputs at a time; `begin`: what sums begin with, if not as they are."""
+    n_in, text, i = block.weights.shape[1], "", 0
+    if begin is not None:
+        i = min(AT_A_TIME, n_in)
+        text += "    {\n" + _products(block, layer, c, [str(k) for k in range(i)], begin)
+    whole = n_in - n_in % AT_A_TIME
+    if whole > i:
+        text += f"    for (i = {i}; i < {whole}; i += {AT_A_TIME}) {{\n"
+        text += _products(block, layer, c, ["i"] + [f"i + {k}" for k in range(1, AT_A_TIME)])
+    if n_in > max(whole, i):
+        text += "    {\n" + _products(block, layer, c, [str(k) for k in range(max(whole, i), n_in)])
     return text
 
 
-def _products(block: Block, layer: Layer, indices: list[str]) -> str:
-    """z[j] += w[i][j] * z[i] + ... for some i; z[i] in variables of their own, which no z[j] can be."""
-    weights, first = weights_name(block, layer), block.first_source
-    taken = ", ".join(f"z_{k} = z[{f'{first} + ' if first else ''}{i}]" for k, i in enumerate(indices))
+def _products(block: Block, layer: Layer, c: CNetwork, indices: list[str], begin: str | None = None) -> str:
+    """z[j] += w[i][j] * z[i] + ... for some i; z[i] in variables of their own, which no z[j] can be.
+
+    Units that do not fill a register of 16 bytes have a loop of their own: a cautious compiler (-O2) makes vector
+    instructions of a loop only if they are all that is left of it.
+    """
+    weights, n, lanes = weights_name(block, layer), layer.n_units, 16 // c.net.dtype.itemsize
+    source, first = ("x", 0) if block.source == 0 and not c.has_links else ("z", block.first_source)
+    taken = ", ".join(f"z_{k} = {source}[{f'{first} + ' if first else ''}{i}]" for k, i in enumerate(indices))
     terms = [f"{weights}[{i}][j] * z_{k}" for k, i in enumerate(indices)]
     pairs = [" + ".join(terms[k : k + 2]) for k in range(0, len(terms), 2)]
-    return (
-        f"        const real {taken};\n"
-        f"        for (j = 0; j < {layer.n_units}; ++j) /* (5.48)  a_j += sum_i w_ji z_i */\n"
-        f"            z[{layer.first_unit} + j] += " + "\n                + ".join(pairs) + ";\n    }\n"
-    )
+    assigned = "+=" if begin is None else f"= {begin} +"
+    text, bounds = f"        const real {taken};\n", [0, n - n % lanes, n] if n > lanes and n % lanes else [0, n]
+    for start, stop in pairwise(bounds):
+        text += (
+            f"        for (j = {start}; j < {stop}; ++j) /* (5.48)  a_j += sum_i w_ji z_i */\n"
+            f"            z[{layer.first_unit} + j] {assigned} " + "\n                + ".join(pairs) + ";\n"
+        )
+    return text + "    }\n"
 
 
 # ---------------------------------------------------------------------------- backward
@@ -186,7 +210,7 @@ def gradient_text(c: CNetwork) -> str:
 void {c.name}_input_gradient(const real *x, const real *v, real *dx)
 {{
     real {arrays}, delta[N_UNITS];
-{mean}    int {_variables(body, "ije")};
+{mean}    int {_variables(f"(i = {body}", "ije")};
 
     forward(x, {"a, " if c.keeps_a else ""}z);
     for (i = 0; i < N_UNITS; ++i)

@@ -1,4 +1,7 @@
-"""The raw columns of a table and what a network of `fastbp train` makes of them, from the JSON in its model file."""
+"""The raw columns of a table and what a network of `fastbp train` makes of them, from the JSON in its model file.
+
+A missing value is None here, NaN of a number or a date, -1 of a boolean and NULL of a text in C.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,50 +10,92 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.exporting.dates import FEATURES, date_numbers
+
+GAPS = 0.15  # of the rows that are drawn
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: "number" with mean and scale, "boolean", or "text" with its categories."""
+    """A column: "number", "boolean", "text" with its categories, or "date" with the numbers that are made of it.
+
+    `means`, `scales`: of each number; `fill` stands for a missing value, and `indicator` says whether there is an input
+    for that; `other`: an input for categories that are not among those named. `first`: when days begin to be counted.
+    """
 
     kind: str
     name: str
-    mean: float = 0.0
-    scale: float = 0.0
+    means: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
+    fill: float = 0.0
+    indicator: bool = False
     categories: tuple[str, ...] = ()
+    other: bool = False
+    features: tuple[str, ...] = ()
+    first: float = 0.0
+    is_time: bool = False
 
     @property
     def n_inputs(self) -> int:
         """Inputs of the network that it becomes."""
-        return len(self.categories) if self.kind == "text" else 1
+        n = {"text": len(self.categories) + self.other, "date": len(self.features)}
+        return n.get(self.kind, 1) + self.indicator
 
     def encode(self, values: list[Any]) -> Array:
         """(n_rows, n_inputs), as `fastbp predict` has them."""
+        gaps = np.array([value is None for value in values])
         if self.kind == "text":
-            return np.array([[value == category for category in self.categories] for value in values], np.float64)
-        numbers = np.array(values, np.float64).reshape(-1, 1)
+            encoded = np.array([[value == category for category in self.categories] for value in values], np.float64)
+            encoded = encoded.reshape(len(values), len(self.categories))
+            if self.other:
+                encoded = np.column_stack([encoded, ~gaps & ~encoded.any(axis=1)])
+        else:
+            numbers = np.array([self.fill if value is None else value for value in values], np.float64)
+            encoded = self._encode_numbers(numbers)
+        return np.column_stack([encoded, gaps]) if self.indicator else encoded
+
+    def _encode_numbers(self, numbers: Array) -> Array:
         if self.kind == "boolean":
-            return numbers
-        return np.zeros_like(numbers) if self.scale == 0 else (numbers - self.mean) / self.scale
+            return numbers[:, np.newaxis]
+        if self.kind == "date":
+            places = [FEATURES.index(feature) for feature in self.features]
+            columns = date_numbers(numbers, self.first)[:, places]
+            scaled: Array = (columns - np.array(self.means)) / np.array(self.scales)
+            return scaled
+        if self.scales[0] == 0:
+            return np.zeros((len(numbers), 1))
+        standardised: Array = (numbers - self.means[0]) / self.scales[0]
+        return standardised[:, np.newaxis]
 
     def draw(self, draw: np.random.Generator, n_rows: int) -> list[Any]:
-        """Values such as the training had."""
+        """Values such as the training had, and some that are missing, or no known category."""
+        gaps = draw.random(n_rows) < GAPS
         if self.kind == "text":
-            return [str(self.categories[k]) for k in draw.integers(len(self.categories), size=n_rows)]
-        if self.kind == "boolean":
-            return [int(flag) for flag in draw.integers(2, size=n_rows)]
-        return [float(self.mean + self.scale * x) for x in draw.normal(size=n_rows)]
+            known = [*self.categories, "\x7f"] if self.other else list(self.categories)
+            values: list[Any] = [known[k] for k in draw.integers(len(known), size=n_rows)] if known else [""] * n_rows
+        elif self.kind == "boolean":
+            values = [int(flag) for flag in draw.integers(2, size=n_rows)]
+        elif self.kind == "date":
+            spread = draw.integers(0, 86400 if self.is_time else 4 * 365 * 86400, size=n_rows)
+            values = [float(s if self.is_time else self.first + s) for s in spread]
+        else:
+            values = [float(self.means[0] + self.scales[0] * x) for x in draw.normal(size=n_rows)]
+        return [None if gap else value for gap, value in zip(gaps, values, strict=True)]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns in the order of the inputs, and the target: its name, and classes, or mean and scale of numbers."""
+    """Columns in the order of the inputs; names of the targets; of classes their labels, of numbers means and scales.
+
+    `log`: what is predicted are the logarithms of the targets.
+    """
 
     columns: tuple[Column, ...]
-    target: str
+    targets: tuple[str, ...]
     classes: tuple[str, ...] = ()
-    mean: float = 0.0
-    scale: float = 1.0
+    means: tuple[float, ...] = (0.0,)
+    scales: tuple[float, ...] = (1.0,)
+    log: bool = False
 
     @property
     def n_inputs(self) -> int:
@@ -68,8 +113,14 @@ class Table:
         return np.ascontiguousarray(np.concatenate(by_column, axis=1), dtype)
 
     def decode(self, y: Array) -> Array:
-        """Probabilities as they are, predicted numbers in the target's unit."""
-        return y.astype(np.float64) * self.scale + self.mean
+        """Probabilities as they are, predicted numbers in the targets' own units."""
+        values: Array = y.astype(np.float64) * np.array(self.scales) + np.array(self.means)
+        if self.log:
+            values = np.exp(np.minimum(values, LARGEST_LOG))
+        return values
+
+
+LARGEST_LOG = 700.0
 
 
 def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | None:
@@ -87,7 +138,7 @@ def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | No
         table = Table(tuple(_column_of(fields) for fields in described), **_target_of(target))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"the model's table must describe its columns and its target; {error!r}") from None
-    n_targets = len(table.classes) or 1
+    n_targets = len(table.classes) or len(table.targets)
     if (table.n_inputs, n_targets) != (n_inputs, n_outputs):
         raise ValueError(
             f"the model's table must fit its network, {n_inputs} inputs and {n_outputs} outputs; "
@@ -96,39 +147,55 @@ def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | No
     return table
 
 
-ALONE = "export the network alone, by Network.load(path).to_c or to_onnx, whose inputs are encoded already"
-
-# What a description says of each kind of column, and what of it does not change what complete rows become.
-_USED = {"number": {"mean", "scale"}, "boolean": set[str](), "text": {"categories"}}
-_UNUSED = {"kind", "name", "indicator", "fill", "low", "high", "notation", "other"}
+# What a description says of each kind of column, and what of it does not change what values become.
+_USED = {
+    "number": {"mean", "scale", "fill"}, "boolean": {"fill"}, "text": {"categories", "other"},
+    "date": {"layout", "features", "means", "scales", "first", "fill"},
+}  # fmt: skip
+_OF_ALL = {"kind", "name", "indicator"}
+_UNUSED = {"low", "high", "notation"}
 
 
 def _column_of(fields: dict[str, Any]) -> Column:
-    name = str(fields["name"])
-    if fields["kind"] == "date":
-        raise ValueError(f"column {name!r} holds dates, of which no raw values are exported: {ALONE}")
-    kind = checks.name_of(fields["kind"], tuple(_USED), "kind of a column")
-    for flag, what in (("indicator", "an input for missing values"), ("other", "an input for rare categories")):
-        if checks.flag(fields.get(flag, False), flag):
-            raise ValueError(f"column {name!r} has {what}, which raw values are not exported with: {ALONE}")
-    further = set(fields) - _USED[kind] - _UNUSED
+    kind, name = checks.name_of(fields["kind"], tuple(_USED), "kind of a column"), str(fields["name"])
+    further = set(fields) - _USED[kind] - _OF_ALL - _UNUSED
     if further:  # made by a newer version: ignored, it would change what the network computes
         raise ValueError(f"column {name!r} must have {sorted(_USED[kind])} alone; it has {sorted(further)} too")
+    common: dict[str, Any] = {"kind": kind, "name": name, "indicator": _flag(fields, "indicator")}
     if kind == "text":
-        return Column(kind, name, categories=tuple(str(c) for c in fields["categories"]))
-    mean, scale = (_finite(fields[key], key) if kind == "number" else 0.0 for key in ("mean", "scale"))
-    return Column(kind, name, mean, scale)
+        categories = tuple(str(c) for c in fields["categories"])
+        if "" in categories:  # it stands for what is missing
+            raise ValueError(f"column {name!r} must have no empty text among its categories")
+        return Column(**common, categories=categories, other=_flag(fields, "other"))
+    if kind == "boolean":
+        return Column(**common, fill=float(_flag(fields, "fill")))
+    if kind == "number":
+        mean, scale, fill = (_finite(fields[key], key) for key in ("mean", "scale", "fill"))
+        return Column(**common, means=(mean,), scales=(scale,), fill=fill)
+    names = tuple(checks.name_of(feature, FEATURES, "feature of a date") for feature in fields["features"])
+    means, scales = (tuple(_finite(x, key) for x in fields[key]) for key in ("means", "scales"))
+    if not len(names) == len(means) == len(scales) or 0.0 in scales:
+        raise ValueError(f"column {name!r} must have a mean and a scale for each of its features")
+    first, fill = (_finite(fields[key], key) for key in ("first", "fill"))
+    is_time = fields["layout"] == "time"
+    return Column(
+        **common, means=means, scales=scales, fill=fill, features=names, first=first, is_time=is_time,
+    )  # fmt: skip
+
+
+def _flag(fields: dict[str, Any], key: str) -> bool:
+    return checks.flag(fields.get(key, False), key)
 
 
 def _target_of(fields: dict[str, Any]) -> dict[str, Any]:
-    """Name of the target, its classes, or mean and scale of its numbers."""
+    """Names of the targets, their classes, or means and scales of their numbers."""
     if fields["task"] == "classification":
-        return {"target": str(fields["name"]), "classes": tuple(_label(label) for label in fields["classes"])}
-    if len(fields["names"]) > 1 or checks.flag(fields["log"], "log"):
-        what = "several targets" if len(fields["names"]) > 1 else "the logarithm of its target"
-        raise ValueError(f"the model has {what}, which raw columns are not exported with: {ALONE}")
-    mean, scale = (_finite(fields[key][0], key) for key in ("centres", "scales"))
-    return {"target": str(fields["names"][0]), "mean": mean, "scale": scale}
+        return {"targets": (str(fields["name"]),), "classes": tuple(_label(label) for label in fields["classes"])}
+    names = tuple(str(name) for name in fields["names"])
+    means, scales = (tuple(_finite(x, key) for x in fields[key]) for key in ("centres", "scales"))
+    if not 0 < len(names) == len(means) == len(scales):
+        raise ValueError("the model's table must have a centre and a scale for each of its targets")
+    return {"targets": names, "means": means, "scales": scales, "log": checks.flag(fields["log"], "log")}
 
 
 def _finite(value: object, name: str) -> float:

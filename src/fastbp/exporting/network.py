@@ -1,4 +1,4 @@
-"""A network in other programs' formats: thin methods; what they load when called does it."""
+"""A network in other programs' formats: thin methods; what stands beside this file, loaded when called, does it."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 class PortableNetwork(ComputingNetwork):
     """What a `Network` has to leave Python."""
 
-    def to_c(self, path: "StrPath", *, name: str = "net") -> None:
+    def to_c(
+        self, path: "StrPath", *, name: str = "net", bits: int | None = None, x_max: float | None = None
+    ) -> float | None:
         """Write the network as one file of C99, for firmware, simulators, and whatever else calls C.
 
         Parameters
@@ -22,12 +24,23 @@ class PortableNetwork(ComputingNetwork):
             What to call the function: ``void name(const T *x, T *y)``, T = float or double as the dtype is. Unless a
             layer has "threshold", ``void name_input_gradient(const T *x, const T *v, T *dx)`` writes the derivatives
             of sum_k v_k y_k by the inputs.
+        bits : 8 or 16, optional
+            Write whole numbers of so many bits, with a scale for each layer and no floating point at all:
+            ``void name(const int16_t *x, int32_t *y)``; the file says what its numbers stand for.
+        x_max : float, optional
+            With `bits`: how large inputs may be, 1.0 by default. The smaller, the finer.
+
+        Returns
+        -------
+        float or None
+            With `bits`, a bound of how far any output is off, for any inputs within `x_max`. It is proved, from the
+            weights, and as a rule some times what errors come to.
 
         Raises
         ------
         ValueError, TypeError
             For a name that C does not allow or the file needs itself, weights that are not finite, an activation of
-            the user's own. No file is written.
+            the user's own; with `bits`, for "threshold", whose error has no bound. No file is written.
 
         Notes
         -----
@@ -46,7 +59,12 @@ class PortableNetwork(ComputingNetwork):
         """
         from fastbp.exporting.c_export import to_c
 
-        to_c(self, path, name=name)
+        if bits is None and x_max is None:
+            to_c(self, path, name=name)
+            return None
+        from fastbp.exporting.fixed_source import to_fixed_c
+
+        return to_fixed_c(self, path, name=name, bits=bits, x_max=x_max)
 
     def to_onnx(self, path: "StrPath") -> None:
         """Write the network as an ONNX model (needs ``fastbp[onnx]``): input "x", output "y", both of its dtype.

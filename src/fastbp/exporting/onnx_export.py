@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp.exporting.columns import Column, Table, table_of
+from fastbp.exporting.columns import table_of
 from fastbp.exporting.layers import Layer, check_exportable, layers_of
+from fastbp.exporting.onnx_columns import column_inputs, decode, encode
 from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
@@ -45,12 +46,12 @@ def to_onnx(net: "ComputingNetwork", path: StrPath, *, extra: Mapping[str, Any] 
     if table is None:
         inputs, x, name = [onnx.helper.make_tensor_value_info("x", element, ["n", net.n_inputs])], "x", "y"
     else:
-        inputs, x, name = _column_inputs(table), _encode(graph, table, element), "fastbp/y"
+        inputs, x, name = column_inputs(table), encode(graph, table, element), "fastbp/y"
     y = _outputs(graph, net, layers_of(net), x)
     graph.node("Identity", [y], name)
     outputs = [onnx.helper.make_tensor_value_info("y", element, ["n", net.n_outputs])]
     if table is not None:
-        outputs = _decode(graph, table, element)
+        outputs = decode(graph, table, element)
     constants = [onnx.numpy_helper.from_array(array, key) for key, array in graph.constants.items()]
     _check_size(graph)
     described = onnx.helper.make_graph(graph.nodes, "fastbp", inputs, outputs, constants)
@@ -110,50 +111,3 @@ def _gathered(graph: Graph, net: "ComputingNetwork", layer: Layer, z: dict[int, 
     weights[targets, np.searchsorted(units, links.sources)] = links.weights
     columns = graph.node("Gather", [together, graph.constant(place[units], np.int64)], axis=1)
     return columns, weights, f"fastbp/v_{layer.number}"
-
-
-# ---------------------------------------------------------------------------- raw columns
-
-
-def _column_inputs(table: Table) -> list[Any]:
-    """An input (n, 1) for each column, called as it is: doubles, booleans, strings."""
-    onnx = import_onnx()
-    kinds = {"number": onnx.TensorProto.DOUBLE, "boolean": onnx.TensorProto.BOOL, "text": onnx.TensorProto.STRING}
-    return [onnx.helper.make_tensor_value_info(c.name, kinds[c.kind], ["n", 1]) for c in table.columns]
-
-
-def _encode(graph: Graph, table: Table, element: int) -> str:
-    """Standardise, encode, and put together what the columns hold."""
-    return graph.node("Concat", [_encode_column(graph, column, element) for column in table.columns], axis=1)
-
-
-def _encode_column(graph: Graph, column: Column, element: int) -> str:
-    if column.kind == "text":
-        options: dict[str, Any] = {"cats_strings": list(column.categories), "zeros": 1}
-        one_hot = graph.node("OneHotEncoder", [column.name], domain="ai.onnx.ml", **options)
-        return graph.node("Cast", [graph.node("Flatten", [one_hot], axis=1)], to=element)
-    if column.kind == "boolean":
-        return graph.node("Cast", [column.name], to=element)
-    # A column of one value is 0 for whatever value; in double precision, as `fastbp predict` does.
-    mean = graph.constant(column.mean, np.float64)
-    centred = graph.node("Sub", [column.name, mean if column.scale != 0 else column.name])
-    scale = graph.constant(column.scale or 1.0, np.float64)
-    return graph.node("Cast", [graph.node("Div", [centred, scale])], to=element)
-
-
-def _decode(graph: Graph, table: Table, element: int) -> list[Any]:
-    """Outputs: probabilities and the class with the highest one; or the prediction in the target's unit."""
-    onnx = import_onnx()
-    if not table.is_classification:
-        double = graph.node("Cast", ["fastbp/y"], to=onnx.TensorProto.DOUBLE)
-        scaled = graph.node("Mul", [double, graph.constant(table.scale, np.float64)])
-        graph.node("Add", [scaled, graph.constant(table.mean, np.float64)], "prediction")
-        return [onnx.helper.make_tensor_value_info("prediction", onnx.TensorProto.DOUBLE, ["n", 1])]
-    graph.node("Identity", ["fastbp/y"], "probability")
-    best = graph.node("ArgMax", ["fastbp/y"], axis=1, keepdims=0)
-    names = graph.constant(np.array(table.classes, object), object, "fastbp/classes")
-    graph.node("Gather", [names, best], "prediction", axis=0)
-    return [
-        onnx.helper.make_tensor_value_info("prediction", onnx.TensorProto.STRING, ["n"]),
-        onnx.helper.make_tensor_value_info("probability", element, ["n", len(table.classes)]),
-    ]

@@ -13,11 +13,11 @@ each other and the size of the file, and allocates nothing of their size before 
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ class Contents(NamedTuple):
 
     header: dict[str, Any]
     n_bytes: int  # of the numbers
-    file: BufferedReader  # which stands before them
+    file: io.BufferedReader  # which stands before them
 
     def read(self, dtype: np.dtype, shape: tuple[int, ...]) -> Array:
         """The next array; the caller has compared n_bytes with what it is going to read."""
@@ -79,6 +79,12 @@ def write(path: StrPath, kind: Kind, header: dict[str, Any], arrays: Iterable[Ar
         file.writelines([kind.magic, checksum.hexdigest().encode() + b"\n", *pieces])
 
 
+def is_of(path: StrPath, kind: Kind) -> bool:
+    """Whether a file begins as one of a kind does."""
+    with open(path, "rb") as file:
+        return file.read(len(kind.magic)) == kind.magic
+
+
 @contextlib.contextmanager
 def reading(path: StrPath, kind: Kind) -> Iterator[Contents]:
     """Open a file for reading; what goes wrong inside the block is the file's fault, and says its name.
@@ -108,10 +114,13 @@ class RefusedError(Exception):
     """Why a file is refused."""
 
 
-def _checked(file: BufferedReader, kind: Kind) -> Contents:
-    """Kind, checksum and header of a file; the header alone is kept in memory."""
+def _checked(file: io.BufferedReader, kind: Kind) -> Contents:
+    """Kind, checksum and header of a file; the header alone is kept in memory, and all of a pipe, read once only."""
     if file.read(len(kind.magic)) != kind.magic:
         raise RefusedError(f"not a {kind.name} file")
+    if not file.seekable():
+        file = io.BufferedReader(io.BytesIO(kind.magic + file.read()))
+        file.seek(len(kind.magic))
     digest = file.read(DIGEST_BYTES)
     if hashlib.file_digest(file, "sha256").hexdigest().encode() + b"\n" != digest:
         raise RefusedError("the file is not whole, or was altered: its checksum does not match")

@@ -17,7 +17,7 @@ class ComputingNetwork(RewirableNetwork):
     """What a `Network` computes."""
 
     def forward(self, X: Array) -> Array:
-        """Outputs of the network.
+        """Compute the outputs of the network.
 
         Parameters
         ----------
@@ -27,6 +27,7 @@ class ComputingNetwork(RewirableNetwork):
         Returns
         -------
         array (n_samples, n_outputs)
+            Of the network's dtype.
 
         Notes
         -----
@@ -42,46 +43,93 @@ class ComputingNetwork(RewirableNetwork):
         return outputs
 
     def activations(self, X: Array) -> list[Array]:
-        """z of every unit: a list over the layers, inputs first, of arrays (n_samples, n_units)."""
+        """Compute z of every unit.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+            Samples.
+
+        Returns
+        -------
+        list of array (n_samples, n_units)
+            One for each layer, inputs first.
+        """
         values = self._values(self._check_inputs(X), 0, self._topology.n_units, with_delta=False)
         return self._by_layer(values)
 
     def deltas(self, X: Array, T: Array) -> list[Array]:
-        """delta = dE_n/da of every unit: a list over the layers after the inputs, of (n_samples, n_units)."""
+        """Compute delta = dE_n/da of every unit.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+            Samples.
+        T : array (n_samples, n_outputs), or (n_samples,) for one output
+            Targets.
+
+        Returns
+        -------
+        list of array (n_samples, n_units)
+            One for each layer after the inputs.
+        """
         self._check_differentiable("deltas")
         values = self._values(self.check_samples(X, T), 0, self._topology.n_units, with_delta=True)
         return self._by_layer(values)[1:]
 
     def loss(self, X: Array, T: Array, sample_weight: Array | None = None) -> float:
-        """E = sum_n weight_n E_n.
+        """Compute the error, E = sum_n weight_n E_n.
 
         Parameters
         ----------
         X : array (n_samples, n_inputs)
+            Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets.
         sample_weight : array (n_samples,), optional
             Not negative; 1 for each sample if not given.
+
+        Returns
+        -------
+        float
+            The sum over the samples, not their mean.
         """
         return self._sums(self.check_samples(X, T, sample_weight), chunks.ERROR)[0]
 
     def gradient(
         self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
     ) -> tuple[float, Array]:
-        """(E, grad): the error that `loss` returns, and dE/dparams, (n_params,), in the order of `params`.
+        """Compute the error and its derivatives by all parameters.
 
-        The bits of both are the same for any number of threads.
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+            Samples.
+        T : array (n_samples, n_outputs), or (n_samples,) for one output
+            Targets.
+        sample_weight : array (n_samples,), optional
+            Not negative; 1 for each sample if not given.
+        n_threads : int or None
+            As in `fit`. The bits of the results are the same for any number of threads.
+
+        Returns
+        -------
+        E : float
+            What `loss` returns.
+        grad : array (n_params,)
+            Derivatives dE/dparams, in the order of `params`.
         """
         self._check_differentiable("gradient")
         samples = self.check_samples(X, T, sample_weight)
         return self._sums(samples, chunks.GRADIENT, threads.check(n_threads))
 
     def input_gradient(self, X: Array, v: Array | None = None, n_threads: int | None = None) -> Array:
-        """Derivatives of the outputs by the inputs.
+        """Compute the derivatives of the outputs by the inputs.
 
         Parameters
         ----------
         X : array (n_samples, n_inputs)
+            Samples.
         v : array (n_samples, n_outputs) or (n_outputs,), optional
             Weights of the outputs.
         n_threads : int or None

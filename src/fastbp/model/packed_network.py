@@ -311,7 +311,18 @@ class PackedNetwork(CallableNetwork):
         return self._topology
 
     def astype(self, dtype: Any) -> Self:
-        """A copy with parameters of another dtype."""
+        """Make a copy with parameters of another dtype.
+
+        Parameters
+        ----------
+        dtype : "float32" or "float64"
+            Of parameters and all arithmetic.
+
+        Returns
+        -------
+        Network
+            With the same parameters, rounded if need be.
+        """
         checked = checks.float_dtype(dtype)
         params = self.params
         if np.isfinite(params).all():  # or else it is a copy of what is lost already

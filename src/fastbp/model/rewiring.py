@@ -54,6 +54,11 @@ class RewirableNetwork(PackedNetwork):
         ----------
         threshold : float
             Weights w with abs(w) <= threshold go; 0 removes those that are zero. Biases stay.
+
+        Returns
+        -------
+        Network
+            One that is given by its edges, even if nothing was removed.
         """
         return with_edges(self, above(self, threshold))
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fastbp.files.outputs import replacing
 from fastbp.plots.axes import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -22,4 +24,10 @@ def save(figure: Figure, path: Path | IO[bytes], suffix: str | None = None) -> N
     metadata = {"Software": SOFTWARE} if suffix == "png" else {"Creator": SOFTWARE}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box in the title is no loss
-        figure.savefig(path, dpi=130, format=suffix, metadata=metadata)
+        drawn = BytesIO()  # what a full disk does to a half-written picture is no error that can be told to anybody
+        figure.savefig(drawn, dpi=130, format=suffix, metadata=metadata)
+    if isinstance(path, Path):
+        with replacing(path) as file:
+            file.write(drawn.getvalue())
+    else:
+        path.write(drawn.getvalue())

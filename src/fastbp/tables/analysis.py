@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.tables.scores import Weights, score_classes, score_numbers
+from fastbp.tables.scores import Scored
 from fastbp.tables.targets import ClassTarget
 
 Floats32 = NDArray[np.float32]
+Rows = NDArray[np.int64]
+OutputsOf = Callable[[NDArray[Any]], NDArray[Any]]
 
 MOST_CELLS = 5_000_000  # of the training inputs, for the linear model
 MOST_ROWS = 5_000  # held-out ones, in which columns are shuffled
@@ -47,43 +50,72 @@ class Trained(Protocol):
         """The weights of some rows in the training."""
         ...
 
-    def score_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """The weights of some rows in a score."""
+    def scored(self, outputs: NDArray[Any], rows: NDArray[np.int64]) -> Scored:
+        """The score of outputs for some rows."""
         ...
 
 
 def linear_score(training: Trained) -> float | None:
     """Train a linear model on the training rows, and score it on those held out; None for very large tables.
 
-    Logistic regression for classes, ridge regression for numbers, on the network's inputs and targets.
+    It learns from the network's inputs and targets.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression, Ridge
-
     rows, test = training.split.training, training.split.test
     if len(rows) * training.encoder.n_inputs > MOST_CELLS:
         return None
-    X, X_test = training.inputs(rows).astype(np.float64), training.inputs(test).astype(np.float64)
-    weights = training.weights_of(rows)
-    if isinstance(training.target, ClassTarget):
-        codes = training.codes[rows]
-        if len(np.unique(codes)) < 2:
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model: Any = LogisticRegression(max_iter=200).fit(X, codes, sample_weight=weights)
-        outputs = np.zeros((len(test), training.target.n_outputs))
-        outputs[:, model.classes_] = model.predict_proba(X_test)
-    else:
-        T = training.target.encode(training.numbers[rows]).astype(np.float64)
-        outputs = Ridge(alpha=1.0).fit(X, T, sample_weight=weights).predict(X_test).reshape(len(test), -1)
-    return _value(training, outputs, test, training.score_weights(test))
+    if isinstance(training.target, ClassTarget) and len(np.unique(training.codes[rows])) < 2:
+        return None
+    outputs_of = fit_estimator(training, linear_model(training), rows, np.float64)
+    return training.scored(outputs_of(training.inputs(test)), test).score.value
 
 
-def _value(training: Trained, outputs: NDArray[Any], rows: NDArray[np.int64], weights: Weights) -> float | None:
-    if isinstance(training.target, ClassTarget):
-        return score_classes(training.target, outputs, training.codes[rows], weights).score.value
-    return score_numbers(training.target, training.target.numbers(outputs), training.numbers[rows], weights).score.value
+def linear_model(training: Trained) -> Any:
+    """Return a linear model for a table: logistic regression for classes, ridge regression for numbers."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return LogisticRegression(max_iter=200) if isinstance(training.target, ClassTarget) else Ridge()
+
+
+def fit_estimator(training: Trained, model: Any, rows: Rows, dtype: Any = np.float32) -> OutputsOf:
+    """Train an estimator of scikit-learn on some rows of a table, on the network's inputs and targets.
+
+    Parameters
+    ----------
+    training : Trained
+        The table, split and encoded.
+    model : estimator
+        A classifier with probabilities, or a regressor.
+    rows : array of int
+        The rows to train on.
+    dtype : dtype
+        Of inputs and targets.
+
+    Returns
+    -------
+    function
+        From inputs (n_rows, n_inputs) to outputs (n_rows, n_outputs), in the network's units and order of classes.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    X, weights = training.inputs(rows).astype(dtype), training.weights_of(rows)
+    given = {} if weights is None else {"sample_weight": weights}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if isinstance(training.target, ClassTarget):
+            model.fit(X, training.codes[rows], **given)
+        else:
+            T = training.target.encode(training.numbers[rows]).astype(dtype)
+            model.fit(X, T[:, 0] if T.shape[1] == 1 else T, **given)
+
+    def outputs_of(X: NDArray[Any]) -> NDArray[Any]:
+        X = X.astype(dtype)
+        if not isinstance(training.target, ClassTarget):
+            return np.asarray(model.predict(X)).reshape(len(X), -1)
+        outputs = np.zeros((len(X), training.target.n_outputs))
+        outputs[:, model.classes_] = model.predict_proba(X)
+        return outputs
+
+    return outputs_of
 
 
 def importance(training: Trained) -> dict[str, float]:
@@ -92,8 +124,8 @@ def importance(training: Trained) -> dict[str, float]:
     columns = training.encoder.columns
     if len(rows) < 2 or len(columns) > MOST_COLUMNS:
         return {}
-    X, weights = training.inputs(rows), training.score_weights(rows)
-    whole = _value(training, training.net.forward(X), rows, weights)
+    X = training.inputs(rows)
+    whole = training.scored(training.net.forward(X), rows).score.value
     if whole is None:
         return {}
     rng = np.random.default_rng(training.options.seed)
@@ -102,7 +134,7 @@ def importance(training: Trained) -> dict[str, float]:
     for column in columns:
         end = start + len(column.inputs)
         scores = [
-            _value(training, training.net.forward(_shuffled(X, start, end, rng)), rows, weights)
+            training.scored(training.net.forward(_shuffled(X, start, end, rng)), rows).score.value
             for _ in range(_SHUFFLES)
         ]
         losses[column.name] = whole - float(np.mean([score for score in scores if score is not None]))

@@ -17,9 +17,19 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
-from fastbp.tables.errors import TableError, TableWarning, at_the_beginning, counted, listed, row_number, rows_named
+from fastbp.tables.errors import (
+    TableError,
+    TableWarning,
+    at_the_beginning,
+    counted,
+    listed,
+    row_number,
+    rows_named,
+    shown,
+)
 from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
-from fastbp.tables.notation import Notation, is_missing_mark, to_numbers
+from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.units import in_known_units, with_units
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -69,7 +79,7 @@ def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], wh
     """Raise a TableError for a table of which no value is what a column held in training."""
     if len(bad) and values.null_count() == len(values) and at_the_beginning():
         row = int(bad[0])
-        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {text[row]!r}")
+        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {shown(text[row])}")
 
 
 class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
@@ -101,7 +111,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
         low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -117,11 +127,13 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         text = None if series.dtype.is_temporal() else as_text(series)
         if text is None:
             raise TableError(f"column {series.name!r} held numbers in training, now {kind_of_type(series.dtype)}")
+        text = ascii_digits(text)
         missing = is_missing_mark(text, of_numbers=True)
-        numbers = finite(to_numbers(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), self.notation))
+        given = text.zip_with(~missing, pl.Series([None], dtype=pl.String))
+        numbers = finite(to_numbers(given, self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
         _require_some(numbers, text, bad, "numbers")
-        return Read(numbers, bad)
+        return Read(in_known_units(given, numbers, self.notation), bad)
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
@@ -307,6 +319,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         if series.dtype.is_temporal() and series.dtype != pl.Duration:
             return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
         text = as_text(series)
+        text = None if text is None else ascii_digits(text)
         if text is None or series.dtype == pl.Duration:
             raise TableError(f"column {series.name!r} held dates in training, now {kind_of_type(series.dtype)}")
         missing = is_missing_mark(text, of_numbers=True)
@@ -349,7 +362,9 @@ def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
     if len(bad):
         row = int(bad[0])
         others = f" ({counted(len(bad), 'such value')}: {rows_named(bad)})" if len(bad) > 1 else ""
-        message = f"column {series.name!r} has {series[row]!r} in row {row_number(row)}{others}: counted as missing"
+        message = (
+            f"column {series.name!r} has {shown(series[row])} in row {row_number(row)}{others}: counted as missing"
+        )
         warnings.warn(message, TableWarning, stacklevel=2)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from fastbp.tables.errors import TableError, listed, nearest_hint
-from fastbp.tables.table import Reading, Table
+from fastbp.tables.table import Reading, Table, refuse_unused
 
 _URL = re.compile(r"[a-z][a-z0-9_+]*://", re.IGNORECASE)
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
@@ -44,6 +44,7 @@ def read_url(url: str, reading: Reading) -> Table:
     TableError
         When SQLAlchemy or the database's driver is not installed, or for what the database says.
     """
+    refuse_unused(reading, "a database", table=True, query=True)
     with _connected(url) as connection:
         query, notes = _query_of(connection, reading)
         frame = pl.read_database(query, connection, infer_schema_length=None)
@@ -52,6 +53,7 @@ def read_url(url: str, reading: Reading) -> Table:
 
 def frames_of_url(url: str, reading: Reading, n_rows: int) -> Iterator[pl.DataFrame]:
     """Read the same in parts of `n_rows`."""
+    refuse_unused(reading, "a database", table=True, query=True)
     with _connected(url) as connection:
         query, _ = _query_of(connection, reading)
         options: dict[str, Any] = {"iter_batches": True, "batch_size": n_rows, "infer_schema_length": None}

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.errors import TableError
+from fastbp.tables.errors import TableError, shown
 
 Floats = NDArray[np.float64]
 DateOrder = Literal["day", "month"]
@@ -132,6 +132,49 @@ def find_dates(name: str, text: pl.Series, order: DateOrder | None, digits: bool
     return None
 
 
+def unread_dates(text: pl.Series) -> str:
+    """Say why a column of which most values look like dates or times is none; nothing for other columns.
+
+    Parameters
+    ----------
+    text : polars.Series of str
+        A column of which `find_dates` made nothing; nulls are skipped.
+    """
+    ways = {
+        kind: text.str.contains(pattern).fill_null(False) for kind, pattern in _PATTERNS.items() if kind != "digits"
+    }
+    n_given = len(text) - text.null_count()
+    used = {kind: rows.arg_true() for kind, rows in ways.items() if rows.any()}
+    if sum(map(len, used.values())) < 0.8 * n_given or n_given == 0:
+        return ""
+    places = sorted(int(rows[0]) for rows in used.values())
+    if set(used) == {"time"}:
+        late = int(np.argmin(np.isfinite(seconds_of(text, "time"))))
+        return (
+            f"{shown(text[late])} in row {late + 1} is no time of day: the column is taken for text. Write durations "
+            "as numbers, of hours or minutes"
+        )
+    if set(used) == {"numbers"}:
+        return _mixed_order(text)
+    if len(used) == 1:
+        first = int(next(iter(used.values()))[0])
+        return (
+            f"values look like dates ({shown(text[first])} in row {first + 1}), but too many are none: taken for text"
+        )
+    examples = ", ".join(f"{shown(text[row])} in row {row + 1}" for row in places)
+    return f"dates or times are written in several ways ({examples}): taken for text. Write all of them in one way"
+
+
+def _mixed_order(text: pl.Series) -> str:
+    """Say in which rows the day must come first, and in which the month."""
+    day, month = (np.isfinite(seconds_of(text, layout)) for layout in ("day first", "month first"))
+    only = [int(np.argmax(one & ~other)) for one, other in ((day, month), (month, day))]
+    return (
+        f"the day comes first in some dates ({shown(text[only[0]])} in row {only[0] + 1}), the month in others "
+        f"({shown(text[only[1]])} in row {only[1] + 1}): taken for text. Write all of them in one way"
+    )
+
+
 def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
     """Decide whether the day or the month comes first."""
     day, month = (seconds_of(text, layout) for layout in ("day first", "month first"))
@@ -151,7 +194,7 @@ def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
         return Found(layout, f"the {first} comes first: only so the rows are in order", day if rising[0] else month)
     value = text.drop_nulls()[0]
     raise TableError(
-        f"column {name!r} has dates such as {value!r}, and no row tells whether the day or the month comes first: "
+        f"column {name!r} has dates such as {shown(value)}, and no row tells whether the day or the month comes first: "
         f"say it with --dates day-first or --dates month-first, or leave it out with --drop {name!r}"
     )
 

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
-from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named
+from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named, shown
 from fastbp.tables.kinds import MAX_LEVELS, Understood
 
 
@@ -128,5 +128,5 @@ class Encoder:
         ends = np.cumsum([len(column.inputs) for column in self.columns])
         name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
         raise TableError(
-            f"column {name!r} has {frame[name][row]!r} in row {row_number(row)}: too far from the training data"
+            f"column {name!r} has {shown(frame[name][row])} in row {row_number(row)}: too far from the training data"
         )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_SHOWN = 3
+LONGEST_SHOWN = 80  # characters of a value
 
 _rows_before: ContextVar[int] = ContextVar("rows of the table before the part that is read", default=0)
 
@@ -29,9 +30,15 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def shown(value: object) -> str:
+    """Write a value as Python does, the middle of a long one left out: a cell may hold a whole file."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 20]} ... {text[-15:]}"
+
+
 def listed(things: Sequence[object], most: int = MOST_SHOWN) -> str:
     """Write the first few things, quoted: "'a', 'b', ..."."""
-    return ", ".join(repr(thing) for thing in things[:most]) + (", ..." if len(things) > most else "")
+    return ", ".join(shown(thing) for thing in things[:most]) + (", ..." if len(things) > most else "")
 
 
 def counted(number: int, noun: str) -> str:

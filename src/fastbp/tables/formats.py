@@ -20,7 +20,7 @@ import polars as pl
 from fastbp import memory
 from fastbp.tables.databases import one_of, read_sqlite
 from fastbp.tables.errors import TableError, listed
-from fastbp.tables.table import Reading, Table
+from fastbp.tables.table import Reading, Table, refuse_unused
 
 Source = Path | bytes
 
@@ -84,13 +84,17 @@ def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
     """Read a file of a binary format, told by its first bytes; None for another file."""
     data = source if isinstance(source, Path) else io.BytesIO(source)
+    if head.startswith((b"PAR1", b"ARROW1")):
+        refuse_unused(reading, "a Parquet or Arrow file")
     if head.startswith(b"PAR1"):
         return Table(pl.read_parquet(data, glob=False) if isinstance(data, Path) else pl.read_parquet(data))
     if head.startswith(b"ARROW1"):
         return Table(pl.read_ipc(data))
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        refuse_unused(reading, "a workbook", table=True)
         return _read_workbook(source, reading.table)
     if head.startswith(b"SQLite format 3\0"):
+        refuse_unused(reading, "a database", table=True, query=True)
         return read_sqlite(source, reading)
     return None
 
@@ -112,10 +116,13 @@ def _read_workbook(source: Source, sheet: str | None) -> Table:
     return Table(frame, notes)
 
 
-def read_marked_text(text_head: str, source: Source) -> Table | None:
+def read_marked_text(text_head: str, source: Source, reading: Reading) -> Table | None:
     """Read a text file of a format of its own: JSON, ARFF, FANN's data; None for another one."""
     read = _reader_of(text_head)
-    return None if read is None else read(source if isinstance(source, bytes) else source.read_bytes())
+    if read is None:
+        return None
+    refuse_unused(reading, "JSON, ARFF and FANN's data")
+    return read(source if isinstance(source, bytes) else source.read_bytes())
 
 
 def is_marked_text(head: bytes) -> bool:

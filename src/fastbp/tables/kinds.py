@@ -13,15 +13,17 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fastbp.tables.dates import DateOrder, Layout, find_dates, typed_seconds
-from fastbp.tables.errors import TableError, counted, listed
+from fastbp.tables.dates import DateOrder, Layout, find_dates, typed_seconds, unread_dates
+from fastbp.tables.errors import TableError, counted, listed, shown
 from fastbp.tables.notation import (
     Censored,
     Notation,
+    ascii_digits,
     find_notation,
     is_missing_mark,
     refuse_censored,
     to_numbers,
+    units_by_row,
     units_of,
 )
 
@@ -155,7 +157,19 @@ def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
         return _of_typed(series, text, choices)
     if isinstance(dtype, (pl.Categorical, pl.Enum)) and name not in choices.numeric:
         return _of_text(text)
-    return _of_strings(text, choices)
+    return _of_written(text, choices)
+
+
+def _of_written(text: pl.Series, choices: Choices) -> Understood:
+    """Decide what text holds, with the digits of any script; what stays text keeps its own."""
+    digits = ascii_digits(text)
+    found = _of_strings(digits, choices)
+    if digits is text:
+        return found
+    if found.kind != "text":
+        note = f"column {text.name!r}: digits of another script are read as 0 to 9"
+        return replace(found, notes=(*found.notes, note))
+    return replace(_of_text(text), notes=found.notes, odd=found.odd)
 
 
 def _of_typed(series: pl.Series, text: pl.Series, choices: Choices) -> Understood:
@@ -218,7 +232,15 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
             return _dates(
                 name, filled, seconds.layout, seconds.said, _odd(name, text, filled.is_null() & ~missing, "dates")
             )
-    return _maybe_date_digits(_numbers_or_text(text, missing, choices), choices)
+    return _with_unread_dates(_maybe_date_digits(_numbers_or_text(text, missing, choices), choices), text, missing)
+
+
+def _with_unread_dates(column: Understood, text: pl.Series, missing: pl.Series) -> Understood:
+    """Add to a column of text why its values, if they look like dates, are not read as dates."""
+    if column.kind != "text":
+        return column
+    said = unread_dates(text.zip_with(~missing, pl.Series([None], dtype=pl.String)))
+    return replace(column, odd=(*column.odd, f"column {column.name!r}: {said}")) if said else column
 
 
 def _all_digits(given: pl.Series) -> bool:
@@ -231,7 +253,7 @@ def _odd(name: str, text: pl.Series, bad: pl.Series, what: str) -> tuple[str, ..
         return ()
     row = int(rows[0])
     more = f" ({len(rows):,} such values)" if len(rows) > 1 else ""
-    return (f"column {name!r} holds {what}, but row {row + 1} has {text[row]!r}{more}: counted as missing",)
+    return (f"column {name!r} holds {what}, but row {row + 1} has {shown(text[row])}{more}: counted as missing",)
 
 
 def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> Understood:
@@ -265,12 +287,33 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     bad = values.is_null() & ~missing
     if notation.censored == "missing":
         bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
-    notes = [f"column {name!r}: {said}"] if said else []
-    marks = missing & text.is_not_null()
+    by_row = units_by_row(masked)
+    notation = msgspec.structs.replace(notation, units=tuple(by_row.drop_nulls().unique().sort().to_list()))
+    odd = (*_odd(name, text, bad, "numbers"), *_half_with_units(text, by_row))
+    notes = _notes_of_numbers(text, said, missing & text.is_not_null())
+    return Understood(name, "number", values, text, notation, notes=notes, odd=odd)
+
+
+def _notes_of_numbers(text: pl.Series, said: str, marks: pl.Series) -> tuple[str, ...]:
+    """Say how numbers are written, and which marks mean that there is none."""
+    notes = (f"column {text.name!r}: {said}",) if said else ()
     if marks.any():
-        notes.append(f"column {name!r}: {listed(text.filter(marks).unique().sort().to_list())} means missing")
-    odd = _odd(name, text, bad, "numbers")
-    return Understood(name, "number", values, text, notation, notes=tuple(notes), odd=odd)
+        found = listed(text.filter(marks).unique().sort().to_list())
+        notes = (*notes, f"column {text.name!r}: {found} means missing")
+    return notes
+
+
+def _half_with_units(text: pl.Series, units: pl.Series) -> tuple[str, ...]:
+    """Say that some numbers have a unit and others have none: 5% and 0.03 may be five and three hundredths."""
+    have, bare = ((units != "").fill_null(False).arg_true(), (units == "").fill_null(False).arg_true())
+    if len(have) == 0 or len(bare) == 0:
+        return ()
+    with_unit, without = int(have[0]), int(bare[0])
+    return (
+        f"column {text.name!r}: {shown(text[with_unit])} in row {with_unit + 1} has a unit, {shown(text[without])} in "
+        f"row {without + 1} has none ({len(have):,} and {len(bare):,} such values): the unit is removed, and no number "
+        "converted",
+    )
 
 
 def _are_steps(given: pl.Series, n_limits: int) -> bool:

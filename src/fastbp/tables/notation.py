@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from fastbp.tables.errors import TableError, listed
+from fastbp.tables.errors import TableError, listed, shown
 
 # What means "no value" in any column, and what means it where the other values are numbers or dates.
 MISSING_MARKS = ("na", "n/a", "#n/a", "n.a.", "null", "nan", "?", "<na>", "\\n", "#div/0!", "#value!", "#ref!", "#num!")
@@ -24,6 +24,11 @@ _UNITS = (
 )
 _NUMBER = r"[-+]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][-+]?\d+)?"
 _AMOUNT = rf"^([-+]?)((?:{_CURRENCIES})?) ?({_NUMBER}?) ?((?:{_CURRENCIES}|{_UNITS})?|(?: [A-Za-z][A-Za-z/]*)?)$"
+_ZEROS = (
+    "\u0660\u06f0\u07c0\u0966\u09e6\u0a66\u0ae6\u0b66\u0be6\u0c66\u0ce6\u0d66\u0e50\u0ed0\u0f20\u1040\u17e0\u1810\uff10"
+)
+_DIGITS = {chr(ord(zero) + k): str(k) for zero in _ZEROS for k in range(10)} | {"\u066b": ".", "\u066c": ","}
+_OTHER_DIGITS = f"[{''.join(f'{zero}-{chr(ord(zero) + 9)}' for zero in _ZEROS)}]"
 _CENSORED = r"^(?:[<>≤≥]=?) ?[-+.,\d]"
 
 # (decimal sign, thousands separator), the likeliest first; where semicolons separate the values, commas are decimal.
@@ -53,11 +58,16 @@ Censored = Literal["refuse", "limit", "half", "missing"]
 
 
 class Notation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the numbers of a column are written; `plain` ones need no second look."""
+    """How the numbers of a column are written; `plain` ones need no second look.
+
+    `units` are the units and currencies that stood at the numbers of training, "" where a number had none; None
+    where that is not known, in older files.
+    """
 
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ",", ".", " ", "'"] = ""
     censored: Censored = "refuse"
+    units: tuple[str, ...] | None = None
 
     @property
     def plain(self) -> bool:
@@ -161,9 +171,22 @@ def find_notation(text: pl.Series, decimal_comma: bool = False) -> tuple[Notatio
 
 def units_of(text: pl.Series) -> list[str]:
     """Return the different units and currencies that stand at the numbers of a column, without that of none."""
-    parts = _cleaned(text.drop_nulls().unique()).drop_nulls()
-    units = pl.concat([parts["before"], parts["unit"].str.strip_chars()]).unique().sort()
-    return [unit for unit in units.to_list() if unit]
+    return [unit for unit in units_by_row(text.drop_nulls().unique()).drop_nulls().unique().sort().to_list() if unit]
+
+
+def units_by_row(text: pl.Series) -> pl.Series:
+    """Return the unit or currency at each number of a column, "" for none; null where there is no number."""
+    parts = _cleaned(text)
+    return pl.select(
+        pl.when(parts["body"].str.contains(r"\d")).then(parts["before"] + parts["unit"].str.strip_chars())
+    ).to_series()
+
+
+def ascii_digits(text: pl.Series) -> pl.Series:
+    """Write the digits of other scripts as 0 to 9, and the Arabic signs between them as a point and a comma."""
+    if text.is_empty() or not text.str.contains(_OTHER_DIGITS).any():
+        return text
+    return text.str.replace_many(_DIGITS)
 
 
 def _said(parts: pl.DataFrame, notation: Notation) -> str:
@@ -192,6 +215,6 @@ def refuse_censored(name: str, text: pl.Series) -> None:
     if len(censored):
         row = int(censored[0])
         raise TableError(
-            f"column {name!r} has {text[row]!r} in row {row + 1}: a limit, not a number "
+            f"column {name!r} has {shown(text[row])} in row {row + 1}: a limit, not a number "
             "(--censored limit, half or missing says what to take)"
         )

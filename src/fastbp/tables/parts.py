@@ -20,8 +20,8 @@ from fastbp.tables.errors import TableError, rows_before
 from fastbp.tables.formats import all_of, is_marked_text, read_json, unpacking
 from fastbp.tables.sniffing import drop_repeated
 from fastbp.tables.sources import STANDARD_INPUT, is_bundled, read_any, read_table, reading_errors, refuse_binary
-from fastbp.tables.table import Reading
-from fastbp.tables.text import HEAD, MARKS_OF_UTF16, is_macintosh, layout_of, rows_of, without_blank_end
+from fastbp.tables.table import Reading, refuse_unused
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, rows_of, without_blank_end
 
 PART_BYTES = 1 << 25  # of text
 PART_ROWS = 1 << 17  # of Parquet and Arrow
@@ -79,18 +79,21 @@ def _frames(source: str, reading: Reading, n_bytes: int, files: ExitStack) -> It
     if unpack := unpacking(begin):
         file = files.enter_context(unpack(file))
     elif source != STANDARD_INPUT and begin.startswith((b"PAR1", b"ARROW1")):
+        refuse_unused(reading, "a Parquet or Arrow file")
         yield from _slices(pl.scan_parquet(source, glob=False) if begin.startswith(b"PAR1") else pl.scan_ipc(source))
         return
     head = file.read(HEAD)
     refuse_binary(head)
     if head.lstrip().startswith(b"{"):
+        refuse_unused(reading, "JSON, ARFF and FANN's data")
         yield from _json_frames(head, file, n_bytes)
-    elif b"\0" in head or head.startswith(MARKS_OF_UTF16) or is_macintosh(head) or is_marked_text(head):
+    elif b"\0" in head or head.startswith(MARKS_OF_UTF) or is_macintosh(head) or is_marked_text(head):
         if source != STANDARD_INPUT and not unpack:
             yield read_table(source, reading).frame
         else:
             yield read_any(head + all_of(file), head, reading).frame
     else:
+        refuse_unused(reading, "a text file", lines=True)
         yield from _text_frames(head, file, n_bytes, reading)
 
 

@@ -112,7 +112,8 @@ def prepare(
     weights = None if weight is None else _weights(frame[weight])
     chosen, reason = _task_of(targets, task)
     keep, dropped = _rows_that_stay(used, targets, choices)
-    odd = [line for column in (*targets, *used) for line in column.odd]
+    inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
+    odd = [line for column in (*targets, *inputs_too) for line in column.odd]
     notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
     kept = [[_rows_of(column, keep) for column in group] for group in (used, targets)]
     return Prepared(tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep],

@@ -165,8 +165,8 @@ def _titles(rows: Rows) -> int:
     if width < 2 or len(rows) < 3:
         return 0
     first = next(k for k, row in enumerate(rows) if len(row) == width)
-    named = any(map(_is_value, rows[first]))
-    if first and named and len(rows[first - 1]) == width - 1 and not any(map(_is_value, rows[first - 1])):
+    named = any(map(is_value, rows[first]))
+    if first and named and len(rows[first - 1]) == width - 1 and not any(map(is_value, rows[first - 1])):
         first -= 1  # names without one for the numbers of the rows, as R writes them
     return first if first <= _MOST_TITLES else 0
 
@@ -180,7 +180,7 @@ def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str
         what = _NAMES_OF_SEPARATORS.get(layout.separator, repr(layout.separator))
         notes.append(f"values are separated by {what}")
     words = _words_of_comment(comments, layout, width)
-    if header is None and words and all(map(_is_value, first)):
+    if header is None and words and all(map(is_value, first)):
         return _done(layout, layout.skip, words, [*notes, "the names are those of the last comment"])
     if header or (header is None and has_names(first, others)):
         names = [name.strip("\ufeff ") for name in first]
@@ -200,7 +200,7 @@ def _words_of_comment(comments: list[str], layout: Layout, width: int) -> list[s
         return []
     words = next(csv.reader([comments[-1]], delimiter=layout.separator, skipinitialspace=True), [])
     words = [word.strip() for word in words]
-    return words if len(words) == width and not any(map(_is_value, words)) else []
+    return words if len(words) == width and not any(map(is_value, words)) else []
 
 
 def _done(layout: Layout, skip: int, names: list[str], notes: list[str]) -> Layout:
@@ -214,7 +214,8 @@ def _done(layout: Layout, skip: int, names: list[str], notes: list[str]) -> Layo
     return Layout(layout.separator, layout.quote, skip, tuple(names), layout.comment, tuple(notes))
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
+    """Whether a cell looks like a value, which a name of a column does not: a number, a date, nothing."""
     return not cell or _VALUE.fullmatch(cell) is not None or cell.lower() in NUMBER_MARKS
 
 
@@ -226,24 +227,24 @@ def has_names(first: list[str], others: Rows) -> bool:
     """
     if any(first == [str(k) for k in range(start, start + len(first))] for start in (0, 1)) and len(first) > 1:
         return True
-    if not any(map(_is_value, first)):
+    if not any(map(is_value, first)):
         others = [row for row in others if row != first]  # joined files repeat the line of names
     names = against = 0
     for place, cell in enumerate(first):
         column = [row[place] for row in others if place < len(row) and row[place]]
         if not column:
             continue
-        values = sum(map(_is_value, column)) / len(column)
+        values = sum(map(is_value, column)) / len(column)
         if values >= 0.8:
-            if not _is_value(cell):
+            if not is_value(cell):
                 names += 1
             elif cell:
                 against += 1
-        elif cell in column or (_is_value(cell) and values > 0.2):
+        elif cell in column or (is_value(cell) and values > 0.2):
             against += 1
         elif _short_codes(cell, column):
             names += 1
-    return names >= against and not (not others and any(map(_is_value, first)))
+    return names >= against and not (not others and any(map(is_value, first)))
 
 
 def _short_codes(cell: str, column: list[str]) -> bool:

@@ -14,8 +14,8 @@ import polars as pl
 from fastbp.tables.databases import is_url, read_url, without_password
 from fastbp.tables.errors import TableError, nearest_hint
 from fastbp.tables.formats import UNPACKING_ERRORS, read_binary, read_marked_text, unpacked
-from fastbp.tables.table import Reading, Table
-from fastbp.tables.text import HEAD, MARKS_OF_UTF16, read_text
+from fastbp.tables.table import Reading, Table, refuse_unused
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, read_text
 
 BUNDLED_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 STANDARD_INPUT = "-"
@@ -50,10 +50,11 @@ def read_table(source: str, reading: Reading | None = None) -> Table:
     TableError
         When there is no such file or set, or when it cannot be read.
     """
-    if is_bundled(source):
-        return Table(_read_bundled(source))
     reading = reading or Reading()
     with reading_errors(source):
+        if is_bundled(source):
+            refuse_unused(reading, "a set of scikit-learn")
+            return Table(_read_bundled(source))
         table = read_url(source, reading) if is_url(source) else read_any(*_opened(source), reading)
     if table.frame.height == 0 or table.frame.width == 0:
         raise TableError(f"{source!r} has no rows of data")
@@ -113,7 +114,7 @@ def refuse_binary(head: bytes) -> None:
     """Refuse, before more of it is read, what is neither text nor of a known format."""
     if not head.strip():
         raise TableError("it is empty")
-    if b"\0" in head and not head.startswith((*_BINARY, *MARKS_OF_UTF16)):
+    if b"\0" in head and not head.startswith((*_BINARY, *MARKS_OF_UTF)):
         raise TableError("it is neither a text file nor of a known format")
 
 
@@ -127,7 +128,10 @@ def read_any(source: Path | bytes, head: bytes, reading: Reading) -> Table:
     table = read_binary(source, head, reading)
     if table is None:
         text_head = head.decode("utf-8-sig", errors="replace")
-        table = read_marked_text(text_head, source) or read_text(source, reading)
+        table = read_marked_text(text_head, source, reading)
+    if table is None:
+        refuse_unused(reading, "a text file", lines=True)
+        table = read_text(source, reading)
     return table
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fastbp.tables.errors import TableError
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -20,6 +22,20 @@ class Reading:
     table: str | None = None
     query: str | None = None
     skip_repeated: bool = False
+
+
+def refuse_unused(
+    reading: Reading, what: str, *, table: bool = False, query: bool = False, lines: bool = False
+) -> None:
+    """Refuse options that mean nothing for a kind of table; the others are said to mean something."""
+    given = {
+        "--table": reading.table is not None and not table,
+        "--query": reading.query is not None and not query,
+        "--no-header": reading.header is False and not lines,
+    }
+    for option, unused in given.items():
+        if unused:
+            raise TableError(f"{option} means nothing for {what}")
 
 
 @dataclass(frozen=True)

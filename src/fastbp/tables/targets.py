@@ -11,9 +11,10 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import NumberColumn, mean_and_scale, require_finite
-from fastbp.tables.errors import TableError
+from fastbp.tables.errors import TableError, shown
 from fastbp.tables.kinds import LARGEST_EXACT, Understood, as_text, understand
 from fastbp.tables.notation import Notation, is_missing_mark
+from fastbp.tables.units import with_units
 
 Task = Literal["classification", "regression"]
 Label = str | bool | int | float
@@ -185,7 +186,7 @@ class NumberTarget(msgspec.Struct, frozen=True, tag_field="task", tag="regressio
             values = _target_numbers(column).gather(rows).to_numpy()
             mean, scale = mean_and_scale(column.name, values)
             if scale == 0:
-                raise TableError(f"the target {column.name!r} is {mean:g} in every row: nothing to learn")
+                raise TableError(_without_spread(column, mean))
             if loss == "poisson" and values.min() < 0:
                 raise TableError(
                     f"the target {column.name!r} has {values.min():g}: the poisson loss is for counts, not below 0"
@@ -194,7 +195,7 @@ class NumberTarget(msgspec.Struct, frozen=True, tag_field="task", tag="regressio
             centre, spread = mean_and_scale(column.name, np.log(values)) if log else (mean, scale)
             centres.append(0.0 if loss == "poisson" else centre)
             scales.append(max(mean, 1e-12) if loss == "poisson" else spread)
-        notations = tuple(column.notation for column in columns)
+        notations = tuple(with_units(column.notation) for column in columns)
         names = tuple(column.name for column in columns)
         return cls(names, tuple(means), tuple(centres), tuple(scales), log, loss, notations)  # type: ignore[arg-type]
 
@@ -239,6 +240,19 @@ class NumberTarget(msgspec.Struct, frozen=True, tag_field="task", tag="regressio
 
 
 Target = ClassTarget | NumberTarget
+
+
+def _without_spread(column: Understood, mean: float) -> str:
+    """Say why a target has no deviation: it is one number, or its numbers are too near to each other."""
+    given = (column.values if column.text is None else column.text).drop_nulls()
+    if column.n_distinct < 2:
+        return f"the target {column.name!r} is {mean:g} in every row: nothing to learn"
+    one, other = given.unique(maintain_order=True).head(2)
+    return (
+        f"the target {column.name!r} has numbers that differ by less than floating-point numbers of their size "
+        f"can tell, {shown(one)} and {shown(other)}: "
+        "subtract what they have in common, or multiply them, before training"
+    )
 
 
 def _target_numbers(column: Understood) -> pl.Series:

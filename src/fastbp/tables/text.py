@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number
+from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
+from fastbp.tables.quotes import count_lines, refuse_open_quotes
 from fastbp.tables.sniffing import (
     BLANKS,
     WIDE_BLANKS,
@@ -23,7 +24,8 @@ from fastbp.tables.sniffing import (
 from fastbp.tables.table import Reading, Table
 
 HEAD = 1 << 18  # bytes that are looked at before anything is decided
-MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MARKS_OF_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # the first one begins as that of UTF-16 does
+MARKS_OF_UTF = (*_MARKS_OF_UTF32, b"\xff\xfe", b"\xfe\xff")
 
 csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
 
@@ -85,14 +87,15 @@ def _head_of(path: Path) -> bytes:
 
 
 def _decoded(source: Path | bytes) -> tuple[Path | bytes, list[str]]:
-    """Turn UTF-16 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
+    """Turn UTF-16 and UTF-32 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
     head = source[:4] if isinstance(source, bytes) else _head_of(source)[:4]
-    if head.startswith(MARKS_OF_UTF16):
+    if head.startswith(MARKS_OF_UTF):
+        name = "UTF-32" if head.startswith(_MARKS_OF_UTF32) else "UTF-16"
         data = source if isinstance(source, bytes) else source.read_bytes()
         try:
-            return data.decode("utf-16").encode(), ["the text is UTF-16"]
+            return data.decode(name).encode(), [f"the text is {name}"]
         except UnicodeDecodeError as error:
-            raise TableError(f"it begins as UTF-16 text and is none ({error.reason})") from None
+            raise TableError(f"it begins as {name} text and is none ({error.reason})") from None
     if _is_utf8(source):
         return source, []
     data = source if isinstance(source, bytes) else source.read_bytes()
@@ -134,12 +137,15 @@ def _cut(data: Path | bytes, layout: Layout) -> pl.DataFrame:
         )
     except pl.exceptions.PolarsError:
         return _cut_by_lines(data, layout)
+    if frame.height != count_lines(data) - layout.skip:
+        refuse_open_quotes(data, layout)
     if layout.comment and frame.width:
         frame = frame.filter(~comments_of(pl.col("0")))
     return _with_names(frame, layout)
 
 
 def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+    refuse_open_quotes(data, layout)
     text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8-sig")
     lines = text.split("\n")[layout.skip :]
     width = len(layout.names)
@@ -154,7 +160,7 @@ def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
                 at = f" (line {layout.skip + line})" if at_the_beginning() else ""
                 raise TableError(
                     f"row {row_number(len(rows))}{at} has {counted(len(row), 'value')}, "
-                    f"more than there are names ({width}): {row[width]!r} has none"
+                    f"more than there are names ({width}): {shown(row[width] or '')} has none"
                 )
             rows.append([*row, *[None] * (width - len(row))])
     except csv.Error as error:

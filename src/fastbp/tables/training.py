@@ -254,7 +254,7 @@ class TableTraining:
     def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
         return self.inputs(rows), self._truth(rows)
 
-    def learn(self, callback: Callable[[Network, History], Any]) -> History:
+    def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
         given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
@@ -290,12 +290,15 @@ class TableTraining:
         rows = self.split.test
         if len(rows) == 0:
             return None
-        weights, outputs = self.score_weights(rows), self.net.forward(self.inputs(rows))
-        if isinstance(self.target, ClassTarget):
-            found = score_classes(self.target, outputs, self.codes[rows], weights)
-        else:
-            found = score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
+        found = self.scored(self.net.forward(self.inputs(rows)), rows)
         return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
+
+    def scored(self, outputs: NDArray[Any], rows: Rows) -> Scored:
+        """Score outputs for some rows: those of the network, or of another model on its inputs and targets."""
+        weights = self.score_weights(rows)
+        if isinstance(self.target, ClassTarget):
+            return score_classes(self.target, outputs, self.codes[rows], weights)
+        return score_numbers(self.target, self.target.numbers(outputs), self.numbers[rows], weights)
 
     def score_weights(self, rows: Rows) -> NDArray[np.float64] | None:
         """Return what some rows weigh in a score; None where all weigh the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from math import isnan
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastbp.tables.encoder import Encoder
-from fastbp.tables.errors import TableError
+from fastbp.tables.errors import TableError, listed, shown
 from fastbp.tables.kinds import MAX_LEVELS, Choices
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 
@@ -44,7 +45,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
     Attributes
     ----------
     notes_ : list of str
-        What was decided about the columns.
+        What was decided about the columns, and what looks wrong in them.
     left_out_ : dict of str
         Why columns are left out, by their names.
     n_features_in_, feature_names_in_
@@ -85,7 +86,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
             raise ValueError(f"censored must be 'refuse', 'limit', 'half' or 'missing'; got {self.censored!r}")
         if not isinstance(self.max_levels, int) or isinstance(self.max_levels, bool) or self.max_levels < 1:
             raise ValueError(f"max_levels must be an integer of at least 1; got {self.max_levels!r}")
-        names = {name: tuple(getattr(self, name)) for name in ("categorical", "numeric", "keep")}
+        names = {name: _names_in(getattr(self, name), name) for name in ("categorical", "numeric", "keep")}
+        both = [name for name in names["numeric"] if name in names["categorical"]]
+        if both:
+            raise ValueError(f"numeric and categorical exclude each other; both have {both[0]!r}")
         return Choices(max_levels=self.max_levels, dates=self.dates, censored=self.censored, **names)  # type: ignore[arg-type]
 
     def fit(self, X: Any, y: Any = None) -> TableEncoder:
@@ -94,7 +98,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         Parameters
         ----------
         X : polars or pandas data frame, dict of columns, or array (n_rows, n_columns)
+            The table, without the target.
         y : ignored
+            As transformers have it.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -107,6 +117,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.encoder_ = Encoder.fit([plan.column for plan in plans if plan.used], max_levels=choices.max_levels)
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
+        self.notes_ += [line for plan in plans for line in plan.column.odd]
         if gaps := gaps_of(plan.column for plan in plans if plan.used):
             self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
@@ -114,11 +125,32 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float32]:
-        """Learn what each column is, and return the inputs of a network; `notes_` say what was filled in."""
+        """Learn what each column is, and encode the table; `notes_` say what was filled in.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        array (n_rows, n_inputs) of float32
+            Inputs of a network.
+        """
         return self.fit(X, y).encoder_.encode(frame_of(X), warn=False)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Return the inputs of a network, (n_rows, n_inputs), float32.
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : polars or pandas data frame, dict of columns, or array (n_rows, n_columns)
+            A table with the columns that `fit` has seen, in any order where they have names.
+
+        Returns
+        -------
+        array (n_rows, n_inputs) of float32
+            Inputs of a network.
 
         Warns
         -----
@@ -129,9 +161,26 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         return self.encoder_.encode(frame_of(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of the inputs."""
+        """Return the names of the inputs.
+
+        Parameters
+        ----------
+        input_features : ignored
+            As transformers have it.
+
+        Returns
+        -------
+        array (n_inputs,) of str
+            A column, or a column and one of its categories: "height", "sex=f".
+        """
         check_is_fitted(self)
         return np.array(self.encoder_.inputs, dtype=object)
+
+
+def _names_in(names: object, argument: str) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument} must be a sequence of names of columns; got {names!r}")
+    return tuple(names)
 
 
 def frame_of(X: Any) -> pl.DataFrame:
@@ -140,9 +189,10 @@ def frame_of(X: Any) -> pl.DataFrame:
         frame = X
     elif hasattr(X, "iloc") and hasattr(X, "columns"):  # pandas, without asking for pyarrow
         names = [str(name) for name in X.columns]
+        _refuse_repeated(names)
         frame = pl.DataFrame([_from_pandas(name, X.iloc[:, place]) for place, name in enumerate(names)])
     elif isinstance(X, dict):
-        frame = pl.DataFrame(X)
+        frame = _from_dict(X)
     else:
         cells = np.asarray(X)
         if cells.ndim != 2:
@@ -151,6 +201,28 @@ def frame_of(X: Any) -> pl.DataFrame:
     if frame.height == 0 or frame.width == 0:
         raise TableError(f"X must have rows and columns; got {frame.height} rows and {frame.width} columns")
     return frame
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise TableError(f"X must have columns of different names; got {shown(twice[0])} more than once")
+
+
+def _from_dict(X: dict[Any, Any]) -> pl.DataFrame:
+    """Make a frame of columns by name."""
+    names = [str(name) for name in X]
+    _refuse_repeated(names)
+    try:
+        columns = [pl.Series(name, column) for name, column in zip(names, X.values(), strict=True)]
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        reason = (str(error).splitlines() or ["it is none"])[0]
+        raise TableError(f"X must be a dict of columns; one of {listed(names)} cannot be read: {reason}") from None
+    lengths = {column.name: len(column) for column in columns}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{shown(name)} {length:,}" for name, length in list(lengths.items())[:5])
+        raise TableError(f"X must have columns of one length; got {said}")
+    return pl.DataFrame(columns)
 
 
 def _from_pandas(name: str, series: Any) -> pl.Series:

@@ -13,6 +13,7 @@ import reprlib
 import time
 import warnings
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,42 @@ def check(path: object, every: object, resume: object) -> CheckpointSettings | N
             if given:
                 raise ValueError(f"{argument} needs a file: checkpoint must be a path; got None")
         return None
+    return CheckpointSettings(check_file(path), n_epochs, wants_resume)  # type: ignore[arg-type]
+
+
+def check_file(path: container.StrPath, argument: str = "checkpoint") -> Path:
+    """Refuse a path that no checkpoint can be written to, and one at which something else would be lost.
+
+    Parameters
+    ----------
+    path : str or path
+        There is nothing yet, or an empty file, or a checkpoint of any training.
+    argument : str
+        What it is called in messages.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written and read back, or is a file of another kind.
+    """
     try:
-        checked = container.check_writable(path, "checkpoint", only_files=True)  # type: ignore[arg-type]
+        checked = container.check_writable(path, argument, only_files=True)
+        kept = checked.exists() and checked.stat().st_size > 0 and not container.is_of(checked, CHECKPOINT)
     except OSError as error:
-        raise ValueError(f"checkpoint must be a file that can be written; got {path!r}: {error.strerror}") from error
-    return CheckpointSettings(checked, n_epochs, wants_resume)
+        name = os.fspath(path)
+        reason = (error.strerror or str(error)).removeprefix(f"{argument} cannot be written: ")
+        raise ValueError(f"{argument} must be a file that can be written; got {name!r}: {reason}") from error
+    if kept:
+        raise ValueError(
+            f"{argument} must be a new file or a checkpoint, which are replaced; "
+            f"{os.fspath(path)!r} is not a {CHECKPOINT.name} file"
+        )
+    return checked
 
 
 class Checkpoint:

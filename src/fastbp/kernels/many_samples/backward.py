@@ -42,6 +42,7 @@ def sums_of_delta(net, tile, task):
         w_kj = Weights(shift(tile.columns, task.weights), task.n_in, PACKED)
     else:
         w_kj = Weights(shift(net.params, task.weights), 1, task.n_in)
+    # (5.56)  sum_k w_kj delta_k
     weighted_sums(delta_j, w_kj, delta_k, ends, Size(task.n_units, tile.width, task.n_terms))
 
 
@@ -60,6 +61,7 @@ def slopes_of_units(net, tile, task):
     """delta_j *= h'(a_j), the factor before the sum in (5.56)."""
     inlined()
     a_j, z_j = rows_from(tile, tile.a, task.unit).data, rows_from(tile, tile.z, task.unit).data
+    # (5.56)  times h'(a_j)
     multiply_slopes(layer_of(net, task.layer), a_j, z_j, rows_of_delta(tile, task).data, tile, task.n_units)
 
 

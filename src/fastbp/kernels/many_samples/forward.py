@@ -21,6 +21,7 @@ def sums_of_units(net, tile, task):
     inlined()
     a_j = rows_of_sums(tile, task)
     w_ji, z_i = Weights(shift(net.params, task.weights), task.n_in, 1), terms_of(rows_from(tile, tile.z, task.terms))
+    # (5.48)  b_j + sum_i w_ji z_i
     weighted_sums(a_j, w_ji, z_i, ends_of_sums(net, tile, task, a_j), Size(task.n_units, tile.width, task.n_terms))
 
 

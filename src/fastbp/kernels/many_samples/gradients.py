@@ -46,6 +46,7 @@ def weights_by_inputs(net, tile, sink, step, task):
     dw = Rows(shift(sink.grad, task.weights), task.n_in)
     delta_j, z_s = rows_of_delta(tile, task), rows_of_layer(tile, layer_of(net, task.layer))
     d_js, size = Weights(delta_j.data, delta_j.stride, 1), Size(task.n_units, task.n_in, tile.n_samples)
+    # (5.57)  sum_s delta_j z_i
     sums_with_ahead(dw, d_js, z_s, ends_of_gradient(tile, sink), ahead_of_step(net, sink, step, task), size)
 
 
@@ -55,6 +56,7 @@ def weights_by_samples(tile, sink, task):
     inlined()
     dw = Rows(shift(sink.grad, task.weights), task.n_in)
     delta_j, z_i = rows_of_delta(tile, task), rows_from(tile, tile.z, task.terms)
+    # (5.57)  sum_s delta_j z_i
     row_products(dw, delta_j, z_i, ends_of_gradient(tile, sink), Size(task.n_units, task.n_in, tile.width))
 
 

@@ -266,7 +266,7 @@ def errors_of(net, units, l, j, shape, count):
             for r in range(shape.registers):
                 place_w = k * block.n_in + r * lanes(w)
                 w_kj = load(w, place_w) if count is None else load_first(w, place_w, count)
-                put(sums, r, fma(w_kj, d, get(sums, r)))
+                put(sums, r, fma(w_kj, d, get(sums, r)))  # (5.56)  sum_k w_kj delta_k
     z, delta = place(layer, l, units.z), place(layer, l, units.delta)
     for r in range(shape.registers):
         delta_j, place_j = get(sums, r), j + r * lanes(z)
@@ -307,7 +307,7 @@ def step_of_columns(net, units, c, i, factor, shape):
         delta_j = splat(delta, number(delta, j))
         for r in range(shape.registers):
             place_i = j * block.n_in + r * lanes(w)
-            store(w, place_i, fma(delta_j, get(step, r), load(w, place_i)))
+            store(w, place_i, fma(delta_j, get(step, r), load(w, place_i)))  # (5.53)  w_ji += factor delta_j z_i
 
 
 @kernel

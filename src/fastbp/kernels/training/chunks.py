@@ -162,7 +162,7 @@ def part_of(n, k, n_parts, step):
     """First and last + 1 of part k of n samples: parts as even as whole registers allow."""
     if n_parts == 1:
         return 0, n
-    n_registers = n_registers_of(n, step)
+    n_registers = (n + step - 1) // step  # Python asks this function, too
     return k * n_registers // n_parts * step, min((k + 1) * n_registers // n_parts * step, n)
 
 
