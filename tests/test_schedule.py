@@ -8,11 +8,13 @@ from cases import COMPILED
 
 import fastbp
 from fastbp.engine.choices import SLOPES, Choices, Tables, Want, width_of
+from fastbp.engine.engine import even_parts
 from fastbp.engine.schedule import Lists, schedule
 from fastbp.explaining.schedule import EQUATIONS, tiles_of, units_of_tiles
 from fastbp.kernels.many_samples import parts, tasks, weighted_sums
 from fastbp.kernels.many_samples.tasks import Task
 from fastbp.kernels.registers.machine import REGISTER_BYTES
+from fastbp.kernels.training import chunks
 
 NETWORKS = {
     "small": lambda: fastbp.Network((4, 10, 3)),
@@ -200,6 +202,10 @@ def test_all_kinds_but_those_of_dropout_have_an_equation():
 
 @pytest.mark.skipif(COMPILED, reason="Python cannot call the kernels that say so")
 def test_tiles_are_cut_as_the_kernels_cut_them():
+    for n in range(1, 70):
+        for n_parts in (1, 2, 3):
+            parts_of_n = [chunks.part_of(n, k, n_parts, 4) for k in range(n_parts)]
+            assert even_parts(n, n_parts, 4) == [stop - start for start, stop in parts_of_n]
     for n_registers in range(1, 70):
         left = n_registers
         for n in tiles_of(n_registers):

@@ -78,6 +78,7 @@ def test_errors_of_spreadsheets_are_no_comments(file):
     ("text", "names", "first"),
     [
         ("Zeit;Temp, innen;y\n0;2,5;7\n1;3,5;8\n", ["Zeit", "Temp, innen", "y"], ("0", "2,5", "7")),
+        ("Zeit;Temp, innen;y\n1.2.20;2,5;7,5\n3.2.20;3,5;8,5\n", ["Zeit", "Temp, innen", "y"], ("1.2.20", "2,5", "7,5")),  # noqa: E501
         ("a;b;c\n1,5;2,5;3\n1,5;2,5;4\n", ["a", "b", "c"], ("1,5", "2,5", "3")),
         ('name,"a, b",y\nx,1,2\nz,3,4\n', ["name", "a, b", "y"], ("x", "1", "2")),
         ('"a" "b"\n"1" 2 3\n"2" 4 5\n', ["", "a", "b"], ("1", "2", "3")),

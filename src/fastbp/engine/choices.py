@@ -18,14 +18,13 @@ from fastbp.kernels.tuning import (
     FEW_DELTAS,
     FEWEST_AT_ONCE,
     MOST_AT_ONCE,
+    NARROW,
     NARROW_ROW,
     STRIPE,
     WIDE_ROW,
     WIDE_STRIPE,
     WIDEST_AT_ONCE,
 )
-
-NARROW = 3  # units, fed by many
 
 _stride_of = in_python(stride_of)
 

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -33,7 +34,6 @@ from fastbp.kernels.training.chunks import (
     GRADIENT,
     Wanted,
     parallel_address,
-    part_of,
     stride_of,
     worker_address,
 )
@@ -86,6 +86,13 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
     fewest = MIN_CHUNK_REGISTERS * int(lanes_of(dtype))
     fewest = max(fewest, MIN_CHUNK_PRODUCTS // max(1, topology.n_weights))
     return fewest if topology.n_params <= SMALL_N_PARAMS else max(fewest, MIN_CHUNK_SAMPLES)
+
+
+def even_parts(n: int, n_parts: int, step: int) -> list[int]:
+    """n samples in parts as even as whole registers allow: as the kernel `part_of` cuts them."""
+    n_registers = -(-n // step)
+    ends = [min(k * n_registers // n_parts * step, n) for k in range(n_parts + 1)]
+    return [stop - start for start, stop in pairwise(ends)]
 
 
 Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
@@ -203,14 +210,9 @@ class Engine:
 
     def _tiles_of_call(self, n_samples: int) -> list[int]:
         """Samples of each tile in one compiled call: of chunks, and the tiles of each."""
-        n_chunks, step, most = self.n_chunks(n_samples), int(lanes_of(self._dtype)), self._max_tile()
-        found = []
-        for chunk in range(n_chunks):
-            start, stop = in_python(part_of)(n_samples, chunk, n_chunks, step)
-            n_tiles = -(-(stop - start) // most)
-            parts = (in_python(part_of)(stop - start, k, n_tiles, step) for k in range(n_tiles))
-            found += [last - first for first, last in parts]
-        return found
+        step, most = int(lanes_of(self._dtype)), self._max_tile()
+        chunks = even_parts(n_samples, self.n_chunks(n_samples), step)
+        return [n for chunk in chunks for n in even_parts(chunk, -(-chunk // most), step)]
 
     def most_threads(self, n_samples: int) -> int:
         """Threads that find something to do in a gradient: a chunk each, or a share of the only one.

@@ -30,6 +30,8 @@ STRIPE = 24  # 20 KB of 200 samples
 NARROW_ROW, WIDE_ROW = 256, 1024
 WIDE_STRIPE = 192  # of a gradient whose rows are long: each part of them is read again for so many
 
+NARROW = 3  # units, fed by many: their weights' gradient is summed up where the block leaves, while z is in a cache
+
 # The gradient is worked out along with the delta recursion where z and delta would leave the L1 cache before it, but
 # those of a stripe do not, and the parameters, which are all stepped along at the end, stay in the L2 cache.
 FEWEST_AT_ONCE = 1 << 13  # bytes of z

@@ -140,19 +140,23 @@ def _separator(lines: Sequence[str], quote: str) -> str:
     return best if scores[best][0] >= 0.9 or scores[BLANKS][0] < 0.9 else BLANKS
 
 
-def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, bool, int]:
-    """Say how well a separator fits: share of rows of the usual width, whether the first has it, and the width."""
+def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, int, int]:
+    """Say how well a separator fits: share of rows of the usual width, how well the first has it, and the width.
+
+    The first line fits best (2) with as many fields, and well (1) with one less: names without that of the row numbers.
+    """
     try:
         counts = [len(row) for _, row in split_lines(lines[:_SAMPLED], separator, quote) if any(row)]
     except csv.Error:
-        return 0.0, False, 0
+        return 0.0, 0, 0
     if not counts:
-        return 0.0, False, 0
+        return 0.0, 0, 0
     width = Counter(counts[1:] or counts).most_common(1)[0][0]
     if width < 2:
-        return 0.0, False, 0
+        return 0.0, 0, 0
     even = sum(count == width for count in counts[1:]) / max(1, len(counts) - 1)
-    return (round(even if len(counts) > 1 else 1.0, 2), counts[0] in (width, width - 1), width)
+    first = {width: 2, width - 1: 1}.get(counts[0], 0)
+    return round(even if len(counts) > 1 else 1.0, 2), first, width
 
 
 def _titles(rows: Rows) -> int:

@@ -1,7 +1,9 @@
 """The delta recursion of a tile: a training sample in each SIMD lane.
 
-delta[k, s]  = y[k, s] - t[k, s]                            (5.54), of the outputs
-delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]           (5.56), of all other units
+For the outputs k, and for the units j of one task that feed units k,
+
+    delta[k, s]  = y[k, s] - t[k, s]                     (5.54)
+    delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]    (5.56)
 """
 
 from fastbp.kernels.compiling.decorators import kernel

@@ -1,7 +1,9 @@
 """The forward pass of a tile: a training sample in each SIMD lane.
 
-a[j, s]  = b_j + sum_i w_ji z[i, s]     (5.48)
-z[j, s]  = h(a[j, s])                   (5.49)
+For the units j of one task, and all samples s of the tile,
+
+    a[j, s]  = b_j + sum_i w_ji z[i, s]     (5.48)
+    z[j, s]  = h(a[j, s])                   (5.49)
 """
 
 from fastbp.kernels.compiling.decorators import kernel

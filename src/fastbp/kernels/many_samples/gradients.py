@@ -1,7 +1,9 @@
 """The gradient of the samples of a tile, and the step along it.
 
-grad[j, i]  += sum_s delta[j, s] z[i, s]      (5.53) and (5.57)
-grad[j]     += sum_s delta[j, s]              of the biases
+For the units j of one task, which units i feed, weights and biases
+
+    grad[j, i]  += sum_s delta[j, s] z[i, s]      (5.53) and (5.57)
+    grad[j]     += sum_s delta[j, s]
 """
 
 from typing import NamedTuple
