@@ -12,6 +12,7 @@ from fastbp.explaining.network import ExplainedNetwork
 from fastbp.exporting.network import PortableNetwork
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
+from fastbp.model.curved import CurvedNetwork
 from fastbp.model.rewiring import Parts
 from fastbp.other_names import knows_other_names
 from fastbp.solvers import make_solver
@@ -24,7 +25,7 @@ from fastbp.training.history import History
 from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
 
 
-class Network(ExplainedNetwork, PortableNetwork):
+class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
     """A layered feed-forward network.
 
     Parameters

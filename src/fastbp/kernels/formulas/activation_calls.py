@@ -35,22 +35,22 @@ NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM}
 # Functions that the kernels call by name: nothing is compiled for them.
 IN_KERNELS = (IDENTITY, RELU)
 
-# code -> (h(a), h'(a, z)) of Vecs, see activations.py
+# code -> (h(a), h'(a, z), h''(a, z)) of Vecs, see activations.py; None where h'' is 0
 FUNCTIONS = {
-    IDENTITY: (fn.identity, fn.identity_slope),
-    LOGISTIC: (fn.logistic, fn.logistic_slope),
-    TANH: (fn.tanh, fn.tanh_slope),
-    RELU: (fn.relu, fn.relu_slope),
-    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope),
-    ELU: (fn.elu, fn.elu_slope),
-    SOFTPLUS: (fn.softplus, fn.softplus_slope),
-    SOFTSIGN: (fn.softsign, fn.softsign_slope),
-    GELU: (fn.gelu, fn.gelu_slope),
-    SILU: (fn.silu, fn.silu_slope),
-    SIN: (fn.sin, fn.sin_slope),
-    GAUSSIAN: (fn.gaussian, fn.gaussian_slope),
-    THRESHOLD: (fn.threshold, fn.threshold_slope),
-    EXP: (fn.exp, fn.exp_slope),
+    IDENTITY: (fn.identity, fn.identity_slope, None),
+    LOGISTIC: (fn.logistic, fn.logistic_slope, fn.logistic_bend),
+    TANH: (fn.tanh, fn.tanh_slope, fn.tanh_bend),
+    RELU: (fn.relu, fn.relu_slope, None),
+    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope, None),
+    ELU: (fn.elu, fn.elu_slope, fn.elu_bend),
+    SOFTPLUS: (fn.softplus, fn.softplus_slope, fn.softplus_bend),
+    SOFTSIGN: (fn.softsign, fn.softsign_slope, fn.softsign_bend),
+    GELU: (fn.gelu, fn.gelu_slope, fn.gelu_bend),
+    SILU: (fn.silu, fn.silu_slope, fn.silu_bend),
+    SIN: (fn.sin, fn.sin_slope, fn.sin_bend),
+    GAUSSIAN: (fn.gaussian, fn.gaussian_slope, fn.gaussian_bend),
+    THRESHOLD: (fn.threshold, fn.threshold_slope, None),
+    EXP: (fn.exp, fn.exp_slope, fn.exp_bend),
 }
 
 
@@ -82,6 +82,16 @@ def dh_of(slope, key):
     return entry(multiply_by_dh, key=key)
 
 
+def d2h_of(bend, key):
+    """An entry (a, z, out, count): out = h''(a) for views of whole registers, with h''(a, z) a function of Vecs."""
+
+    def fill_with_d2h(a, z, out, count):
+        for k in range(0, count, lanes(a)):
+            store(out, k, bend(load(a, k), load(z, k)))
+
+    return entry(fill_with_d2h, key=f"{key} d2h")
+
+
 def h_of_scalar(scalar):
     """What `h_of` makes, of a user's compiled function of one number. Not kept on disk: its source is not ours."""
 
@@ -102,6 +112,16 @@ def dh_of_scalar(scalar):
     return unkept(multiply_by_dh)
 
 
+def d2h_of_scalar(scalar):
+    """What `d2h_of` makes, of a user's compiled function of one number."""
+
+    def fill_with_d2h(a, z, out, count):
+        for k in range(count):
+            set_number(out, k, scalar(number(a, k)))
+
+    return unkept(fill_with_d2h)
+
+
 def address_of_h(compiled, dtype):
     """Address of what `h_of` made, for numbers of `dtype`."""
     return address_of(compiled, dtype, (Numbers, Numbers, int))
@@ -109,6 +129,11 @@ def address_of_h(compiled, dtype):
 
 def address_of_dh(compiled, dtype):
     """Address of what `dh_of` made, for numbers of `dtype`."""
+    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+
+
+def address_of_d2h(compiled, dtype):
+    """Address of what `d2h_of` made, for numbers of `dtype`."""
     return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
 
 

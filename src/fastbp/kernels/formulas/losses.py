@@ -243,6 +243,24 @@ def error_slope(loss, option, y, t):
 
 
 @kernel
+def error_bend(loss, option, y, t):
+    """d2E_n/dy2 of a Vec of outputs, by the loss's code; NaN of an unknown one. Never negative: all are convex in y."""
+    if loss == SQUARED_ERROR:
+        return like(y, 1.0)
+    if loss == SSE:
+        return like(y, 2.0)
+    if loss in (CROSS_ENTROPY, POISSON):
+        return t / _normal(y) / _normal(y)
+    if loss == BINARY_CROSS_ENTROPY:
+        return t / _normal(y) / _normal(y) + (1.0 - t) / _normal(1.0 - y) / _normal(1.0 - y)
+    if loss == HUBER:
+        return select(absolute(y - t) <= option, like(y, 1.0), 0.0)
+    if loss in (ABSOLUTE_ERROR, QUANTILE, LINEAR):
+        return like(y, 0.0)
+    return like(y, np.nan)
+
+
+@kernel
 def canonical_error(loss, a, y, t, log_sum):
     """E_n of a canonical pair, by the loss's code; NaN of an unknown one."""
     if loss == CROSS_ENTROPY:
