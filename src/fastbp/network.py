@@ -23,6 +23,8 @@ from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.training.minimising import loop as minimising
+from fastbp.training.minimising.choices import MinimiserChoice
 
 
 class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
@@ -214,6 +216,9 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         resume: bool = False,
+        goal: float | None = None,
+        validate_every: int = 1,
+        callback_every: int = 1,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -343,11 +348,17 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
             progress=progress,
             n_threads=n_threads,
             checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
+            goal=goal,
+            validate_every=validate_every,
+            callback_every=callback_every,
         )
+        if isinstance(options.solver, MinimiserChoice):
+            minimising.check(self, options)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            history = Training(self, samples, options).run()
+            kind = minimising.Minimising if isinstance(options.solver, MinimiserChoice) else Training
+            history = kind(self, samples, options).run()
         traps.warn_after(self, samples, history.loss)
         return history
 

@@ -18,7 +18,7 @@ schedule : "constant", "inverse_scaling" or "cosine"
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from fastbp import checks, other_names
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels.formulas import steps
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.choices import MinimiserChoice
 
 LearningRate = float | Callable[[int], float] | None
 
@@ -98,6 +101,11 @@ class Choice:
     power: float
 
     @property
+    def never_negative(self) -> tuple[int, ...]:
+        """Which of the moments are never negative."""
+        return self.kind.never_negative
+
+    @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
         return self.code == steps.RPROP
@@ -141,9 +149,21 @@ class Choice:
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
+def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> "Choice | MinimiserChoice":
     """Check a solver's name, options and learning rate."""
-    kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
+    from fastbp.training.minimising.choices import MINIMISERS, make_minimiser
+
+    checked = checks.name_of(name, (*SOLVERS, *MINIMISERS), "solver")
+    return (
+        make_minimiser(checked, options, learning_rate)
+        if checked in MINIMISERS
+        else make(checked, options, learning_rate)
+    )
+
+
+def make(name: str, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
+    """Check the options and the learning rate of a solver that steps along a gradient."""
+    kind = SOLVERS[name]
     options = dict(options)
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
@@ -154,14 +174,14 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
         if not option or option not in kind.options:
-            _unknown(option, _options_of(str(name)), str(name))
+            unknown_option(option, _options_of(name), name)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
     )
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
-    return Choice(str(name), kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
+    return Choice(name, kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
 
 
 def _options_of(solver: str) -> list[str]:
@@ -170,7 +190,7 @@ def _options_of(solver: str) -> list[str]:
     return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
 
 
-def _unknown(option: str, known: list[str], solver: str) -> NoReturn:
+def unknown_option(option: str, known: list[str], solver: str) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
     from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
 

@@ -11,7 +11,9 @@ from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros
-from fastbp.kernels.curvature import assembly, calls, hessians, jacobians, jobs, plan, products
+from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
+from fastbp.kernels.curvature import products as kernels
 from fastbp.kernels.curvature.loading import Given
 from fastbp.kernels.formulas.activation_calls import IN_KERNELS, SOFTMAX
 from fastbp.kernels.formulas.losses import CANONICAL
@@ -194,7 +196,7 @@ class Curvature:
         n_samples = len(given.x)
         with threads.limit(n_threads, n_chunks_of(n_samples)) as n_slots:
             room = self._room(n_samples, n_slots, **sizes)
-            error = products.run_task(
+            error = kernels.run_task(
                 self.plan(exact=exact), given, room, worker, _parallel(n_slots), n_slots, exact, v, out
             )
         return error, room.sums
@@ -202,14 +204,14 @@ class Curvature:
     def products(self, given: Given, v: Array, *, exact: bool, n_threads: int | None = None) -> Array:
         """H v for each row of v, (n_vectors, n_params)."""
         _, sums = self._run(
-            products.address_of_products_worker(), given, v, NOTHING, exact=exact, n_threads=n_threads, n_sums=len(v)
+            kernels.address_of_products_worker(), given, v, NOTHING, exact=exact, n_threads=n_threads, n_sums=len(v)
         )
         return sums[: len(v)].copy()
 
     def outputs_along(self, given: Given, v: Array, n_threads: int | None = None) -> Array:
         """sum_p J v_p, (n_samples, n_outputs)."""
         out = np.empty((len(given.x), self.topology.n_outputs))
-        self._run(products.address_of_outputs_worker(), given, v, out.reshape(1, -1), n_threads=n_threads)
+        self._run(kernels.address_of_outputs_worker(), given, v, out.reshape(1, -1), n_threads=n_threads)
         return out
 
     def jacobian(self, given: Given, n_threads: int | None = None) -> Array:
@@ -246,7 +248,7 @@ class Curvature:
         n_scratch = sum(assembly.scratch_sizes(self._n_rows, self._n_columns, n_sources, topology.n_outputs))
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
         room = self._room(
-            min(n_samples, n_tiles * plan.TILE),
+            n_samples,
             n_slots,
             kept=(n_tiles, -(-n_kept // 8) * 8),
             n_sums=1,
@@ -254,6 +256,38 @@ class Curvature:
         )
         keep, tasks, moves = hessians.addresses_of_workers()
         return room, hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, n_sources)
+
+    def wanted(
+        self, n_slots: int, scale: float, l2: float, *, products: bool = False, exact: bool = False,
+        bends: bool = False, rows: bool = False,
+    ) -> objective.Wanted:  # fmt: skip
+        """What a minimiser asks for, see `kernels/curvature/objective.py`; `products` and so on: whether it does."""
+        return objective.Wanted(
+            parallel=_parallel(n_slots),
+            n_slots=n_slots,
+            losses=asking.address_of_losses(),
+            gradients=asking.address_of_gradients(),
+            products=kernels.address_of_products_worker() if products else NONE,
+            bends=asking.address_of_bends() if bends else NONE,
+            rows=jacobians.address_of_residual_rows_worker() if rows else NONE,
+            scale=scale,
+            l2=l2,
+            n_weights=self.topology.n_weights,
+            exact=exact,
+        )
+
+    def sums_room(self, n_samples: int, n_slots: int) -> jobs.Room:
+        """Memory for gradients, and for products with one vector."""
+        return self._room(n_samples, n_slots, n_sums=1)
+
+    def rows_room(self, n_samples: int, n_slots: int) -> jobs.Room:
+        """The same, and for rows of a Jacobian."""
+        return self._room(n_samples, n_slots, n_sums=1, n_scratch=2 * plan.TILE * (self.topology.n_units + 1))
+
+
+def given_of(samples: CheckedSamples) -> Given:
+    """Checked samples in float64."""
+    return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
 
 
 NOTHING = np.empty((0, 0))

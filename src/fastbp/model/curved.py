@@ -7,10 +7,9 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.curvature import FLOAT64, Curvature
+from fastbp.engine.curvature import FLOAT64, Curvature, given_of
 from fastbp.engine.first_use import check_new_code
-from fastbp.engine.gate import CheckedSamples
-from fastbp.kernels.curvature.loading import Given
+from fastbp.kernels.formulas.activation_calls import SOFTMAX
 from fastbp.model.computing import ComputingNetwork
 
 KINDS = ("exact", "gauss_newton")
@@ -51,7 +50,7 @@ class CurvedNetwork(ComputingNetwork):
         (5, 2, 50)
         """
         self._check_differentiable("jacobian")
-        return self._as_own(self._curvature.jacobian(self._given(self._check_inputs(X)), threads.check(n_threads)))
+        return self._as_own(self._curvature.jacobian(given_of(self._check_inputs(X)), threads.check(n_threads)))
 
     def jacobian_product(self, X: Array, v: Array, n_threads: int | None = None) -> Array:
         """Derivative of the outputs along a direction of the parameters.
@@ -69,7 +68,7 @@ class CurvedNetwork(ComputingNetwork):
             sum_p v_p dy_k/dparams_p, in about the time of two forward passes.
         """
         self._check_differentiable("jacobian_product")
-        given, checked = self._given(self._check_inputs(X)), threads.check(n_threads)
+        given, checked = given_of(self._check_inputs(X)), threads.check(n_threads)
         direction = checks.vector(v, "v", self.n_params, FLOAT64)
         return self._as_own(self._curvature.outputs_along(given, direction.reshape(1, -1), checked))
 
@@ -98,7 +97,7 @@ class CurvedNetwork(ComputingNetwork):
             As `jacobian`.
         """
         self._check_differentiable("sample_gradients")
-        given, checked = self._given(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         return self._as_own(self._curvature.sample_gradients(given, checked))
 
     def hessian(
@@ -151,7 +150,7 @@ class CurvedNetwork(ComputingNetwork):
         ((13, 13), True)
         """
         exact = self._check_kind("hessian", kind)
-        given, checked = self._given(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         error, gradient, matrix = self._curvature.hessian(given, exact=exact, n_threads=checked)
         return error, self._as_own(gradient), self._as_own(matrix)
 
@@ -180,7 +179,7 @@ class CurvedNetwork(ComputingNetwork):
             H v, of the shape of `v`, in the time of some two gradients for each vector.
         """
         exact = self._check_kind("hessian_product", kind)
-        given, checked = self._given(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         if checks.numeric(v, "v").ndim == 1:
             vectors = checks.vector(v, "v", self.n_params, FLOAT64).reshape(1, -1)
         else:
@@ -189,6 +188,20 @@ class CurvedNetwork(ComputingNetwork):
         return self._as_own(products.reshape(np.shape(v)))
 
     # ------------------------------------------------------------------ what these share
+
+    def functions_without_bend(self) -> list[str]:
+        """Names of the activation functions whose second derivative is not known."""
+        return [function.name for function in self._functions if not function.has_bend]
+
+    @property
+    def has_softmax(self) -> bool:
+        """Whether the outputs are those of softmax."""
+        return self._functions[-1].code == SOFTMAX
+
+    def new_curvature(self) -> Curvature:
+        """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""
+        double = self if self.dtype == FLOAT64 else self.astype(FLOAT64)
+        return Curvature(double.packed, self._topology, self._functions)
 
     def _check_kind(self, method: str, kind: str) -> bool:
         """Whether second derivatives of the activation functions are wanted; they must be known then."""
@@ -205,8 +218,7 @@ class CurvedNetwork(ComputingNetwork):
     @cached_property
     def _curvature_of(self) -> Curvature:
         """The jobs; made once."""
-        double = self if self.dtype == FLOAT64 else self.astype(FLOAT64)
-        return Curvature(double.packed, self._topology, self._functions)
+        return self.new_curvature()
 
     @property
     def _curvature(self) -> Curvature:
@@ -216,10 +228,6 @@ class CurvedNetwork(ComputingNetwork):
         if self.dtype != FLOAT64:
             curvature.params[:] = self.params
         return curvature
-
-    def _given(self, samples: CheckedSamples) -> Given:
-        """Checked samples in float64."""
-        return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
 
     def _as_own(self, values: Array) -> Array:
         """A result in the network's dtype; warns of what is not finite."""

@@ -1,5 +1,6 @@
 """Epochs, validation, stopping, history, callbacks: what stands around the compiled steps of `fit`."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from fastbp.training.history import History
 
 if TYPE_CHECKING:
     from fastbp.network import Network
+    from fastbp.training.minimising.choices import MinimiserChoice
 
 
 class _Default(int):
@@ -45,7 +47,7 @@ Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
 class Options:
     """The arguments of `Network.fit` but for the data; checked here."""
 
-    solver: Choice
+    solver: "Choice | MinimiserChoice"
     epochs: int
     batch_size: int | None
     reduction: str
@@ -61,6 +63,9 @@ class Options:
     progress: bool
     n_threads: int | None
     checkpoint: Settings | None = None
+    goal: float | None = None
+    validate_every: int = 1
+    callback_every: int = 1
 
     def __post_init__(self) -> None:
         self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
@@ -83,12 +88,27 @@ class Options:
         self.l2 = checks.number(self.l2, "l2")
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
-        self.rates(0)
+        if self.goal is not None:
+            self.goal = checks.number(self.goal, "goal", low=-np.inf, low_open=True)
+        self.validate_every = checks.integer(self.validate_every, "validate_every", minimum=1)
+        self.callback_every = checks.integer(self.callback_every, "callback_every", minimum=1)
+        if isinstance(self.solver, Choice):
+            self.rates(0)
         self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
 
     def rates(self, first: int) -> Array:
         """Learning rates of the epochs from `first` on, for a window of them."""
-        return self.solver.rates(range(first, min(first + WINDOW, self.epochs)), self.epochs)
+        stop = min(first + (WINDOW if self.every == 1 else self.every), self.epochs)
+        return self.solver.rates(range(first, stop), self.epochs)
+
+    @property
+    def every(self) -> int:
+        """Epochs after which Python looks at the training, if it does at all."""
+        losses_alone = self.validation is None and (self.patience is not None or self.tol is not None)
+        if self.progress or self.checkpoint is not None or self.goal is not None or losses_alone:
+            return 1
+        wanted = [self.callback_every] if self.callbacks else []
+        return math.gcd(*wanted, *([self.validate_every] if self.validation is not None else [])) or 1
 
 
 class Training:
@@ -131,6 +151,7 @@ class Training:
         packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
         self.memory: chunks.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        assert isinstance(options.solver, Choice)
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -156,16 +177,22 @@ class Training:
             batch_size=size,
             part_size=net.engine.part_size,
             shuffle=self.shuffles,
-            whole_epochs=self.watched,
+            whole_epochs=self.watched and options.every == 1,
         )
         self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
+
+    def kept(self) -> dict[str, Array]:
+        """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""
+        solver, run = self.solver, self.run_state
+        kept = {"moments": solver.state[:, : self.net.n_params], "decay": solver.decay, "random": run.random}
+        return kept | ({"order": run.order} if self.shuffles else {})
 
     @property
     def watched(self) -> bool:
         """Whether Python has something to do after each epoch."""
         o = self.options
-        wanted = o.callbacks or o.progress or o.patience or o.checkpoint
+        wanted = o.callbacks or o.progress or o.patience or o.checkpoint or o.goal is not None
         return bool(wanted or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
@@ -173,7 +200,8 @@ class Training:
         from fastbp.training.progress import bar
 
         if not isinstance(self.memory, OnlineMemory):
-            check_new_code(self.net.dtype, self.options.solver)
+            solver = self.options.solver
+            check_new_code(self.net.dtype, solver if isinstance(solver, Choice) else None)
         self.start = time.perf_counter() - self.history.time
         try:
             with bar(self.options.progress, self.options.epochs) as show:
@@ -194,14 +222,15 @@ class Training:
 
     def _epochs(self, show: Callable[[History], None]) -> None:
         """All epochs that are left, a window of them at a time."""
-        for first in range(self.history.n_epochs, self.options.epochs, WINDOW):
+        while self.history.n_epochs < self.options.epochs:
+            first = self.history.n_epochs
             rates = self.options.rates(first)
             self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
             self.run_state.position[:] = 0
             while self.run_state.position[0] < len(rates):
                 finite = self._call()
                 self._record(first)
-                whole = not self.run_state.position[1:].any()
+                whole = not self.run_state.position[1:].any() and self._is_due(len(rates))
                 if whole and (self.watched or self.history.n_epochs == self.options.epochs):
                     finite = finite and self._finite()
                 stop = self._after_call(finite, whole, show)
@@ -209,6 +238,10 @@ class Training:
                     self.checkpoint.epoch_ended()
                 if stop:
                     return
+
+    def _is_due(self, n_epochs: int) -> bool:
+        """Whether Python looks at the training at the end of this epoch; n_epochs: those of the window."""
+        return self.options.every == 1 or int(self.run_state.position[0]) == n_epochs
 
     def _after_call(self, finite: bool, whole: bool, show: Callable[[History], None]) -> bool:
         """What there is to do in Python, `whole`: at the end of an epoch; returns whether to stop."""
@@ -267,16 +300,22 @@ class Training:
     def _after_epoch(self) -> bool:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
+        is_last = history.n_epochs == options.epochs
         if self.validation is not None and history.validation_loss is not None:
-            history.validation_loss.append(self._validate(self.validation))
+            history.validation_loss.extend([np.nan] * (history.n_epochs - 1 - len(history.validation_loss)))
+            due = is_last or history.n_epochs % options.validate_every == 0
+            history.validation_loss.append(self._validate(self.validation) if due else np.nan)
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self._weights_of_epoch().copy())
             history.best_epoch = history.n_epochs - 1
-        stops = [wants_to_stop(callback(self.net, history)) for callback in options.callbacks]
+        due = is_last or history.n_epochs % options.callback_every == 0
+        stops = [wants_to_stop(callback(self.net, history)) for callback in (options.callbacks if due else [])]
         waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
         if any(stops):
             history.stopped_by = "callback"
+        elif options.goal is not None and history.loss[-1] <= options.goal:
+            history.stopped_by = "goal"
         elif options.patience is not None and waited >= options.patience:
             history.stopped_by = "patience"
         elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:

@@ -3,9 +3,11 @@
 Second derivatives of the outputs along v, in Taylor's way: a'' = sum_i w z''_i + 2 v z'_i,  z'' = h' a'' + h'' a'**2.
 """
 
+from functools import cache
+
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.curvature.gradients import add_bias_sums, add_weight_products, clear
-from fastbp.kernels.curvature.jobs import samples_of_tile, tiles_of_chunk
+from fastbp.kernels.curvature.jobs import address_of_worker, samples_of_tile, tiles_of_chunk
 from fastbp.kernels.curvature.loading import load_tile
 from fastbp.kernels.curvature.outputs import begin_deltas, begin_deltas_along, losses_of_tile, outputs_along
 from fastbp.kernels.curvature.passes import arriving, backward, backward_along, bend, fill, forward, forward_along
@@ -93,3 +95,21 @@ def bends_of_slot(curve, given, room, task, slot):
             backward_along(curve, tile, task.v, False)
             add_weight_products(curve, tile.r_delta, tile.z, sums, 0, tile.width)
             add_bias_sums(curve, tile.r_delta, sums, tile.width)
+
+
+@cache
+def address_of_losses():
+    """Address of `losses_of_slot`."""
+    return address_of_worker(losses_of_slot)
+
+
+@cache
+def address_of_gradients():
+    """Address of `gradients_of_slot`."""
+    return address_of_worker(gradients_of_slot)
+
+
+@cache
+def address_of_bends():
+    """Address of `bends_of_slot`."""
+    return address_of_worker(bends_of_slot)

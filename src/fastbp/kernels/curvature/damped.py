@@ -15,6 +15,7 @@ import numpy as np
 
 from fastbp.kernels.compiling.decorators import call_address, entry, kernel
 from fastbp.kernels.curvature.cholesky import factor, solve
+from fastbp.kernels.curvature.descent import GOAL, MIN_GRADIENT, MU_MAX, NOT_FINITE, RUNNING
 from fastbp.kernels.curvature.hessians import assemble
 from fastbp.kernels.curvature.jobs import add_up
 from fastbp.kernels.curvature.objective import ask, objective_of, penalty, value
@@ -22,9 +23,6 @@ from fastbp.kernels.curvature.plan import curve_of
 from fastbp.kernels.curvature.vectors import add_scaled, copy, dot, scale
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
-
-# How a call ends
-RUNNING, GOAL, MIN_GRADIENT, MU_MAX, NOT_FINITE = range(5)
 
 # What `Damping.state` holds: what a checkpoint keeps, then what follows from the parameters
 MU, NU, MU_SCALE, IS_KNOWN, VALUE, ERROR, LARGEST = range(7)
