@@ -431,7 +431,11 @@ class EstimatorMachine(RuleBasedStateMachine):
         assert learnt(est) == before
 
     @precondition(lambda self: self.is_fitted and hasattr(self.est, "_optimizer"))
-    @rule(how=st.sampled_from(["read-only", "float32", "Fortran", "other size", "1-D", "decay", "unaligned", "kind"]))
+    @rule(
+        how=st.sampled_from(
+            ["read-only", "float32", "Fortran", "other size", "1-D", "decay", "unaligned", "kind", "NaN"]
+        )
+    )
     def replace_optimiser(self, how):
         """The solver's memory: a copy is trained on, or what does not fit is refused."""
         est, right = self.est, self.est._optimizer.solver
@@ -440,6 +444,7 @@ class EstimatorMachine(RuleBasedStateMachine):
             "other size": lambda: right._replace(state=np.zeros((len(state), 3), state.dtype)),
             "1-D": lambda: right._replace(state=state.ravel()),
             "decay": lambda: right._replace(decay=np.ones(1)),
+            "NaN": lambda: right._replace(state=np.full_like(state, np.nan)),
             "kind": lambda: right._replace(state=[None, "x", state * 1j][state.size % 3]),
         }
         if how in wrong:

@@ -93,7 +93,7 @@ def test_a_batch_in_parts_is_the_same_batch(monkeypatch):
 
 
 def test_more_epochs_than_a_window(monkeypatch):
-    monkeypatch.setattr("fastbp.training.loop.WINDOW", 7)
+    monkeypatch.setattr("fastbp.training.options.WINDOW", 7)
     case = Case((3, 5, 2), n_samples=12)
     net, X, T, _ = draw(case)
     rates = []

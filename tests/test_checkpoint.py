@@ -113,7 +113,7 @@ def test_windows_of_rates(tmp_path, monkeypatch):
     """Arrays are made for a window of epochs at a time: it may begin anywhere."""
     path, options = tmp_path / "run.ckpt", RUNS["rmsprop"]
     whole = run(options)
-    monkeypatch.setattr("fastbp.training.loop.WINDOW", 3)
+    monkeypatch.setattr("fastbp.training.options.WINDOW", 3)
     run(options, checkpoint=path, callback=interrupt_after(6))
     assert_same_run(run(options, checkpoint=path, resume=True), whole)
 

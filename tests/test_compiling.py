@@ -7,11 +7,15 @@ import numba
 import numpy as np
 import pytest
 from numba.core import event
+from numba.core.errors import TypingError
 from subprocesses import run_python
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, kernel, unkept
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import kernel, unkept
 from fastbp.kernels.many_samples.weighted_sums import LateShape
 from fastbp.kernels.registers.lanes import (
+    Doubles,
+    Integers,
     Numbers,
     Shape,
     fma,
@@ -247,20 +251,65 @@ def test_late_shapes(units, registers, dtype):
     np.testing.assert_array_equal(out, out_late)
 
 
-def test_entries_of_views_are_called_by_address():
-    """They have no way in from Python, and need none."""
+class Scaling(NamedTuple):
+    x: Numbers
+    places: Integers
+    factor: float
+
+
+class Shifting(NamedTuple):
+    x: Numbers
+    places: Integers
+    factor: float
+
+
+SCALING = Slot(Scaling, int, Doubles)
+
+
+@unkept
+def scale(scaling, count, total):
+    for k in range(count):
+        place = number(scaling.places, k)
+        set_number(scaling.x, place, scaling.factor * number(scaling.x, place))
+        set_number(total, 0, number(total, 0) + number(scaling.x, place))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entries_of_views_are_called_by_address(dtype):
+    """They have no way in from Python, and need none. A number may be of a narrower kind than the slot says."""
 
     @unkept
-    def double(x):
-        set_number(x, 0, 2.0 * number(x, 0))
+    def call(address, x, places, count, total):
+        SCALING.call(address, Scaling(view(x), view(places), 2.0), count, view(total))
 
-    @unkept
-    def call(address, x):
-        call_address(address, view(x))
+    x, total = np.array([3.0, 5.0, 7.0], dtype), np.zeros(1)
+    call(SCALING.address(scale, x.dtype), x, np.array([2, 0]), np.int32(2), total)
+    assert x.tolist() == [6.0, 5.0, 14.0]
+    assert total == 20.0
 
-    x = np.array([3.0, 5.0])
-    call(address_of(double, x.dtype, (Numbers,)), x)
-    assert x.tolist() == [6.0, 5.0]
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "Scaling(view(x), view(places), 2.0), 1",
+        "Scaling(view(x), view(places), 2.0), 1, view(x), 1",
+        "Scaling(view(x), view(places), 2), 1, view(x)",  # in a tuple nothing is converted
+        "Scaling(view(places), view(places), 2.0), 1, view(x)",
+        "Scaling(view(x), view(x), 2.0), 1, view(x)",
+        "Shifting(view(x), view(places), 2.0), 1, view(x)",
+        "Scaling(view(x), view(places), 2.0), 1.5, view(x)",
+        "Scaling(view(x), view(places), 2.0), view(x), view(x)",
+        "Scaling(view(x), view(places), 2.0), 1, view(single)",
+        "view(x), 1, view(x)",
+    ],
+)
+def test_a_call_by_address_with_other_arguments_does_not_compile(arguments):
+    """It would jump into machine code that takes its arguments for something else."""
+    call = f"def call(x, places, single):\n    SCALING.call(0, {arguments})"
+    exec(call, {"view": view, **globals()}, names := {})
+    with pytest.raises(TypingError, match="Slot"):
+        unkept(names["call"])(np.zeros(3), np.zeros(3, np.int64), np.zeros(3, np.float32))
 
 
 LOADED = """

@@ -189,7 +189,7 @@ def test_same_bits_for_any_number_of_threads(monkeypatch):
 def test_control_goes_back_to_python_often(batch_size, monkeypatch):
     options = {"batch_size": batch_size, "epochs": 4 if COMPILED else 2}
     whole = train(0.3, **options)
-    monkeypatch.setattr(loop, "WINDOW", 1)
+    monkeypatch.setattr("fastbp.training.options.WINDOW", 1)
     monkeypatch.setattr(loop, "RETURN_SECONDS", 0.0)
     assert np.array_equal(whole, train(0.3, **options))
     monkeypatch.setattr(engine, "PART_PRODUCTS", 1 << 15)

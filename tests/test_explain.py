@@ -11,7 +11,7 @@ from refusals import refused
 
 import fastbp
 from fastbp.activations import ACTIVATIONS
-from fastbp.explaining.explanation import MOST_PARAMS
+from fastbp.explaining.explained import MOST_PARAMS
 from fastbp.losses import LOSSES
 
 CANONICAL = [

@@ -206,7 +206,7 @@ def test_sizes_whose_products_wrap_around(tmp_path, traced):
 def test_more_layers_than_a_file_may_have(tmp_path, monkeypatch):
     net = draw(CASE).net
     net.save(tmp_path / "a.net")
-    monkeypatch.setattr("fastbp.io.MAX_LAYERS", 3)
+    monkeypatch.setattr("fastbp.files.models.MAX_LAYERS", 3)
     with pytest.raises(ValueError, match="3 layers"):
         net.save(tmp_path / "b.net")
     with pytest.raises(ValueError, match="at most 3 items"):

@@ -314,6 +314,17 @@ def test_weights_of_other_sizes_make_another_network(monkeypatch):
         estimator.predict(X)
 
 
+def test_a_solvers_memory_that_is_not_a_number_is_refused():
+    """It would make all weights NaN."""
+    estimator = regressor()()
+    before = [array.copy() for array in estimator.coefs_]
+    solver = estimator._optimizer.solver
+    solver.state[-1, 2] = np.nan
+    with pytest.raises(ValueError, match=r"_optimizer\.solver\.state must hold numbers.* NaN at \(\d, 2\)"):
+        estimator.partial_fit(X, Y)
+    assert all(np.array_equal(*pair) for pair in zip(before, estimator.coefs_, strict=True))
+
+
 def test_a_solvers_memory_may_be_written_to():
     """What is read-only, of another dtype or not aligned is copied; what is right is taken as it is."""
     net = fastbp.Network((3, 5, 1), seed=0)

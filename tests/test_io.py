@@ -12,8 +12,8 @@ from cases import COMPILED, Case, draw
 from subprocesses import run_python
 
 import fastbp
-from fastbp import io
-from fastbp.files import container
+import fastbp.io
+from fastbp.files import container, models
 
 NETWORKS = [
     Case((3, 5, 2)),
@@ -343,21 +343,21 @@ def test_networks_of_edges(tmp_path, dtype):
 def test_networks_of_edges_that_make_no_sense(tmp_path, change, message):
     edges = [(0, 2), (1, 2), (2, 3), (1, 3), (2, 4), (3, 4)]
     net = fastbp.Network.from_edges(2, 1, edges, activation={2: "sin"}, output="sin")
-    header, arrays = io._graph_of(net)
+    header, arrays = models._graph_of(net)
     header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}} | change
     path = tmp_path / "edges.fastbp"
-    container.write(path, io.MODEL, header, arrays)
+    container.write(path, models.MODEL, header, arrays)
     with pytest.raises(ValueError, match=message):
         fastbp.Network.load(path)
 
 
 def test_edges_with_a_cycle_are_refused(tmp_path):
     net = fastbp.Network.from_edges(1, 1, [(0, 1), (1, 2), (2, 3)])
-    header, arrays = io._graph_of(net)
+    header, arrays = models._graph_of(net)
     header |= {"loss": "squared_error", "dtype": "float64", "n_params": net.n_params, "extra": {}}
     arrays[0] = np.array([[1, 2], [2, 1], [2, 3]])
     path = tmp_path / "edges.fastbp"
-    container.write(path, io.MODEL, header, arrays)
+    container.write(path, models.MODEL, header, arrays)
     with pytest.raises(ValueError, match="no cycle"):
         fastbp.Network.load(path)
 

@@ -5,7 +5,7 @@ import pytest
 
 import fastbp
 from fastbp import memory
-from fastbp.training.minimising.choices import MINIMISERS
+from fastbp.solvers import MINIMISERS
 
 SOLVERS = sorted(MINIMISERS)
 

@@ -20,7 +20,7 @@ from fastbp.kernels.registers.blocks import runs_of_sums
 from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.registers.types import Shape
-from fastbp.kernels.tables import COLUMNS, net_of
+from fastbp.kernels.tables import BLOCK, net_of
 from fastbp.kernels.tuning import BLOCK_TERMS
 
 
@@ -104,7 +104,7 @@ def test_packed_weights(dtype, n_out):
     for n_in in [*range(1, 27), 48, 53] if COMPILED else (7, 12, 17):
         net = fastbp.Network((1, n_in, n_out), dtype=dtype, seed=0)
         packed = net.packed._replace(blocks=net.packed.blocks.copy())
-        packed.blocks[1, COLUMNS] = 0
+        packed.blocks[1, BLOCK.columns] = 0
         columns = np.full(n_in * n_out, np.nan, dtype)
         packed_into(packed, columns)
         np.testing.assert_array_equal(columns, packed_by_hand(net.weights[1]), err_msg=str(n_in))

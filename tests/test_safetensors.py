@@ -140,7 +140,7 @@ def test_descriptions_of_edges_that_make_no_sense(tmp_path):
         ("edge_weights", np.array([np.nan, 1, 2]), "finite"),
         ("edge_weights", np.array([1.0, 2.0]), "not those of its units"),
         ("unit_functions", np.array([0, 7]), "numbers below"),
-        ("unit_has_bias", np.array([1, 0, 0, 1], np.uint8), "bias must be at least 2"),
+        ("unit_has_bias", np.array([1, 0, 0, 1], np.uint8), "inputs have no bias"),
     ]:
         write_tensors(path, tensors | {name: values}, metadata)
         with pytest.raises(ValueError, match=message):

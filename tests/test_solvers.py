@@ -46,7 +46,7 @@ def test_formula(name, batch_size):
 def test_formula_where_python_gets_control_back_often(batch_size, n_samples, monkeypatch):
     """Large batches are done in parts and many epochs in windows, so that Ctrl-C is heard: here both are tiny."""
     set_part_size(monkeypatch, n_samples)
-    monkeypatch.setattr(loop, "WINDOW", 2)
+    monkeypatch.setattr("fastbp.training.options.WINDOW", 2)
     monkeypatch.setattr(loop, "RETURN_SECONDS", 0.0)
     for name in ("adam", "momentum"):
         step, rate, options = SOLVERS[name]

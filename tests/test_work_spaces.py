@@ -15,7 +15,8 @@ from subprocesses import run_python
 
 import fastbp
 from fastbp import jit
-from fastbp.kernels.one_sample import plan, plan_table
+from fastbp.kernels.compiling import plan_table
+from fastbp.kernels.one_sample import plan
 
 NETWORKS = {
     "layers": lambda dtype: fastbp.Network((3, 7, 2), dtype=dtype, seed=0),

@@ -11,7 +11,6 @@ Network: 131 parameters, loss cross_entropy, float64
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
@@ -21,17 +20,13 @@ from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.training.history import History
+from fastbp.version import __version__
 from fastbp.versions import show_versions
 from fastbp.warm import warm_up
 
 if TYPE_CHECKING:
     from fastbp.estimators import MLPClassifier, MLPRegressor
     from fastbp.tables.transformer import TableEncoder
-
-try:
-    __version__ = version("fastbp")
-except PackageNotFoundError:  # a source tree that is not installed
-    __version__ = "0+unknown"
 
 # Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
 # By name: the packages, the extra that installs them, and the module.

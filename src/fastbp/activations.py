@@ -12,8 +12,9 @@ from numba.core.errors import NumbaError
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.kernels import codes
 from fastbp.kernels.compiling.decorators import unkept
-from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels.formulas import activation_calls as calls
 from fastbp.kernels.tables import NONE
 
 Scalar = Callable[[float], float]
@@ -83,14 +84,14 @@ class Activation:
         """h of an array of float32 or float64 (other numbers become float64), of any shape."""
         numbers, shape = _flat(a)
         z = np.empty_like(numbers)
-        codes.apply_h(self.address(numbers.dtype), numbers, z)
+        calls.apply_h(self.address(numbers.dtype), numbers, z)
         return z.reshape(shape)
 
     def dh(self, a: Array) -> Array:
         """h' of an array of float32 or float64 (other numbers become float64), of any shape."""
         numbers, shape = _flat(a)
         slope = np.ones_like(numbers)
-        codes.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)
+        calls.apply_dh(self.address(numbers.dtype, slope=True), numbers, self.h(numbers), slope)
         return slope.reshape(shape)
 
     def address(self, dtype: np.dtype, *, slope: bool = False) -> int:
@@ -115,9 +116,14 @@ class Activation:
                     self._compiled[key] = self._compile(dtype, order)
         return self._compiled[key][0]
 
+    @property
+    def has_derivative(self) -> bool:
+        """Whether a network with it can be trained: False of "threshold", whose derivative is 0 wherever it exists."""
+        return self.code != codes.THRESHOLD
+
     def _compile(self, dtype: np.dtype, order: int) -> tuple[int, Any]:
         """The address of a derivative, and what must live as long as it is in use."""
-        address_of: Any = (codes.address_of_h, codes.address_of_dh, codes.address_of_d2h)[order]
+        address_of: Any = (calls.address_of_h, calls.address_of_dh, calls.address_of_d2h)[order]
         try:
             compiled = self._make(order)
             return int(address_of(compiled, dtype)), compiled
@@ -155,23 +161,22 @@ class BuiltIn(Activation):
 
     def address_of_bend(self, dtype: np.dtype) -> int:
         """Address of the compiled h''; NONE where it is 0 for every number, and of softmax."""
-        if self.code == codes.SOFTMAX or codes.FUNCTIONS[self.code][2] is None:
+        if self.code == codes.SOFTMAX or calls.FUNCTIONS[self.code][2] is None:
             return NONE
         return super().address_of_bend(dtype)
 
     def _make(self, order: int) -> Any:
         if self.code == codes.SOFTMAX:
             raise ValueError("softmax is a function of a whole layer, not of one number")
-        function = codes.FUNCTIONS[self.code][order]
-        makers: tuple[Any, ...] = (codes.h_of, codes.dh_of, codes.d2h_of)
-        return makers[order](function, self.name)
+        makers: tuple[Any, ...] = (calls.h_of, calls.dh_of, calls.d2h_of)
+        return makers[order](calls.FUNCTIONS[self.code][order], self.name)
 
 
 @cache  # Numba never gives back the memory of compiled code, 3 MB: copies of an Activation compile nothing
 def _of_scalar(function: Scalar, order: int, _read: Hashable) -> Any:
     """What is to be compiled for a user's h, h' or h''; anew if what it reads from outside has changed."""
     compiled = function if isinstance(function, numba.core.dispatcher.Dispatcher) else unkept(function)
-    makers: tuple[Any, ...] = (codes.h_of_scalar, codes.dh_of_scalar, codes.d2h_of_scalar)
+    makers: tuple[Any, ...] = (calls.h_of_scalar, calls.dh_of_scalar, calls.d2h_of_scalar)
     return makers[order](compiled)
 
 
@@ -205,27 +210,9 @@ def _built_in(name: str) -> "Activation":
     return OUTPUTS[name]
 
 
-# The derivatives stand beside the functions in kernels/formulas/activations.py.
 ACTIVATIONS: dict[str, Activation] = {}
-ACTIVATIONS |= {
-    name: BuiltIn(name, code)
-    for name, code in {
-        "identity": codes.IDENTITY,
-        "logistic": codes.LOGISTIC,
-        "tanh": codes.TANH,
-        "relu": codes.RELU,
-        "leaky_relu": codes.LEAKY_RELU,
-        "elu": codes.ELU,
-        "softplus": codes.SOFTPLUS,
-        "softsign": codes.SOFTSIGN,
-        "gelu": codes.GELU,
-        "silu": codes.SILU,
-        "sin": codes.SIN,
-        "gaussian": codes.GAUSSIAN,
-        "threshold": codes.THRESHOLD,
-        "exp": codes.EXP,
-    }.items()
-}
+ACTIVATIONS |= {name: BuiltIn(name, code) for name, code in codes.OF_ACTIVATION.items()}
+TRAINABLE = tuple(name for name, function in ACTIVATIONS.items() if function.has_derivative)
 OUTPUTS: dict[str, Activation] = ACTIVATIONS | {"softmax": BuiltIn("softmax", codes.SOFTMAX)}
 
 

@@ -30,18 +30,9 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels.formulas import losses as codes
+from fastbp.kernels import codes
 
-LOSSES = {
-    "squared_error": codes.SQUARED_ERROR,
-    "sse": codes.SSE,
-    "cross_entropy": codes.CROSS_ENTROPY,
-    "binary_cross_entropy": codes.BINARY_CROSS_ENTROPY,
-    "poisson": codes.POISSON,
-    "absolute_error": codes.ABSOLUTE_ERROR,
-    "huber": codes.HUBER,
-    "quantile": codes.QUANTILE,
-}
+LOSSES = codes.OF_LOSS
 
 # Loss with an option -> the option's name, its default, and what it lies below (and above 0)
 _OPTIONS = {"huber": ("threshold", 1.0, np.inf), "quantile": ("quantile", 0.5, 1.0)}

@@ -9,22 +9,24 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
+from fastbp.exporting import safetensors
 from fastbp.exporting.network import PortableNetwork
+from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
 from fastbp.model.curved import CurvedNetwork
-from fastbp.model.rewiring import Parts
+from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
-from fastbp.solvers import make_solver
+from fastbp.solvers import MinimiserChoice, make_solver
 from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
-from fastbp.training.loop import DEFAULT_BATCH_SIZE, Callbacks, Options, Training, Validation
+from fastbp.training.loop import Training
 from fastbp.training.minimising import loop as minimising
-from fastbp.training.minimising.choices import MinimiserChoice
+from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
 
 
 class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
@@ -228,8 +230,9 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         X : array (n_samples, n_inputs)
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities.
-        solver : "adam", "sgd", "rmsprop" or "rprop"
-            What takes a step from a gradient; its options are further keywords, see `fastbp.solvers`.
+        solver : "adam", "sgd", "rmsprop", "rprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
+            What takes a step from a gradient; or what minimises the loss of all samples together, by second
+            derivatives or searches along lines. Its options are further keywords, see `fastbp.solvers`.
         epochs : int
             Passes over the samples, at most.
         batch_size : int or None
@@ -279,6 +282,12 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         resume : bool
             Whether to go on from `checkpoint`: with the same arguments it comes to the same bits as a
             training that was never interrupted. Without that file it begins at the beginning.
+        goal : float or None
+            A value of `History.loss` at which to stop.
+        validate_every, callback_every : int
+            Epochs from one validation, or one call of the callbacks, to the next; both come after the last epoch
+            too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
+            than a callback.
         **solver_options
             Options of the solver, and `schedule`.
 
@@ -332,7 +341,7 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         """
         self._check_differentiable("fit")
         options = Options(
-            solver=make_solver(solver, solver_options, learning_rate),
+            solver=make_solver(solver, solver_options, learning_rate, (Network.fit, Network.__init__)),
             epochs=epochs,
             batch_size=batch_size,
             reduction=reduction,
@@ -352,13 +361,13 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
             validate_every=validate_every,
             callback_every=callback_every,
         )
-        if isinstance(options.solver, MinimiserChoice):
+        is_minimiser = isinstance(options.solver, MinimiserChoice)
+        if is_minimiser:
             minimising.check(self, options)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            kind = minimising.Minimising if isinstance(options.solver, MinimiserChoice) else Training
-            history = kind(self, samples, options).run()
+            history = (minimising.Minimising if is_minimiser else Training)(self, samples, options).run()
         traps.warn_after(self, samples, history.loss)
         return history
 
@@ -371,10 +380,9 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         names of its tensors. It has no checksum.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting.safetensors import save_network as save
+            safetensors.save_network(self, path)
         else:
-            from fastbp.io import save_network as save
-        save(self, path)
+            models.save(self, path)
 
     @constructor
     def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
@@ -393,9 +401,5 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
             If the file is not whole, was altered, or comes from a newer version.
         """
         if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            from fastbp.exporting import safetensors
-
             return safetensors.load_network(path, activations, cls)
-        from fastbp.io import load_network
-
-        return load_network(path, activations, cls)[0]
+        return models.load(path, activations, cls)[0]

@@ -9,6 +9,27 @@ rmsprop   0.001          rho=0.9, epsilon=1e-8
 rprop     0.1            eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0; batch learning only
 ========  =============  ==========================================================================
 
+Minimisers take all samples at once, in float64, and find the length of their steps themselves, without learning_rate.
+
+=========  ====================================================================================
+lm         mu=0.01, damping="nielsen", mu_increase=10.0, mu_decrease=0.1, mu_max=1e10,
+           acceleration=0.75, min_gradient=1e-7
+scg        min_gradient=1e-7
+cg         min_gradient=1e-7
+lbfgs      memory=10, min_gradient=1e-7
+newton_cg  min_gradient=1e-7
+=========  ====================================================================================
+
+- lm: Levenberg and Marquardt's, with the Gauss-Newton matrix, see `Network.hessian`. mu is in units of the largest
+  element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well the
+  last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step its
+  second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals, of
+  squared errors that are fewer and without l2.
+- scg: Moller's scaled conjugate gradients. cg: Polak and Ribiere's, with a search along each line. lbfgs: with `memory`
+  steps. newton_cg: Gauss-Newton steps by conjugate gradients.
+
+min_gradient ends a training where the gradient is shorter.
+
 rprop's learning rate is the size of its first step. The others also take
 
 schedule : "constant", "inverse_scaling" or "cosine"
@@ -18,19 +39,18 @@ schedule : "constant", "inverse_scaling" or "cosine"
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from fastbp import checks, other_names
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
+from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 
-if TYPE_CHECKING:
-    from fastbp.training.minimising.choices import MinimiserChoice
-
 LearningRate = float | Callable[[int], float] | None
+Callers = tuple[Callable[..., Any], Callable[..., Any]] | None
 
 
 @dataclass(frozen=True)
@@ -54,31 +74,25 @@ class Kind:
     never_negative: tuple[int, ...] = ()  # which of the moments: means of squares, step sizes
 
 
+def _kind(name: str, learning_rate: float, never_negative: tuple[int, ...] = (), **options: Option) -> Kind:
+    """A row of the table, with its options in the order in which the kernels want them."""
+    in_order = {option: options[option] for option in codes.SOLVERS[name].options}
+    return Kind(codes.OF_SOLVER[name], learning_rate, in_order, codes.SOLVERS[name].n_moments, never_negative)
+
+
 _EPSILON = Option(1e-8, low_open=True)
 SOLVERS = {
-    "sgd": Kind(steps.SGD, 0.01, {"momentum": Option(0.0, high=1.0)}, 1),
-    "adam": Kind(
-        steps.ADAM,
-        0.001,
-        {"beta_1": Option(0.9, high=1.0), "beta_2": Option(0.999, high=1.0), "epsilon": _EPSILON},
-        2,
-        (1,),
-    ),
-    # The place of beta_2 stays empty, so that epsilon stands where adam has it.
-    "rmsprop": Kind(
-        steps.RMSPROP, 0.001, {"rho": Option(0.9, high=1.0), "": Option(0.0), "epsilon": _EPSILON}, 1, (0,)
-    ),
-    "rprop": Kind(
-        steps.RPROP,
+    "sgd": _kind("sgd", 0.01, momentum=Option(0.0, high=1.0)),
+    "adam": _kind("adam", 0.001, (1,), beta_1=Option(0.9, high=1.0), beta_2=Option(0.999, high=1.0), epsilon=_EPSILON),
+    "rmsprop": _kind("rmsprop", 0.001, (0,), rho=Option(0.9, high=1.0), epsilon=_EPSILON),
+    "rprop": _kind(
+        "rprop",
         0.1,
-        {
-            "eta_minus": Option(0.5, high=1.0, low_open=True),
-            "eta_plus": Option(1.2, low=1.0, low_open=True),
-            "step_min": Option(1e-6),
-            "step_max": Option(50.0, low_open=True),
-        },
-        2,
         (1,),
+        eta_minus=Option(0.5, high=1.0, low_open=True),
+        eta_plus=Option(1.2, low=1.0, low_open=True),
+        step_min=Option(1e-6),
+        step_max=Option(50.0, low_open=True),
     ),
 }
 SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
@@ -108,7 +122,7 @@ class Choice:
     @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
-        return self.code == steps.RPROP
+        return self.code == codes.RPROP
 
     def rates(self, epochs: range, n_epochs: int) -> Array:
         """Learning rate of each of `epochs`, out of n_epochs."""
@@ -128,8 +142,8 @@ class Choice:
         rate = self.learning_rate
         return {
             "solver": self.name,
-            "nesterov": self.code == steps.NESTEROV,
-            **{option: value for option, value in zip(self.kind.options, self.values, strict=True) if option},
+            "nesterov": self.code == codes.NESTEROV,
+            **dict(zip(self.kind.options, self.values, strict=True)),
             "learning_rate": "a function" if callable(rate) else self.first_rate,
             "schedule": self.schedule,
             "power": self.power,
@@ -140,41 +154,89 @@ class Choice:
     ) -> steps.Solver:
         """The solver before its first step."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
-        if self.code == steps.RPROP:
+        if self.code == codes.RPROP:
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
-        options = np.zeros(4)
+        options = np.zeros(codes.N_OPTIONS)
         options[: len(self.values)] = self.values
         address = steps.address_of_step(self.code, dtype)
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate) -> "Choice | MinimiserChoice":
-    """Check a solver's name, options and learning rate."""
-    from fastbp.training.minimising.choices import MINIMISERS, make_minimiser
+_SMALLEST = Option(1e-7)
+MINIMISERS: dict[str, dict[str, Option]] = {
+    "lm": {
+        "mu": Option(1e-2, low_open=True),
+        "mu_increase": Option(10.0, low=1.0, low_open=True),
+        "mu_decrease": Option(0.1, high=1.0, low_open=True),
+        "mu_max": Option(1e10, low_open=True),
+        "acceleration": Option(0.75),
+        "min_gradient": _SMALLEST,
+    },
+    "scg": {"min_gradient": _SMALLEST},
+    "cg": {"min_gradient": _SMALLEST},
+    "lbfgs": {"min_gradient": _SMALLEST},
+    "newton_cg": {"min_gradient": _SMALLEST},
+}
+DAMPINGS = ("nielsen", "fixed")
+# What is no number in any range
+_OTHERS = {"lm": ("damping",), "lbfgs": ("memory",)}
+MEMORY = 10  # pairs of L-BFGS
 
+
+@dataclass(frozen=True)
+class MinimiserChoice:
+    """A minimiser as a user has chosen it, checked. What `solvers.Choice` is for those that step along a gradient."""
+
+    name: str
+    values: dict[str, float]
+    damping: str
+    memory: int
+    given: frozenset[str]  # options that the user named
+
+    batch_only = True
+    never_negative = ()
+
+    def rates(self, _epochs: range, _n_epochs: int) -> Array:
+        """There are no learning rates."""
+        raise NotImplementedError
+
+    def description(self) -> dict[str, Any]:
+        """Everything that was chosen, for files."""
+        others = {"damping": self.damping, "memory": self.memory}
+        return {"solver": self.name, **self.values, **{name: others[name] for name in _OTHERS.get(self.name, ())}}
+
+
+def make_solver(
+    name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None
+) -> Choice | MinimiserChoice:
+    """Check a solver's name, options and learning rate.
+
+    `callers`, the function that took the options from a user and its class's constructor, are for the error that names
+    the argument which was meant.
+    """
     checked = checks.name_of(name, (*SOLVERS, *MINIMISERS), "solver")
-    return (
-        make_minimiser(checked, options, learning_rate)
-        if checked in MINIMISERS
-        else make(checked, options, learning_rate)
-    )
+    if checked in MINIMISERS:
+        return make_minimiser(checked, options, learning_rate, callers)
+    return make_choice(checked, options, learning_rate, callers)
 
 
-def make(name: str, options: dict[str, Any], learning_rate: LearningRate) -> Choice:
+def make_choice(
+    name: str, options: dict[str, Any], learning_rate: LearningRate = None, callers: Callers = None
+) -> Choice:
     """Check the options and the learning rate of a solver that steps along a gradient."""
     kind = SOLVERS[name]
     options = dict(options)
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
-        code = steps.NESTEROV
+        code = codes.NESTEROV
     schedule, power = "constant", 0.5
     if name != "rprop":
         schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
-        if not option or option not in kind.options:
-            unknown_option(option, _options_of(name), name)
+        if option not in kind.options:
+            _unknown(option, _options_of(name), name, callers)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -184,22 +246,44 @@ def make(name: str, options: dict[str, Any], learning_rate: LearningRate) -> Cho
     return Choice(name, kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
 
 
+def make_minimiser(
+    name: str, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None
+) -> MinimiserChoice:
+    """Check the options of a minimiser."""
+    if learning_rate is not None:
+        raise ValueError(f"learning_rate must be left out for solver {name!r}, which finds the length of its steps")
+    rules, others = MINIMISERS[name], _OTHERS.get(name, ())
+    for option in options:
+        if option not in rules and option not in others:
+            _unknown(option, [*rules, *others], name, callers)
+    values = {
+        option: checks.number(
+            options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open
+        )
+        for option, rule in rules.items()
+    }
+    damping = checks.name_of(options.get("damping", "nielsen"), DAMPINGS, "damping")
+    memory = checks.integer(options.get("memory", MEMORY), "memory", minimum=1)
+    return MinimiserChoice(name, values, damping, memory, frozenset(options))
+
+
 def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
-    own = [option for option in SOLVERS[solver].options if option]
-    return own + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
+    if solver in MINIMISERS:
+        return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
+    return (
+        list(SOLVERS[solver].options) + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
+    )
 
 
-def unknown_option(option: str, known: list[str], solver: str) -> NoReturn:
+def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
-    from fastbp.network import Network  # its keywords are known when this is called, not when it is imported
-
-    arguments = other_names.keywords_of(Network.fit)
-    others = [other for other in SOLVERS if option in _options_of(other)]
+    arguments = other_names.keywords_of(callers[0]) if callers else set()
+    others = [other for other in (*SOLVERS, *MINIMISERS) if option in _options_of(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:
-        hint = other_names.hint(option, [*known, *arguments], Network.__init__, "Network(..., {}=...)")
+        hint = other_names.hint(option, [*known, *arguments], callers[1], "Network(..., {}=...)") if callers else ""
     raise TypeError(
         f"fit got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )

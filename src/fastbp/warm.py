@@ -12,8 +12,7 @@ from fastbp.activations import ACTIVATIONS
 from fastbp.checking.self_check import self_check
 from fastbp.engine import gate
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
-from fastbp.kernels.compiling.decorators import address_of
-from fastbp.kernels.formulas import activation_calls as codes
+from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples import dropout, outputs
@@ -77,7 +76,7 @@ def _compile_functions(dtype: np.dtype) -> None:
     chunks.parallel_address(dtype)
     shares.share_addresses(dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
-        address_of(kernel, dtype, (plan.Call,))
+        plan.KERNEL.address(kernel, dtype)
 
 
 def _use_a_network(dtype: np.dtype) -> None:

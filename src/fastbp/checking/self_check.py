@@ -30,14 +30,15 @@ from fastbp.checking.crossings import (
     values_of,
 )
 from fastbp.checks import Array
-from fastbp.engine.first_use import checking, forget_all
+from fastbp.engine.first_use import check_with, checking, forget_all
 from fastbp.kernels import tuning
 from fastbp.kernels.registers import machine
 from fastbp.kernels.training import chunks
 from fastbp.network import Network
 from fastbp.solvers import Choice
 from fastbp.training.history import History
-from fastbp.training.loop import Options, Training
+from fastbp.training.loop import Training
+from fastbp.training.options import Options
 from fastbp.versions import processor_model
 
 # Of the largest derivative of a block of weights. Rounding is a thousandth of that (docs/accuracy.md); kernels that are
@@ -342,3 +343,6 @@ def _gradient_of_training(problem: Problem, solver: Choice) -> tuple[float, Arra
     _stop_if_interrupted(history)
     assert isinstance(training.memory, chunks.Memory)
     return history.loss[0] * len(problem.X), training.memory.grads[0, : net.n_params]
+
+
+check_with(lambda dtype, solver: check_gradients(dtype, solver))  # noqa: PLW0108 - looked up when it is called

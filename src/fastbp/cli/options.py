@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import click
 
 from fastbp import checks
-from fastbp.activations import ACTIVATIONS
+from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.solvers import SOLVERS
 
@@ -23,7 +23,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
 
 LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
-TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
 
 
 def _checked(check: Callable[..., Any], **bounds: Any) -> Callable[..., Any]:

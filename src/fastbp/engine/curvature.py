@@ -12,12 +12,12 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros
 from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
 from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
 from fastbp.kernels.curvature import products as kernels
 from fastbp.kernels.curvature.loading import Given
-from fastbp.kernels.formulas.activation_calls import IN_KERNELS, SOFTMAX
 from fastbp.kernels.formulas.losses import CANONICAL
-from fastbp.kernels.tables import DH_ADDRESS, NONE, Packed
+from fastbp.kernels.tables import LAYER, NONE, Packed
 from fastbp.structure.topology import Topology
 
 FLOAT64 = np.dtype(np.float64)
@@ -126,7 +126,7 @@ class Curvature:
         self.topology, self._functions = topology, functions
         layers, output = packed.layers.copy(), functions[-1]
         if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS):
-            layers[-1, DH_ADDRESS] = output.address(FLOAT64, slope=True)
+            layers[-1, LAYER.dh_address] = output.address(FLOAT64, slope=True)
         self._packed = packed._replace(layers=layers)
         self.groups = Groups(topology)
         tasks, self._n_rows, self._n_columns = self.groups.tasks()

@@ -18,23 +18,13 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
+from fastbp.kernels.codes import CROSS_ENTROPY, CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, POISSON, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
-from fastbp.kernels.formulas.activation_calls import CUSTOM, IN_KERNELS, NEEDS_A, SOFTMAX
-from fastbp.kernels.formulas.losses import CANONICAL, CROSS_ENTROPY, LINEAR, POISSON
+from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import (
-    DELTAS_ADDRESS,
-    DH_ADDRESS,
-    FUNCTION,
-    H_ADDRESS,
-    LINKS_GRADIENT,
-    LINKS_IN,
-    LINKS_OUT,
-    NONE,
-    Packed,
-)
+from fastbp.kernels.tables import LAYER, NONE, Packed
 from fastbp.kernels.training.chunks import (
     DELTA,
     ERROR,
@@ -148,20 +138,20 @@ class Engine:
                     self._link(level)
 
     def _link(self, level: int) -> None:
-        dtype, layers, output = self._dtype, self._packed.layers, int(self._packed.layers[-1, FUNCTION])
+        dtype, layers, output = self._dtype, self._packed.layers, int(self._packed.layers[-1, LAYER.function])
         softmax, canonical = output == SOFTMAX, (self._packed.loss, output) in CANONICAL
         for row, function in zip(layers[1:], self._functions, strict=False):
             if function.code not in (SOFTMAX, *IN_KERNELS):
-                row[H_ADDRESS] = function.address(dtype)
+                row[LAYER.h_address] = function.address(dtype)
                 if level == SLOPES:
-                    row[DH_ADDRESS] = function.address(dtype, slope=True)
+                    row[LAYER.dh_address] = function.address(dtype, slope=True)
         self._link_links(level)
         if softmax:
-            layers[-1, H_ADDRESS] = address_of_softmax(dtype)
+            layers[-1, LAYER.h_address] = address_of_softmax(dtype)
         if level >= DELTAS:
-            layers[-1, DELTAS_ADDRESS] = address_of_deltas(self._packed.loss, output, dtype)
+            layers[-1, LAYER.deltas_address] = address_of_deltas(self._packed.loss, output, dtype)
         if level == SLOPES and (softmax or canonical):
-            layers[-1, DH_ADDRESS] = NONE if canonical else address_of_softmax_slope(dtype)
+            layers[-1, LAYER.dh_address] = NONE if canonical else address_of_softmax_slope(dtype)
         self._linked = level
 
     def _link_links(self, level: int) -> None:
@@ -169,27 +159,27 @@ class Engine:
         dtype = self._dtype
         for row, arriving, leaving in zip(self._packed.layers, self._links_in, self._links_out, strict=False):
             if arriving:
-                row[LINKS_IN] = address_of_sums(dtype)
+                row[LAYER.links_in] = address_of_sums(dtype)
             if leaving and level == SLOPES:
-                row[LINKS_OUT] = address_of_sums(dtype)
+                row[LAYER.links_out] = address_of_sums(dtype)
             if arriving and level == SLOPES:
-                row[LINKS_GRADIENT] = address_of_products(dtype)
+                row[LAYER.links_gradient] = address_of_products(dtype)
 
     @cached_property
     def for_inputs(self) -> Gate:
         """For INPUT_DELTA: the network with a loss whose derivative by y are the targets, and no canonical pair."""
         self.link(SLOPES)
         dtype, layers = self._dtype, self._packed.layers.copy()
-        output = int(layers[-1, FUNCTION])
-        layers[0, DH_ADDRESS] = NONE
+        output = int(layers[-1, LAYER.function])
+        layers[0, LAYER.dh_address] = NONE
         sent = self._topology.links[:, 0] < self._topology.sizes[0]
         if sent.any() or all(source > 0 for source, _target in self._topology.pairs):  # if nothing leaves: zeros
-            layers[0, LINKS_OUT] = address_of_sums(dtype)
-        layers[-1, DELTAS_ADDRESS] = address_of_deltas(LINEAR, output, dtype)
+            layers[0, LAYER.links_out] = address_of_sums(dtype)
+        layers[-1, LAYER.deltas_address] = address_of_deltas(LINEAR, output, dtype)
         if output == SOFTMAX:
-            layers[-1, DH_ADDRESS] = address_of_softmax_slope(dtype)
+            layers[-1, LAYER.dh_address] = address_of_softmax_slope(dtype)
         elif output not in IN_KERNELS:
-            layers[-1, DH_ADDRESS] = self._functions[-1].address(dtype, slope=True)
+            layers[-1, LAYER.dh_address] = self._functions[-1].address(dtype, slope=True)
         return Gate(self._packed._replace(layers=layers, loss=LINEAR), self.gate.port)
 
     def n_chunks(self, n_samples: int) -> int:

@@ -10,7 +10,7 @@ from fastbp.kernels.one_sample import few
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import BIAS, FIRST_UNIT, FUNCTION, N_IN, N_OUT, N_UNITS, NONE, WEIGHTS, Packed
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, Packed
 from fastbp.structure.topology import Topology
 
 # Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
@@ -22,7 +22,7 @@ MAX_SAMPLES = 16
 def unit_values(packed: Packed, n_arrays: int) -> Array:
     """Arrays (n_arrays, n) for a number of each unit, every layer with whole registers of its own: see `place`."""
     dtype = packed.params.dtype
-    n_units = int(packed.layers[-1, FIRST_UNIT] + packed.layers[-1, N_UNITS])
+    n_units = int(packed.layers[-1, LAYER.first_unit] + packed.layers[-1, LAYER.n_units])
     return aligned_zeros((n_arrays, filled_up(n_units + len(packed.layers) * lanes_of(dtype), dtype)), dtype)
 
 
@@ -31,12 +31,12 @@ def online_memory(packed: Packed) -> OnlineMemory:
     layers, blocks, dtype = packed.layers.copy(), packed.blocks.copy(), packed.params.dtype
     step, n_params = lanes_of(dtype), 0
     for block in blocks:
-        block[WEIGHTS], block[N_IN] = n_params, -(-block[N_IN] // step) * step
-        n_params += int(block[N_OUT] * block[N_IN])
+        block[BLOCK.weights], block[BLOCK.n_in] = n_params, -(-block[BLOCK.n_in] // step) * step
+        n_params += int(block[BLOCK.n_out] * block[BLOCK.n_in])
     for layer in layers:
-        if layer[BIAS] != NONE:
-            layer[BIAS] = n_params
-            n_params += int(-(-layer[N_UNITS] // step) * step)
+        if layer[LAYER.bias] != NONE:
+            layer[LAYER.bias] = n_params
+            n_params += int(-(-layer[LAYER.n_units] // step) * step)
     return OnlineMemory(
         params=aligned_zeros((n_params,), dtype),
         layers=layers,
@@ -44,7 +44,7 @@ def online_memory(packed: Packed) -> OnlineMemory:
         grad=aligned_zeros(packed.params.shape, dtype),
         values=unit_values(packed, 3),
         error=np.zeros(1),
-        deltas_address=address_of_single_deltas(packed.loss, int(packed.layers[-1, FUNCTION]), dtype),
+        deltas_address=address_of_single_deltas(packed.loss, int(packed.layers[-1, LAYER.function]), dtype),
     )
 
 

@@ -5,9 +5,9 @@ ended, or by one that checks at this moment, is checked again by whoever finds i
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
@@ -15,9 +15,6 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp.kernels.compiling.cache import PackageCache
 from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.training.chunks import work_on_chunk, worker_address
-
-if TYPE_CHECKING:
-    from fastbp.solvers import Choice
 
 # Dtypes of which the machine code need not be checked any more in this process
 CHECKED: set[np.dtype] = set()
@@ -31,9 +28,16 @@ class _Checking(threading.local):
 
 
 _checking = _Checking()
+# What checks a dtype, by means of a solver or of any: the room `checking`, which needs all that is above this one
+_checks: list[Callable[[np.dtype, Any], Any]] = []
 
 
-def check_new_code(dtype: np.dtype, solver: "Choice | None" = None) -> None:
+def check_with(check: Callable[[np.dtype, Any], Any]) -> None:
+    """Have new machine code checked by a function of (dtype, solver or None), which raises an error if it is wrong."""
+    _checks.append(check)
+
+
+def check_new_code(dtype: np.dtype, solver: Any = None) -> None:
     """Compare gradients with NumPy's if the engine's code for a dtype has not passed that yet, see `self_check`.
 
     Once, before the first training, by means of its solver if one is given, or the first job. Other threads wait.
@@ -47,10 +51,9 @@ def check_new_code(dtype: np.dtype, solver: "Choice | None" = None) -> None:
         if _has_passed(dtype):
             CHECKED.add(dtype)
             return
-        from fastbp.checking.self_check import check_gradients
-
         with checking(dtype):
-            check_gradients(dtype, solver)
+            for check in _checks:
+                check(dtype, solver)
 
 
 @contextmanager

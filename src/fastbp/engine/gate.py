@@ -12,6 +12,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.kernels.codes import N_OPTIONS, OF_SOLVER, SOLVERS
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
@@ -19,8 +20,8 @@ from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
 from fastbp.kernels.training.scores import Judge
 
 NO_ORDER = np.empty(0, np.int64)
-N_MOMENTS = {steps.SGD: 1, steps.NESTEROV: 1, steps.ADAM: 2, steps.RMSPROP: 1, steps.RPROP: 2}
-N_OPTIONS, N_DECAYS = 4, 2  # numbers of `Solver.options` and `Solver.decay`
+N_MOMENTS = {OF_SOLVER[name]: form.n_moments for name, form in SOLVERS.items()}
+N_DECAYS = 2  # numbers of `Solver.decay`
 
 
 class Port(NamedTuple):

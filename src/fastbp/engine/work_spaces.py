@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
-from fastbp.kernels.compiling.decorators import address_of
-from fastbp.kernels.formulas.activation_calls import IDENTITY, IN_KERNELS, SOFTMAX, THRESHOLD
+from fastbp.kernels.codes import IDENTITY, IN_KERNELS, SOFTMAX
+from fastbp.kernels.compiling import plan_table
 from fastbp.kernels.formulas.losses import CANONICAL
-from fastbp.kernels.one_sample import called, called_by_loops, plan, plan_table
+from fastbp.kernels.one_sample import called, called_by_loops, plan
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, N_IN, NONE, Packed
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, Packed
 from fastbp.structure.topology import Topology
 
 Words = NDArray[np.int64]
@@ -47,14 +47,14 @@ class UserCalls:
     def __init__(
         self, packed: Packed, functions: Sequence[Activation], topology: Topology, *, by_loops: bool = False
     ) -> None:
-        dtype, output = packed.params.dtype, int(packed.layers[-1, FUNCTION])
+        dtype, output = packed.params.dtype, int(packed.layers[-1, LAYER.function])
         kernels = BY_LOOPS if by_loops or not topology.is_layered else BY_REGISTERS
         self.packed = packed
         without_loss = _without_loss(packed, functions, topology)
         self._n_values = filled_up(
             topology.n_units + len(packed.layers) * lanes_of(dtype), dtype
         )  # `place`, one_sample/passes.py
-        self._n_stripe = max(called.STRIPE_NUMBERS, int(packed.blocks[:, N_IN].max(initial=0))) + lanes_of(dtype)
+        self._n_stripe = max(called.STRIPE_NUMBERS, int(packed.blocks[:, BLOCK.n_in].max(initial=0))) + lanes_of(dtype)
         words = self.plan = np.zeros(plan_table.PLAN_SIZE, WORD)
         words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, plan.WORDS + self.memory_words()
         words[[plan.N_INPUTS, plan.N_OUTPUTS, plan.N_PARAMS]] = (
@@ -64,7 +64,7 @@ class UserCalls:
         )
         for place, kernel in zip((plan.FORWARD, plan.GRADIENT, plan.INPUT_GRADIENT), kernels, strict=True):
             usable = place == plan.FORWARD or _differentiable(functions)
-            words[place] = address_of(kernel, dtype, (plan.Call,)) if usable else NONE
+            words[place] = plan.KERNEL.address(kernel, dtype) if usable else NONE
         for place, table in (
             (plan.LAYERS, packed.layers),
             (plan.BLOCKS, packed.blocks),
@@ -109,13 +109,13 @@ def _owner_of(array: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _differentiable(functions: Sequence[Activation]) -> bool:
-    return all(function.code != THRESHOLD for function in functions)
+    return all(function.has_derivative for function in functions)
 
 
 def _without_loss(packed: Packed, functions: Sequence[Activation], topology: Topology) -> Words:
     """The table of layers in which delta of the outputs is multiplied by h', whatever the loss is."""
     layers, output = packed.layers.copy(), functions[-1]
-    layers[[0, -1], DH_ADDRESS] = NONE
+    layers[[0, -1], LAYER.dh_address] = NONE
     if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS) and _differentiable(functions):
-        layers[-1, DH_ADDRESS] = output.address(packed.params.dtype, slope=True)
+        layers[-1, LAYER.dh_address] = output.address(packed.params.dtype, slope=True)
     return layers

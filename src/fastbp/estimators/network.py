@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from fastbp import checks, memory
-from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, resolve, resolve_hidden
+from fastbp.activations import OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
 from fastbp.engine.engine import SLOPES
 from fastbp.kernels.tables import NONE
@@ -18,7 +18,6 @@ from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.structure.topology import Skips, Topology, check_skip
 
-TRAINABLE = tuple(name for name in ACTIVATIONS if name != "threshold")  # that one has no derivative
 MOST_WEIGHTS = 1 << 17  # of a network that others are made from
 # fastbp's name of a loss, by scikit-learn's and by the output function
 NETWORK_LOSS = {("log_loss", "softmax"): "cross_entropy", ("log_loss", "logistic"): "binary_cross_entropy"}

@@ -17,12 +17,12 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
 from fastbp import checks
-from fastbp.activations import Activation
+from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
 from fastbp.estimators.compat import Interval, StrOptions, check_partial_fit_first_call, fit_context
 from fastbp.estimators.labels import FLOATS, decode, encode, fit_binarizer, labels_of, refuse_no_times
-from fastbp.estimators.network import TRAINABLE, name_of
+from fastbp.estimators.network import name_of
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):

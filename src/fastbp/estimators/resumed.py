@@ -3,6 +3,8 @@
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from fastbp import checks
 from fastbp.engine.gate import Gate
 from fastbp.estimators.training import Optimizer
@@ -51,3 +53,12 @@ def check_optimizer(optimizer: object, gate: Gate) -> None:
         raise TypeError(f"_optimizer.solver must be a Solver; got {checks.described(optimizer.solver)}")
     checks.number(optimizer.learning_rate, "_optimizer.learning_rate")
     gate.solver(optimizer.solver._replace(kind=optimizer.choice.code, n_weights=0))
+    state = optimizer.solver.state
+    if (
+        not checks.are_finite(state) and np.isnan(state).any()
+    ):  # infinity comes from large gradients, and Adam takes no step
+        place = tuple(int(k) for k in np.argwhere(np.isnan(state))[0])
+        raise ValueError(
+            f"_optimizer.solver.state must hold numbers to go on from; got NaN at {place}: delete it, "
+            "del estimator._optimizer, and the solver begins anew"
+        )

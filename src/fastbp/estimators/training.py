@@ -18,9 +18,10 @@ from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
 from fastbp.estimators.labels import judge_of, no_judge
 from fastbp.estimators.orders import Orders, split
+from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.many_samples.dropout import DropoutMemory
-from fastbp.kernels.tables import DELTAS_ADDRESS, FUNCTION, NONE
+from fastbp.kernels.tables import LAYER, NONE
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.training.scikit_learn_epochs import Course
@@ -29,7 +30,8 @@ from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import dropout
 from fastbp.training.history import History
-from fastbp.training.loop import check_callbacks, wants_to_stop
+from fastbp.training.loop import wants_to_stop
+from fastbp.training.options import check_callbacks
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
@@ -48,15 +50,10 @@ class Optimizer:
     def start(cls, estimator: Any, net: Network) -> "Optimizer":
         """The optimizer before its first step."""
         kind = SOLVERS[estimator.solver]
-        values = tuple(option.default for option in kind.options.values())
+        values = tuple(float(getattr(estimator, name, option.default)) for name, option in kind.options.items())
         code, rate = kind.code, float(estimator.learning_rate_init)
-        if estimator.solver == "sgd":
-            code = steps.NESTEROV if estimator.nesterovs_momentum else steps.SGD
-            values = (float(estimator.momentum),)
-        elif estimator.solver == "adam":
-            values = (float(estimator.beta_1), float(estimator.beta_2), float(estimator.epsilon))
-        elif estimator.solver == "rmsprop":
-            values = (values[0], 0.0, float(estimator.epsilon))
+        if estimator.solver == "sgd" and estimator.nesterovs_momentum:
+            code = codes.NESTEROV
         choice = Choice(estimator.solver, kind, code, values, rate, "constant", 0.0)
         n_filled, n_weights = net.packed.params.size, net.topology.n_weights
         return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
@@ -124,11 +121,11 @@ def engine_of(net: Network) -> Engine:
     So the network keeps its loss meanwhile, for callbacks. See `kernels/training/losses.py`.
     """
     packed = net.packed
-    address = address_of_deviance(packed.loss, int(packed.layers[-1, FUNCTION]), net.dtype)
+    address = address_of_deviance(packed.loss, int(packed.layers[-1, LAYER.function]), net.dtype)
     if not address:
         return net.engine
     layers = packed.layers.copy()
-    layers[-1, DELTAS_ADDRESS] = address
+    layers[-1, LAYER.deltas_address] = address
     return net.engine.twin(packed._replace(layers=layers))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fastbp import checks, memory
 from fastbp.checks import Array
 from fastbp.files.container import FileError
-from fastbp.io import MAX_LAYERS
+from fastbp.files.models import MAX_LAYERS
 from fastbp.network import Network
 
 LOSSES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy"}  # what goes with an output function

@@ -1,19 +1,15 @@
 """Each equation of the derivation with a unit's, or a weight's, numbers in it: the lines that all views show."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp.explaining.digits import Digits
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.formulas import error_formula
 from fastbp.explaining.names import Names, NeuronNames
 from fastbp.explaining.sections import Line
 from fastbp.explaining.terms import Parameter, Unit
-
-if TYPE_CHECKING:
-    from fastbp.explaining.explanation import Explanation
-
 
 MOST_OUTPUTS = 12  # whose shares of the error are shown, the largest ones
 
@@ -22,7 +18,7 @@ MOST_OUTPUTS = 12  # whose shares of the error are shown, the largest ones
 class Equations:
     """Of an explanation, in a notation, to so many digits."""
 
-    of: "Explanation"
+    of: Explained
     names: Names
     digits: Digits
 

@@ -2,7 +2,7 @@
 
 from fastbp.explaining.equations import Equations
 from fastbp.explaining.formulas import error_formula
-from fastbp.explaining.paths import count_paths, symbols
+from fastbp.explaining.paths import count_paths, find_paths, symbols
 from fastbp.explaining.sections import Line, Section, without_repeats
 from fastbp.explaining.terms import Unit
 
@@ -96,7 +96,7 @@ def rule_sections(equations: Equations, units: list[int]) -> list[Section]:
 
 def _written_out(equations: Equations, i: int, j: int) -> Line:
     of, n, d = equations.of, equations.names, equations.digits
-    paths = of.paths(i, j)
+    paths = find_paths(of, i, j)
     terms = [symbols(of, n, path).replace(" . ", " ") for path in paths] or ["0"]
     products = [d(path.product, signed=True) for path in paths] if len(paths) > 1 else []
     products[:1] = [f"= {product}" for product in products[:1]]

@@ -1,17 +1,13 @@
 """The sections of an explanation in each of its notations."""
 
-from typing import TYPE_CHECKING
-
 from fastbp.explaining import neurons
 from fastbp.explaining.digits import Digits
 from fastbp.explaining.equations import Equations
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.formulas import formula_of
 from fastbp.explaining.names import NOTATIONS, LayerNames, NeuronNames
 from fastbp.explaining.sections import Line, Section, Table, without_repeats
 from fastbp.explaining.terms import Parameter
-
-if TYPE_CHECKING:
-    from fastbp.explaining.explanation import Explanation
 
 TOLERANCE = 1e-5  # between a derivative and its central difference, of the largest derivative: beyond, a word is said
 
@@ -25,7 +21,7 @@ JOIN = {
 }
 
 
-def sections(of: "Explanation", digits: int, unit: int | None = None) -> list[Section]:
+def sections(of: Explained, digits: int, unit: int | None = None) -> list[Section]:
     """All sections; of one unit if it is given; a summary by layer of a large network."""
     equations = Equations(of, NOTATIONS[of.notation](of.numbers), Digits(digits))
     shown = of.numbers.net.layer_units if unit is None else [[unit]]
@@ -106,7 +102,7 @@ def gradient_section(equations: Equations, units: list[int]) -> Section:
     return Section("GRADIENT", formulas, table=table, notes=_doubts(equations, parameters))
 
 
-def parameters_of(of: "Explanation", j: int) -> list[Parameter]:
+def parameters_of(of: Explained, j: int) -> list[Parameter]:
     """The weights of all that arrives at unit j, and its bias."""
     found = [of.gradient[term.i, j] for term in of.units[j].terms]
     return [*found, of.bias_gradient[j]] if j in of.bias_gradient else found

@@ -9,10 +9,11 @@ from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.explaining.gradient_check import central_difference
 from fastbp.explaining.terms import Output
+from fastbp.kernels import codes
 from fastbp.kernels.derivation import log_sum_exp
-from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.kernels.formulas import losses
-from fastbp.kernels.tables import FUNCTION
+from fastbp.kernels.formulas.activation_calls import apply_dh
+from fastbp.kernels.tables import LAYER
 from fastbp.model.computing import ComputingNetwork
 
 
@@ -99,7 +100,7 @@ class Numbers:
     @cached_property
     def is_canonical(self) -> bool:
         """Whether delta_k = y_k - t_k by (5.54), and not by the chain rule, in the kernels."""
-        function = int(self.net.packed.layers[-1, FUNCTION])
+        function = int(self.net.packed.layers[-1, LAYER.function])
         return bool(losses.is_canonical(self.net.loss_function.code, function))
 
     @cached_property
@@ -176,5 +177,5 @@ def _slopes(net: ComputingNetwork, a: Array, z: Array) -> Array:
 def _slope(function: Activation, dtype: np.dtype, a: Array, z: Array) -> Array:
     slope = np.ones(len(a), dtype)
     with np.errstate(over="ignore"):
-        codes.apply_dh(function.address(dtype, slope=True), a.astype(dtype), z.astype(dtype), slope)
+        apply_dh(function.address(dtype, slope=True), a.astype(dtype), z.astype(dtype), slope)
     return slope

@@ -4,30 +4,29 @@ import json
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastbp.explaining import neurons, notations
 from fastbp.explaining.digits import Digits
 from fastbp.explaining.equations import Equations
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.layout import RADIUS, VALUE_BELOW, lay_out
 from fastbp.explaining.markup import html_expression, html_line
 from fastbp.explaining.names import NOTATIONS, NeuronNames
 from fastbp.explaining.sections import Line
 from fastbp.explaining.terms import Parameter, Unit
-
-if TYPE_CHECKING:
-    from fastbp.explaining.explanation import Explanation
+from fastbp.explaining.why import why
 
 
-def write_page(of: "Explanation", path: str) -> None:
+def write_page(of: Explained, path: str) -> None:
     """Write the page."""
     text = page(of)
     Path(path).write_text(text, encoding="utf-8")
 
 
-def page(of: "Explanation") -> str:
+def page(of: Explained) -> str:
     """The page as text: template, style and script from `assets`, and the numbers as JSON."""
     assets = files("fastbp.explaining") / "assets"
     template, style, script = ((assets / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
@@ -38,11 +37,11 @@ def page(of: "Explanation") -> str:
     return template
 
 
-def _equations(of: "Explanation") -> Equations:
+def _equations(of: Explained) -> Equations:
     return Equations(of, NOTATIONS[of.notation](of.numbers), Digits())
 
 
-def page_data(of: "Explanation") -> dict[str, Any]:
+def page_data(of: Explained) -> dict[str, Any]:
     """What the script draws and shows."""
     equations, layout = _equations(of), lay_out(of.numbers.net)
     head = notations.header(equations)
@@ -95,7 +94,7 @@ def _unit(equations: Equations, unit: Unit, place: Any) -> dict[str, Any]:
         "signalText": label(signal),
         "function": unit.function or "input",
         "lines": [_html(line) for line in lines],
-        "why": "" if is_input else str(equations.of.why(unit.j)),
+        "why": "" if is_input else str(why(equations.of, unit.j)),
     }
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from fastbp.explaining.digits import Digits
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.names import NOTATIONS, Names
 from fastbp.explaining.sections import Table
 from fastbp.explaining.text import table
 
-if TYPE_CHECKING:
-    from fastbp.explaining.explanation import Explanation
+MOST_PATHS = 10_000  # their number grows with the product of the layers' sizes
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Path:
 class Paths(Sequence[Path]):
     """All ways of a weight. `total` is the sum of their products, and `value` the kernels' gradient."""
 
-    of: "Explanation"
+    of: Explained
     found: tuple[Path, ...]
     value: float
 
@@ -76,7 +76,7 @@ class Paths(Sequence[Path]):
         return str(self)
 
 
-def symbols(of: "Explanation", names: Names, path: Path) -> str:
+def symbols(of: Explained, names: Names, path: Path) -> str:
     """The factors of a path by their names, from the output back."""
     units = path.units[::-1]
     parts = [end_symbols(of, names, units[0])]
@@ -85,7 +85,7 @@ def symbols(of: "Explanation", names: Names, path: Path) -> str:
     return " . ".join([*parts, names.z(path.units[0])])
 
 
-def end_symbols(of: "Explanation", names: Names, k: int) -> str:
+def end_symbols(of: Explained, names: Names, k: int) -> str:
     """The part of an output's delta that comes from its own error, as symbols."""
     numbers = of.numbers
     if numbers.is_softmax or numbers.is_canonical:
@@ -96,7 +96,7 @@ def end_symbols(of: "Explanation", names: Names, k: int) -> str:
     return f"{own} {names.slope(k)}"
 
 
-def find_paths(of: "Explanation", i: int, j: int, most: int) -> Paths:
+def find_paths(of: Explained, i: int, j: int, most: int = MOST_PATHS) -> Paths:
     """Walk along every connection from j on; refuse more than `most` paths before any is walked."""
     n_paths = count_paths(of, j)
     if n_paths > most:
@@ -118,14 +118,14 @@ def find_paths(of: "Explanation", i: int, j: int, most: int) -> Paths:
     return Paths(of, tuple(found), of.gradient[i, j].value)
 
 
-def own_delta(of: "Explanation", k: int) -> float:
+def own_delta(of: Explained, k: int) -> float:
     """The part of an output's delta that comes from its own error."""
     unit = of.units[k]
     assert unit.output is not None and unit.slope is not None and unit.delta is not None
     return unit.slope * unit.output.slope if unit.fed else unit.delta
 
 
-def count_paths(of: "Explanation", j: int) -> int:
+def count_paths(of: Explained, j: int) -> int:
     """Number of ways from unit j to an output; without recursion, since networks may be deep."""
     counts: dict[int, int] = {}
     stack = [j]

@@ -1,21 +1,17 @@
 """From (5.55) to (5.56) for one unit, with its numbers: what becomes of the sums, and why h' comes out."""
 
-from typing import TYPE_CHECKING
-
 from fastbp.explaining.digits import Digits
 from fastbp.explaining.equations import Equations
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.names import Names
 from fastbp.explaining.sections import Line, Section
 from fastbp.explaining.terms import Unit
 from fastbp.explaining.text import Text, render
 
-if TYPE_CHECKING:
-    from fastbp.explaining.explanation import Explanation
-
 MOST_SENDERS = 6  # of a unit that is fed: of more, those of no importance here are left out
 
 
-def why(of: "Explanation", j: int) -> Text:
+def why(of: Explained, j: int) -> Text:
     """The derivation for unit j, in Bishop's notation."""
     unit, names, digits = of.units[j], Names(of.numbers), Digits()
     if unit.output is not None and not unit.fed:
@@ -47,7 +43,7 @@ def _chain_rule(unit: Unit) -> list[Line]:
     return lines
 
 
-def _inner(of: "Explanation", unit: Unit, names: Names, digits: Digits) -> list[Line]:
+def _inner(of: Explained, unit: Unit, names: Names, digits: Digits) -> list[Line]:
     j, slope = unit.j, unit.slope
     assert slope is not None
     lines = []
@@ -75,7 +71,7 @@ def _inner(of: "Explanation", unit: Unit, names: Names, digits: Digits) -> list[
     return lines
 
 
-def _senders(of: "Explanation", k: int, j: int) -> list[int | None]:
+def _senders(of: Explained, k: int, j: int) -> list[int | None]:
     """The units that send to k; None stands for those left out."""
     senders: list[int | None] = [term.i for term in of.units[k].terms]
     if len(senders) <= MOST_SENDERS:
@@ -84,7 +80,7 @@ def _senders(of: "Explanation", k: int, j: int) -> list[int | None]:
     return [j, *others[: MOST_SENDERS - 2], None]
 
 
-def _times(of: "Explanation", names: Names, i: int | None, k: int, what: str) -> str:
+def _times(of: Explained, names: Names, i: int | None, k: int, what: str) -> str:
     """A term of a_k; an input is a number, not the h of one."""
     if i is None:
         return "..."

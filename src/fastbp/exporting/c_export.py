@@ -10,9 +10,10 @@ from fastbp.exporting.c_source import CNetwork, file_text
 from fastbp.exporting.columns import table_of
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
+from fastbp.version import __version__
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 # Words of C, and what its library calls something that takes or gives a number.
 RESERVED = frozenset(
@@ -53,7 +54,7 @@ def named(text: str, name: str) -> str:
     return text.replace(f"{PLACEHOLDER}_TEST", f"{name.upper()}_TEST").replace(PLACEHOLDER, name)
 
 
-def to_c(net: "Network", path: StrPath, *, name: str = "net", extra: Mapping[str, Any] | None = None) -> None:
+def to_c(net: "ComputingNetwork", path: StrPath, *, name: str = "net", extra: Mapping[str, Any] | None = None) -> None:
     """Write a network as one file of C99, see `Network.to_c`.
 
     `extra`: what a model file of ``fastbp train`` keeps beside the network; with it the file has a function that
@@ -77,8 +78,6 @@ def to_c(net: "Network", path: StrPath, *, name: str = "net", extra: Mapping[str
 
 def head_text(c: CNetwork) -> str:
     """What the file is, how it is compiled and called."""
-    from fastbp import __version__
-
     net, name = c.net, c.name
     real = "float" if net.dtype == "float32" else "double"
     digits, n_digits = ("FLT_MANT_DIG", 24) if real == "float" else ("DBL_MANT_DIG", 53)

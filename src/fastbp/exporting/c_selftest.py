@@ -13,7 +13,7 @@ from fastbp.exporting.c_source import CNetwork, table_arrays
 from fastbp.exporting.c_tables import MULTIPLIER, checksum, table
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 N_SAMPLES, N_CANDIDATES = 8, 64
 SHAKEN = 1024.0  # eps, by which weights are shaken to see how rounding grows
@@ -32,7 +32,7 @@ class Samples(NamedTuple):
     chosen: Array
 
 
-def draw_samples(net: "Network", has_gradient: bool, x: Array | None = None) -> Samples:
+def draw_samples(net: "ComputingNetwork", has_gradient: bool, x: Array | None = None) -> Samples:
     """Samples at which the network's outputs depend little on rounding; from those in `x`, if they are given.
 
     Raises

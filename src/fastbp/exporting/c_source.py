@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exchange.layers import Block, Layer, Links, check_exportable, layers_of
 from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, SLOPES, functions_text
 from fastbp.exporting.c_tables import integer_type, table
+from fastbp.exporting.layers import Block, Layer, Links, check_exportable, layers_of
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 AT_A_TIME = 8  # inputs in one pass over the sums of a layer: fewer passes, and shorter chains of additions
 
@@ -27,12 +27,12 @@ NEED_A = frozenset({"elu", "softplus", "softsign", "gelu", "silu", "sin", "gauss
 class CNetwork:
     """A network that is written as C, and the name of its functions there."""
 
-    net: "Network"
+    net: "ComputingNetwork"
     name: str
     layers: list[Layer]
 
     @classmethod
-    def of(cls, net: "Network", name: str) -> "CNetwork":
+    def of(cls, net: "ComputingNetwork", name: str) -> "CNetwork":
         """Checked: finite, and of functions that C has."""
         check_exportable(net, "C", FUNCTIONS)
         return cls(net, name, layers_of(net))

@@ -1,4 +1,4 @@
-"""A network in other programs' formats: thin methods; `fastbp.exchange`, which they load when called, does it."""
+"""A network in other programs' formats: thin methods; what they load when called does it."""
 
 from typing import TYPE_CHECKING
 
@@ -6,13 +6,12 @@ from fastbp.model.computing import ComputingNetwork
 
 if TYPE_CHECKING:
     from fastbp.files.container import StrPath
-    from fastbp.network import Network
 
 
 class PortableNetwork(ComputingNetwork):
     """What a `Network` has to leave Python."""
 
-    def to_c(self: "Network", path: "StrPath", *, name: str = "net") -> None:  # type: ignore[misc]
+    def to_c(self, path: "StrPath", *, name: str = "net") -> None:
         """Write the network as one file of C99, for firmware, simulators, and whatever else calls C.
 
         Parameters
@@ -49,7 +48,7 @@ class PortableNetwork(ComputingNetwork):
 
         to_c(self, path, name=name)
 
-    def to_onnx(self: "Network", path: "StrPath") -> None:  # type: ignore[misc]
+    def to_onnx(self, path: "StrPath") -> None:
         """Write the network as an ONNX model (needs ``fastbp[onnx]``): input "x", output "y", both of its dtype.
 
         Parameters

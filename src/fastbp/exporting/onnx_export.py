@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastbp.exchange.layers import Layer, check_exportable, layers_of
 from fastbp.exporting.columns import Column, Table, table_of
+from fastbp.exporting.layers import Layer, check_exportable, layers_of
 from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 OPSET, ML_OPSET, IR_VERSION = 20, 4, 9
 MOST_BYTES = (1 << 31) - (1 << 20)  # of a file of protocol buffers
@@ -31,7 +31,7 @@ def import_onnx() -> Any:
     return onnx
 
 
-def to_onnx(net: "Network", path: StrPath, *, extra: Mapping[str, Any] | None = None) -> None:
+def to_onnx(net: "ComputingNetwork", path: StrPath, *, extra: Mapping[str, Any] | None = None) -> None:
     """Write a network as an ONNX model, see `Network.to_onnx`.
 
     `extra`: what a model file of ``fastbp train`` keeps beside the network; with it the graph takes the raw columns.
@@ -69,7 +69,7 @@ def _check_size(graph: Graph) -> None:
         raise ValueError(f"an ONNX file holds up to {MOST_BYTES:,} bytes; this network would take {n_bytes:,}")
 
 
-def _outputs(graph: Graph, net: "Network", layers: list[Layer], x: str) -> str:
+def _outputs(graph: Graph, net: "ComputingNetwork", layers: list[Layer], x: str) -> str:
     """Add the layers; return the name of y."""
     z = {0: x}
     for layer in layers:
@@ -78,7 +78,7 @@ def _outputs(graph: Graph, net: "Network", layers: list[Layer], x: str) -> str:
     return parts[0] if len(parts) == 1 else graph.node("Concat", parts, axis=1)
 
 
-def _sums(graph: Graph, net: "Network", layer: Layer, z: dict[int, str]) -> str:
+def _sums(graph: Graph, net: "ComputingNetwork", layer: Layer, z: dict[int, str]) -> str:
     """a of a layer: a chain of Gemm, begun with the biases."""
     a = "" if layer.biases is None else graph.constant(layer.biases, name=f"fastbp/b_{layer.number}")
     pieces = [(z[block.source], block.weights, f"fastbp/w_{block.source}_{layer.number}") for block in layer.blocks]
@@ -92,7 +92,7 @@ def _sums(graph: Graph, net: "Network", layer: Layer, z: dict[int, str]) -> str:
     return a
 
 
-def _gathered(graph: Graph, net: "Network", layer: Layer, z: dict[int, str]) -> tuple[str, Any, str]:
+def _gathered(graph: Graph, net: "ComputingNetwork", layer: Layer, z: dict[int, str]) -> tuple[str, Any, str]:
     """(the units that links come from, their weights as a dense matrix, what to call it)."""
     links = layer.links
     assert links is not None

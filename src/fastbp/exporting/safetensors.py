@@ -14,14 +14,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastbp import checks
-from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, by_name
+from fastbp.activations import OUTPUTS, Activation, by_name
 from fastbp.checks import Array
 from fastbp.files import container
 from fastbp.files.container import FileError, StrPath
+from fastbp.files.models import MAX_LAYERS
 from fastbp.files.outputs import replacing
-from fastbp.io import MAX_LAYERS
 from fastbp.losses import Loss
-from fastbp.network import Network
+from fastbp.model.computing import ComputingNetwork
+from fastbp.model.parts import Parts
+from fastbp.structure.topology import Topology, check_skip
+from fastbp.structure.wiring import check_edges
 
 SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 1 << 24
@@ -29,7 +32,7 @@ MAX_TENSORS = 1 << 16
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 VERSION = 1
-Net = TypeVar("Net", bound=Network)
+Net = TypeVar("Net", bound=ComputingNetwork)
 
 
 # ---------------------------------------------------------------------------- files of tensors
@@ -132,14 +135,14 @@ def _metadata(header: dict[str, Any]) -> dict[str, str]:
 # ---------------------------------------------------------------------------- networks
 
 
-def save_network(net: Network, path: StrPath) -> None:
+def save_network(net: ComputingNetwork, path: StrPath) -> None:
     """Write a network; layers as Sequential(Linear, function, Linear) has them: "0.weight", "0.bias", "2.weight"."""
     shape, tensors = _tensors_of_edges(net) if net.is_given_by_edges else _tensors_of_layers(net)
     described = shape | {"version": VERSION, "loss": net.loss_name, "loss_options": net.loss_function.options}
     write_tensors(path, tensors, {"format": "pt", "fastbp": json.dumps(described)})
 
 
-def _tensors_of_layers(net: Network) -> tuple[dict[str, Any], dict[str, Array]]:
+def _tensors_of_layers(net: ComputingNetwork) -> tuple[dict[str, Any], dict[str, Array]]:
     if len(net.sizes) > MAX_LAYERS:
         raise ValueError(f"files hold networks of up to {MAX_LAYERS} layers; got {len(net.sizes)}")
     tensors = {f"{2 * k}.weight": weights for k, weights in enumerate(net.weights)}
@@ -148,7 +151,7 @@ def _tensors_of_layers(net: Network) -> tuple[dict[str, Any], dict[str, Array]]:
     return {"sizes": net.sizes, "functions": net.layer_functions, "bias": net.bias, "skip": net.skip}, tensors
 
 
-def _tensors_of_edges(net: Network) -> tuple[dict[str, Any], dict[str, Array]]:
+def _tensors_of_edges(net: ComputingNetwork) -> tuple[dict[str, Any], dict[str, Array]]:
     names = sorted(set(net.unit_functions))
     codes = {name: code for code, name in enumerate(names)}
     has_bias = np.zeros(net.n_units, np.uint8)
@@ -163,7 +166,7 @@ def _tensors_of_edges(net: Network) -> tuple[dict[str, Any], dict[str, Array]]:
     return {"n_inputs": net.n_inputs, "n_outputs": net.n_outputs, "functions": names}, tensors
 
 
-def load_network(path: StrPath, activations: Iterable[Activation] = (), cls: type[Net] = Network) -> Net:  # type: ignore[assignment]
+def load_network(path: StrPath, activations: Iterable[Activation], cls: type[Net]) -> Net:
     """Read what `save_network` wrote, as a `cls`.
 
     Raises
@@ -184,12 +187,10 @@ def load_network(path: StrPath, activations: Iterable[Activation] = (), cls: typ
         header = json.loads(metadata["fastbp"])
         if not isinstance(header, dict) or header.get("version") != VERSION:
             raise ValueError(f"version must be {VERSION}")
-        net = (_from_layers if "sizes" in header else _from_edges)(header, tensors, known)
+        return (_from_layers if "sizes" in header else _from_edges)(header, tensors, known, cls)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         reason = str(error)[: container.MAX_REASON]
         raise FileError(f"{checked}: the description of the network makes no sense: {reason}") from None
-    wiring = net.wiring if net.is_given_by_edges else None
-    return cls.assemble(net.topology, net._functions, net.loss_function, net.dtype, net.params, wiring)
 
 
 def _functions(names: list[Any], known: dict[str, Activation]) -> list[Activation]:
@@ -206,13 +207,17 @@ def _dtype(array: Array) -> np.dtype:
     return array.dtype
 
 
-def _from_layers(header: dict[str, Any], tensors: dict[str, Array], known: dict[str, Activation]) -> Network:
+def _from_layers(
+    header: dict[str, Any], tensors: dict[str, Array], known: dict[str, Activation], cls: type[Net]
+) -> Net:
     sizes = [checks.integer(n, "sizes", minimum=1) for n in container.list_of(header, "sizes", MAX_LAYERS)]
     functions = _functions(container.list_of(header, "functions", MAX_LAYERS), known)
     skip = [tuple(pair) for pair in container.list_of(header, "skip", len(tensors))]
     bias = checks.flag(header["bias"], "bias")
     if len(sizes) < 2 or len(functions) != len(sizes) - 1:
         raise ValueError("sizes and functions do not fit together")
+    if any(function.name == "softmax" for function in functions[:-1]):
+        raise ValueError("softmax is for the output layer")
     shapes: dict[str, tuple[int, ...]] = {}  # compared before anything of that size is made
     for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         shapes |= {f"{2 * k}.weight": (n_out, n_in)} | ({f"{2 * k}.bias": (n_out,)} if bias else {})
@@ -222,10 +227,8 @@ def _from_layers(header: dict[str, Any], tensors: dict[str, Array], known: dict[
     if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
         raise ValueError("the tensors are not those of its layers")
     dtype = _dtype(tensors["0.weight"])
-    net = Network(
-        sizes, activation=functions[:-1], output=functions[-1], loss=_loss(header), bias=bias, skip=skip,
-        init="zeros", dtype=dtype,
-    )  # fmt: skip
+    topology = Topology.layered(sizes, check_skip(skip, len(sizes)), bias)
+    net = cls.assemble(topology, functions, _loss(header), dtype, np.zeros(topology.n_params, dtype))
     for k, weights in enumerate(net.weights):
         weights[:] = _finite(tensors[f"{2 * k}.weight"], dtype)
     for k, biases in enumerate(net.biases):
@@ -241,10 +244,11 @@ def _finite(array: Array, dtype: np.dtype) -> Array:
     return checks.finite(array, "weights", dtype)
 
 
-def _from_edges(header: dict[str, Any], tensors: dict[str, Array], known: dict[str, Activation]) -> Network:
+def _from_edges(header: dict[str, Any], tensors: dict[str, Array], known: dict[str, Activation], cls: type[Net]) -> Net:
     n_inputs, n_outputs = (checks.integer(header[key], key, minimum=1) for key in ("n_inputs", "n_outputs"))
     dtype = _dtype(tensors["edge_weights"])
     n_units, n_edges = len(tensors["unit_biases"]), len(tensors["edge_weights"])
+    checks.integer(n_units, "units", minimum=n_inputs + n_outputs)
     shapes = {
         "edges": (n_edges, 2), "edge_weights": (n_edges,), "unit_biases": (n_units,), "unit_has_bias": (n_units,),
         "unit_functions": (n_units - n_inputs,),
@@ -254,18 +258,15 @@ def _from_edges(header: dict[str, Any], tensors: dict[str, Array], known: dict[s
     functions, codes = _functions(container.list_of(header, "functions", n_units), known), tensors["unit_functions"]
     if codes.min(initial=0) < 0 or codes.max(initial=-1) >= len(functions):
         raise ValueError(f"unit_functions must be numbers below {len(functions)}")
-    named = {n_inputs + k: functions[code] for k, code in enumerate(codes.tolist())}
-    outputs = [named.pop(unit) for unit in range(n_units - n_outputs, n_units)]
-    if any(function.name == "softmax" for function in outputs):
-        if any(function is not outputs[0] for function in outputs):
-            raise ValueError("softmax is for all outputs together")
-    else:
-        named |= dict(zip(range(n_units - n_outputs, n_units), outputs, strict=True))
-    has_bias = np.flatnonzero(tensors["unit_has_bias"]).tolist()
-    output = outputs[0] if outputs[0].name == "softmax" else ACTIVATIONS["identity"]
-    net = Network.from_edges(
-        n_inputs, n_outputs, tensors["edges"], activation=named, output=output, loss=_loss(header), bias=has_bias,
-        init="zeros", dtype=dtype, n_units=n_units,
-    )  # fmt: skip
+    edges, _ = check_edges(tensors["edges"], n_inputs, n_outputs, n_units)
+    of_units = [functions[code] for code in codes.tolist()]
+    is_softmax = [function.name == "softmax" for function in of_units]
+    if any(is_softmax) and is_softmax != [False] * (len(of_units) - n_outputs) + [True] * n_outputs:
+        raise ValueError("softmax is for all outputs together")
+    has_bias = tensors["unit_has_bias"] != 0
+    if has_bias[:n_inputs].any():
+        raise ValueError("inputs have no bias")
+    biased = has_bias[n_inputs:].tolist()
+    net = Parts(n_inputs, n_outputs, edges, of_units, biased, _loss(header), dtype).build(cls)
     net.edge_weights, net.unit_biases = tensors["edge_weights"], tensors["unit_biases"]
     return net

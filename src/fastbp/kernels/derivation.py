@@ -10,26 +10,11 @@ numbered inputs first, outputs last. x: (n_inputs,), t: (n_outputs,), grad: (n_p
 
 import math
 
+from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.compiling.decorators import SUM_FLAGS, entry
-from fastbp.kernels.formulas.activation_calls import SOFTMAX, activate_units, multiply_slope_of_units
+from fastbp.kernels.formulas.activation_calls import activate_units, multiply_slope_of_units
 from fastbp.kernels.formulas.losses import is_canonical, unit_canonical_error, unit_error, unit_error_slope
-from fastbp.kernels.tables import (
-    BIAS,
-    FIRST_UNIT,
-    FUNCTION,
-    IN_END,
-    IN_START,
-    N_IN,
-    N_UNITS,
-    NONE,
-    OUT_END,
-    OUT_START,
-    SOURCE,
-    TARGET,
-    UNIT,
-    WEIGHT,
-    WEIGHTS,
-)  # fmt: skip
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, UNIT, WEIGHT
 
 
 @entry(fastmath=SUM_FLAGS, _nrt=True)
@@ -39,22 +24,22 @@ def forward(net, x, a, z):
     for i in range(x.size):
         z[i] = x[i]
     for l in range(1, net.n_computed):
-        n_units, bias = layers[l, N_UNITS], layers[l, BIAS]
+        n_units, bias = layers[l, LAYER.n_units], layers[l, LAYER.bias]
         a_j = units_of(net, l, a)
         for j in range(n_units):
             a_j[j] = params[bias + j] if bias != NONE else 0.0
-        for c in range(layers[l, IN_START], layers[l, IN_END]):
-            z_i = units_of(net, net.blocks[c, SOURCE], z)
+        for c in range(layers[l, LAYER.in_start], layers[l, LAYER.in_end]):
+            z_i = units_of(net, net.blocks[c, BLOCK.source], z)
             for j in range(n_units):
                 w_j, total = arriving_at(net, c, j, params), a_j[j]
                 for i in range(z_i.size):
                     total += w_j[i] * z_i[i]  # (5.48)  a_j = sum_i w_ji z_i
                 a_j[j] = total
         for j in range(n_units):
-            u = layers[l, FIRST_UNIT] + j
+            u = layers[l, LAYER.first_unit] + j
             for link in range(net.starts[u], net.starts[u + 1]):  # those that arrive
                 a_j[j] += params[net.links[link, WEIGHT]] * z[net.links[link, UNIT]]  # (5.48)
-        if layers[l, FUNCTION] == SOFTMAX:
+        if layers[l, LAYER.function] == SOFTMAX:
             softmax(a_j, units_of(net, l, z))
         else:
             activate_units(layers, l, a_j, units_of(net, l, z))  # (5.49)  z_j = h(a_j)
@@ -63,15 +48,15 @@ def forward(net, x, a, z):
 @entry(_nrt=True)
 def units_of(net, l, values):
     """The numbers of `values` (a, z or delta) that belong to the units of layer l."""
-    first = net.layers[l, FIRST_UNIT]
-    return values[first : first + net.layers[l, N_UNITS]]
+    first = net.layers[l, LAYER.first_unit]
+    return values[first : first + net.layers[l, LAYER.n_units]]
 
 
 @entry(_nrt=True)
 def arriving_at(net, c, j, params):
     """Row j of block c in `params`, or in anything of that layout: the weights of what arrives at its unit j."""
-    n_in = net.blocks[c, N_IN]
-    start = net.blocks[c, WEIGHTS] + j * n_in
+    n_in = net.blocks[c, BLOCK.n_in]
+    start = net.blocks[c, BLOCK.weights] + j * n_in
     return params[start : start + n_in]
 
 
@@ -99,7 +84,7 @@ def log_sum_exp(a):
 def output_delta(net, t, a, z, delta):
     """Fill delta of the outputs, delta_k = dE_n/da_k; return E_n."""
     last = len(net.layers) - 1
-    function = net.layers[last, FUNCTION]
+    function = net.layers[last, LAYER.function]
     a_k, y, delta_k = units_of(net, last, a), units_of(net, last, z), units_of(net, last, delta)
     error = 0.0
     if is_canonical(net.loss, function):
@@ -127,17 +112,17 @@ def output_delta(net, t, a, z, delta):
 def backward(net, a, z, delta):
     """Delta recursion: from the outputs' delta to that of every hidden unit."""
     layers, outgoing = net.layers, net.outgoing
-    first_output = layers[len(layers) - 1, FIRST_UNIT]
+    first_output = layers[len(layers) - 1, LAYER.first_unit]
     for l in range(len(layers) - 2, 0, -1):
-        delta_j, first = units_of(net, l, delta), layers[l, FIRST_UNIT]
+        delta_j, first = units_of(net, l, delta), layers[l, LAYER.first_unit]
         for j in range(delta_j.size):
             if first < first_output:  # dE_n/dy_k of an output is there already
                 delta_j[j] = 0.0
             u = net.starts.size // 2 + first + j
             for link in range(net.starts[u], net.starts[u + 1]):  # those that leave
                 delta_j[j] += net.params[net.links[link, WEIGHT]] * delta[net.links[link, UNIT]]  # (5.56)
-        for o in range(layers[l, OUT_START], layers[l, OUT_END]):
-            delta_k = units_of(net, net.blocks[outgoing[o], TARGET], delta)
+        for o in range(layers[l, LAYER.out_start], layers[l, LAYER.out_end]):
+            delta_k = units_of(net, net.blocks[outgoing[o], BLOCK.target], delta)
             for k in range(delta_k.size):
                 w_k, d = arriving_at(net, outgoing[o], k, net.params), delta_k[k]
                 for j in range(w_k.size):
@@ -153,7 +138,7 @@ def input_gradient(net, v, a, z, delta):
     """
     last = len(net.layers) - 1
     y, delta_k, delta_i = units_of(net, last, z), units_of(net, last, delta), units_of(net, 0, delta)
-    if net.layers[last, FUNCTION] == SOFTMAX:
+    if net.layers[last, LAYER.function] == SOFTMAX:
         mean = 0.0
         for k in range(v.size):
             mean += v[k] * y[k]
@@ -168,8 +153,8 @@ def input_gradient(net, v, a, z, delta):
         delta_i[i], u = 0.0, net.starts.size // 2 + i
         for link in range(net.starts[u], net.starts[u + 1]):  # those that leave
             delta_i[i] += net.params[net.links[link, WEIGHT]] * delta[net.links[link, UNIT]]  # (5.73)
-    for o in range(net.layers[0, OUT_START], net.layers[0, OUT_END]):
-        delta_j = units_of(net, net.blocks[net.outgoing[o], TARGET], delta)
+    for o in range(net.layers[0, LAYER.out_start], net.layers[0, LAYER.out_end]):
+        delta_j = units_of(net, net.blocks[net.outgoing[o], BLOCK.target], delta)
         for j in range(delta_j.size):
             w_j = arriving_at(net, net.outgoing[o], j, net.params)
             for i in range(w_j.size):
@@ -180,7 +165,7 @@ def input_gradient(net, v, a, z, delta):
 def add_gradient(net, z, delta, factor, grad):
     """grad += factor * dE_n/dparams. With factor = -learning_rate and grad = params: on-line learning."""
     for c in range(len(net.blocks)):
-        z_i, delta_j = units_of(net, net.blocks[c, SOURCE], z), units_of(net, net.blocks[c, TARGET], delta)
+        z_i, delta_j = units_of(net, net.blocks[c, BLOCK.source], z), units_of(net, net.blocks[c, BLOCK.target], delta)
         for j in range(delta_j.size):
             dw_j, d = arriving_at(net, c, j, grad), grad.dtype.type(factor * delta_j[j])
             for i in range(dw_j.size):
@@ -189,7 +174,7 @@ def add_gradient(net, z, delta, factor, grad):
         for link in range(net.starts[j], net.starts[j + 1]):
             grad[net.links[link, WEIGHT]] += factor * delta[j] * z[net.links[link, UNIT]]  # (5.53)
     for l in range(1, len(net.layers)):
-        bias, delta_j = net.layers[l, BIAS], units_of(net, l, delta)
+        bias, delta_j = net.layers[l, LAYER.bias], units_of(net, l, delta)
         if bias != NONE:
             for j in range(delta_j.size):
                 grad[bias + j] += factor * delta_j[j]  # dE_n/db_j = delta_j

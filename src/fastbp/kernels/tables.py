@@ -16,32 +16,6 @@ import numpy as np
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Integers, Numbers, number, view
 
-# Columns of `Packed.layers`
-(
-    FIRST_UNIT,
-    N_UNITS,
-    FUNCTION,
-    BIAS,
-    IN_START,
-    IN_END,
-    OUT_START,
-    OUT_END,
-    ROWS,
-    H_ADDRESS,
-    DH_ADDRESS,
-    DELTAS_ADDRESS,
-    LINKS_IN,
-    LINKS_OUT,
-    LINKS_GRADIENT,
-    WIDE_FORWARD,
-    WIDE_BACKWARD,
-) = range(17)
-LAYER_COLUMNS = 17
-
-# Columns of `Packed.blocks`
-SOURCE, TARGET, WEIGHTS, N_IN, N_OUT, BY_INPUTS, COLUMNS = range(7)
-BLOCK_COLUMNS = 7
-
 # Columns of `Packed.links`
 UNIT, WEIGHT = range(2)
 LINK_COLUMNS = 2
@@ -54,8 +28,8 @@ class Packed(NamedTuple):
     """One network. All tables are int64, C-contiguous."""
 
     params: np.ndarray  # (n_params,): weights of all blocks, of all links, then biases of all layers
-    layers: np.ndarray  # (n_layers, LAYER_COLUMNS)
-    blocks: np.ndarray  # (n_blocks, BLOCK_COLUMNS), in the order of their target layers
+    layers: np.ndarray  # (n_layers, columns): rows are those of `Layer`
+    blocks: np.ndarray  # (n_blocks, columns): rows are those of `Block`, in the order of their target layers
     outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
     starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
     links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
@@ -103,7 +77,7 @@ class Layer(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A row of the table of blocks, with the units at its ends."""
+    """A row of the table of blocks."""
 
     source: int  # layer from which it comes
     source_unit: int  # its first unit
@@ -116,11 +90,15 @@ class Block(NamedTuple):
     columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
 
 
+# Rows that hold the numbers of their own columns: layers[l, LAYER.bias]
+LAYER, BLOCK = Layer(*range(len(Layer._fields))), Block(*range(len(Block._fields)))
+
+
 @kernel
 def net_of(packed):
     """The views of a packed network."""
     layers, last = packed.layers, len(packed.layers) - 1
-    n_units = layers[last, FIRST_UNIT] + layers[last, N_UNITS]
+    n_units = layers[last, LAYER.first_unit] + layers[last, LAYER.n_units]
     return Net(
         view(packed.params), view(layers), view(packed.blocks), view(packed.outgoing),
         view(packed.starts), view(packed.links), packed.loss, packed.loss_option,
@@ -128,29 +106,25 @@ def net_of(packed):
     )  # fmt: skip
 
 
+def row_reader(form):
+    """A kernel (table, k): row k of a table, a NamedTuple of that form. Written out: Numba has no loop for that."""
+    columns = ", ".join(f"number(table, start + {column})" for column in range(len(form._fields)))
+    source = f"def read(table, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
+    exec(source, known := {"number": number, "form": form})
+    known["read"].__qualname__ = f"read_{form.__name__}"
+    return kernel(known["read"])
+
+
+read_layer, read_block = row_reader(Layer), row_reader(Block)
+
+
 @kernel
 def layer_of(net, l):
     """Layer number l."""
-    row = l * LAYER_COLUMNS
-    return Layer(
-        number(net.layers, row + FIRST_UNIT), number(net.layers, row + N_UNITS), number(net.layers, row + FUNCTION),
-        number(net.layers, row + BIAS), number(net.layers, row + IN_START), number(net.layers, row + IN_END),
-        number(net.layers, row + OUT_START), number(net.layers, row + OUT_END), number(net.layers, row + ROWS),
-        number(net.layers, row + H_ADDRESS), number(net.layers, row + DH_ADDRESS),
-        number(net.layers, row + DELTAS_ADDRESS), number(net.layers, row + LINKS_IN),
-        number(net.layers, row + LINKS_OUT), number(net.layers, row + LINKS_GRADIENT),
-        number(net.layers, row + WIDE_FORWARD), number(net.layers, row + WIDE_BACKWARD),
-    )  # fmt: skip
+    return read_layer(net.layers, l)
 
 
 @kernel
 def block_of(net, c):
     """Block number c."""
-    row = c * BLOCK_COLUMNS
-    source, target = number(net.blocks, row + SOURCE), number(net.blocks, row + TARGET)
-    return Block(
-        source, number(net.layers, source * LAYER_COLUMNS + FIRST_UNIT),
-        target, number(net.layers, target * LAYER_COLUMNS + FIRST_UNIT), number(net.blocks, row + WEIGHTS),
-        number(net.blocks, row + N_IN), number(net.blocks, row + N_OUT), number(net.blocks, row + BY_INPUTS),
-        number(net.blocks, row + COLUMNS),
-    )  # fmt: skip
+    return read_block(net.blocks, c)

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastbp import other_names
 
-if TYPE_CHECKING:
-    from fastbp.model.packed_network import PackedNetwork
-
 PACKAGE = __name__.partition(".")[0]
 # What makes a network what it is; a copy makes its own.
 CORE = frozenset({"_topology", "_functions", "_loss", "_dtype", "_wiring", "_layer_wiring", "_packed", "_user_calls",
@@ -42,7 +39,7 @@ else:
             return refuse
 
 
-def check_settable(net: "PackedNetwork", name: str) -> None:
+def check_settable(net: object, name: str) -> None:
     """Raise an AttributeError for an attribute that setting would not change, or that no class knows.
 
     A user's subclass may have attributes of its own, but none in the place of fastbp's.
@@ -60,7 +57,7 @@ def check_settable(net: "PackedNetwork", name: str) -> None:
         raise AttributeError(f"a {kind.__name__} has no attribute {name!r} to set: {_other_way(name, kind)}")
 
 
-def own_attributes(net: "PackedNetwork") -> dict[str, Any]:
+def own_attributes(net: object) -> dict[str, Any]:
     """What a user has added to a network: its copies have it too."""
     kind = type(net)
     return {

@@ -8,7 +8,6 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine import gate, threads
 from fastbp.engine.gate import NETWORK, CheckedSamples
-from fastbp.kernels.formulas import activation_calls as codes
 from fastbp.kernels.training import chunks
 from fastbp.losses import check_targets
 from fastbp.model.rewiring import RewirableNetwork
@@ -160,8 +159,8 @@ class ComputingNetwork(RewirableNetwork):
 
     def _check_differentiable(self, method: str) -> None:
         for layer, function in enumerate(self._functions, 1):
-            if function.code == codes.THRESHOLD:
+            if not function.has_derivative:
                 raise ValueError(
-                    f"{method} needs activation functions with a derivative; layer {layer} has 'threshold', "
+                    f"{method} needs activation functions with a derivative; layer {layer} has {function.name!r}, "
                     f"which is for the forward pass only"
                 )

@@ -9,7 +9,7 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, Curvature, given_of
 from fastbp.engine.first_use import check_new_code
-from fastbp.kernels.formulas.activation_calls import SOFTMAX
+from fastbp.kernels.codes import SOFTMAX
 from fastbp.model.computing import ComputingNetwork
 
 KINDS = ("exact", "gauss_newton")

@@ -18,7 +18,7 @@ from fastbp import checks, losses
 from fastbp.activations import ACTIVATIONS, OUTPUTS, Activation, by_name, resolve
 from fastbp.losses import Loss
 from fastbp.model.packed_network import PackedNetwork
-from fastbp.model.rewiring import Parts
+from fastbp.model.parts import Parts
 from fastbp.structure import initial
 
 if TYPE_CHECKING:

@@ -401,7 +401,9 @@ class PackedNetwork:
         return self
 
     def __repr__(self) -> str:
-        return describe(self)
+        biases = "" if self.bias else ", no biases"
+        head = f"Network: {self.n_params:,} parameters{biases}, loss {self.loss_function}, {self.dtype.name}"
+        return describe(self.topology, self.layer_functions, head)
 
 
 def _all_at_once(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from fastbp import checks, losses
 from fastbp.activations import Activation
 from fastbp.losses import Loss
-from fastbp.model.rewiring import Parts
+from fastbp.model.parts import Parts
 from fastbp.neat.activations import ACTIVATIONS
 from fastbp.network import Network
 

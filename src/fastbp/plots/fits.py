@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from fastbp import Network
+    from fastbp.model.computing import ComputingNetwork
 
 Array = NDArray[Any]
 GRID = 200  # points along each side of a map
 
 
-def regression(net: Network, X: Array, T: Array, *, output: int = 0, ax: Axes | None = None) -> Axes:
+def regression(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax: Axes | None = None) -> Axes:
     """Draw outputs over targets, with the line on which they are equal, the line of least squares, and R.
 
     Parameters
@@ -56,7 +56,7 @@ def regression(net: Network, X: Array, T: Array, *, output: int = 0, ax: Axes | 
     return ax
 
 
-def residuals(net: Network, X: Array, T: Array, *, output: int = 0, ax: Axes | None = None) -> Axes:
+def residuals(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax: Axes | None = None) -> Axes:
     """Draw the residuals t - y over the outputs y; what has a shape is left to be learnt.
 
     Parameters
@@ -85,7 +85,7 @@ def residuals(net: Network, X: Array, T: Array, *, output: int = 0, ax: Axes | N
 
 
 def confusion_matrix(
-    net: Network, X: Array, T: Array, *, labels: Sequence[str] | None = None, ax: Axes | None = None
+    net: ComputingNetwork, X: Array, T: Array, *, labels: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw how often each class (row) is taken for each (column), as counts; colours are shares of the row.
 
@@ -124,7 +124,7 @@ def confusion_matrix(
     return ax
 
 
-def decision_boundary(net: Network, X: Array, T: Array | None = None, *, ax: Axes | None = None) -> Axes:
+def decision_boundary(net: ComputingNetwork, X: Array, T: Array | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw which class a network of two inputs takes each point of the plane for; of one output, its value.
 
     Parameters
@@ -202,7 +202,7 @@ def _dot(n: int) -> float:
     return float(np.clip(6000 / max(n, 1), 4, 26))
 
 
-def _outputs_and_targets(net: Network, X: Array, T: Array, output: int) -> tuple[Array, Array]:
+def _outputs_and_targets(net: ComputingNetwork, X: Array, T: Array, output: int) -> tuple[Array, Array]:
     number = checks.integer(output, "output", minimum=0)
     if number >= net.n_outputs:
         raise ValueError(f"output must be below {net.n_outputs}, the number of outputs; got {number}")

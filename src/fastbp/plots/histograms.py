@@ -13,7 +13,7 @@ from fastbp.plots.axes import axes_or_new, colours_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastbp import History, Network
+    from fastbp.model.computing import ComputingNetwork
 
 N_BINS = 60
 
@@ -43,7 +43,7 @@ class Recorder:
         self.weights: list[NDArray[Any]] = []
         self.gradients: list[NDArray[Any]] = []
 
-    def __call__(self, net: Network, history: History) -> bool:
+    def __call__(self, net: ComputingNetwork, history: object) -> bool:
         """Keep the numbers of an epoch; never stops the training."""
         _, gradient = net.gradient(*self._samples)
         self.weights.append(net.params.copy())

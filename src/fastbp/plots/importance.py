@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from fastbp import Network
+    from fastbp.model.computing import ComputingNetwork
 
 MOST_BARS = 40  # the inputs of most weight are shown
 
 
-def olden(net: Network) -> NDArray[Any]:
+def olden(net: ComputingNetwork) -> NDArray[Any]:
     """Connection weights by Olden: for each input and output, the sum over all paths of the product of weights.
 
     Parameters
@@ -60,7 +60,9 @@ def olden(net: Network) -> NDArray[Any]:
     return towards[: net.n_inputs]
 
 
-def importance(net: Network, *, output: int = 0, names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
+def importance(
+    net: ComputingNetwork, *, output: int = 0, names: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw the signed importance of each input for an output, the largest on top.
 
     Parameters

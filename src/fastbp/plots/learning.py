@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fastbp import History
+
+class Losses(Protocol):
+    """What is drawn of a `History`."""
+
+    @property
+    def loss(self) -> Sequence[float]:
+        """Of each epoch."""
+        ...
+
+    @property
+    def validation_loss(self) -> Sequence[float] | None:
+        """Of each epoch, if there is a validation set."""
+        ...
+
+    @property
+    def best_epoch(self) -> int | None:
+        """From 0."""
+        ...
 
 
 def learning_curve(
-    history: History,
+    history: Losses,
     path: Path | IO[bytes] | None = None,
     title: str = "",
     loss_name: str = "loss",
@@ -69,7 +86,7 @@ def learning_curve(
     return axes
 
 
-def draw_learning_curve(history: History, title: str, loss_name: str) -> Figure:
+def draw_learning_curve(history: Losses, title: str, loss_name: str) -> Figure:
     """Return the picture that `learning_curve` draws."""
     figure = bare_figure()
     learning_curve(history, title=title, loss_name=loss_name, ax=figure.subplots())

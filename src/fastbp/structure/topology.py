@@ -12,39 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
-from fastbp.kernels.formulas.activation_calls import IDENTITY
+from fastbp.kernels.codes import IDENTITY
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import (
-    BIAS,
-    BLOCK_COLUMNS,
-    BY_INPUTS,
-    COLUMNS,
-    DH_ADDRESS,
-    FIRST_UNIT,
-    FUNCTION,
-    H_ADDRESS,
-    IN_END,
-    IN_START,
-    LAYER_COLUMNS,
-    LINK_COLUMNS,
-    LINKS_GRADIENT,
-    LINKS_IN,
-    LINKS_OUT,
-    N_IN,
-    N_OUT,
-    N_UNITS,
-    NONE,
-    OUT_END,
-    OUT_START,
-    ROWS,
-    SOURCE,
-    TARGET,
-    UNIT,
-    WEIGHT,
-    WEIGHTS,
-    WIDE_BACKWARD,
-    WIDE_FORWARD,
-)  # fmt: skip
+from fastbp.kernels.tables import BLOCK, LAYER, LINK_COLUMNS, NONE, UNIT, WEIGHT, Block, Layer
 from fastbp.kernels.tuning import BLOCK_TERMS, LONG_ROW, MIN_PACKED, MIN_PACKED_OF_LONG_ROWS
 
 Int64Array = NDArray[np.int64]
@@ -57,6 +27,18 @@ MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
 MIN_FILLED = 0.75
 
 NO_LINKS = np.empty((0, 2), np.int64)
+
+# A layer without anything
+NO_LAYER = Layer(*[0] * len(LAYER))._replace(
+    function=IDENTITY,
+    bias=NONE,
+    rows=NONE,
+    h_address=NONE,
+    dh_address=NONE,
+    links_in=NONE,
+    links_out=NONE,
+    links_gradient=NONE,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,17 +176,23 @@ class Topology:
 
     def block_table(self, dtype: np.dtype) -> Int64Array:
         """The table of blocks that the kernels read."""
-        table = np.zeros((len(self.pairs), BLOCK_COLUMNS), np.int64)
         sizes = [n * m if packed else 0 for (n, m), packed in zip(self.block_shapes, self.packed_blocks, strict=True)]
-        table[:, COLUMNS] = np.where(self.packed_blocks, np.cumsum([0, *sizes])[:-1], NONE)
-        for row, (source, target), (n_out, n_in), start in zip(
-            table, self.pairs, self.block_shapes, self.weight_offsets, strict=False
-        ):
-            row[[SOURCE, TARGET, WEIGHTS, N_IN, N_OUT]] = source, target, start, n_in, n_out
-            fewest, n_lanes = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN, lanes_of(dtype)
-            n_filled = -(-n_in // n_lanes) * n_lanes
-            row[BY_INPUTS] = n_in >= MIN_FILLED * n_filled and n_out >= fewest
-        return table
+        columns = np.where(self.packed_blocks, np.cumsum([0, *sizes])[:-1], NONE)
+        rows = [
+            Block(
+                source=source,
+                source_unit=self.first_units[source],
+                target=target,
+                target_unit=self.first_units[target],
+                weights=self.weight_offsets[c],
+                n_in=self.block_shapes[c][1],
+                n_out=self.block_shapes[c][0],
+                by_inputs=_is_by_inputs(source, *self.block_shapes[c], dtype),
+                columns=columns[c],
+            )
+            for c, (source, target) in enumerate(self.pairs)
+        ]
+        return np.array(rows, np.int64).reshape(-1, len(BLOCK))
 
     def outgoing(self) -> Int64Array:
         """Numbers of the blocks in the order of their source layers."""
@@ -238,32 +226,45 @@ class Topology:
 
     def layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
         """The table of layers, without addresses; `functions`: codes of the layers after the inputs."""
-        blocks, outgoing = self.block_table(dtype), self.outgoing()
-        table = np.zeros((self.n_layers + (not self.ends_in_outputs), LAYER_COLUMNS), np.int64)
-        by_sample, first_units, bias_offsets = 0, self.first_units, self.bias_offsets
-        table[:, [ROWS, H_ADDRESS, DH_ADDRESS, LINKS_IN, LINKS_OUT, LINKS_GRADIENT]] = NONE
-        for layer, row in enumerate(table[: self.n_layers]):
-            row[[FIRST_UNIT, N_UNITS, BIAS]] = first_units[layer], self.sizes[layer], bias_offsets[layer]
-            row[[IN_START, IN_END]] = _run(blocks[:, TARGET], layer)
-            row[[OUT_START, OUT_END]] = _run(blocks[outgoing, SOURCE], layer)
-            if blocks[blocks[:, SOURCE] == layer, BY_INPUTS].any():
-                row[ROWS] = by_sample
-                by_sample += _whole_registers(self.sizes[layer], dtype)
-            row[WIDE_FORWARD] = (blocks[blocks[:, TARGET] == layer, N_IN] > BLOCK_TERMS).any()
-            row[WIDE_BACKWARD] = (blocks[blocks[:, SOURCE] == layer, N_OUT] > BLOCK_TERMS).any()
-            if layer > 0:
-                row[FUNCTION] = functions[layer - 1]
-        if not self.ends_in_outputs:
-            table[-1, [FIRST_UNIT, N_UNITS, BIAS]] = self.first_output, self.n_outputs, NONE
-            table[-1, [IN_START, IN_END, OUT_START, OUT_END]] = len(blocks)
-            table[-1, FUNCTION] = IDENTITY
-        return table
+        blocks, outgoing = [Block(*row) for row in self.block_table(dtype).tolist()], self.outgoing()
+        targets, sources = [block.target for block in blocks], [blocks[c].source for c in outgoing]
+        rows, n_by_sample = [], 0
+        for layer, function in enumerate([IDENTITY, *functions[: self.n_layers - 1]]):
+            arriving, leaving = _run(targets, layer), _run(sources, layer)
+            blocks_out = [blocks[c] for c in outgoing[slice(*leaving)]]
+            is_by_sample = any(block.by_inputs for block in blocks_out)
+            rows.append(
+                NO_LAYER._replace(
+                    first_unit=self.first_units[layer],
+                    n_units=self.sizes[layer],
+                    function=function,
+                    bias=self.bias_offsets[layer],
+                    in_start=arriving[0],
+                    in_end=arriving[1],
+                    out_start=leaving[0],
+                    out_end=leaving[1],
+                    rows=n_by_sample if is_by_sample else NONE,
+                    wide_forward=any(block.n_in > BLOCK_TERMS for block in blocks[slice(*arriving)]),
+                    wide_backward=any(block.n_out > BLOCK_TERMS for block in blocks_out),
+                )
+            )
+            n_by_sample += _whole_registers(self.sizes[layer], dtype) if is_by_sample else 0
+        if not self.ends_in_outputs:  # a row that stands for them
+            ends = dict.fromkeys(("in_start", "in_end", "out_start", "out_end"), len(blocks))
+            rows.append(NO_LAYER._replace(first_unit=self.first_output, n_units=self.n_outputs, **ends))
+        return np.array(rows, np.int64)
 
     def n_by_sample(self, dtype: np.dtype) -> int:
         """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `gather.py`."""
         blocks = self.block_table(dtype)
-        layers = set(blocks[blocks[:, BY_INPUTS] == 1, SOURCE].tolist())
+        layers = set(blocks[blocks[:, BLOCK.by_inputs] == 1, BLOCK.source].tolist())
         return sum(_whole_registers(self.sizes[layer], dtype) for layer in layers)
+
+
+def _is_by_inputs(source: int, n_out: int, n_in: int, dtype: np.dtype) -> bool:
+    """Whether the lanes of a block's weight gradient run along its inputs."""
+    fewest = MIN_OUT_FROM_INPUTS if source == 0 else MIN_OUT_FROM_HIDDEN
+    return n_in >= MIN_FILLED * _whole_registers(n_in, dtype) and n_out >= fewest
 
 
 def _whole_registers(n_units: int, dtype: np.dtype) -> int:
@@ -272,7 +273,7 @@ def _whole_registers(n_units: int, dtype: np.dtype) -> int:
     return -(-n_units // step) * step
 
 
-def _run(sorted_layers: Int64Array, layer: int) -> tuple[int, int]:
+def _run(sorted_layers: Sequence[int], layer: int) -> tuple[int, int]:
     """First and last + 1 of the places where `layer` stands."""
     start, stop = np.searchsorted(sorted_layers, [layer, layer + 1])
     return int(start), int(stop)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.tables.scores import Weights, score_classes, score_numbers
 from fastbp.tables.targets import ClassTarget
-
-if TYPE_CHECKING:
-    from fastbp.tables.training import TableTraining
 
 Floats32 = NDArray[np.float32]
 
@@ -23,7 +20,39 @@ MOST_IMPORTANT = 10
 _SHUFFLES = 3
 
 
-def linear_score(training: TableTraining) -> float | None:
+class Trained(Protocol):
+    """What is analysed: a training on a table, once it is done."""
+
+    split: Any  # .training, .test: rows
+    options: Any  # .seed
+    encoder: Any
+    target: Any
+    net: Any
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The classes by row."""
+        ...
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """The targets of a regression by row."""
+        ...
+
+    def inputs(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The encoded inputs of some rows."""
+        ...
+
+    def weights_of(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """The weights of some rows in the training."""
+        ...
+
+    def score_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """The weights of some rows in a score."""
+        ...
+
+
+def linear_score(training: Trained) -> float | None:
     """Train a linear model on the training rows, and score it on those held out; None for very large tables.
 
     Logistic regression for classes, ridge regression for numbers, on the network's inputs and targets.
@@ -51,13 +80,13 @@ def linear_score(training: TableTraining) -> float | None:
     return _value(training, outputs, test, training.score_weights(test))
 
 
-def _value(training: TableTraining, outputs: NDArray[Any], rows: NDArray[np.int64], weights: Weights) -> float | None:
+def _value(training: Trained, outputs: NDArray[Any], rows: NDArray[np.int64], weights: Weights) -> float | None:
     if isinstance(training.target, ClassTarget):
         return score_classes(training.target, outputs, training.codes[rows], weights).score.value
     return score_numbers(training.target, training.target.numbers(outputs), training.numbers[rows], weights).score.value
 
 
-def importance(training: TableTraining) -> dict[str, float]:
+def importance(training: Trained) -> dict[str, float]:
     """Return how much of the score is lost when a column's held-out values are shuffled; of the ten strongest."""
     rows = training.split.test[:MOST_ROWS]
     columns = training.encoder.columns

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from msgspec import Meta
 
-from fastbp import Network
 from fastbp.io import load_network, save_network
+from fastbp.network import Network
 from fastbp.tables.columns import Column, to_plain
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp import History, Network, __version__
+from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
@@ -23,6 +23,8 @@ from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.training.history import History
+from fastbp.version import __version__
 
 Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Checkpoints of a training: all that it needs to go on as if it had never been interrupted.
 
-A copy of that state is made at the end of each epoch, and written to a file now and then: see `files.py`
+A copy of that state is made at the end of each epoch, and written to a file now and then: see `container.py`
 for the format. What a file says of itself is compared with the training that is to go on, and how much it
 holds follows from that training, so that no number of the file's decides how much memory is taken.
 """
@@ -12,20 +12,18 @@ import os
 import reprlib
 import time
 import warnings
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
-
-if TYPE_CHECKING:
-    from fastbp.engine.gate import CheckedSamples
-    from fastbp.network import Network
-    from fastbp.training.loop import Training
+from fastbp.model.computing import ComputingNetwork
+from fastbp.training.options import CheckpointSettings
+from fastbp.training.state import Resumable, State
 
 CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
 SECONDS = 10.0  # between checkpoints, if the user has no wish
@@ -35,7 +33,7 @@ BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 # Options that change no number of the epochs that are done.
 FREE = ("epochs", "callback", "progress", "n_threads", "checkpoint")
 
-FLOAT, UINT, ROW = np.dtype(np.float64), np.dtype(np.uint64), np.dtype(np.uint32)
+FLOAT, ROW = np.dtype(np.float64), np.dtype(np.uint32)
 ENDED_BY = (
     "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step"
 )  # fmt: skip
@@ -43,16 +41,7 @@ ENDED_BY = (
 Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Where checkpoints go, after how many epochs (None: by the clock), and whether to begin with one."""
-
-    path: Path
-    every: int | None
-    resume: bool
-
-
-def check(path: object, every: object, resume: object) -> Settings | None:
+def check(path: object, every: object, resume: object) -> CheckpointSettings | None:
     """The arguments `checkpoint`, `checkpoint_every` and `resume` of `fit`, checked."""
     wants_resume = checks.flag(resume, "resume")
     n_epochs = None if every is None else checks.integer(every, "checkpoint_every", minimum=1)
@@ -65,17 +54,7 @@ def check(path: object, every: object, resume: object) -> Settings | None:
         checked = container.check_writable(path, "checkpoint", only_files=True)  # type: ignore[arg-type]
     except OSError as error:
         raise ValueError(f"checkpoint must be a file that can be written; got {path!r}: {error.strerror}") from error
-    return Settings(checked, n_epochs, wants_resume)
-
-
-class State(NamedTuple):
-    """A training between two epochs."""
-
-    seed: int
-    n_epochs: int
-    stopped_by: str
-    best_epoch: int | None
-    arrays: dict[str, Array]  # but for the losses, which the history keeps: see `_layout`
+    return CheckpointSettings(checked, n_epochs, wants_resume)
 
 
 class Checkpoint:
@@ -83,7 +62,7 @@ class Checkpoint:
 
     Parameters
     ----------
-    training : Training
+    training : Resumable
         With its network, options and the number of samples that it trains on.
     samples : CheckedSamples
         All samples, as the user gave them.
@@ -91,7 +70,7 @@ class Checkpoint:
         The user's set for validation.
     """
 
-    def __init__(self, training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> None:
+    def __init__(self, training: Resumable, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
         settings = training.options.checkpoint
         assert settings is not None
         self.path, self._every = settings.path, settings.every
@@ -137,7 +116,7 @@ class Checkpoint:
         if n_epochs > wanted:
             raise container.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
         arrays = {name: contents.read(*kind) for name, kind in layout.items()}
-        _check_numbers(arrays, getattr(training.options.solver, "never_negative", ()))
+        _check_numbers(arrays, training.options.solver.never_negative)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)
 
     def epoch_ended(self) -> None:
@@ -174,7 +153,7 @@ class Checkpoint:
         self._cost = self._written - begin
 
 
-def restore(training: "Training", state: State) -> None:
+def restore(training: Resumable, state: State) -> None:
     """Put a training where it was."""
     net, history, arrays = training.net, training.history, state.arrays
     net.params[:] = arrays["params"]
@@ -187,18 +166,18 @@ def restore(training: "Training", state: State) -> None:
     history.best_epoch, history.stopped_by = state.best_epoch, state.stopped_by
 
 
-def _layout(training: "Training", n_epochs: int) -> Layout:
+def _layout(training: Resumable, n_epochs: int) -> Layout:
     """The arrays of a checkpoint after so many epochs, in their order: (dtype, shape)."""
-    options, dtype, n_params = training.options, training.net.dtype, training.net.n_params
+    dtype, n_params = training.net.dtype, training.net.n_params
     layout: Layout = {"params": (dtype, (n_params,))}
     layout |= {name: (ROW if name == "order" else kept.dtype, kept.shape) for name, kept in training.kept().items()}
     layout |= {"best_loss": (FLOAT, (1,)), "time": (FLOAT, (1,))}
-    if options.patience is not None:
+    if training.options.patience is not None:
         layout["best"] = (dtype, (n_params,))
     return layout | dict.fromkeys(_curves(training), (FLOAT, (n_epochs,)))
 
 
-def _state_of(training: "Training") -> State:
+def _state_of(training: Resumable) -> State:
     """A copy of all that changes."""
     history = training.history
     arrays = {
@@ -212,14 +191,14 @@ def _state_of(training: "Training") -> State:
     return State(training.seed, history.n_epochs, history.stopped_by, history.best_epoch, arrays)
 
 
-def _curves(training: "Training") -> dict[str, list[float]]:
+def _curves(training: Resumable) -> dict[str, list[float]]:
     """What the history has a number of for each epoch."""
     history = training.history
     curves = {"loss": history.loss, "validation_loss": history.validation_loss, "mu": history.mu}
     return {name: values for name, values in curves.items() if values is not None}
 
 
-def _losses(training: "Training", n_epochs: int) -> dict[str, Array]:
+def _losses(training: Resumable, n_epochs: int) -> dict[str, Array]:
     """Those of the first epochs."""
     return {name: np.array(values[:n_epochs], FLOAT) for name, values in _curves(training).items()}
 
@@ -240,7 +219,7 @@ def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) ->
             raise ValueError("order must be a permutation of the samples")
 
 
-def _identity(training: "Training", samples: "CheckedSamples", held_out: "CheckedSamples | None") -> dict[str, Any]:
+def _identity(training: Resumable, samples: CheckedSamples, held_out: CheckedSamples | None) -> dict[str, Any]:
     """What must be the same for the run to be the same, as it comes back from JSON."""
     options = training.options
     given: dict[str, Any] = options.solver.description()
@@ -254,7 +233,7 @@ def _identity(training: "Training", samples: "CheckedSamples", held_out: "Checke
     return dict(json.loads(json.dumps(parts, default=np.ndarray.tolist)))
 
 
-def _description(net: "Network") -> dict[str, Any]:
+def _description(net: ComputingNetwork) -> dict[str, Any]:
     topology = net.topology
     return {
         "sizes": net.sizes,
@@ -268,7 +247,7 @@ def _description(net: "Network") -> dict[str, Any]:
     }
 
 
-def _digests(samples: "CheckedSamples", prefix: str = "") -> dict[str, str]:
+def _digests(samples: CheckedSamples, prefix: str = "") -> dict[str, str]:
     arrays = {"X": samples.x, "T": samples.t, "sample_weight": samples.weight}
     return {prefix + name: _digest(array) for name, array in arrays.items()}
 

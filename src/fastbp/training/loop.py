@@ -1,11 +1,9 @@
 """Epochs, validation, stopping, history, callbacks: what stands around the compiled steps of `fit`."""
 
-import math
 import time
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,103 +16,22 @@ from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.training import chunks, epochs
+from fastbp.model.computing import ComputingNetwork
 from fastbp.solvers import Choice
 from fastbp.structure import initial
 from fastbp.training import dropout
-from fastbp.training.checkpoints import Checkpoint, Settings, restore
+from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
+from fastbp.training.options import Options, Validation
 
-if TYPE_CHECKING:
-    from fastbp.network import Network
-    from fastbp.training.minimising.choices import MinimiserChoice
-
-
-class _Default(int):
-    """An integer that knows it was not passed in."""
-
-
-DEFAULT_BATCH_SIZE = _Default(32)
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
-WINDOW = 1 << 14  # epochs for which arrays are made at a time
-
-Callback = Callable[["Network", "History"], Any]
-Callbacks = Callback | Iterable[Callback] | None
-Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
-
-
-@dataclass
-class Options:
-    """The arguments of `Network.fit` but for the data; checked here."""
-
-    solver: "Choice | MinimiserChoice"
-    epochs: int
-    batch_size: int | None
-    reduction: str
-    shuffle: bool
-    seed: initial.Seed
-    validation: Validation
-    patience: int | None
-    tol: float | None
-    dropout: Array  # rate of each layer
-    l1: float
-    l2: float
-    callback: Callbacks
-    progress: bool
-    n_threads: int | None
-    checkpoint: Settings | None = None
-    goal: float | None = None
-    validate_every: int = 1
-    callback_every: int = 1
-
-    def __post_init__(self) -> None:
-        self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
-        if self.solver.batch_only and isinstance(self.batch_size, _Default):
-            self.batch_size = None
-        if self.batch_size is not None:
-            self.batch_size = checks.integer(self.batch_size, "batch_size", minimum=1)
-            if self.solver.batch_only:
-                raise ValueError(
-                    f"batch_size must be None for solver {self.solver.name!r}, which needs all samples at once"
-                )
-        checks.name_of(self.reduction, ("mean", "sum"), "reduction")
-        self.shuffle = checks.flag(self.shuffle, "shuffle")
-        self.seed = initial.as_integer(self.seed)
-        if self.patience is not None:
-            self.patience = checks.integer(self.patience, "patience", minimum=1)
-        if self.tol is not None:
-            self.tol = checks.number(self.tol, "tol")
-        self.l1 = checks.number(self.l1, "l1")
-        self.l2 = checks.number(self.l2, "l2")
-        self.progress = checks.flag(self.progress, "progress")
-        self.n_threads = threads.check(self.n_threads)
-        if self.goal is not None:
-            self.goal = checks.number(self.goal, "goal", low=-np.inf, low_open=True)
-        self.validate_every = checks.integer(self.validate_every, "validate_every", minimum=1)
-        self.callback_every = checks.integer(self.callback_every, "callback_every", minimum=1)
-        if isinstance(self.solver, Choice):
-            self.rates(0)
-        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
-
-    def rates(self, first: int) -> Array:
-        """Learning rates of the epochs from `first` on, for a window of them."""
-        stop = min(first + (WINDOW if self.every == 1 else self.every), self.epochs)
-        return self.solver.rates(range(first, stop), self.epochs)
-
-    @property
-    def every(self) -> int:
-        """Epochs after which Python looks at the training, if it does at all."""
-        losses_alone = self.validation is None and (self.patience is not None or self.tol is not None)
-        if self.progress or self.checkpoint is not None or self.goal is not None or losses_alone:
-            return 1
-        wanted = [self.callback_every] if self.callbacks else []
-        return math.gcd(*wanted, *([self.validate_every] if self.validation is not None else [])) or 1
 
 
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
 
-    def __init__(self, net: "Network", samples: CheckedSamples, options: Options) -> None:
+    def __init__(self, net: ComputingNetwork, samples: CheckedSamples, options: Options) -> None:
         self.net, self.options = net, options
         check_start(net.params, samples)
         samples, held_out = samples.apart_from(net.params), own_validation(net, options.validation)
@@ -222,8 +139,7 @@ class Training:
 
     def _epochs(self, show: Callable[[History], None]) -> None:
         """All epochs that are left, a window of them at a time."""
-        while self.history.n_epochs < self.options.epochs:
-            first = self.history.n_epochs
+        for first in self.options.windows(self.history.n_epochs):
             rates = self.options.rates(first)
             self.run_state = self.run_state._replace(rates=rates, losses=np.zeros(len(rates)), first_epoch=first)
             self.run_state.position[:] = 0
@@ -365,7 +281,7 @@ class Training:
         )
 
 
-def own_validation(net: "Network", validation: Validation) -> CheckedSamples | None:
+def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamples | None:
     """The set for validation that the user has given, checked; None for a fraction or nothing."""
     if not isinstance(validation, tuple | list):
         return None
@@ -393,17 +309,6 @@ def split(samples: CheckedSamples, n_kept: int, draw: np.random.Generator) -> tu
     rows = draw.permutation(n_samples)
     n_validation = n_samples - n_kept
     return samples.rows(np.sort(rows[n_validation:])), samples.rows(np.sort(rows[:n_validation]))
-
-
-def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:
-    """A user's callbacks as a list."""
-    if callback is None:
-        return []
-    callbacks = [callback] if callable(callback) else checks.items(callback, "callback", expected)
-    for item in callbacks:
-        if not callable(item):
-            raise TypeError(f"callback must be {expected}; got {item!r}")
-    return callbacks
 
 
 def wants_to_stop(answer: Any) -> bool:

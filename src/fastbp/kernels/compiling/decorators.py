@@ -13,15 +13,11 @@ import warnings
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from numba.extending import typeof_impl
 
 from fastbp.kernels.compiling.cache import PackageCache
 from fastbp.kernels.compiling.numba_inside import why_not_own_passes
-from fastbp.kernels.registers.intrinsics import intrinsic
-from fastbp.kernels.registers.lanes import Doubles, Integers, Numbers
 from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.registers.types import ViewType
 
@@ -165,62 +161,3 @@ def describe_options(options):
 def unkept(func):
     """Compile `func`, which may be a user's, as an entry that is not kept on disk."""
     return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **(OPTIONS | CALLED | {"_nrt": True}))
-
-
-# With the JIT switched off: functions that have been given an "address", their place in this list.
-_PLAIN_FUNCTIONS = [None]
-
-
-def address_of(compiled, dtype, fields):
-    """Address of the machine code of an entry that returns nothing; compiles it if need be.
-
-    Its arguments are given by `fields`: int, float, views, or NamedTuple classes whose fields say what they are.
-    """
-    if JIT_DISABLED:
-        with compiler_lock:
-            _PLAIN_FUNCTIONS.append(compiled)
-            return len(_PLAIN_FUNCTIONS) - 1
-    signature = tuple(_numba_type(field, dtype) for field in fields)
-    if signature not in compiled.overloads:
-        compiled.compile(signature)
-    result = compiled.overloads[signature]
-    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-
-
-def _call_plain(address, *args):
-    _PLAIN_FUNCTIONS[address](*args)
-
-
-@intrinsic
-def _call_compiled(typingctx, address, *args):
-    signature = types.void(address, types.StarArgTuple(args))
-
-    def lower(context, builder, sig, values):
-        arguments = cgutils.unpack_tuple(builder, values[1])
-        function_type = context.call_conv.get_function_type(types.void, args)
-        pointer = builder.inttoptr(values[0], function_type.as_pointer())
-        status, _ = context.call_conv.call_function(builder, pointer, types.void, args, arguments)
-        with cgutils.if_unlikely(builder, status.is_error):
-            context.call_conv.return_status_propagate(builder, status)
-        return context.get_dummy_value()
-
-    return signature, lower
-
-
-# Call the function at an address that `address_of` gave: (address, *args). The caller is compiled without
-# it, so that one engine serves every activation function, loss and solver, and only what is used is compiled.
-call_address = _call_plain if JIT_DISABLED else _call_compiled
-
-
-def _numba_type(field, dtype):
-    simple = {
-        int: types.intp,
-        bool: types.boolean,
-        float: types.float64,
-        Numbers: ViewType(numba.from_dtype(dtype)),
-        Doubles: ViewType(types.float64),
-        Integers: ViewType(types.int64),
-    }
-    if field in simple:
-        return simple[field]
-    return types.NamedTuple([_numba_type(kind, dtype) for kind in field.__annotations__.values()], field)

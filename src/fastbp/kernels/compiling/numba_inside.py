@@ -43,6 +43,7 @@ LEANT_ON = {
 
 # The same, which both ways of compiling need: without them nothing is compiled, or nothing kept on disk.
 ALWAYS_LEANT_ON = {
+    "addresses.py": ("numba.core.typing.context.BaseContext.resolve_module_constants",),
     "cache.py": (
         "numba.core.caching.CompileResultCacheImpl._locator_classes",
         "numba.core.caching.IndexDataCacheFile",

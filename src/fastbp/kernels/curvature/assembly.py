@@ -14,7 +14,8 @@ block to H at the end; so no thread needs a matrix of its own, and the bits depe
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import call_address, entry, kernel
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.gradients import add_bias_sums, add_weight_products
 from fastbp.kernels.curvature.jobs import n_tiles_of, samples_of_tile, tiles_of_chunk
 from fastbp.kernels.curvature.loading import load_tile
@@ -341,7 +342,7 @@ def tasks_of_slot(curve, given, room, task, slot):
             ends = Ends(k > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
             weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.inputs, stride))
             size = Size(n_rows, n_columns, n_samples)
-            call_address(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
+            SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
         add_block(curve, block, scratch.out, stride, task.out, room.n_params)
 
 

@@ -7,11 +7,15 @@ from functools import cache
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import address_of, entry
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry
 from fastbp.kernels.many_samples.sums_across import row_products
 from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, Size, Terms, Weights, weighted_sums
 
 FLOAT64 = np.dtype(np.float64)
+
+SUMS = Slot(Rows, Weights, Terms, Ends, Size)
+PRODUCTS = Slot(Rows, Rows, Rows, Ends, Size)
 
 
 @entry
@@ -29,10 +33,10 @@ def products(out, left, right, ends, size):
 @cache
 def address_of_sums():
     """Address of `sums`."""
-    return address_of(sums, FLOAT64, (Rows, Weights, Terms, Ends, Size))
+    return SUMS.address(sums, FLOAT64)
 
 
 @cache
 def address_of_products():
     """Address of `products`."""
-    return address_of(products, FLOAT64, (Rows, Rows, Rows, Ends, Size))
+    return PRODUCTS.address(products, FLOAT64)

@@ -2,7 +2,8 @@
 
 import math
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.vectors import add_scaled, dot, scale
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import number, set_number, shift
@@ -23,9 +24,8 @@ def factor(curve, u, n, stride):
             ends = Ends(True, curve.zeros, 0, NO_FLOOR, False, block)
             above = shift(u, start)
             size = Size(stop - start, n - start, start)
-            call_address(
-                curve.sums, Rows(block, stride), Weights(above, 1, stride), terms_of(Rows(above, stride)), ends, size
-            )
+            weights, terms = Weights(above, 1, stride), terms_of(Rows(above, stride))
+            SUMS.call(curve.sums, Rows(block, stride), weights, terms, ends, size)
         for i in range(start, stop):
             row_i, count = shift(u, i * stride + i), n - i
             for k in range(start, i):

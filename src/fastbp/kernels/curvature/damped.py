@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import call_address, entry, kernel
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.cholesky import factor, solve
 from fastbp.kernels.curvature.descent import GOAL, MIN_GRADIENT, MU_MAX, NOT_FINITE, RUNNING
 from fastbp.kernels.curvature.hessians import assemble
@@ -133,7 +134,7 @@ def residual_system(curve, o, d):
             set_number(d.columns, p * d.stride + r, number(d.rows, r * d.n_params + p))
     ends = Ends(False, curve.zeros, 0, NO_FLOOR, False, d.matrix)
     weights, terms = Weights(d.rows, d.n_params, 1), terms_of(Rows(d.columns, d.stride))
-    call_address(curve.sums, Rows(d.matrix, d.n), weights, terms, ends, Size(d.n, d.n, d.n_params))
+    SUMS.call(curve.sums, Rows(d.matrix, d.n), weights, terms, ends, Size(d.n, d.n, d.n_params))
     times_rows(d, d.residuals, 1.0, d.gradient)
     return 0.5 * dot(d.residuals, d.residuals, d.n) / o.scale
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.curvature.calls import FLOAT64
 from fastbp.kernels.curvature.loading import GivenViews
 from fastbp.kernels.curvature.plan import TILE, Curve, Outline, curve_from, outline_from
@@ -93,21 +94,25 @@ def samples_of_tile(task, k):
     return task.start + k * TILE, min(TILE, task.n_samples - k * TILE)
 
 
+WORKER = Slot(Curve, GivenViews, RoomViews, Task, int)  # (..., slot)
+PARALLEL = Slot(Net, Outline, GivenViews, RoomViews, Task)
+
+
 @entry(parallel=True)
 def in_parallel(net, outline, given, room, task):
     """All items, each slot's on a thread of its own."""
     for slot in prange(task.n_slots):
-        call_address(task.worker, curve_from(net, outline), given, room, task, slot)
+        WORKER.call(task.worker, curve_from(net, outline), given, room, task, slot)
 
 
 def address_of_worker(worker):
     """Address of an entry (curve, given, room, task, slot)."""
-    return address_of(worker, FLOAT64, (Curve, GivenViews, RoomViews, Task, int))
+    return WORKER.address(worker, FLOAT64)
 
 
 def address_of_parallel():
     """Address of `in_parallel`."""
-    return address_of(in_parallel, FLOAT64, (Net, Outline, GivenViews, RoomViews, Task))
+    return PARALLEL.address(in_parallel, FLOAT64)
 
 
 @kernel
@@ -117,9 +122,9 @@ def work(curve, given, room, task):
         one = Task(
             task.worker, NONE, 1, task.n_items, task.start, task.n_samples, task.exact, task.v, task.n_vectors, task.out
         )
-        call_address(task.worker, curve, given, room, one, 0)
+        WORKER.call(task.worker, curve, given, room, one, 0)
     else:
-        call_address(task.parallel, curve.net, outline_from(curve), given, room, task)
+        PARALLEL.call(task.parallel, curve.net, outline_from(curve), given, room, task)
 
 
 @kernel

@@ -3,7 +3,7 @@
 H[(j,i), (l,k)] += sum_n delta_l (dz_k/da_j) z_i        for units k that feed l and are j, or come after it
 """
 
-from fastbp.kernels.compiling.decorators import call_address, entry, kernel
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.curvature.assembly import (
     SPARE,
     add_pair,
@@ -13,6 +13,7 @@ from fastbp.kernels.curvature.assembly import (
     n_inputs_of,
     scratch_of,
 )
+from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.jobs import n_tiles_of, samples_of_tile
 from fastbp.kernels.curvature.plan import TILE, group_of
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
@@ -69,7 +70,7 @@ def move_input(curve, room, task, scratch, first, j, second, k):
         ends = Ends(t > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
         weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.left, stride))
         size = Size(n_rows, first.n_sources, n_samples)
-        call_address(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
+        SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
     for l in range(n_rows):
         q = number(curve.places, second.places + l * second.n_sources + k)
         for i in range(first.n_sources):

@@ -9,11 +9,12 @@ at a, or else at y, where all losses are convex: so no d_k is negative. The rows
 all d_k times the sample's weight; E'' is kept in `second`, and of canonical pairs the factor that d_k takes.
 """
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.codes import BINARY_CROSS_ENTROPY
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.passes import fill
 from fastbp.kernels.curvature.plan import last_layer
-from fastbp.kernels.formulas.losses import BINARY_CROSS_ENTROPY, error_bend
-from fastbp.kernels.many_samples.outputs import Outputs
+from fastbp.kernels.formulas.losses import error_bend
+from fastbp.kernels.many_samples.outputs import DELTAS, Outputs
 from fastbp.kernels.registers.lanes import lanes, load, select, shift, splat, store
 
 
@@ -25,7 +26,7 @@ def losses_of_tile(curve, tile, total):
     outputs = Outputs(
         a, y, tile.t, tile.first, tile.weight, curve.n_outputs, width, width, curve.net.loss_option
     )  # fmt: skip
-    call_address(layer.deltas_address, outputs, total)
+    DELTAS.call(layer.deltas_address, outputs, total)
     for s in range(0, width, lanes(y)):
         weight = load(tile.weight, s)
         missing = weight == 0.0
@@ -35,7 +36,7 @@ def losses_of_tile(curve, tile, total):
             if curve.is_canonical:
                 second = canonical_bend(curve, tile, y_k, s)
             else:
-                second = error_bend(curve.net.loss, curve.net.loss_option, y_k, t_k)
+                second = error_bend(curve.net.loss, y_k, t_k, curve.net.loss_option)
             store(tile.second, place, select(missing, 0.0, weight * second))
 
 

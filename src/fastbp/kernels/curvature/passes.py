@@ -8,8 +8,11 @@ Pearlmutter 1994), eps_j = sum_k w_kj delta_k and delta_j = h'(a_j) eps_j:
     R{delta_j} = h''(a_j) R{a_j} eps_j + h'(a_j) sum_k v_kj delta_k + w_kj R{delta_k}   (5.106)
 """
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.formulas.activation_calls import RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.codes import RELU, SOFTMAX
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.curvature.calls import SUMS
+from fastbp.kernels.formulas.activation_calls import D2H, activate, multiply_slope
+from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import fma, lanes, load, maximum, number, shift, splat, store
 from fastbp.kernels.tables import LINK_COLUMNS, NONE, UNIT, WEIGHT, block_of, layer_of
@@ -60,7 +63,7 @@ def arriving(curve, layer, params, z, out, begun, lowest, width):
         ends = Ends(begun, biases, 1 if has_bias else 0, NO_FLOOR, False, out_j.data)
         w_ji = Weights(shift(params, block.weights), block.n_in, 1)
         z_i = terms_of(rows_of(z, block.source_unit, width))
-        call_address(curve.sums, out_j, w_ji, z_i, ends, Size(layer.n_units, width, block.n_in))
+        SUMS.call(curve.sums, out_j, w_ji, z_i, ends, Size(layer.n_units, width, block.n_in))
         begun = True
     if not begun:
         for j in range(layer.n_units):
@@ -77,7 +80,7 @@ def leaving(curve, layer, params, delta, out, begun, width):
         ends = Ends(begun, curve.zeros, 0, NO_FLOOR, False, out_j.data)
         w_kj = Weights(shift(params, block.weights), 1, block.n_in)
         delta_k = terms_of(rows_of(delta, block.target_unit, width))
-        call_address(curve.sums, out_j, w_kj, delta_k, ends, Size(layer.n_units, width, block.n_out))
+        SUMS.call(curve.sums, out_j, w_kj, delta_k, ends, Size(layer.n_units, width, block.n_out))
         begun = True
     if not begun:
         fill(out_j.data, 0, layer.n_units * width, 0.0)
@@ -88,7 +91,7 @@ def leaving(curve, layer, params, delta, out, begun, width):
 def activate_layer(layer, a, z, width):
     """z_j = h(a_j) (5.49)."""
     if layer.function == SOFTMAX:
-        call_address(layer.h_address, a, z, layer.n_units, width, width)
+        OF_SOFTMAX.call(layer.h_address, a, z, layer.n_units, width, width)
     elif layer.h_address != NONE:
         activate(layer, a, z, layer.n_units * width)
     else:
@@ -118,7 +121,7 @@ def bend(curve, tile):
         layer, address = layer_of(curve.net, l), number(curve.bends, l)
         first, count = layer.first_unit * tile.width, layer.n_units * tile.width
         if address != NONE:
-            call_address(address, shift(tile.a, first), shift(tile.z, first), shift(tile.bend, first), count)
+            D2H.call(address, shift(tile.a, first), shift(tile.z, first), shift(tile.bend, first), count)
         else:
             fill(tile.bend, first, count, 0.0)
 

@@ -6,8 +6,10 @@ engine serves every network, a user's own functions included, and only those in 
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel, unkept
-from fastbp.kernels.formulas import activations as fn
+from fastbp.kernels.codes import IN_KERNELS, OF_ACTIVATION, RELU
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel, unkept
+from fastbp.kernels.formulas import activations
 from fastbp.kernels.registers.lanes import (
     Numbers,
     inlined,
@@ -21,37 +23,18 @@ from fastbp.kernels.registers.lanes import (
     store_first,
     view,
 )  # fmt: skip
-from fastbp.kernels.tables import DH_ADDRESS, FUNCTION, H_ADDRESS, NONE
-
-(
-    IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, THRESHOLD, EXP,
-    SOFTMAX,  # of a whole layer, see outputs.py and derivation.py
-    CUSTOM,  # a user's own
-) = range(16)  # fmt: skip
-
-# Functions whose derivative is computed from a: the others' a need not be kept beside z.
-NEEDS_A = frozenset({ELU, SOFTPLUS, SOFTSIGN, GELU, SILU, SIN, GAUSSIAN, CUSTOM})
-
-# Functions that the kernels call by name: nothing is compiled for them.
-IN_KERNELS = (IDENTITY, RELU)
+from fastbp.kernels.tables import LAYER, NONE
 
 # code -> (h(a), h'(a, z), h''(a, z)) of Vecs, see activations.py; None where h'' is 0
 FUNCTIONS = {
-    IDENTITY: (fn.identity, fn.identity_slope, None),
-    LOGISTIC: (fn.logistic, fn.logistic_slope, fn.logistic_bend),
-    TANH: (fn.tanh, fn.tanh_slope, fn.tanh_bend),
-    RELU: (fn.relu, fn.relu_slope, None),
-    LEAKY_RELU: (fn.leaky_relu, fn.leaky_relu_slope, None),
-    ELU: (fn.elu, fn.elu_slope, fn.elu_bend),
-    SOFTPLUS: (fn.softplus, fn.softplus_slope, fn.softplus_bend),
-    SOFTSIGN: (fn.softsign, fn.softsign_slope, fn.softsign_bend),
-    GELU: (fn.gelu, fn.gelu_slope, fn.gelu_bend),
-    SILU: (fn.silu, fn.silu_slope, fn.silu_bend),
-    SIN: (fn.sin, fn.sin_slope, fn.sin_bend),
-    GAUSSIAN: (fn.gaussian, fn.gaussian_slope, fn.gaussian_bend),
-    THRESHOLD: (fn.threshold, fn.threshold_slope, None),
-    EXP: (fn.exp, fn.exp_slope, fn.exp_bend),
+    code: tuple(getattr(activations, name + order, None) for order in ("", "_slope", "_bend"))
+    for name, code in OF_ACTIVATION.items()
 }
+
+# What is called through `h_address` and `dh_address`: (a, z, count), and (a, z, delta, count)
+H = Slot(Numbers, Numbers, int)
+DH = Slot(Numbers, Numbers, Numbers, int)
+D2H = Slot(Numbers, Numbers, Numbers, int)  # (a, z, out, count) of whole registers
 
 
 def h_of(function, key):
@@ -124,23 +107,23 @@ def d2h_of_scalar(scalar):
 
 def address_of_h(compiled, dtype):
     """Address of what `h_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, int))
+    return H.address(compiled, dtype)
 
 
 def address_of_dh(compiled, dtype):
     """Address of what `dh_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+    return DH.address(compiled, dtype)
 
 
 def address_of_d2h(compiled, dtype):
     """Address of what `d2h_of` made, for numbers of `dtype`."""
-    return address_of(compiled, dtype, (Numbers, Numbers, Numbers, int))
+    return D2H.address(compiled, dtype)
 
 
 @kernel
 def activate(layer, a, z, count):
     """z_j = h(a_j) for the first `count` numbers of the views a and z: (5.49)."""
-    call_address(layer.h_address, a, z, count)
+    H.call(layer.h_address, a, z, count)
 
 
 @kernel
@@ -150,7 +133,7 @@ def multiply_slope(layer, a, z, delta, count):
     if layer.function == RELU:
         multiply_relu_slope(z, delta, count)
     elif layer.dh_address != NONE:
-        call_address(layer.dh_address, a, z, delta, count)
+        DH.call(layer.dh_address, a, z, delta, count)
 
 
 @kernel
@@ -160,7 +143,7 @@ def multiply_relu_slope(z, delta, count):
     full = count - count % lanes(z)
     for k in range(0, full, lanes(z)):
         z_k = load(z, k)
-        store(delta, k, load(delta, k) * fn.relu_slope(z_k, z_k))
+        store(delta, k, load(delta, k) * activations.relu_slope(z_k, z_k))
     for k in range(full, count):
         set_number(delta, k, number(delta, k) * (1.0 if number(z, k) > 0.0 else 0.0))
 
@@ -176,7 +159,7 @@ class Function(NamedTuple):
 @entry
 def activate_units(layers, l, a, z):
     """z_j = h(a_j) for the units j of layer l, of one sample."""
-    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    function = Function(layers[l, LAYER.function], layers[l, LAYER.h_address], layers[l, LAYER.dh_address])
     if function.function in IN_KERNELS:
         for j in range(a.size):
             z[j] = 0.0 if function.function == RELU and a[j] < 0.0 else a[j]
@@ -187,17 +170,17 @@ def activate_units(layers, l, a, z):
 @entry
 def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
-    function = Function(layers[l, FUNCTION], layers[l, H_ADDRESS], layers[l, DH_ADDRESS])
+    function = Function(layers[l, LAYER.function], layers[l, LAYER.h_address], layers[l, LAYER.dh_address])
     multiply_slope(function, view(a), view(z), view(delta), a.size)
 
 
 @entry
 def apply_h(address, a, z):
     """z = h(a) for 1-D arrays, h given by its address."""
-    call_address(address, view(a), view(z), a.size)
+    H.call(address, view(a), view(z), a.size)
 
 
 @entry
 def apply_dh(address, a, z, delta):
     """delta *= h'(a) for 1-D arrays, h' given by its address."""
-    call_address(address, view(a), view(z), view(delta), a.size)
+    DH.call(address, view(a), view(z), view(delta), a.size)

@@ -1,4 +1,4 @@
-"""Losses by integer code: E_n of one output, dE_n/dy, and the canonical pairs.
+"""E_n of one output and dE_n/dy for each loss of `codes.LOSSES`, and the canonical pairs.
 
 With y an output and t its target; E_n is the sum over the outputs of a sample. `option` is the number that
 some losses take: all have the place for it, so that any of them can be called through its address.
@@ -6,23 +6,29 @@ some losses take: all have the place for it, so that any of them can be called t
 
 import numpy as np
 
+from fastbp.kernels.codes import (
+    BINARY_CROSS_ENTROPY,
+    CROSS_ENTROPY,
+    EXP,
+    LINEAR,
+    LOGISTIC,
+    OF_LOSS,
+    POISSON,
+    SOFTMAX,
+)
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.formulas import activation_calls
 from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.formulas.elementary import log, smallest_normal
 from fastbp.kernels.registers.lanes import absolute, copysign, first, fma, like, maximum, minimum, select, single
-
-SQUARED_ERROR, SSE, CROSS_ENTROPY, BINARY_CROSS_ENTROPY, POISSON, ABSOLUTE_ERROR, HUBER, QUANTILE = range(8)
-LINEAR = 8  # no user's loss: delta of the outputs is then v h', where v stands for the targets
 
 
 @entry
 def is_canonical(loss, function):
     """True where delta_k = y_k - t_k (5.54), from a cross-entropy that is computed from a_k."""
     return (
-        (loss == CROSS_ENTROPY and function == activation_calls.SOFTMAX)
-        or (loss == BINARY_CROSS_ENTROPY and function == activation_calls.LOGISTIC)
-        or (loss == POISSON and function == activation_calls.EXP)
+        (loss == CROSS_ENTROPY and function == SOFTMAX)
+        or (loss == BINARY_CROSS_ENTROPY and function == LOGISTIC)
+        or (loss == POISSON and function == EXP)
     )
 
 
@@ -120,21 +126,21 @@ def huber_slope(y, t, threshold):
 
 
 @kernel
-def quantile_error(y, t, quantile):
+def quantile(y, t, q):
     """q (t - y) where t is above y, else (1 - q) (y - t): the q-quantile of the targets makes its mean least."""
-    return quantile_error_rate(y, t, quantile) * (y - t)
+    return quantile_rate(y, t, q) * (y - t)
 
 
 @kernel
-def quantile_error_slope(y, t, quantile):
+def quantile_slope(y, t, q):
     """Its derivative by y; 0 at y = t."""
-    return select(y == t, y - t, quantile_error_rate(y, t, quantile))
+    return select(y == t, y - t, quantile_rate(y, t, q))
 
 
 @kernel
-def quantile_error_rate(y, t, quantile):
+def quantile_rate(y, t, q):
     """-q where t is above y, else 1 - q."""
-    return select(y < t, like(y, -quantile), like(y, 1.0 - quantile))
+    return select(y < t, like(y, -q), like(y, 1.0 - q))
 
 
 @kernel
@@ -171,93 +177,109 @@ def canonical_poisson(a, y, t, log_sum):
     return fma(-t, minimum(1e4, a), y)
 
 
+# Second derivatives by y: never negative, for all losses are convex in y
+
+
+@kernel
+def squared_error_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 1.0)
+
+
+@kernel
+def sse_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 2.0)
+
+
+@kernel
+def cross_entropy_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y)
+
+
+@kernel
+def binary_cross_entropy_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y) + (1.0 - t) / _normal(1.0 - y) / _normal(1.0 - y)
+
+
+@kernel
+def poisson_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y)
+
+
+@kernel
+def absolute_error_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
+@kernel
+def huber_bend(y, t, threshold):
+    """d2E_n/dy2."""
+    return select(absolute(y - t) <= threshold, like(y, 1.0), 0.0)
+
+
+@kernel
+def quantile_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
+@kernel
+def linear_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
 # code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
-LOSSES = {
-    SQUARED_ERROR: (squared_error, squared_error_slope),
-    SSE: (sse, sse_slope),
-    CROSS_ENTROPY: (cross_entropy, cross_entropy_slope),
-    BINARY_CROSS_ENTROPY: (binary_cross_entropy, binary_cross_entropy_slope),
-    POISSON: (poisson, poisson_slope),
-    ABSOLUTE_ERROR: (absolute_error, absolute_error_slope),
-    HUBER: (huber, huber_slope),
-    QUANTILE: (quantile_error, quantile_error_slope),
-    LINEAR: (linear, linear_slope),
-}
+LOSSES = {code: (globals()[name], globals()[f"{name}_slope"]) for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
+
+# code -> d2E_n/dy2
+BENDS = {code: globals()[f"{name}_bend"] for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
+
 # (code of a loss, code of the output function) -> E_n of the canonical pair
 CANONICAL = {
-    (CROSS_ENTROPY, activation_calls.SOFTMAX): canonical_cross_entropy,
-    (BINARY_CROSS_ENTROPY, activation_calls.LOGISTIC): canonical_binary_cross_entropy,
-    (POISSON, activation_calls.EXP): canonical_poisson,
+    (CROSS_ENTROPY, SOFTMAX): canonical_cross_entropy,
+    (BINARY_CROSS_ENTROPY, LOGISTIC): canonical_binary_cross_entropy,
+    (POISSON, EXP): canonical_poisson,
 }
 
 
-# The same for single numbers: what `derivation.py` calls
+# The same by a loss's code, for single numbers: what `derivation.py` calls
 
 
 @kernel
-def error(loss, option, y, t):
-    """E_n of a Vec of outputs, by the loss's code; NaN of an unknown one."""
-    if loss == SQUARED_ERROR:
-        return squared_error(y, t, option)
-    if loss == SSE:
-        return sse(y, t, option)
-    if loss == CROSS_ENTROPY:
-        return cross_entropy(y, t, option)
-    if loss == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy(y, t, option)
-    if loss == POISSON:
-        return poisson(y, t, option)
-    if loss == ABSOLUTE_ERROR:
-        return absolute_error(y, t, option)
-    if loss == HUBER:
-        return huber(y, t, option)
-    if loss == QUANTILE:
-        return quantile_error(y, t, option)
-    if loss == LINEAR:
-        return linear(y, t, option)
+def of_unknown(loss, y, t, option):
+    """NaN: an error that ends a training."""
     return like(y, np.nan)
 
 
-@kernel
-def error_slope(loss, option, y, t):
-    """dE_n/dy of a Vec of outputs, by the loss's code; NaN of an unknown one."""
-    if loss == SQUARED_ERROR:
-        return squared_error_slope(y, t, option)
-    if loss == SSE:
-        return sse_slope(y, t, option)
-    if loss == CROSS_ENTROPY:
-        return cross_entropy_slope(y, t, option)
-    if loss == BINARY_CROSS_ENTROPY:
-        return binary_cross_entropy_slope(y, t, option)
-    if loss == POISSON:
-        return poisson_slope(y, t, option)
-    if loss == ABSOLUTE_ERROR:
-        return absolute_error_slope(y, t, option)
-    if loss == HUBER:
-        return huber_slope(y, t, option)
-    if loss == QUANTILE:
-        return quantile_error_slope(y, t, option)
-    if loss == LINEAR:
-        return linear_slope(y, t, option)
-    return like(y, np.nan)
+def by_code(functions):
+    """A kernel (code, y, t, option) that calls the function of the code; of an unknown code it gives NaN."""
+    chosen = of_unknown
+    for code, function in functions.items():
+        chosen = _if_code(code, function, chosen)
+    return chosen
 
 
-@kernel
-def error_bend(loss, option, y, t):
-    """d2E_n/dy2 of a Vec of outputs, by the loss's code; NaN of an unknown one. Never negative: all are convex in y."""
-    if loss == SQUARED_ERROR:
-        return like(y, 1.0)
-    if loss == SSE:
-        return like(y, 2.0)
-    if loss in (CROSS_ENTROPY, POISSON):
-        return t / _normal(y) / _normal(y)
-    if loss == BINARY_CROSS_ENTROPY:
-        return t / _normal(y) / _normal(y) + (1.0 - t) / _normal(1.0 - y) / _normal(1.0 - y)
-    if loss == HUBER:
-        return select(absolute(y - t) <= option, like(y, 1.0), 0.0)
-    if loss in (ABSOLUTE_ERROR, QUANTILE, LINEAR):
-        return like(y, 0.0)
-    return like(y, np.nan)
+def _if_code(code, function, otherwise):
+    def of_code(loss, y, t, option):
+        if loss == code:
+            return function(y, t, option)
+        return otherwise(loss, y, t, option)
+
+    of_code.__qualname__ += f"_{function.__name__}"  # see `entry`
+    return kernel(of_code)
+
+
+error = by_code({code: value for code, (value, _slope) in LOSSES.items()})
+error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
+
+
+error_bend = by_code(BENDS)
 
 
 @kernel
@@ -275,13 +297,13 @@ def canonical_error(loss, a, y, t, log_sum):
 @entry
 def unit_error(loss, option, y, t):
     """E_n of one output."""
-    return first(error(loss, option, single(y), single(t)))
+    return first(error(loss, single(y), single(t), option))
 
 
 @entry
 def unit_error_slope(loss, option, y, t):
     """dE_n/dy of one output."""
-    return first(error_slope(loss, option, single(y), single(t)))
+    return first(error_slope(loss, single(y), single(t), option))
 
 
 @entry

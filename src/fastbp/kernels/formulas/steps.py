@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.codes import ADAM, OF_SOLVER, SGD, SOLVERS
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import quotient_by_root, smallest_normal
 from fastbp.kernels.registers.lanes import (
     Doubles,
@@ -33,13 +35,17 @@ from fastbp.kernels.registers.lanes import (
     where_normal,
 )  # fmt: skip
 
-SGD, NESTEROV, ADAM, RMSPROP, RPROP = range(5)
 
-# What `Solver.options` holds
-MOMENTUM = 0  # sgd
-BETA_1, BETA_2, EPSILON = 0, 1, 2  # adam
-RHO = 0  # rmsprop, which has an EPSILON as well
-ETA_MINUS, ETA_PLUS, STEP_MIN, STEP_MAX = 0, 1, 2, 3  # rprop
+def place_of(solver, option):
+    """Where `Solver.options` holds an option of a solver."""
+    return SOLVERS[solver].options.index(option)
+
+
+MOMENTUM = place_of("sgd", "momentum")
+BETA_1, BETA_2, EPSILON = (place_of("adam", option) for option in ("beta_1", "beta_2", "epsilon"))
+RHO, RMSPROP_EPSILON = place_of("rmsprop", "rho"), place_of("rmsprop", "epsilon")
+ETA_MINUS, ETA_PLUS = place_of("rprop", "eta_minus"), place_of("rprop", "eta_plus")
+STEP_MIN, STEP_MAX = place_of("rprop", "step_min"), place_of("rprop", "step_max")
 
 TINY = 2.2250738585072014e-308  # the smallest normal number of float64
 
@@ -47,9 +53,9 @@ TINY = 2.2250738585072014e-308  # the smallest normal number of float64
 class Solver(NamedTuple):
     """What takes a step from a gradient, and what it remembers."""
 
-    kind: int  # SGD ...
+    kind: int  # its code
     address: int  # of its function, see `address_of_step`
-    options: np.ndarray  # (4,) float64, see above
+    options: np.ndarray  # (N_OPTIONS,) float64, see `place_of`
     state: np.ndarray  # (n_moments, n_params filled up)
     decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps
     l1: float
@@ -174,7 +180,7 @@ def adam(w, g, rule, span):
 def rmsprop(w, g, rule, span):
     """v <- rho v + (1 - rho) g**2;  w <- w - eta g / (sqrt(v) + epsilon).  Tieleman and Hinton (2012)."""
     add_penalties(w, g, rule, span)
-    v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, EPSILON)
+    v, rho, epsilon = rule.first, number(rule.options, RHO), number(rule.options, RMSPROP_EPSILON)
     for p in range(span.start, span.stop, lanes(w)):
         g_p = span.scale * load(g, p)
         v_p = mean_of_squares(rho, load(v, p), 1.0 - rho, g_p)
@@ -232,13 +238,14 @@ def penalized(g, w, l1, l2):
     return g + (l2 * w + l1 * sign_of(w))
 
 
-STEPS = {SGD: sgd, NESTEROV: nesterov, ADAM: adam, RMSPROP: rmsprop, RPROP: rprop}
+STEP = Slot(Numbers, Numbers, Rule, Span)
+STEPS = {code: globals()[name] for name, code in OF_SOLVER.items()}  # code -> what takes the step
 
 
 @cache
 def address_of_step(kind, dtype):
     """Address of the function that takes a solver's step."""
-    return address_of(STEPS[kind], dtype, (Numbers, Numbers, Rule, Span))
+    return STEP.address(STEPS[kind], dtype)
 
 
 @kernel
@@ -267,7 +274,7 @@ def next_rate(rule, learning_rate):
 @kernel
 def step_along(w, g, step, start, stop):
     """Update the parameters w from `start` to before `stop`, whole registers, along the summed gradient g."""
-    call_address(step.rule.address, w, g, step.rule, Span(start, stop, step.learning_rate, step.scale))
+    STEP.call(step.rule.address, w, g, step.rule, Span(start, stop, step.learning_rate, step.scale))
 
 
 @kernel

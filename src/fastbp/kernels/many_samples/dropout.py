@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random
-from fastbp.kernels.many_samples.gather import Dropout, Tile
+from fastbp.kernels.many_samples.gather import DROP, Dropout
 from fastbp.kernels.many_samples.passes import multiply_slopes
 from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.registers.lanes import lanes, load, number, select, set_number, shift, store, view
-from fastbp.kernels.tables import Layer
 
 
 class DropoutMemory(NamedTuple):
@@ -83,4 +82,4 @@ def draw_factors(m, tile, rate, unit):
 
 def address_of_drop(dtype):
     """Address of `drop`."""
-    return address_of(drop, dtype, (Layer, Tile, float, int, int))
+    return DROP.address(drop, dtype)

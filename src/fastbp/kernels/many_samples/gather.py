@@ -6,6 +6,7 @@ needs it sample by sample as well (see `gradients.py`), in a copy as it is.
 
 from typing import NamedTuple
 
+from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.many_samples.parts import next_registers
 from fastbp.kernels.many_samples.weighted_sums import PANELS, Rows, Terms, rows_of_tile, terms_of
@@ -30,7 +31,7 @@ from fastbp.kernels.registers.lanes import (
     store_first,
     transpose,
 )  # fmt: skip
-from fastbp.kernels.tables import NONE, layer_of
+from fastbp.kernels.tables import NONE, Layer, layer_of
 
 TWO_COLUMNS = 2  # up to which numbers are copied one by one
 FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time
@@ -90,6 +91,9 @@ class Tile(NamedTuple):
     dropout: Dropout
     first: int  # of a part of a tile: the sample of the whole one that it begins with; or 0
     n_rows: int  # width of the whole tile
+
+
+DROP = Slot(Layer, Tile, float, int, int)  # what is called through `Dropout.address`
 
 
 @kernel

@@ -7,10 +7,10 @@ Either all of it after the delta recursion (`gradient`), or each layer's units a
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.steps import step_along
 from fastbp.kernels.many_samples.gather import rows_of_layer
-from fastbp.kernels.many_samples.links import Run
+from fastbp.kernels.many_samples.links import LINK_PRODUCTS, Run
 from fastbp.kernels.many_samples.prefetch import Ahead, nothing_ahead
 from fastbp.kernels.many_samples.stripes import Share, is_ours, n_parts_of, ones_of, rows_from, stripe_of
 from fastbp.kernels.many_samples.sums_across import row_products, row_sums
@@ -178,7 +178,7 @@ def link_gradient(net, tile, layer, grad, ends, has_biases):
     """The gradient of the weights of all links that arrive at a layer; of its biases, if they are not yet there."""
     z_i, delta_j = rows_from(tile, tile.z, 0), rows_from(tile, tile.delta, layer.first_unit)
     run = Run(layer.first_unit, layer.n_units, tile.width)
-    call_address(layer.links_gradient, net, grad, delta_j, z_i, ends.at_out, run)
+    LINK_PRODUCTS.call(layer.links_gradient, net, grad, delta_j, z_i, ends.at_out, run)
     if layer.in_start == layer.in_end and layer.bias != NONE and not has_biases:
         row_sums(shift(grad, layer.bias), delta_j, ones_of(tile), ends, Size(layer.n_units, tile.width, 0))
 

@@ -9,7 +9,8 @@ links, and called by address.
 from functools import cache
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, entry, kernel
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, ends_from
 from fastbp.kernels.registers.lanes import (
     Numbers,
@@ -42,6 +43,11 @@ class Run(NamedTuple):
     first: int
     n_units: int
     width: int  # numbers in a row
+
+
+# What is called through an address: `sums_of_links`, `products_of_links`
+LINK_SUMS = Slot(Net, Rows, Rows, Ends, Run)
+LINK_PRODUCTS = Slot(Net, Numbers, Rows, Rows, bool, Run)
 
 
 @kernel
@@ -149,10 +155,10 @@ products_of_links = entry(products_of_links)
 @cache
 def address_of_sums(dtype):
     """Address of `sums_of_links` for numbers of `dtype`."""
-    return address_of(sums_of_links, dtype, (Net, Rows, Rows, Ends, Run))
+    return LINK_SUMS.address(sums_of_links, dtype)
 
 
 @cache
 def address_of_products(dtype):
     """Address of `products_of_links` for numbers of `dtype`."""
-    return address_of(products_of_links, dtype, (Net, Numbers, Rows, Rows, bool, Run))
+    return LINK_PRODUCTS.address(products_of_links, dtype)

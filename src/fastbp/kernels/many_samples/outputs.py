@@ -7,8 +7,9 @@ its address.
 from functools import cache
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, entry, kernel
-from fastbp.kernels.formulas.activation_calls import SOFTMAX
+from fastbp.kernels.codes import SOFTMAX
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
 from fastbp.kernels.registers.lanes import (
@@ -38,6 +39,11 @@ class Outputs(NamedTuple):
     stride: int
     width: int
     loss_option: float
+
+
+# What is called through an address: what fills delta and adds E_n to a total; (a, y), or (y, delta), of softmax
+DELTAS = Slot(Outputs, Doubles)
+OF_SOFTMAX = Slot(Numbers, Numbers, int, int, int)
 
 
 @kernel
@@ -137,7 +143,6 @@ def multiply_softmax_slope(y, delta, n_units, stride, width):
             store(delta, place, load(y, place) * (load(delta, place) - mean))
 
 
-_SOFTMAX_ARGUMENTS = (Numbers, Numbers, int, int, int)
 _KINDS = {}
 
 
@@ -156,16 +161,16 @@ def _entry_for(loss, function):
 @cache
 def address_of_deltas(loss, function, dtype):
     """Address of what fills delta of the outputs, for a loss and an output function by their codes."""
-    return address_of(_entry_for(loss, function), dtype, (Outputs, Doubles))
+    return DELTAS.address(_entry_for(loss, function), dtype)
 
 
 @cache
 def address_of_softmax(dtype):
     """Address of `softmax`."""
-    return address_of(softmax, dtype, _SOFTMAX_ARGUMENTS)
+    return OF_SOFTMAX.address(softmax, dtype)
 
 
 @cache
 def address_of_softmax_slope(dtype):
     """Address of `multiply_softmax_slope`."""
-    return address_of(multiply_softmax_slope, dtype, _SOFTMAX_ARGUMENTS)
+    return OF_SOFTMAX.address(multiply_softmax_slope, dtype)

@@ -13,12 +13,14 @@ A layer is processed some units at a time, so that what was summed up is still i
 the activation function comes to it.
 """
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.formulas.activation_calls import RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.codes import RELU, SOFTMAX
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.formulas.activation_calls import activate, multiply_slope
 from fastbp.kernels.many_samples.feeders import Feeders, delta_of_feeders
+from fastbp.kernels.many_samples.gather import DROP
 from fastbp.kernels.many_samples.gradients import gradient_of_units, is_narrow, narrow_gradients
-from fastbp.kernels.many_samples.links import Run
-from fastbp.kernels.many_samples.outputs import Outputs
+from fastbp.kernels.many_samples.links import LINK_SUMS, Run
+from fastbp.kernels.many_samples.outputs import DELTAS, OF_SOFTMAX, Outputs
 from fastbp.kernels.many_samples.parts import n_parts_of_terms, terms_of_part
 from fastbp.kernels.many_samples.stripes import is_ours, n_parts_of, rows_from, stripe_of
 from fastbp.kernels.many_samples.weighted_sums import (
@@ -116,14 +118,14 @@ def forward(net, tile):
             if layer.links_in != NONE:
                 ends = ends_of_sums(net, tile, layer, first, layer.in_end, a_j.data)
                 z_i = rows_from(tile, tile.z, 0)
-                call_address(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
+                LINK_SUMS.call(layer.links_in, net, a_j, z_i, ends, Run(j, n_units, tile.width))
             if not in_place and layer.function != SOFTMAX:  # (5.49)  z_j = h(a_j)
                 activate_rows(layer, a_j.data, z_j.data, tile, n_units)
             if tile.dropout.address != NONE and layer.first_unit < first_output:
-                call_address(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
+                DROP.call(tile.dropout.address, layer, tile, number(tile.dropout.rates, l), first, n_units)
         if layer.function == SOFTMAX:
             a, y = rows_from(tile, tile.a, layer.first_unit), rows_from(tile, tile.z, layer.first_unit)
-            call_address(layer.h_address, a.data, y.data, layer.n_units, tile.stride, tile.width)
+            OF_SOFTMAX.call(layer.h_address, a.data, y.data, layer.n_units, tile.stride, tile.width)
 
 
 @kernel
@@ -143,7 +145,7 @@ def output_delta(net, tile, total):
     """Fill delta of the outputs with dE/dy_k, or dE/da_k (5.54); add sum_n weight_n E_n of the tile to total[0]."""
     inlined()
     layer, outputs = outputs_of(net, tile)
-    call_address(layer.deltas_address, outputs, total)
+    DELTAS.call(layer.deltas_address, outputs, total)
 
 
 @kernel
@@ -154,7 +156,7 @@ def multiply_output_slope(net, tile):
     if layer.function != SOFTMAX:
         multiply_slopes(layer, outputs.a, outputs.y, outputs.delta, tile, layer.n_units)
     elif layer.dh_address != NONE:
-        call_address(layer.dh_address, outputs.y, outputs.delta, layer.n_units, tile.stride, tile.width)
+        OF_SOFTMAX.call(layer.dh_address, outputs.y, outputs.delta, layer.n_units, tile.stride, tile.width)
 
 
 @kernel
@@ -304,7 +306,7 @@ def delta_of_units(net, tile, layer, delta_j, first, n_units):
         begun = is_output or layer.out_end > layer.out_start
         ends = Ends(begun, tile.constants, 0, NO_FLOOR, False, z_j.data)
         delta_k = rows_from(tile, tile.delta, 0)
-        call_address(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
+        LINK_SUMS.call(layer.links_out, net, delta_j, delta_k, ends, Run(net.n_units + j, n_units, tile.width))
     if has_dropout:
         multiply_rows(delta_j.data, rows_from(tile, tile.dropout.slopes, j).data, tile, n_units)
     elif not in_sums:

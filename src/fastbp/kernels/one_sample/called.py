@@ -6,8 +6,10 @@ compiled once, here. So a user's function compiles fast, may be kept on disk, an
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import call_address, entry, kernel
-from fastbp.kernels.formulas.activation_calls import SOFTMAX, multiply_slope
+from fastbp.kernels.codes import SOFTMAX
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.formulas.activation_calls import multiply_slope
+from fastbp.kernels.one_sample.outputs import DELTAS as OUTPUT_DELTAS
 from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import (
     ONE,
@@ -50,7 +52,7 @@ from fastbp.kernels.registers.lanes import (
     sum_lanes,
     view_at,
 )  # fmt: skip
-from fastbp.kernels.tables import BLOCK_COLUMNS, LAYER_COLUMNS, NONE, Net, block_of, layer_of
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, block_of, layer_of
 
 STRIPE_NUMBERS = 512  # in the stripe of gradients, or one row, if that is longer
 
@@ -68,7 +70,7 @@ def net_of_call(call, layers):
     layers, blocks = table_at(plan, layers), table_at(plan, BLOCKS)
     return Net(
         call.params, layers, blocks, table_at(plan, OUTGOING), layers, layers,
-        number(plan, LOSS), loss_option_of(plan), size_of(layers) // LAYER_COLUMNS, size_of(blocks) // BLOCK_COLUMNS, 0,
+        number(plan, LOSS), loss_option_of(plan), size_of(layers) // len(LAYER), size_of(blocks) // len(BLOCK), 0,
     )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def gradient_sample(call):
     if number(call.plan, DELTAS) == NONE:
         set_number(error, 0, squared_error_deltas(outputs))
     else:
-        call_address(number(call.plan, DELTAS), outputs, error)
+        OUTPUT_DELTAS.call(number(call.plan, DELTAS), outputs, error)
         if number(call.plan, SLOPES) == 1:  # delta_k = dE_n/dy_k h'(a_k)
             multiply_slope(layer, a, y, delta, layer.n_units)
     for l in range(net.n_layers - 2, 0, -1):

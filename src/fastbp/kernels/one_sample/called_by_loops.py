@@ -18,7 +18,7 @@ from fastbp.kernels.one_sample.plan import (
     per_line,
 )  # fmt: skip
 from fastbp.kernels.registers.lanes import address, array_of, number, set_number, shift, view_at
-from fastbp.kernels.tables import BLOCK_COLUMNS, FIRST_UNIT, LAYER_COLUMNS, LINK_COLUMNS, N_UNITS, Packed
+from fastbp.kernels.tables import BLOCK, LAYER, LINK_COLUMNS, Packed
 
 
 @kernel(_nrt=True)  # it returns arrays, which Numba lets only a function do that counts references
@@ -27,8 +27,8 @@ def packed_at(call, layers):
     plan = call.plan
     return Packed(
         array_of(call.params),
-        array_of(table_at(plan, layers)).reshape(-1, LAYER_COLUMNS),
-        array_of(table_at(plan, BLOCKS)).reshape(-1, BLOCK_COLUMNS),
+        array_of(table_at(plan, layers)).reshape(-1, len(LAYER)),
+        array_of(table_at(plan, BLOCKS)).reshape(-1, len(BLOCK)),
         array_of(table_at(plan, OUTGOING)),
         array_of(table_at(plan, STARTS)),
         array_of(table_at(plan, LINKS)).reshape(-1, LINK_COLUMNS),
@@ -42,7 +42,7 @@ def packed_at(call, layers):
 def n_units_of(packed):
     """Number of all units."""
     last = len(packed.layers) - 1
-    return packed.layers[last, FIRST_UNIT] + packed.layers[last, N_UNITS]
+    return packed.layers[last, LAYER.first_unit] + packed.layers[last, LAYER.n_units]
 
 
 @kernel(_nrt=True)

@@ -28,7 +28,7 @@ from fastbp.kernels.registers.lanes import (
     view_at,
 )
 from fastbp.kernels.registers.machine import JIT_DISABLED
-from fastbp.kernels.tables import BLOCK_COLUMNS, LAYER_COLUMNS, Net, layer_of
+from fastbp.kernels.tables import BLOCK, LAYER, Net, layer_of
 
 # What a plan holds: the addresses of arrays, each followed by its number of numbers. VALUES: a, then z.
 PARAMS, LAYERS, BLOCKS, VALUES = range(0, 8, 2)
@@ -45,7 +45,7 @@ def array_at(plan, which, dtype):
 def net_at(plan, dtype):
     """The network of a plan, without what only training needs."""
     layers, blocks = array_at(plan, LAYERS, np.int64), array_at(plan, BLOCKS, np.int64)
-    n_layers, n_blocks = number(plan, LAYERS + 1) // LAYER_COLUMNS, number(plan, BLOCKS + 1) // BLOCK_COLUMNS
+    n_layers, n_blocks = number(plan, LAYERS + 1) // len(LAYER), number(plan, BLOCKS + 1) // len(BLOCK)
     return Net(array_at(plan, PARAMS, dtype), layers, blocks, blocks, blocks, blocks, 0, 0.0, n_layers, n_blocks, 0)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numba import carray, types
 from numba.core import cgutils
 
-from fastbp.kernels.compiling.decorators import OPTIONS, call_address, kernel
-from fastbp.kernels.one_sample.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, Call
-from fastbp.kernels.one_sample.plan_table import PLAN_SIZE
+from fastbp.kernels.compiling.decorators import OPTIONS, kernel
+from fastbp.kernels.compiling.plan_table import PLAN_SIZE
+from fastbp.kernels.one_sample.plan import CACHE_LINE, FORWARD, INPUT_GRADIENT, KERNEL, Call
 from fastbp.kernels.registers.intrinsics import intrinsic
 from fastbp.kernels.registers.lanes import address, inlined, number, set_number, view, view_at
 
@@ -56,7 +56,7 @@ def numbers_at(pointer, size):
 def run(which, plan, params, memory, x, given, out):
     """Call a kernel of a plan."""
     inlined()
-    call_address(number(plan, which), Call(plan, memory, params, x, given, out))
+    KERNEL.call(number(plan, which), Call(plan, memory, params, x, given, out))
 
 
 def outputs(constants):

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX, multiply_slope
+from fastbp.kernels.codes import IDENTITY, SGD, SOFTMAX
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.formulas.activation_calls import multiply_slope
 from fastbp.kernels.formulas.losses import is_canonical
-from fastbp.kernels.formulas.steps import MOMENTUM, SGD, Rule, Step, next_rate, rule_of, take_step
-from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
+from fastbp.kernels.formulas.steps import MOMENTUM, Rule, Step, next_rate, rule_of, take_step
+from fastbp.kernels.one_sample.outputs import DELTAS, Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import Units, backward, descend, forward, gradient, place, set_inputs
 from fastbp.kernels.one_sample.wide import copy_params
 from fastbp.kernels.registers.lanes import (
@@ -103,7 +104,7 @@ def error_of(online, t, weight):
     outputs = Outputs(a, y, t, delta, layer.n_units, weight, wide.loss_option)
     if online.deltas_address == NONE:
         return squared_error_deltas(outputs)
-    call_address(online.deltas_address, outputs, online.error)
+    DELTAS.call(online.deltas_address, outputs, online.error)
     if online.slopes:  # delta_k = dE_n/dy_k h'(a_k)
         multiply_slope(layer, a, y, delta, layer.n_units)
     return number(online.error, 0)

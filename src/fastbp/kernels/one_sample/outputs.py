@@ -6,9 +6,10 @@ squared error with the identity is so short that it is part of its caller.
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.decorators import address_of, entry, kernel
-from fastbp.kernels.formulas.activation_calls import IDENTITY, SOFTMAX
-from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, SQUARED_ERROR
+from fastbp.kernels.codes import IDENTITY, SOFTMAX, SQUARED_ERROR
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
+from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
 from fastbp.kernels.one_sample.passes import log_sum_exp
 from fastbp.kernels.registers.lanes import (
     Doubles,
@@ -37,6 +38,10 @@ class Outputs(NamedTuple):
     n_units: int
     weight: float  # of the sample
     loss_option: float
+
+
+# What is called through an address: what fills delta, and a number with weight E_n
+DELTAS = Slot(Outputs, Doubles)
 
 
 @kernel
@@ -129,4 +134,4 @@ def address_of_single_deltas(loss, function, dtype):
     """Address of what fills delta of a sample's outputs; NONE for `squared_error_deltas`."""
     if loss == SQUARED_ERROR and function == IDENTITY:
         return NONE
-    return address_of(_entry_for(loss, function), dtype, (Outputs, Doubles))
+    return DELTAS.address(_entry_for(loss, function), dtype)

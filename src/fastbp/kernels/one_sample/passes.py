@@ -13,9 +13,10 @@ Each layer's a, z and delta begin at a place of their own and end with zeros up 
 
 from typing import NamedTuple
 
+from fastbp.kernels.codes import CUSTOM, IDENTITY, RELU, SOFTMAX
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas import activations as fn
-from fastbp.kernels.formulas.activation_calls import CUSTOM, IDENTITY, RELU, SOFTMAX, activate, multiply_slope
+from fastbp.kernels.formulas.activation_calls import activate, multiply_slope
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.one_sample.wide import whole
 from fastbp.kernels.registers.lanes import (
@@ -40,7 +41,7 @@ from fastbp.kernels.registers.lanes import (
     sums_of,
     tile,
 )  # fmt: skip
-from fastbp.kernels.tables import BLOCK_COLUMNS, NONE, SOURCE, TARGET, block_of, layer_of
+from fastbp.kernels.tables import BLOCK, NONE, block_of, layer_of
 
 FEW_ROWS = 4  # up to which sums of rows are cheaper without the registers of all lanes
 ALL_LANES = 64  # more than any register has
@@ -65,14 +66,14 @@ def place(layer, l, values):
 @kernel
 def source_of(net, c, values):
     """The same, of the layer from which block c comes."""
-    l = number(net.blocks, c * BLOCK_COLUMNS + SOURCE)
+    l = number(net.blocks, c * len(BLOCK) + BLOCK.source)
     return place(layer_of(net, l), l, values)
 
 
 @kernel
 def target_of(net, c, values):
     """The same, of the layer at which block c arrives."""
-    l = number(net.blocks, c * BLOCK_COLUMNS + TARGET)
+    l = number(net.blocks, c * len(BLOCK) + BLOCK.target)
     return place(layer_of(net, l), l, values)
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.compiling import cache
-from fastbp.kernels.compiling.decorators import call_address, kernel
-from fastbp.kernels.one_sample import plan_table
-from fastbp.kernels.one_sample.plan_table import MAX_PLANS, PLAN_SIZE, table
+from fastbp.kernels.compiling import cache, plan_table
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.compiling.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
@@ -68,6 +68,10 @@ class Call(NamedTuple):
     x: Numbers
     given: Numbers  # t, or v; y if there is nothing to give
     out: Numbers  # y, grad, or dx
+
+
+# What is called through the addresses of a plan
+KERNEL = Slot(Call)
 
 
 class Passed(NamedTuple):
@@ -156,7 +160,7 @@ def run_forward(passed):
     check(passed, plan)
     if size_of(passed.out) != number(plan, N_OUTPUTS):
         raise ValueError("y must have as many numbers as the network has outputs")
-    call_address(number(plan, FORWARD), call_of(passed, plan))
+    KERNEL.call(number(plan, FORWARD), call_of(passed, plan))
 
 
 @kernel
@@ -172,7 +176,7 @@ def run_gradient(passed):
     if number(plan, GRADIENT) == NONE:
         raise ValueError("gradient needs activation functions with a derivative; 'threshold' has none")
     call = call_of(passed, plan)
-    call_address(number(plan, GRADIENT), call)
+    KERNEL.call(number(plan, GRADIENT), call)
     return number(error_of(call.memory), 0)
 
 
@@ -188,4 +192,4 @@ def run_input_gradient(passed):
         raise ValueError("dx must have as many numbers as the network has inputs")
     if number(plan, INPUT_GRADIENT) == NONE:
         raise ValueError("input_gradient needs activation functions with a derivative; 'threshold' has none")
-    call_address(number(plan, INPUT_GRADIENT), call_of(passed, plan))
+    KERNEL.call(number(plan, INPUT_GRADIENT), call_of(passed, plan))

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Step, no_step, take_step
 from fastbp.kernels.many_samples.gather import (
     Data,
@@ -219,6 +220,12 @@ class Part(NamedTuple):
     slot: int
 
 
+# What is called through the addresses of a `Space`: `work_on_chunk`, `in_parallel`, and shares.py's `work_by_shares`
+CHUNK_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, Part)
+PARALLEL_CHUNKS = Slot(Net, Data, Space, Job, Dropout, int, int, int)
+SHARE_WORK = Slot(Net, Data, Space, Job, Dropout, Step)
+
+
 @kernel
 def is_one_tile(space, job):
     """Whether a job's samples all fit into one tile, and need not be cut."""
@@ -279,7 +286,7 @@ work_on_chunk = entry(work_on_chunk)
 @cache
 def worker_address(dtype):
     """Address of `work_on_chunk` for numbers of `dtype`."""
-    return address_of(work_on_chunk, dtype, (Net, Data, Space, Job, Dropout, Step, Part))
+    return CHUNK_WORKER.address(work_on_chunk, dtype)
 
 
 @entry(parallel=True)
@@ -287,13 +294,13 @@ def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):
         step = no_step(space.grads, space.errors)  # it is taken when all chunks are done
-        call_address(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
+        CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
 
 
 @cache
 def parallel_address(dtype):
     """Address of `in_parallel` for numbers of `dtype`."""
-    return address_of(in_parallel, dtype, (Net, Data, Space, Job, Dropout, int, int, int))
+    return PARALLEL_CHUNKS.address(in_parallel, dtype)
 
 
 @kernel
@@ -302,7 +309,7 @@ def work(net, data, space, job, dropout, step):
     inlined()
     n_chunks = n_chunks_of(space, job.n_samples)
     if space.sharer != NONE and n_chunks == 1 and job.kind >= GRADIENT:
-        call_address(space.sharer, net, data, space, job, dropout, step)
+        SHARE_WORK.call(space.sharer, net, data, space, job, dropout, step)
         return number(space.errors, 0)
     if job.kind >= DELTA:
         pack_columns(net, space.columns, Share(0, 1))
@@ -310,9 +317,9 @@ def work(net, data, space, job, dropout, step):
         first = k * space.n_slots
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:
-            call_address(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
+            CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
         else:
-            call_address(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
+            PARALLEL_CHUNKS.call(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
         if job.kind >= GRADIENT and n_chunks > 1:
             add_slots(space, n_slots, first == 0)
     error = 0.0

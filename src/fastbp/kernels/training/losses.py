@@ -6,12 +6,12 @@ its Poisson loss is half the deviance, which is 0 where y = t.
 
 from functools import cache
 
-from fastbp.kernels.compiling.decorators import address_of, kernel
-from fastbp.kernels.formulas import activation_calls
+from fastbp.kernels.codes import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, EXP, LOGISTIC, POISSON, SOFTMAX
+from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.elementary import exp, log, smallest_normal
-from fastbp.kernels.formulas.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, POISSON, poisson_slope
-from fastbp.kernels.many_samples.outputs import Outputs, canonical_deltas, deltas
-from fastbp.kernels.registers.lanes import Doubles, absolute, maximum, minimum, precision, select
+from fastbp.kernels.formulas.losses import poisson_slope
+from fastbp.kernels.many_samples.outputs import DELTAS, canonical_deltas, deltas
+from fastbp.kernels.registers.lanes import absolute, maximum, minimum, precision, select
 
 
 @kernel
@@ -64,11 +64,9 @@ def canonical_poisson_deviance(a, y, t, log_sum):
 
 # (loss, output function, None for any other) -> what fills delta of the outputs
 KINDS = {
-    (CROSS_ENTROPY, activation_calls.SOFTMAX): deltas(log_loss, difference, "log loss"),
-    (BINARY_CROSS_ENTROPY, activation_calls.LOGISTIC): canonical_deltas(
-        binary_log_loss, False, "binary log loss", difference
-    ),
-    (POISSON, activation_calls.EXP): canonical_deltas(canonical_poisson_deviance, False, "canonical Poisson deviance"),
+    (CROSS_ENTROPY, SOFTMAX): deltas(log_loss, difference, "log loss"),
+    (BINARY_CROSS_ENTROPY, LOGISTIC): canonical_deltas(binary_log_loss, False, "binary log loss", difference),
+    (POISSON, EXP): canonical_deltas(canonical_poisson_deviance, False, "canonical Poisson deviance"),
     (POISSON, None): deltas(poisson_deviance, poisson_slope, "Poisson deviance"),
 }
 
@@ -77,4 +75,4 @@ KINDS = {
 def address_of_deviance(loss, function, dtype):
     """Address of what fills delta of the outputs and adds such a loss; 0 for losses that are the same anyway."""
     entry = KINDS.get((loss, function)) or KINDS.get((loss, None))
-    return address_of(entry, dtype, (Outputs, Doubles)) if entry else 0
+    return DELTAS.address(entry, dtype) if entry else 0

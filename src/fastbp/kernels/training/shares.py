@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.decorators import address_of, call_address, entry, kernel
+from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
 from fastbp.kernels.many_samples.gather import Data, Dropout, load_samples, transpose_layers
 from fastbp.kernels.many_samples.gradients import Sink, gradient, n_block_weights, step_along_rest
@@ -20,7 +21,7 @@ from fastbp.kernels.many_samples.passes import backward, forward, output_delta, 
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, stripe_of
 from fastbp.kernels.registers.lanes import inlined, lanes, number, set_number
 from fastbp.kernels.tables import Net
-from fastbp.kernels.training.chunks import Job, Space, part_of, part_of_tile
+from fastbp.kernels.training.chunks import SHARE_WORK, Job, Space, part_of, part_of_tile
 
 # What is done with a tile, one after the other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMS: weights. Then, once for
@@ -39,6 +40,11 @@ class Part(NamedTuple):
     tile: int  # its number
     index: int  # of the share
     n_shares: int
+
+
+# What is called through the addresses of a `Space`: `work_on_share`, `in_parallel`
+SHARE_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, Part)
+PARALLEL_SHARES = Slot(Net, Data, Space, Job, Dropout, Rule, Span, Part)
 
 
 @entry
@@ -76,7 +82,7 @@ def in_parallel(net, data, space, job, dropout, rule, span, part):
     for index in prange(part.n_shares):  # Numba hands no tuple in a tuple to its threads: a `Step` is put together here
         step = Step(True, rule, span.learning_rate, span.scale)
         own = Part(part.phase, part.tile, index, part.n_shares)
-        call_address(space.share_worker, net, data, space, job, dropout, step, own)
+        SHARE_WORKER.call(space.share_worker, net, data, space, job, dropout, step, own)
 
 
 @kernel
@@ -92,10 +98,10 @@ def do_phase(net, data, space, job, dropout, step, phase, tile):
     inlined()
     part = Part(phase, tile, 0, 1 if phase == OUTPUTS else n_shares_of(space, job))
     if part.n_shares == 1 or phase == REST:
-        call_address(space.share_worker, net, data, space, job, dropout, step, part)
+        SHARE_WORKER.call(space.share_worker, net, data, space, job, dropout, step, part)
     else:
         span = Span(0, 0, step.learning_rate, step.scale)
-        call_address(space.shares_parallel, net, data, space, job, dropout, step.rule, span, part)
+        PARALLEL_SHARES.call(space.shares_parallel, net, data, space, job, dropout, step.rule, span, part)
 
 
 @kernel
@@ -126,9 +132,8 @@ def work_by_shares(net, data, space, job, dropout, step):
 @cache
 def share_addresses(dtype):
     """Addresses of `work_by_shares` for numbers of `dtype`, and of the two functions that it calls."""
-    work = (Net, Data, Space, Job, Dropout)
     return (
-        address_of(work_by_shares, dtype, (*work, Step)),
-        address_of(work_on_share, dtype, (*work, Step, Part)),
-        address_of(in_parallel, dtype, (*work, Rule, Span, Part)),
+        SHARE_WORK.address(work_by_shares, dtype),
+        SHARE_WORKER.address(work_on_share, dtype),
+        PARALLEL_SHARES.address(in_parallel, dtype),
     )

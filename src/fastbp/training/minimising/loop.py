@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, given_of
+from fastbp.model.curved import CurvedNetwork
+from fastbp.solvers import MinimiserChoice
 from fastbp.training.history import History
 from fastbp.training.loop import RETURN_SECONDS, Training
-from fastbp.training.minimising.choices import MinimiserChoice
 from fastbp.training.minimising.minimisers import (
     FLAT,
     AlongDirections,
@@ -19,16 +19,13 @@ from fastbp.training.minimising.minimisers import (
     Minimiser,
     Objective,
 )
-
-if TYPE_CHECKING:
-    from fastbp.network import Network
-    from fastbp.training.loop import Options
+from fastbp.training.options import Options
 
 MOST_EPOCHS = 1 << 12  # of a compiled call
 FIRST_PRODUCTS = 1 << 25  # of the first one, about
 
 
-def check(net: "Network", options: "Options") -> None:
+def check(net: CurvedNetwork, options: Options) -> None:
     """Refuse what a minimiser cannot do."""
     choice = options.solver
     assert isinstance(choice, MinimiserChoice)
@@ -54,13 +51,15 @@ def check(net: "Network", options: "Options") -> None:
         )
 
 
-def can_accelerate(net: "Network") -> bool:
+def can_accelerate(net: CurvedNetwork) -> bool:
     """Whether second derivatives of the outputs along a direction are known."""
     return not net.functions_without_bend() and (not net.has_softmax or net.loss_name == "cross_entropy")
 
 
 class Minimising(Training):
     """One call of `fit` with a minimiser."""
+
+    net: CurvedNetwork
 
     def _prepare(self, draw: np.random.Generator) -> None:
         net, options, samples = self.net, self.options, self.samples

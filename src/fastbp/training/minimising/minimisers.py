@@ -1,7 +1,7 @@
 """The minimisers: memory of each, and its compiled run. The arithmetic is in `kernels/curvature/`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,9 +10,7 @@ from fastbp.checks import Array
 from fastbp.engine.curvature import Curvature
 from fastbp.kernels.curvature import conjugate, damped, descent, limited_memory
 from fastbp.kernels.curvature.loading import Given
-
-if TYPE_CHECKING:
-    from fastbp.training.minimising.choices import MinimiserChoice
+from fastbp.solvers import MinimiserChoice
 
 ENDED_BY = {
     descent.GOAL: "goal",
@@ -59,7 +57,7 @@ class Minimiser(Protocol):
 class LevenbergMarquardt:
     """Levenberg and Marquardt's minimiser; `mus` are those of the epochs of the last call."""
 
-    def __init__(self, choice: "MinimiserChoice", objective: Objective, loss: str, can_accelerate: bool) -> None:
+    def __init__(self, choice: MinimiserChoice, objective: Objective, loss: str, can_accelerate: bool) -> None:
         curvature, given = objective.curvature, objective.given
         n_params, n_residuals = curvature.n_params, len(given.x) * curvature.topology.n_outputs
         self._objective = objective
@@ -128,7 +126,7 @@ _ALONG: dict[str, tuple[Callable[..., Any], Callable[[int], int], str]] = {
 class AlongDirections:
     """A minimiser along directions, by its name."""
 
-    def __init__(self, choice: "MinimiserChoice", objective: Objective) -> None:
+    def __init__(self, choice: MinimiserChoice, objective: Objective) -> None:
         self._objective, self._memory = objective, {}  # type: tuple[Objective, dict[int, Any]]
         self._minimise, n_own, self._products = _ALONG[choice.name]
         n_params = objective.curvature.n_params

@@ -13,7 +13,7 @@ from fastbp.checks import Array
 from fastbp.kernels.tables import NONE
 
 if TYPE_CHECKING:
-    from fastbp.network import Network
+    from fastbp.model.computing import ComputingNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Layer:
     links: Links | None
 
 
-def layers_of(net: "Network") -> list[Layer]:
+def layers_of(net: "ComputingNetwork") -> list[Layer]:
     """The layers after the inputs, in the order in which they are computed."""
     topology = net.topology
     first, sizes, starts = topology.first_units, topology.sizes, topology.bias_offsets
@@ -70,7 +70,7 @@ def layers_of(net: "Network") -> list[Layer]:
     ]
 
 
-def _links_of(net: "Network", first: int, n_units: int) -> Links | None:
+def _links_of(net: "ComputingNetwork", first: int, n_units: int) -> Links | None:
     """The links into the units first .. first + n_units - 1; they stand in the order of their targets."""
     links = net.topology.links
     bounds = np.searchsorted(links[:, 1], np.arange(first, first + n_units + 1))
@@ -81,7 +81,7 @@ def _links_of(net: "Network", first: int, n_units: int) -> Links | None:
     return Links(bounds - start, links[start:stop, 0], net.params[at + start : at + stop])
 
 
-def check_exportable(net: "Network", file_format: str, functions: frozenset[str] | set[str]) -> None:
+def check_exportable(net: "ComputingNetwork", file_format: str, functions: frozenset[str] | set[str]) -> None:
     """Raise a ValueError for weights that are not finite, or a function that the format has no word for."""
     if not np.isfinite(net.params).all():
         place = int(np.flatnonzero(~np.isfinite(net.params))[0])

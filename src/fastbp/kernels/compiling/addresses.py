@@ -1,0 +1,131 @@
+"""Calls through an address: one compiled engine serves every activation function, loss and solver.
+
+What is called so is compiled by itself, and only if it is in use. Its address stands in a table of the network, or in a
+work space. A `Slot` states once what such a function takes: for the machine code that an address is of, and for the
+calls of that address. So a call with other arguments does not compile; by two statements, it would jump with them.
+"""
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
+from numba.extending import typeof_impl
+
+from fastbp.kernels.registers.intrinsics import intrinsic
+from fastbp.kernels.registers.lanes import Doubles, Integers, Numbers
+from fastbp.kernels.registers.machine import JIT_DISABLED
+from fastbp.kernels.registers.types import ViewType
+
+DTYPES = np.dtype(np.float32), np.dtype(np.float64)
+
+# With the JIT switched off: functions that have been given an "address", their place in this list.
+_PLAIN_FUNCTIONS = [None]
+
+
+class Slot:
+    """A kind of function that is called through its address. It returns nothing.
+
+    Parameters
+    ----------
+    *fields : int, float, bool, Numbers, Doubles, Integers, or a NamedTuple class of such fields
+        What its arguments are.
+
+    Attributes
+    ----------
+    call : callable
+        For kernels: call(address, *arguments).
+    """
+
+    def __init__(self, *fields):
+        self.fields = fields
+        self.call = _call_plain if JIT_DISABLED else _compiled_call(self)
+
+    def address(self, compiled, dtype):
+        """Address of the machine code of an entry for numbers of `dtype`; compiles it if need be."""
+        if JIT_DISABLED:
+            with compiler_lock:
+                _PLAIN_FUNCTIONS.append(compiled)
+                return len(_PLAIN_FUNCTIONS) - 1
+        signature = self.arguments(dtype)
+        if signature not in compiled.overloads:
+            compiled.compile(signature)
+        result = compiled.overloads[signature]
+        return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+    def arguments(self, dtype):
+        """Numba's types of the arguments, for numbers of `dtype`."""
+        return tuple(_numba_type(field, dtype) for field in self.fields)
+
+    def fit(self, given):
+        """The types that arguments of `given` types are passed as; None where they do not fit."""
+        for dtype in DTYPES:
+            wanted = self.arguments(dtype)
+            if len(wanted) == len(given) and all(map(_fits, wanted, given)):
+                return [want if isinstance(want, types.Number) else ty for want, ty in zip(wanted, given, strict=True)]
+        return None
+
+    def __str__(self):
+        return ", ".join(f"{field.__module__}.{field.__qualname__}" for field in self.fields)
+
+
+def _call_plain(address, *args):
+    _PLAIN_FUNCTIONS[address](*args)
+
+
+def _compiled_call(slot):
+    def call(typingctx, address, *args):
+        arguments = slot.fit(args)
+        return arguments and (types.void(types.intp, types.StarArgTuple(arguments)), _lower_call)
+
+    call.__qualname__ = f"Slot({slot}).call"  # by which Numba tells one from another
+    return intrinsic(call)
+
+
+def _lower_call(context, builder, sig, values):
+    arguments = sig.args[1].types
+    function_type = context.call_conv.get_function_type(types.void, arguments)
+    pointer = builder.inttoptr(values[0], function_type.as_pointer())
+    unpacked = cgutils.unpack_tuple(builder, values[1])
+    status, _ = context.call_conv.call_function(builder, pointer, types.void, arguments, unpacked)
+    with cgutils.if_unlikely(builder, status.is_error):
+        context.call_conv.return_status_propagate(builder, status)
+    return context.get_dummy_value()
+
+
+def _fits(want, given):
+    """Whether an argument of a type can be passed: views and tuples as they are, single numbers may be converted."""
+    if isinstance(want, types.BaseNamedTuple):
+        return (
+            isinstance(given, types.BaseNamedTuple)
+            and given.instance_class is want.instance_class
+            and all(_is_same(*pair) for pair in zip(want.types, given.types, strict=True))
+        )
+    if isinstance(want, types.Integer | types.Float):
+        return isinstance(given, types.Integer) or type(given) is type(want)
+    return given == want
+
+
+def _is_same(want, given):
+    """The same within a tuple, where nothing is converted. Numba has two types of tuple for one form in memory."""
+    return _fits(want, given) if isinstance(want, types.BaseNamedTuple) else types.unliteral(given) == want
+
+
+# For Numba a slot is a module, whose only member is `call`.
+@typeof_impl.register(Slot)
+def _typeof_slot(slot, _context):
+    return types.Module(slot)
+
+
+def _numba_type(field, dtype):
+    simple = {
+        int: types.intp,
+        bool: types.boolean,
+        float: types.float64,
+        Numbers: ViewType(numba.from_dtype(dtype)),
+        Doubles: ViewType(types.float64),
+        Integers: ViewType(types.int64),
+    }
+    if field in simple:
+        return simple[field]
+    return types.NamedTuple([_numba_type(kind, dtype) for kind in field.__annotations__.values()], field)

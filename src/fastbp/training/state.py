@@ -1,0 +1,32 @@
+"""What changes in a training, and what a checkpoint needs to know of it."""
+
+from typing import NamedTuple, Protocol
+
+from fastbp.checks import Array
+from fastbp.model.computing import ComputingNetwork
+from fastbp.training.history import History
+from fastbp.training.options import Options
+
+
+class State(NamedTuple):
+    """A training between two epochs."""
+
+    seed: int
+    n_epochs: int
+    stopped_by: str
+    best_epoch: int | None
+    arrays: dict[str, Array]  # but for the losses, which the history keeps: see `_layout`
+
+
+class Resumable(Protocol):
+    """A training that a checkpoint can be made of, and that can go on from one."""
+
+    net: ComputingNetwork
+    options: Options
+    history: History
+    seed: int
+    n_samples: int
+    best: tuple[float, Array]  # the lowest loss so far, and the parameters that had it
+
+    def kept(self) -> dict[str, Array]:
+        """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""

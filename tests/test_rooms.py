@@ -1,0 +1,72 @@
+"""The house: no import circle among modules, late imports and those for types included; each room says what it is.
+
+Which room may import from which is a contract of `lint-imports`, see pyproject.toml.
+"""
+
+import ast
+from pathlib import Path
+
+import fastbp
+
+PACKAGE = Path(fastbp.__file__).parent
+
+
+def module_of(path, package):
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(package):
+    """Return {module: modules of the package that it imports, anywhere in its text}."""
+    paths = {module_of(path, package): path for path in package.rglob("*.py")}
+    found = {}
+    for module, path in paths.items():
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                whole = [f"{node.module}.{alias.name}" for alias in node.names]
+                names |= {name if name in paths else node.module for name in whole}
+            elif isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+        found[module] = (names & set(paths)) - {module}
+    return found
+
+
+def circle_in(graph):
+    """Return modules of which each imports the next, and the last one the first; or []."""
+    left = {module: set(targets) for module, targets in graph.items()}
+    while leaves := [module for module, targets in left.items() if not targets & set(left)]:
+        for module in leaves:
+            del left[module]
+    if not left:
+        return []
+    way = [next(iter(left))]
+    while way.count(way[-1]) == 1:
+        way.append(next(iter(left[way[-1]] & set(left))))
+    return way[way.index(way[-1]) : -1]
+
+
+def test_no_circle():
+    graph = imports(PACKAGE)
+    assert len(graph) > 200
+    assert circle_in(graph) == []
+
+
+def test_a_circle_would_be_found(tmp_path):
+    package = tmp_path / "house"
+    package.mkdir()
+    texts = {
+        "__init__": "from house import a\n",
+        "a": "def f():\n    from house.b import c\n",
+        "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import house.d\n",
+        "d": "from house import a\n",
+    }
+    for name, text in texts.items():
+        (package / f"{name}.py").write_text(text)
+    assert sorted(circle_in(imports(package))) == ["house.a", "house.b", "house.d"]
+
+
+def test_each_room_says_what_is_in_it():
+    rooms = sorted(PACKAGE.rglob("__init__.py"))
+    assert len(rooms) > 15
+    assert [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))] == []
