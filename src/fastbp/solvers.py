@@ -21,10 +21,10 @@ newton_cg  min_gradient=1e-7
 =========  ====================================================================================
 
 - lm: Levenberg and Marquardt's, with the Gauss-Newton matrix, see `Network.hessian`. mu is in units of the largest
-  element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well the
-  last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step its
-  second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals, of
-  squared errors that are fewer and without l2.
+  element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well
+  the last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step
+  its second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals,
+  of squared errors that are fewer and without l2.
 - scg: Moller's scaled conjugate gradients. cg: Polak and Ribiere's, with a search along each line. lbfgs: with `memory`
   steps. newton_cg: Gauss-Newton steps by conjugate gradients.
 

@@ -258,7 +258,7 @@ class Curvature:
         return room, hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, n_sources)
 
     def wanted(
-        self, n_slots: int, scale: float, l2: float, *, products: bool = False, exact: bool = False,
+        self, n_slots: int, scale: float, decay: Array, *, products: bool = False, exact: bool = False,
         bends: bool = False, rows: bool = False,
     ) -> objective.Wanted:  # fmt: skip
         """What a minimiser asks for, see `kernels/curvature/objective.py`; `products` and so on: whether it does."""
@@ -271,8 +271,7 @@ class Curvature:
             bends=asking.address_of_bends() if bends else NONE,
             rows=jacobians.address_of_residual_rows_worker() if rows else NONE,
             scale=scale,
-            l2=l2,
-            n_weights=self.topology.n_weights,
+            decay=decay,
             exact=exact,
         )
 

@@ -1,6 +1,6 @@
 """Levenberg and Marquardt: steps v = -(H + mu I)^-1 g, with a mu that grows until the loss falls.
 
-F(w) = scale sum_n weight_n E_n + l2 / 2 sum w**2 (of the weights). H is the Gauss-Newton matrix of F; or, where there
+F is that of objective.py. H is the Gauss-Newton matrix of F; or, where there
 are fewer residuals than parameters, H = J^T J with a J that is stored, and (J^T J + mu I)^-1 J^T r comes from the small
 system: J^T (J J^T + mu I)^-1 r.
 
@@ -21,7 +21,7 @@ from fastbp.kernels.curvature.hessians import assemble
 from fastbp.kernels.curvature.jobs import add_up
 from fastbp.kernels.curvature.objective import ask, objective_of, penalty, value
 from fastbp.kernels.curvature.plan import curve_of
-from fastbp.kernels.curvature.vectors import add_scaled, copy, dot, scale
+from fastbp.kernels.curvature.vectors import add_product, add_scaled, copy, dot, scale
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
 
@@ -118,10 +118,10 @@ def add_penalty(curve, o, d):
     copy(o.room.sums, d.gradient, d.n_params)
     scale(d.gradient, o.scale, d.n_params)
     scale(d.matrix, o.scale, d.n * d.n)
-    if o.l2 > 0.0:
-        add_scaled(d.gradient, curve.net.params, o.l2, o.n_weights)
-        for p in range(o.n_weights):
-            set_number(d.matrix, p * d.n + p, number(d.matrix, p * d.n + p) + o.l2)
+    if o.has_decay:
+        add_product(d.gradient, o.decay, curve.net.params, d.n_params)
+        for p in range(d.n_params):
+            set_number(d.matrix, p * d.n + p, number(d.matrix, p * d.n + p) + number(o.decay, p))
 
 
 @kernel

@@ -1,15 +1,17 @@
-"""What the minimisers make small: F(w) = scale sum_n weight_n E_n + l2 / 2 sum w**2, of the weights.
+"""What the minimisers make small: F(w) = scale sum_n weight_n E_n + sum_p decay_p w_p**2 / 2.
 
 All of it at the network's own parameters: whoever tries others writes them there.
 """
 
 from typing import NamedTuple
 
+import numpy as np
+
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.jobs import RoomViews, Task, add_up, n_chunks_of, views_of_room, work
 from fastbp.kernels.curvature.loading import GivenViews, views_of_given
-from fastbp.kernels.curvature.vectors import add_scaled, copy, dot, scale
-from fastbp.kernels.registers.lanes import number
+from fastbp.kernels.curvature.vectors import add_product, copy, scale, weighted_square
+from fastbp.kernels.registers.lanes import Numbers, number, view
 
 
 class Wanted(NamedTuple):
@@ -23,8 +25,7 @@ class Wanted(NamedTuple):
     bends: int
     rows: int
     scale: float
-    l2: float
-    n_weights: int  # the first of the parameters, which l2 is for
+    decay: np.ndarray  # (n_params,) float64, or empty
     exact: bool  # products with the Hessian, or with its Gauss-Newton part
 
 
@@ -41,8 +42,8 @@ class Objective(NamedTuple):
     bends: int
     rows: int
     scale: float
-    l2: float
-    n_weights: int
+    decay: Numbers
+    has_decay: bool
     n_params: int
     exact: bool
 
@@ -53,7 +54,7 @@ def objective_of(given, room, wanted):
     w, views = wanted, views_of_room(room)
     return Objective(
         views_of_given(given), views, w.parallel, w.n_slots, w.losses, w.gradients, w.products, w.bends, w.rows,
-        w.scale, w.l2, w.n_weights, views.n_params, w.exact,
+        w.scale, view(w.decay), len(w.decay) > 0, views.n_params, w.exact,
     )  # fmt: skip
 
 
@@ -68,8 +69,8 @@ def ask(curve, o, worker, v, out):
 
 @kernel
 def penalty(curve, o):
-    """l2 / 2 sum w**2."""
-    return 0.5 * o.l2 * dot(curve.net.params, curve.net.params, o.n_weights) if o.l2 > 0.0 else 0.0
+    """sum_p decay_p w_p**2 / 2."""
+    return 0.5 * weighted_square(curve.net.params, o.decay, o.n_params) if o.has_decay else 0.0
 
 
 @kernel
@@ -96,8 +97,8 @@ def value_and_gradient(curve, o, gradient):
     add_up(o.room.sums, n_chunks, o.n_params, o.room.n_params)
     copy(o.room.sums, gradient, o.n_params)
     scale(gradient, o.scale, o.n_params)
-    if o.l2 > 0.0:
-        add_scaled(gradient, curve.net.params, o.l2, o.n_weights)
+    if o.has_decay:
+        add_product(gradient, o.decay, curve.net.params, o.n_params)
     return o.scale * error + penalty(curve, o), error
 
 
@@ -108,5 +109,5 @@ def product(curve, o, v, out):
     add_up(o.room.sums, n_chunks, o.n_params, o.room.n_params)
     copy(o.room.sums, out, o.n_params)
     scale(out, o.scale, o.n_params)
-    if o.l2 > 0.0:
-        add_scaled(out, v, o.l2, o.n_weights)
+    if o.has_decay:
+        add_product(out, o.decay, v, o.n_params)

@@ -52,3 +52,19 @@ def copy(values, out, count):
     """out = values."""
     for p in range(count):
         set_number(out, p, number(values, p))
+
+
+@kernel
+def weighted_square(values, weights, count):
+    """sum_p weights_p values_p**2."""
+    total = 0.0
+    for p in range(count):
+        total += number(weights, p) * number(values, p) * number(values, p)
+    return total
+
+
+@kernel
+def add_product(out, left, right, count):
+    """out_p += left_p right_p."""
+    for p in range(count):
+        set_number(out, p, number(out, p) + number(left, p) * number(right, p))

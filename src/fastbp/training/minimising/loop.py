@@ -68,7 +68,10 @@ class Minimising(Training):
         self._curvature = net.new_curvature()
         scale = 1.0 / self.n_samples if options.reduction == "mean" else 1.0
         goal = -np.inf if options.goal is None else options.goal * self.n_samples
-        objective = Objective(self._curvature, given_of(samples), scale, options.l2, goal)
+        decay = np.empty(0)
+        if options.l2 > 0.0:  # of the weights, which come first
+            decay = np.where(np.arange(net.n_params) < net.topology.n_weights, options.l2, 0.0)
+        objective = Objective(self._curvature, given_of(samples), scale, decay, goal)
         self.minimiser: Minimiser
         if choice.name == "lm":
             self.minimiser = LevenbergMarquardt(choice, objective, net.loss_name, can_accelerate(net))

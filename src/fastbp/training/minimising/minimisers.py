@@ -31,14 +31,14 @@ class Objective:
     curvature : Curvature
     given : Given
     scale : float
-        F = scale sum_n weight_n E_n + l2 / 2 sum w**2.
-    l2 : float
+        F = scale sum_n weight_n E_n + sum_p decay_p w_p**2 / 2.
+    decay : array (n_params,), or empty
     goal : float
         sum_n weight_n E_n at which to stop.
     """
 
-    def __init__(self, curvature: Curvature, given: Given, scale: float, l2: float, goal: float) -> None:
-        self.curvature, self.given, self.scale, self.l2, self.goal = curvature, given, scale, l2, goal
+    def __init__(self, curvature: Curvature, given: Given, scale: float, decay: Array, goal: float) -> None:
+        self.curvature, self.given, self.scale, self.decay, self.goal = curvature, given, scale, decay, goal
 
 
 class Minimiser(Protocol):
@@ -61,7 +61,7 @@ class LevenbergMarquardt:
         curvature, given = objective.curvature, objective.given
         n_params, n_residuals = curvature.n_params, len(given.x) * curvature.topology.n_outputs
         self._objective = objective
-        self.is_small = loss in SQUARED and objective.l2 == 0.0 and n_residuals < n_params
+        self.is_small = loss in SQUARED and not objective.decay.size and n_residuals < n_params
         n = n_residuals if self.is_small else n_params
         stride = (-(-n // 8) | 1) * 8
         n_rows, n_columns = (n * (n_params + 2), n_params) if self.is_small else (0, 0)
@@ -96,7 +96,7 @@ class LevenbergMarquardt:
             room, assembler = curvature.assembler(len(given.x), n_slots, exact=False)
             if self.is_small:
                 room = curvature.rows_room(len(given.x), n_slots)
-            wanted = curvature.wanted(n_slots, objective.scale, objective.l2, bends=self._exact, rows=self.is_small)
+            wanted = curvature.wanted(n_slots, objective.scale, objective.decay, bends=self._exact, rows=self.is_small)
             self._memory = {n_slots: (room, wanted, assembler)}
         losses, self.mus = np.zeros(n_epochs), np.zeros(n_epochs)
         ended, n_done = damped.levenberg_marquardt(
@@ -146,7 +146,7 @@ class AlongDirections:
         curvature, given, exact = objective.curvature, objective.given, self._products == "exact"
         if n_slots not in self._memory:
             wanted = curvature.wanted(
-                n_slots, objective.scale, objective.l2, products=bool(self._products), exact=exact
+                n_slots, objective.scale, objective.decay, products=bool(self._products), exact=exact
             )
             self._memory = {n_slots: (curvature.sums_room(len(given.x), n_slots), wanted)}
         losses = np.zeros(n_epochs)
