@@ -288,6 +288,31 @@ def test_entries_of_views_are_called_by_address(dtype):
     assert total == 20.0
 
 
+class Place(NamedTuple):
+    x: Numbers
+    k: int
+
+
+PLACE = Slot(Place)
+
+
+@unkept
+def mark(place):
+    set_number(place.x, place.k, 1.0)
+
+
+def test_a_tuple_may_hold_the_index_of_a_parallel_loop():
+    """Which Numba types as an unsigned number."""
+
+    @unkept
+    def call(address, x):
+        PLACE.call(address, Place(view(x), np.uint64(2)))
+
+    x = np.zeros(3)
+    call(PLACE.address(mark, x.dtype), x)
+    assert x.tolist() == [0.0, 0.0, 1.0]
+
+
 @pytest.mark.compiled_only
 @pytest.mark.parametrize(
     "arguments",

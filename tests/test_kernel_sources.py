@@ -1,4 +1,7 @@
-"""What the kernels must not do: call a matrix product of NumPy's, which would be BLAS; import from above."""
+"""What the kernels must not do: call a matrix product of NumPy's, which would be BLAS; import from above.
+
+And that each vector instruction has a stand-in for uncompiled kernels.
+"""
 
 import ast
 import sys
@@ -7,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastbp
+from fastbp.kernels.registers import arithmetic, blocks, memory, plain, rows
 
 KERNELS = sorted((Path(fastbp.__file__).parent / "kernels").rglob("*.py"))
 PRODUCTS = {"dot", "vdot", "inner", "matmul", "tensordot", "einsum", "linalg"}
@@ -72,3 +76,23 @@ def test_an_import_from_above_would_be_found():
     above = "from fastbp.checks import Array\nimport fastbp.engine.threads\nfrom fastbp import engine\nimport scipy\n"
     above += "from .. import x\n"
     assert imports_from_above(above) == ["fastbp.checks", "fastbp.engine.threads", "fastbp.engine", "scipy", ".."]
+
+
+def stand_ins():
+    """Return the public names of `plain` that it does not import by `from`, or that stand for a function of NumPy's."""
+    imported = ("NamedTuple", "REGISTER_BYTES")
+    return {name for name, value in vars(plain).items() if callable(value) and name[0] != "_" and name not in imported}
+
+
+def test_each_instruction_has_a_stand_in():
+    """`lanes` takes all names of one side: a name that the other side lacks would fail in one mode alone."""
+    modules = (arithmetic, blocks, memory, rows)
+    instructions = [
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if name[0] != "_" and hasattr(value, "__wrapped__") and value.__module__ == module.__name__
+    ]
+    assert len(instructions) > 50
+    assert sorted(instructions) == sorted(set(instructions)), "two modules have an instruction of one name"
+    assert set(instructions) | {"Shape"} == stand_ins()

@@ -15,7 +15,9 @@ from subprocesses import run_python
 
 import fastbp
 from fastbp import jit
+from fastbp.kernels import layout
 from fastbp.kernels.compiling import plan_table
+from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.one_sample import plan
 
 NETWORKS = {
@@ -257,3 +259,23 @@ def test_arrays_that_cannot_be_written(function, name):
         array.flags.writeable = False
     getattr(jit, function)(net.packed, *given, work)
     assert given[-1].any()
+
+
+@pytest.mark.parametrize("n_in", [1, 3, 511, 512, 513, 5000])
+@pytest.mark.parametrize("n_lanes", [2, 8, 16])
+def test_the_stripe_has_room_for_what_is_stored(n_in, n_lanes):
+    """Rows are stored in whole registers, the last one over its end."""
+    n_rows, size = in_python(layout.rows_of_stripe)(n_in), in_python(layout.size_of_stripe)(n_in, n_lanes)
+    last_store = (n_rows - 1) * n_in + (n_in - 1) // n_lanes * n_lanes
+    assert n_rows >= 1
+    assert last_store + n_lanes <= size
+
+
+def test_layers_of_a_sample_do_not_overlap():
+    sizes, n_lanes = (3, 16, 1, 17), 16
+    ends = 0
+    for l, (first_unit, size) in enumerate(zip(np.cumsum((0, *sizes)), sizes, strict=False)):
+        place = in_python(layout.place_of_layer)(first_unit, l, n_lanes)
+        assert place >= ends
+        ends = place + in_python(layout.whole)(size, n_lanes)
+    assert ends <= in_python(layout.place_of_layer)(sum(sizes), len(sizes), n_lanes)

@@ -6,6 +6,8 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
+from fastbp.kernels.compiling.decorators import in_python
+from fastbp.kernels.layout import place_of_layer, whole
 from fastbp.kernels.one_sample import few
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
@@ -23,7 +25,8 @@ def unit_values(packed: Packed, n_arrays: int) -> Array:
     """Arrays (n_arrays, n) for a number of each unit, every layer with whole registers of its own: see `place`."""
     dtype = packed.params.dtype
     n_units = int(packed.layers[-1, LAYER.first_unit] + packed.layers[-1, LAYER.n_units])
-    return aligned_zeros((n_arrays, filled_up(n_units + len(packed.layers) * lanes_of(dtype), dtype)), dtype)
+    n_values = in_python(place_of_layer)(n_units, len(packed.layers), lanes_of(dtype))
+    return aligned_zeros((n_arrays, filled_up(n_values, dtype)), dtype)
 
 
 def online_memory(packed: Packed) -> OnlineMemory:
@@ -31,12 +34,12 @@ def online_memory(packed: Packed) -> OnlineMemory:
     layers, blocks, dtype = packed.layers.copy(), packed.blocks.copy(), packed.params.dtype
     step, n_params = lanes_of(dtype), 0
     for block in blocks:
-        block[BLOCK.weights], block[BLOCK.n_in] = n_params, -(-block[BLOCK.n_in] // step) * step
+        block[BLOCK.weights], block[BLOCK.n_in] = n_params, in_python(whole)(block[BLOCK.n_in], step)
         n_params += int(block[BLOCK.n_out] * block[BLOCK.n_in])
     for layer in layers:
         if layer[LAYER.bias] != NONE:
             layer[LAYER.bias] = n_params
-            n_params += int(-(-layer[LAYER.n_units] // step) * step)
+            n_params += int(in_python(whole)(layer[LAYER.n_units], step))
     return OnlineMemory(
         params=aligned_zeros((n_params,), dtype),
         layers=layers,

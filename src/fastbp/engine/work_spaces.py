@@ -11,7 +11,9 @@ from fastbp.activations import Activation
 from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.kernels.codes import IDENTITY, IN_KERNELS, SOFTMAX
 from fastbp.kernels.compiling import plan_table
+from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.layout import place_of_layer, size_of_stripe
 from fastbp.kernels.one_sample import called, called_by_loops, plan
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
@@ -51,10 +53,10 @@ class UserCalls:
         kernels = BY_LOOPS if by_loops or not topology.is_layered else BY_REGISTERS
         self.packed = packed
         without_loss = _without_loss(packed, functions, topology)
-        self._n_values = filled_up(
-            topology.n_units + len(packed.layers) * lanes_of(dtype), dtype
-        )  # `place`, one_sample/passes.py
-        self._n_stripe = max(called.STRIPE_NUMBERS, int(packed.blocks[:, BLOCK.n_in].max(initial=0))) + lanes_of(dtype)
+        n_lanes = lanes_of(dtype)
+        n_values = in_python(place_of_layer)(topology.n_units, len(packed.layers), n_lanes)
+        self._n_values = filled_up(n_values, dtype)
+        self._n_stripe = in_python(size_of_stripe)(int(packed.blocks[:, BLOCK.n_in].max(initial=0)), n_lanes)
         words = self.plan = np.zeros(plan_table.PLAN_SIZE, WORD)
         words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, plan.WORDS + self.memory_words()
         words[[plan.N_INPUTS, plan.N_OUTPUTS, plan.N_PARAMS]] = (

@@ -1,6 +1,7 @@
 """Layers of units, blocks of connections and links, and every offset.
 
-This is the only place where an offset is computed. The kernels read them from the tables.
+Every offset in the parameters is computed here alone, and read from the tables by the kernels. What the kernels work in
+has its sizes from `kernels/layout.py`, and the rows of a tile from `stride_of` in `kernels/training/chunks.py`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from fastbp import checks
 from fastbp.kernels.codes import IDENTITY
+from fastbp.kernels.compiling.decorators import in_python
+from fastbp.kernels.layout import whole
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import BLOCK, LAYER, LINK_COLUMNS, NONE, UNIT, WEIGHT, Block, Layer
 from fastbp.kernels.tuning import BLOCK_TERMS, LONG_ROW, MIN_PACKED, MIN_PACKED_OF_LONG_ROWS
@@ -269,8 +272,7 @@ def _is_by_inputs(source: int, n_out: int, n_in: int, dtype: np.dtype) -> bool:
 
 def _whole_registers(n_units: int, dtype: np.dtype) -> int:
     """n_units, rounded up to whole registers."""
-    step = int(lanes_of(dtype))
-    return -(-n_units // step) * step
+    return int(in_python(whole)(n_units, lanes_of(dtype)))
 
 
 def _run(sorted_layers: Sequence[int], layer: int) -> tuple[int, int]:

@@ -107,8 +107,15 @@ def _fits(want, given):
 
 
 def _is_same(want, given):
-    """The same within a tuple, where nothing is converted. Numba has two types of tuple for one form in memory."""
-    return _fits(want, given) if isinstance(want, types.BaseNamedTuple) else types.unliteral(given) == want
+    """The same within a tuple, where nothing is converted. Numba has two types of tuple for one form in memory.
+
+    The index of a `prange` loop is an unsigned number, of the same form as well.
+    """
+    if isinstance(want, types.BaseNamedTuple):
+        return _fits(want, given)
+    if isinstance(want, types.Integer):
+        return isinstance(given, types.Integer) and given.bitwidth == want.bitwidth
+    return types.unliteral(given) == want
 
 
 # For Numba a slot is a module, whose only member is `call`.

@@ -9,6 +9,7 @@ import numpy as np
 from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.activation_calls import multiply_slope
+from fastbp.kernels.layout import rows_of_stripe
 from fastbp.kernels.one_sample.outputs import DELTAS as OUTPUT_DELTAS
 from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import (
@@ -53,8 +54,6 @@ from fastbp.kernels.registers.lanes import (
     view_at,
 )  # fmt: skip
 from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, block_of, layer_of
-
-STRIPE_NUMBERS = 512  # in the stripe of gradients, or one row, if that is longer
 
 
 @kernel
@@ -205,7 +204,7 @@ def add_gradient(net, units, call):
                     place_i = j * block.n_in + i
                     store(dw, place_i, fma(delta_j, load(z, i), load(dw, place_i)))
         else:
-            n_rows = max(1, STRIPE_NUMBERS // block.n_in)
+            n_rows = rows_of_stripe(block.n_in)
             for first in range(0, block.n_out, n_rows):
                 n = min(n_rows, block.n_out - first)
                 fill_stripe(stripe, z, shift(delta, first), n, block.n_in)

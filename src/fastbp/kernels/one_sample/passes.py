@@ -18,7 +18,7 @@ from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas import activations as fn
 from fastbp.kernels.formulas.activation_calls import activate, multiply_slope
 from fastbp.kernels.formulas.elementary import exp, log
-from fastbp.kernels.one_sample.wide import whole
+from fastbp.kernels.layout import place_of_layer, whole
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -60,7 +60,7 @@ class Units(NamedTuple):
 @kernel
 def place(layer, l, values):
     """What `values` (a, z or delta) holds of layer number l."""
-    return shift(values, layer.first_unit + l * lanes(values))
+    return shift(values, place_of_layer(layer.first_unit, l, lanes(values)))
 
 
 @kernel

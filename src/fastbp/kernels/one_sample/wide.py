@@ -11,12 +11,6 @@ from fastbp.kernels.tables import NONE, block_of, layer_of
 
 
 @kernel
-def whole(n, step):
-    """n, filled up to whole registers of `step` numbers."""
-    return (n + step - 1) // step * step
-
-
-@kernel
 def copy_params(source, target):
     """Copy the parameters of a network to one with rows of another length."""
     for c in range(source.n_blocks):

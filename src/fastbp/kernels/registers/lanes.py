@@ -13,138 +13,21 @@ written with these few functions decides both itself, and still reads as its equ
     array_of                 a view as an array again
 
 Offsets count numbers, not bytes. With NUMBA_BOUNDSCHECK=1 each load and store is checked. With
-NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `lanes_plain` take the place of the LLVM instructions.
+NUMBA_DISABLE_JIT=1 the plain NumPy stand-ins of `plain` take the place of the LLVM instructions.
 """
 
 from fastbp.kernels.registers.machine import JIT_DISABLED
 
+# Each instruction of `arithmetic`, `blocks`, `memory` and `rows` has its stand-in of the same name in `plain`: a test
+# compares the names.
 if JIT_DISABLED:
-    from fastbp.kernels.registers.plain import (
-        Shape,
-        absolute,
-        address,
-        any_lane,
-        array_of,
-        copysign,
-        exp2i,
-        exponent,
-        first,
-        fma,
-        get,
-        has_estimates,
-        has_lookup,
-        inlined,
-        keep_first,
-        lanes,
-        library_cos,
-        library_sin,
-        like,
-        load,
-        load_first,
-        lookup,
-        mantissa,
-        maximum,
-        minimum,
-        not_unrolled,
-        number,
-        outlined,
-        polynomial,
-        precision,
-        prefetch,
-        put,
-        reciprocal_estimate,
-        rint,
-        rows_shape,
-        rsqrt_estimate,
-        scale,
-        select,
-        set_number,
-        shift,
-        single,
-        size_of,
-        splat,
-        square_root,
-        square_tile,
-        stays_here,
-        store,
-        store_first,
-        sum_lanes,
-        sum_tile,
-        sums_of,
-        tile,
-        transpose,
-        view,
-        view_at,
-        where_normal,
-    )  # fmt: skip
+    from fastbp.kernels.registers.plain import *  # noqa: F403
 else:
-    from fastbp.kernels.registers.arithmetic import (
-        absolute,
-        any_lane,
-        copysign,
-        exp2i,
-        exponent,
-        first,
-        fma,
-        has_estimates,
-        has_lookup,
-        library_cos,
-        library_sin,
-        like,
-        lookup,
-        mantissa,
-        maximum,
-        minimum,
-        polynomial,
-        precision,
-        reciprocal_estimate,
-        rint,
-        rsqrt_estimate,
-        scale,
-        select,
-        single,
-        splat,
-        square_root,
-        sum_lanes,
-        where_normal,
-    )  # fmt: skip
-    from fastbp.kernels.registers.blocks import get, put, square_tile, sum_tile, tile, transpose
-    from fastbp.kernels.registers.memory import (
-        lanes,
-        load,
-        load_first,
-        number,
-        prefetch,
-        set_number,
-        shift,
-        store,
-        store_first,
-        view,
-    )  # fmt: skip
-    from fastbp.kernels.registers.rows import (
-        address,
-        array_of,
-        inlined,
-        keep_first,
-        not_unrolled,
-        outlined,
-        rows_shape,
-        size_of,
-        stays_here,
-        sums_of,
-        view_at,
-    )
-    from fastbp.kernels.registers.types import Shape
-
-__all__ = [
-    "Doubles", "Integers", "Numbers", "Shape", "absolute", "address", "any_lane", "array_of", "copysign", "exp2i",
-    "exponent", "first", "fma", "get", "has_estimates", "has_lookup", "inlined", "keep_first", "lanes", "library_cos",
-    "library_sin", "like", "load", "load_first", "lookup", "mantissa", "maximum", "minimum", "not_unrolled", "number",
-    "outlined", "polynomial", "precision", "prefetch", "put", "reciprocal_estimate", "rint", "rows_shape",
-    "rsqrt_estimate", "scale", "select", "set_number", "shift", "single", "size_of", "splat", "square_root",
-    "square_tile", "stays_here", "store", "store_first", "sum_lanes", "sum_tile", "sums_of", "tile", "transpose",
-    "view", "view_at", "where_normal",
-]  # fmt: skip
+    from fastbp.kernels.registers.arithmetic import *  # noqa: F403
+    from fastbp.kernels.registers.blocks import *  # noqa: F403
+    from fastbp.kernels.registers.memory import *  # noqa: F403
+    from fastbp.kernels.registers.rows import *  # noqa: F403
+    from fastbp.kernels.registers.types import Shape  # noqa: F401
 
 # What the fields of the kernels' NamedTuples are
 
