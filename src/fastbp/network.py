@@ -14,7 +14,6 @@ from fastbp.exporting.network import PortableNetwork
 from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
-from fastbp.model.curved import CurvedNetwork
 from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
 from fastbp.solvers import MinimiserChoice, make_solver
@@ -26,10 +25,12 @@ from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import Training
 from fastbp.training.minimising import loop as minimising
+from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
+from fastbp.training.restarts import best_of
 
 
-class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
+class Network(ExplainedNetwork, PortableNetwork, EvidentNetwork):
     """A layered feed-forward network.
 
     Parameters
@@ -219,6 +220,7 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
         checkpoint_every: int | None = None,
         resume: bool = False,
         goal: float | None = None,
+        restarts: int = 1,
         validate_every: int = 1,
         callback_every: int = 1,
         **solver_options: Any,
@@ -284,6 +286,10 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
             training that was never interrupted. Without that file it begins at the beginning.
         goal : float or None
             A value of `History.loss` at which to stop.
+        restarts : int
+            Beginnings to try: first the weights at hand, then others, drawn from `seed` as ``init="glorot_uniform"``
+            draws them. The network keeps the weights, and the history returned is that, of the one whose weights
+            have the lowest loss, of validation if there is one; none is tried after one that reaches the goal.
         validate_every, callback_every : int
             Epochs from one validation, or one call of the callbacks, to the next; both come after the last epoch
             too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
@@ -361,13 +367,17 @@ class Network(ExplainedNetwork, PortableNetwork, CurvedNetwork):
             validate_every=validate_every,
             callback_every=callback_every,
         )
+        n_starts = checks.integer(restarts, "restarts", minimum=1)
+        if n_starts > 1 and options.checkpoint is not None:
+            raise ValueError(f"restarts must be 1 with a checkpoint, which is of one training; got {n_starts}")
         is_minimiser = isinstance(options.solver, MinimiserChoice)
         if is_minimiser:
             minimising.check(self, options)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            history = (minimising.Minimising if is_minimiser else Training)(self, samples, options).run()
+            kind = minimising.Minimising if is_minimiser else Training
+            history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
         traps.warn_after(self, samples, history.loss)
         return history
 

@@ -144,7 +144,7 @@ class Curvature:
             groups=self.groups.table,
             sources=self.groups.sources,
             places=self.groups.places,
-            layers_of=_layers_of(topology),
+            layers_of=layers_of(topology),
             tasks=tasks,
             facts=facts,
             zeros=np.zeros(16),
@@ -307,7 +307,7 @@ def n_chunks_of(n_samples: int) -> int:
     return min(jobs.MOST_CHUNKS, n_tiles_of(n_samples))
 
 
-def _layers_of(topology: Topology) -> Array:
+def layers_of(topology: Topology) -> Array:
     """Layer of each unit."""
     layers = np.zeros(topology.n_units, np.int64)
     for layer, (first, size) in enumerate(zip(topology.first_units, topology.sizes, strict=True)):

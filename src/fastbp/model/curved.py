@@ -1,10 +1,12 @@
 """Second derivatives of a network, and what goes with them: Jacobians and the gradients of single samples."""
 
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from fastbp import checks
+from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, Curvature, given_of
@@ -197,6 +199,15 @@ class CurvedNetwork(ComputingNetwork):
     def has_softmax(self) -> bool:
         """Whether the outputs are those of softmax."""
         return self._functions[-1].code == SOFTMAX
+
+    def with_output(self, function: Activation) -> Self:
+        """A network of the same weights with another function of its output layer, and squared errors."""
+        parts = ([*self._functions[:-1], function], "squared_error", self.dtype, self.params, self._wiring)
+        return type(self).assemble(self._topology, *parts)
+
+    def check_inputs(self, X: Array) -> Array:
+        """The user's inputs, checked and converted."""
+        return self._check_inputs(X).x
 
     def new_curvature(self) -> Curvature:
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""

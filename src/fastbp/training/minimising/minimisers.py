@@ -98,9 +98,11 @@ class LevenbergMarquardt:
                 room = curvature.rows_room(len(given.x), n_slots)
             wanted = curvature.wanted(n_slots, objective.scale, objective.decay, bends=self._exact, rows=self.is_small)
             self._memory = {n_slots: (room, wanted, assembler)}
+        room, wanted, assembler = self._memory[n_slots]
+        wanted = wanted._replace(scale=objective.scale, decay=objective.decay)
         losses, self.mus = np.zeros(n_epochs), np.zeros(n_epochs)
         ended, n_done = damped.levenberg_marquardt(
-            curvature.plan(exact=self._exact), given, *self._memory[n_slots], self._damping, losses, self.mus
+            curvature.plan(exact=self._exact), given, room, wanted, assembler, self._damping, losses, self.mus
         )
         self.mus = self.mus[:n_done]
         return ENDED_BY.get(ended), losses[:n_done]
