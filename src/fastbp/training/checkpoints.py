@@ -23,7 +23,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
 from fastbp.model.computing import ComputingNetwork
 from fastbp.training.options import CheckpointSettings
-from fastbp.training.state import Resumable, State
+from fastbp.training.state import ROW, Layout, Resumable, State
 
 CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
 SECONDS = 10.0  # between checkpoints, if the user has no wish
@@ -33,12 +33,10 @@ BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 # Options that change no number of the epochs that are done.
 FREE = ("epochs", "callback", "progress", "n_threads", "checkpoint")
 
-FLOAT, ROW = np.dtype(np.float64), np.dtype(np.uint32)
+FLOAT = np.dtype(np.float64)
 ENDED_BY = (
     "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step"
 )  # fmt: skip
-
-Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 def check(path: object, every: object, resume: object) -> CheckpointSettings | None:
@@ -160,8 +158,8 @@ def restore(training: Resumable, state: State) -> None:
     for name, kept in training.kept().items():
         kept[:] = arrays[name]
     training.best = (float(arrays["best_loss"][0]), arrays.get("best", training.best[1]))
-    for name, values in _curves(training).items():
-        values[:] = arrays[name].tolist()
+    for name in _names_of_curves(training):
+        getattr(history, name)[:] = arrays[name].tolist()
     history.time = float(arrays["time"][0])
     history.best_epoch, history.stopped_by = state.best_epoch, state.stopped_by
 
@@ -170,11 +168,11 @@ def _layout(training: Resumable, n_epochs: int) -> Layout:
     """The arrays of a checkpoint after so many epochs, in their order: (dtype, shape)."""
     dtype, n_params = training.net.dtype, training.net.n_params
     layout: Layout = {"params": (dtype, (n_params,))}
-    layout |= {name: (ROW if name == "order" else kept.dtype, kept.shape) for name, kept in training.kept().items()}
+    layout |= training.kept_layout()
     layout |= {"best_loss": (FLOAT, (1,)), "time": (FLOAT, (1,))}
     if training.options.patience is not None:
         layout["best"] = (dtype, (n_params,))
-    return layout | dict.fromkeys(_curves(training), (FLOAT, (n_epochs,)))
+    return layout | dict.fromkeys(_names_of_curves(training), (FLOAT, (n_epochs,)))
 
 
 def _state_of(training: Resumable) -> State:
@@ -195,7 +193,13 @@ def _curves(training: Resumable) -> dict[str, list[float]]:
     """What the history has a number of for each epoch."""
     history = training.history
     curves = {"loss": history.loss, "validation_loss": history.validation_loss, "mu": history.mu}
-    return {name: values for name, values in curves.items() if values is not None}
+    return {name: curves[name] or [] for name in _names_of_curves(training)}
+
+
+def _names_of_curves(training: Resumable) -> list[str]:
+    options = training.options
+    validates, is_damped = options.validation is not None, options.solver.name == "lm"
+    return ["loss"] + ["validation_loss"] * validates + ["mu"] * is_damped
 
 
 def _losses(training: Resumable, n_epochs: int) -> dict[str, Array]:

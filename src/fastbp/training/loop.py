@@ -23,6 +23,7 @@ from fastbp.training import dropout
 from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options, Validation
+from fastbp.training.state import ROW, Layout
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
@@ -98,6 +99,16 @@ class Training:
         )
         self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
+
+    def kept_layout(self) -> Layout:
+        """dtype and shape of each array of `kept`, known before there are any."""
+        assert isinstance(self.options.solver, Choice)
+        layout: Layout = {
+            "moments": (self.net.dtype, (self.options.solver.kind.n_moments, self.net.n_params)),
+            "decay": (np.dtype(np.float64), (2,)),
+            "random": (np.dtype(np.uint64), (1,)),
+        }
+        return layout | ({"order": (ROW, (self.n_samples,))} if self.shuffles else {})
 
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""

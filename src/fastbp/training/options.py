@@ -86,9 +86,9 @@ class Options:
             self.goal = checks.number(self.goal, "goal", low=-np.inf, low_open=True)
         self.validate_every = checks.integer(self.validate_every, "validate_every", minimum=1)
         self.callback_every = checks.integer(self.callback_every, "callback_every", minimum=1)
+        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
         if isinstance(self.solver, Choice):
             self.rates(0)
-        self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
 
     def windows(self, n_done: int) -> range:
         """The first epoch of each window that is left after so many epochs."""

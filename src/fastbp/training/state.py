@@ -2,10 +2,15 @@
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from fastbp.checks import Array
 from fastbp.model.computing import ComputingNetwork
 from fastbp.training.history import History
 from fastbp.training.options import Options
+
+ROW = np.dtype(np.uint32)  # numbers of rows, as checkpoints keep them
+Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 class State(NamedTuple):
@@ -27,6 +32,9 @@ class Resumable(Protocol):
     seed: int
     n_samples: int
     best: tuple[float, Array]  # the lowest loss so far, and the parameters that had it
+
+    def kept_layout(self) -> Layout:
+        """The dtype and shape of each array of `kept`, known before there are any."""
 
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""

@@ -67,12 +67,12 @@ def kept_numbers(n_units, n_inputs, n_outputs, exact):
 
 
 @kernel
-def kept_of(curve, room, k):
+def kept_of(curve, room, k, exact):
     """What is kept of the k-th tile in the memory."""
     data, n = shift(room.kept, k * room.n_kept), n_computed_units(curve)
     delta = shift(data, TILE * (curve.net.n_units + 1))
     pairs = shift(delta, TILE * n)
-    return Kept(data, delta, pairs, shift(pairs, TILE * n * n))
+    return Kept(data, delta, pairs, shift(pairs, TILE * n * n if exact else 0))
 
 
 @kernel
@@ -105,7 +105,7 @@ def keep_of_slot(curve, given, room, task, slot):
         for k in range(first, stop):
             start, n_samples = samples_of_tile(task, k)
             tile = load_tile(curve, given, numbers, start, n_samples)
-            kept = kept_of(curve, room, k)
+            kept = kept_of(curve, room, k, task.exact)
             forward(curve, tile)
             losses_of_tile(curve, tile, shift(room.errors, chunk))
             begin_deltas(curve, tile)
@@ -331,7 +331,7 @@ def tasks_of_slot(curve, given, room, task, slot):
         stride = row_stride(n_columns)
         for k in range(n_tiles_of(task.n_samples)):
             _start, n_samples = samples_of_tile(task, k)
-            kept = kept_of(curve, room, k)
+            kept = kept_of(curve, room, k, task.exact)
             gather_inputs(curve, block.first, kept.by_sample, n_samples, scratch.left)
             gather_inputs(curve, block.second, kept.by_sample, n_samples, scratch.right)
             input_pairs(block, scratch.left, scratch.right, n_samples, stride, scratch.inputs)

@@ -60,7 +60,7 @@ def move_input(curve, room, task, scratch, first, j, second, k):
     unit, stride = number(curve.sources, second.sources + k), first.n_sources + SPARE
     for t in range(n_tiles_of(task.n_samples)):
         _start, n_samples = samples_of_tile(task, t)
-        kept = kept_of(curve, room, t)
+        kept = kept_of(curve, room, t, True)
         gather_inputs(curve, first, kept.by_sample, n_samples, scratch.left)
         move = shift(kept.moves, ((first.unit - n_inputs + j) * n + unit - n_inputs) * TILE)
         for l in range(n_rows):

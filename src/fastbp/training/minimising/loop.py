@@ -18,8 +18,10 @@ from fastbp.training.minimising.minimisers import (
     LevenbergMarquardt,
     Minimiser,
     Objective,
+    kept_layout,
 )
 from fastbp.training.options import Options
+from fastbp.training.state import Layout
 
 MOST_EPOCHS = 1 << 12  # of a compiled call
 FIRST_PRODUCTS = 1 << 25  # of the first one, about
@@ -83,6 +85,11 @@ class Minimising(Training):
         self.n_epochs = max(1, min(64, FIRST_PRODUCTS // products))  # of the next compiled call
         self.memory = None  # of first-order steps, of which there are none
         self._own = net.params.copy()  # as the last call left them
+
+    def kept_layout(self) -> Layout:
+        """See `Training`."""
+        assert isinstance(self.options.solver, MinimiserChoice)
+        return {"position": (FLOAT64, (self.net.n_params,))} | kept_layout(self.options.solver, self.net.n_params)
 
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: those in float64 too."""

@@ -1,5 +1,6 @@
 """The minimisers: memory of each, and its compiled run. The arithmetic is in `kernels/curvature/`."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -7,10 +8,11 @@ import numpy as np
 
 from fastbp import memory
 from fastbp.checks import Array
-from fastbp.engine.curvature import Curvature
+from fastbp.engine.curvature import FLOAT64, Curvature
 from fastbp.kernels.curvature import conjugate, damped, descent, limited_memory
 from fastbp.kernels.curvature.loading import Given
 from fastbp.solvers import MinimiserChoice
+from fastbp.training.state import Layout
 
 ENDED_BY = {
     descent.GOAL: "goal",
@@ -125,22 +127,34 @@ _ALONG: dict[str, tuple[Callable[..., Any], Callable[[int], int], str]] = {
 }
 
 
+def n_vectors(choice: MinimiserChoice, n_params: int) -> int:
+    """Vectors in the memory of a minimiser along directions: four that all have, and its own."""
+    rest = -(-2 * choice.memory // n_params) if choice.name == "lbfgs" else 0  # two numbers for each pair
+    return 4 + _ALONG[choice.name][1](choice.memory) + rest
+
+
+def kept_layout(choice: MinimiserChoice, n_params: int) -> Layout:
+    """dtype and shape of what `Minimiser.kept` returns."""
+    if choice.name == "lm":
+        return {"damping": (FLOAT64, (damped.N_KEPT,))}
+    return {"vectors": (FLOAT64, (n_vectors(choice, n_params), n_params)), "descent": (FLOAT64, (descent.N_STATE,))}
+
+
 class AlongDirections:
     """A minimiser along directions, by its name."""
 
     def __init__(self, choice: MinimiserChoice, objective: Objective) -> None:
         self._objective, self._memory = objective, {}  # type: tuple[Objective, dict[int, Any]]
-        self._minimise, n_own, self._products = _ALONG[choice.name]
+        self._minimise, _n_own, self._products = _ALONG[choice.name]
         n_params = objective.curvature.n_params
-        n_vectors = 4 + n_own(choice.memory)
-        rest = -(-2 * choice.memory // n_params) if choice.name == "lbfgs" else 0  # two numbers for each pair
-        memory.check(8 * (n_vectors + rest) * n_params, f"the memory of solver {choice.name!r}", f"{n_vectors} vectors")
+        shape = n_vectors(choice, n_params), n_params
+        memory.check(8 * math.prod(shape), f"the memory of solver {choice.name!r}", f"{shape[0]} vectors")
         options = np.zeros(descent.N_OPTIONS)
         options[descent.SMALLEST_GRADIENT], options[descent.GOAL_ERROR] = choice.values["min_gradient"], objective.goal
         options[descent.MEMORY] = choice.memory
         state = np.zeros(descent.N_STATE)
         state[descent.N_STEPS] = -1.0 if choice.name in ("cg", "scg") else 0.0
-        self._descent = descent.Descent(np.zeros((n_vectors + rest, n_params)), state, options)
+        self._descent = descent.Descent(np.zeros(shape), state, options)
 
     def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
         """See `Minimiser`."""
