@@ -28,18 +28,18 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 # Tests of what stands around the kernels: files, tables, processes, the command line, examples. Nothing is gained
 # where they run once more with bounds checks.
 AROUND_KERNELS = {
-    "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache",
-    "test_cfunc", "test_checkpoint", "test_cli", "test_cli_export", "test_cli_hardening", "test_cli_mistakes",
-    "test_cli_showing", "test_comparison", "test_compiling", "test_docs", "test_encoding", "test_endurance",
-    "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs", "test_estimators_damaged",
+    "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache", "test_cfunc",
+    "test_checkpoint", "test_cli", "test_cli_export", "test_cli_hardening", "test_cli_mistakes", "test_cli_showing",
+    "test_comparison", "test_compiling", "test_docs", "test_encoding", "test_endurance", "test_errors",
+    "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs", "test_estimators_damaged",
     "test_estimators_extras", "test_estimators_scikit_learn", "test_examples", "test_explain", "test_explain_page",
-    "test_explain_views", "test_files_fuzz", "test_first_use", "test_forks", "test_gate", "test_graphs",
-    "test_growth", "test_guarded", "test_hazards", "test_importers", "test_interruptions", "test_io",
-    "test_jit_refusals", "test_kernel_sources", "test_memory", "test_memory_maps", "test_named_files", "test_neat",
-    "test_numba_inside", "test_onnx", "test_oracle", "test_outputs", "test_plots", "test_public_names",
-    "test_registers", "test_report", "test_reproducible", "test_rewiring", "test_rooms", "test_safetensors",
-    "test_self_check", "test_shared_network", "test_table_encoder", "test_table_rows", "test_tables", "test_threads",
-    "test_traps", "test_upgrade", "test_versions", "test_warm_up", "test_work_spaces",
+    "test_explain_views", "test_files_fuzz", "test_first_use", "test_forks", "test_gate", "test_graphs", "test_growth",
+    "test_guarded", "test_hazards", "test_importers", "test_interruptions", "test_io", "test_jit_refusals",
+    "test_kernel_sources", "test_memory", "test_memory_maps", "test_named_files", "test_neat", "test_numba_inside",
+    "test_onnx", "test_oracle", "test_outputs", "test_plots", "test_public_names", "test_registers", "test_report",
+    "test_reproducible", "test_rewiring", "test_rooms", "test_safetensors", "test_self_check", "test_shared_network",
+    "test_sizes", "test_table_encoder", "test_table_rows", "test_tables", "test_threads", "test_traps", "test_upgrade",
+    "test_versions", "test_warm_up", "test_work_spaces",
 }  # fmt: skip
 
 

@@ -84,3 +84,30 @@ def test_evolved_and_trained(capsys):
     assert trained < 0.1 * evolved
     assert back == pytest.approx(trained, rel=1e-9)
     assert "neat-python" in capsys.readouterr().out
+
+
+def test_each_rung_of_the_ladder_computes_what_the_first_one_does(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES / "ladder")
+    run = load("ladder/run")
+    size = {"n_units": 2 * run.UNITS, "n_inputs": 3, "n_samples": 2 * run.TILE_SAMPLES}
+    rows = run.climb(**size, seconds=0.0)  # checks each of them
+    assert [row[0] for row in rows] == list(run.RUNGS)
+    assert len(rows) == 6
+
+    def wrong(w, b, z, a):
+        run.RUNGS["vectorised (NumPy)"](w, b, z, a)
+        a[-1, -1] += 1.0
+
+    monkeypatch.setitem(run.RUNGS, "wrong", wrong)
+    with pytest.raises(AssertionError):
+        run.climb(**size, seconds=0.0)
+
+
+def test_the_ladder_prints_its_table(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES / "ladder")
+    run = load("ladder/run")
+    rows = [(name, 1e-4 / n, float(n), 1.5) for n, name in enumerate(run.RUNGS, 1)]
+    monkeypatch.setattr(run, "climb", lambda: rows)
+    run.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:24].strip() for line in lines[3:]] == list(run.RUNGS)

@@ -1,5 +1,6 @@
 """Losses: values and slopes by hand, canonical pairs far out, and logarithms of outputs that reach 0 or 1."""
 
+import itertools
 import math
 
 import mpmath
@@ -11,6 +12,7 @@ from refusals import refused
 
 import fastbp
 from fastbp import Loss
+from fastbp.kernels import codes
 from fastbp.kernels.compiling.decorators import unkept
 from fastbp.kernels.formulas import losses as kernels
 from fastbp.kernels.registers.lanes import first, single
@@ -68,6 +70,25 @@ def test_the_loops_of_the_derivation_know_each_loss_of_the_table(code):
         by_code = kernels.unit_error(code, 0.25, y, t), kernels.unit_error_slope(code, 0.25, y, t)
         assert by_code == of_table(y, t, 0.25)
         assert all(map(math.isfinite, by_code))
+
+
+@pytest.mark.parametrize("pair", kernels.CANONICAL)
+def test_the_loops_of_the_derivation_know_each_canonical_pair_of_the_table(pair):
+    value = kernels.CANONICAL[pair]
+
+    @unkept
+    def of_table(a, y, t, log_sum):
+        return first(value(single(a), single(y), single(t), single(log_sum)))
+
+    for t in (0.0, 0.3, 1.0):
+        error = kernels.unit_canonical_error(pair[0], 0.4, 0.6, t, 1.2)
+        assert error == of_table(0.4, 0.6, t, 1.2)
+        assert math.isfinite(error)
+
+
+def test_canonical_pairs_are_those_of_the_table():
+    pairs = itertools.product(kernels.LOSSES, range(codes.CUSTOM + 1))
+    assert {pair for pair in pairs if kernels.is_canonical(*pair)} == set(kernels.CANONICAL)
 
 
 @pytest.mark.parametrize("code", [-1, len(kernels.LOSSES), 99])

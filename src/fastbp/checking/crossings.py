@@ -62,7 +62,7 @@ def _of_long_rows(dtype: np.dtype) -> list[Crossing]:
     """Rows of samples that fill a cache. So many parameters that the samples are one chunk, and a tile."""
     n_samples = engine.MIN_TILE
     found = []
-    for what, n_bytes in (("from the second cache", tuning.FAR_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
+    for what, n_bytes in (("from the L2 cache", tuning.FAR_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
         n = n_bytes // dtype.itemsize // n_samples + 3
         m = engine.SMALL_N_PARAMS // n + 1
         found += [

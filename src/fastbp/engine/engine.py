@@ -18,7 +18,7 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
-from fastbp.kernels.codes import CROSS_ENTROPY, CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, POISSON, SOFTMAX
+from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
@@ -116,7 +116,8 @@ class Engine:
         self._is_shared = packed.params.size > MOST_AT_ONCE
         products = topology.n_weights + UNIT_PRODUCTS * topology.n_units + SAMPLE_PRODUCTS
         self.part_size = max(1, PART_PRODUCTS // products)
-        self._keeps_a = any(f.code in NEEDS_A for f in functions) or CROSS_ENTROPY <= packed.loss <= POISSON
+        self._keeps_a = any(f.code in NEEDS_A for f in functions)
+        self._keeps_a |= any(loss == packed.loss for loss, _function in CANONICAL)
         self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
 
     def twin(self, packed: Packed) -> Self:

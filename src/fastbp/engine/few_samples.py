@@ -7,8 +7,9 @@ import numpy as np
 from fastbp.checks import Array
 from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
 from fastbp.kernels.compiling.decorators import in_python
+from fastbp.kernels.compiling.plan_table import PLAN_SIZE
 from fastbp.kernels.layout import place_of_layer, whole
-from fastbp.kernels.one_sample import few
+from fastbp.kernels.one_sample import few, plan
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
@@ -66,8 +67,17 @@ class FewSamples:
             self._most = 0
         self._dtype, self._n_outputs = packed.params.dtype, topology.n_outputs
         self._row = np.empty((1, self._n_outputs), self._dtype)
-        self._arrays = (packed.params, packed.layers, packed.blocks, unit_values(packed, 2))
-        self._plan = np.array([n for array in self._arrays for n in (array.ctypes.data, array.size)], np.int64)
+        memory = unit_values(packed, 3)  # a line for an error, which is not computed; a; z
+        self._arrays = {
+            plan.PARAMS: packed.params,
+            plan.LAYERS: packed.layers,
+            plan.BLOCKS: packed.blocks,
+            plan.MEMORY: memory,
+        }
+        self._plan = np.zeros(PLAN_SIZE, np.int64)
+        self._plan[plan.N_VALUES] = memory.shape[1]
+        for place, array in self._arrays.items():
+            self._plan[place : place + 2] = array.ctypes.data, array.size
         self._address = self._plan.ctypes.data
         self._forward: Callable[[int, Array, Array], bool] | None = None
 

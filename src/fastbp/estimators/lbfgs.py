@@ -15,7 +15,7 @@ from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples
 from fastbp.estimators.compat import check_optimize_result, lbfgs_options
-from fastbp.estimators.training import Watch, engine_of, n_threads_of, share_of
+from fastbp.estimators.training import Monitor, engine_of, n_threads_of, share_of
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.scikit_learn_epochs import Penalized
 from fastbp.network import Network
@@ -104,11 +104,11 @@ class LBFGSTraining:
             )
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
-        self.watch = Watch(estimator, net, self.objective.engine, held_out, held_out is not None)
-        if self.watch.judge:  # scikit-learn's has no such thing
+        self.monitor = Monitor(estimator, net, self.objective.engine, held_out, held_out is not None)
+        if self.monitor.judge:  # scikit-learn's has no such thing
             estimator.validation_scores_, estimator.best_validation_score_ = [], -np.inf
             estimator._no_improvement_count = 0
-        self.watched = bool(held_out is not None or self.watch.callbacks or estimator.progress)
+        self.monitored = bool(held_out is not None or self.monitor.callbacks or estimator.progress)
 
     def run(self, *, incremental: bool = False) -> None:
         """Minimise; not for `incremental` training, which scikit-learn has refused."""
@@ -140,7 +140,7 @@ class LBFGSTraining:
                     method="L-BFGS-B",
                     jac=objective.gradient,
                     options=options,
-                    callback=after_iteration if self.watched else None,
+                    callback=after_iteration if self.monitored else None,
                 )
             except _Stop:
                 est.loss_ = objective(objective.params.copy())
@@ -148,11 +148,11 @@ class LBFGSTraining:
                 est.n_iter_ = check_optimize_result("lbfgs", result, est.max_iter)
                 est.loss_ = float(result.fun)
                 objective.params[:] = result.x
-            self.watch.restore_best()
+            self.monitor.restore_best()
 
     def _stops(self) -> bool:
         """Validation, and callbacks, after an iteration; returns whether to stop."""
-        watch, est = self.watch, self.estimator
-        watch.evaluate()
-        watch.update_score()
-        return watch.call_back() or (watch.judge is not None and est._no_improvement_count > est.n_iter_no_change)
+        monitor, est = self.monitor, self.estimator
+        monitor.evaluate()
+        monitor.update_score()
+        return monitor.call_back() or (monitor.judge is not None and est._no_improvement_count > est.n_iter_no_change)

@@ -55,7 +55,7 @@ def random_state(seed: Any) -> Iterator[RandomState]:
 
 
 def split(estimator: Any, targets: Array, random: RandomState) -> tuple[Array, Array]:
-    """Rows to train on, and rows held out: those of scikit-learn's `train_test_split`, which takes its time."""
+    """Rows to train on, and rows held out: those of scikit-learn's `train_test_split`, which takes long."""
     share, n_samples = estimator.validation_fraction, len(targets)
     stratify = targets > 0.5 if isinstance(estimator, ClassifierMixin) and targets.shape[1] == 1 else None
     groups = [np.arange(n_samples)] if stratify is None else [np.flatnonzero(stratify == side) for side in (0, 1)]

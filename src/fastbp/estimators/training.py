@@ -136,7 +136,7 @@ def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> 
     return out
 
 
-class Watch:
+class Monitor:
     """What is looked at after each epoch, or iteration: validation, the best weights, callbacks."""
 
     def __init__(
@@ -214,10 +214,10 @@ class StochasticTraining:
         self.dropout = self._dropout(random)
         self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples) or self.dropout.address != NONE
-        self.watch = Watch(estimator, net, self.engine, held_out, evaluated)
+        self.monitor = Monitor(estimator, net, self.engine, held_out, evaluated)
         self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
-        n_scored = len(held_out) if self.watch.judge is not None and held_out is not None else 0
+        n_scored = len(held_out) if self.monitor.judge is not None and held_out is not None else 0
         self.scored = 0 < n_scored <= net.engine.part_size
         self.n_batches = net.engine.part_size // self.batch_size
         if self.scored:
@@ -276,7 +276,7 @@ class StochasticTraining:
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        self.watch.restore_best()
+        self.monitor.restore_best()
 
     def _begin_curves(self) -> None:
         """What a training before this one has not kept: it had another solver, or did not stop early."""
@@ -290,9 +290,9 @@ class StochasticTraining:
 
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
-        est, watch = self.estimator, self.watch
-        scores_itself = watch.judge is not None and not self.scored
-        if scores_itself or watch.evaluated or watch.callbacks or est.progress or est.verbose:
+        est, monitor = self.estimator, self.monitor
+        scores_itself = monitor.judge is not None and not self.scored
+        if scores_itself or monitor.evaluated or monitor.callbacks or est.progress or est.verbose:
             return 1
         return max(1, WINDOW_NUMBERS // self.n_samples)
 
@@ -302,7 +302,7 @@ class StochasticTraining:
         samples = self.samples.ordered(orders.ravel()) if self.is_ordered else self.samples
         course = self._course(len(orders))
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
-            with threads.limit(self.watch.n_threads, self.most_threads) as n_threads:
+            with threads.limit(self.monitor.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
                 memory = self.engine.take(size)
                 if self.dropout.address != NONE:
@@ -315,7 +315,7 @@ class StochasticTraining:
 
     def _course(self, n_epochs: int) -> Course:
         """What the next epochs need, and where they stand."""
-        est, judge, losses = self.estimator, self.watch.judge, np.zeros(n_epochs)
+        est, judge, losses = self.estimator, self.monitor.judge, np.zeros(n_epochs)
         best = est.best_loss_
         if judge is not None:
             best = est.best_validation_score_
@@ -325,7 +325,7 @@ class StochasticTraining:
             rates=est._optimizer.rates(est, n_epochs, self.n_samples),
             scores=np.zeros(n_epochs),
             best=np.array([best, est._no_improvement_count], np.float64),
-            best_params=self.watch.best_params,
+            best_params=self.monitor.best_params,
             judge=judge if judge is not None and self.scored else no_judge(self.samples, losses),
             dropout=self.dropout,
             n_seen=est.t_,
@@ -338,7 +338,7 @@ class StochasticTraining:
 
     def _record(self, course: Course) -> None:
         """What has become of the epochs that are done."""
-        est, watch = self.estimator, self.watch
+        est, monitor = self.estimator, self.monitor
         n_epochs = int(course.position[0])
         losses = course.losses[:n_epochs].tolist()
         est.loss_ = losses[-1]
@@ -346,22 +346,22 @@ class StochasticTraining:
         est.n_iter_ += n_epochs
         est.t_ += n_epochs * self.n_samples
         _tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
-        watch.evaluate()
-        if watch.judge is None:
+        monitor.evaluate()
+        if monitor.judge is None:
             est.best_loss_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
         elif self.scored:
             est.validation_scores_ += course.scores[:n_epochs].tolist()
             est.best_validation_score_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
         else:
-            watch.update_score()
-        if watch.judge is not None:
+            monitor.update_score()
+        if monitor.judge is not None:
             _tell(est, f"Validation score: {est.validation_scores_[-1]:f}")
         est._optimizer.end_epoch(est)
 
     def _stops(self) -> bool:
         """Whether to stop: the callbacks are asked first."""
-        est, watch = self.estimator, self.watch
-        if watch.callbacks and watch.call_back():
+        est, monitor = self.estimator, self.monitor
+        if monitor.callbacks and monitor.call_back():
             return True
         return est._no_improvement_count > est.n_iter_no_change and self._is_over()
 

@@ -106,25 +106,14 @@ def net_of(packed):
     )  # fmt: skip
 
 
-def row_reader(form):
-    """A kernel (table, k): row k of a table, a NamedTuple of that form. Written out: Numba has no loop for that."""
-    columns = ", ".join(f"number(table, start + {column})" for column in range(len(form._fields)))
-    source = f"def read(table, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
+def row_reader(form, table):
+    """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields."""
+    columns = ", ".join(f"number(net.{table}, start + {column})" for column in range(len(form._fields)))
+    source = f"def row(net, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
     exec(source, known := {"number": number, "form": form})
-    known["read"].__qualname__ = f"read_{form.__name__}"
-    return kernel(known["read"])
+    known["row"].__qualname__ = f"row_of_{table}"
+    return kernel(known["row"])
 
 
-read_layer, read_block = row_reader(Layer), row_reader(Block)
-
-
-@kernel
-def layer_of(net, l):
-    """Layer number l."""
-    return read_layer(net.layers, l)
-
-
-@kernel
-def block_of(net, c):
-    """Block number c."""
-    return read_block(net.blocks, c)
+layer_of = row_reader(Layer, "layers")  # (net, l): layer number l
+block_of = row_reader(Block, "blocks")  # (net, c): block number c

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -10,27 +10,22 @@ from fastbp import checks
 from fastbp.activations import Activation, check_names
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.engine import SLOPES, Engine, aligned_zeros, filled_up
+from fastbp.engine.engine import Engine, aligned_zeros, filled_up
 from fastbp.engine.few_samples import FewSamples
-from fastbp.engine.work_spaces import UserCalls, Words
 from fastbp.kernels.tables import NONE, Packed
 from fastbp.losses import Loss, resolve
 from fastbp.model import attributes
+from fastbp.model.callable_network import CallableNetwork
 from fastbp.model.summary import describe
 from fastbp.model.views import FixedCopy, ViewDict, ViewList
 from fastbp.structure.topology import Topology
 from fastbp.structure.wiring import Wiring
 
-if TYPE_CHECKING:
-    from fastbp.jit.c_functions import CFunction
 
-
-class PackedNetwork:
+class PackedNetwork(CallableNetwork):
     """What a `Network` is, without what it does."""
 
-    engine: Engine
     trainer: threads.OneTrainer
-    _user_calls: UserCalls | None
 
     @classmethod
     def assemble(
@@ -315,76 +310,6 @@ class PackedNetwork:
     def topology(self) -> Topology:
         """Layers, blocks and offsets."""
         return self._topology
-
-    @property
-    def packed(self) -> Packed:
-        """The network as the kernels see it, for `fastbp.jit`; shares memory with `params`."""
-        self.engine.link(SLOPES)
-        return self._packed
-
-    def workspace(self, n: int | None = None) -> Words:
-        """Work space for calls of `fastbp.jit`, from one thread at a time.
-
-        Parameters
-        ----------
-        n : int, optional
-            How many, for several threads.
-
-        Returns
-        -------
-        array of int64
-            (n_words,), or (n, n_words): a row for each thread. It belongs to this network, in this process:
-            a file or another process has no use for it.
-        """
-        spaces = self._calls().work_spaces(1 if n is None else checks.integer(n, "n", minimum=1))
-        return spaces[0] if n is None else spaces
-
-    def cfunc(self, form: str = "outputs") -> "CFunction":
-        """The network as a C function, for SciPy, solvers of differential equations, and C code.
-
-        Parameters
-        ----------
-        form : str
-            What it takes and does, with T = float or double, as the network's dtype is:
-
-            - "outputs": ``void (const T *x, T *y)`` writes the outputs for the inputs x.
-            - "scalar": ``T (int n, T *x)`` returns the only output, NaN unless n is the number of inputs: in
-              float64 what ``scipy.integrate.quad`` and ``nquad`` take as a ``scipy.LowLevelCallable``.
-            - "ode": ``void (T t, T *u, T *du, T *p)`` writes the outputs for u to du; or those for t and u, t
-              first, if the network has one input more than outputs. p is not read.
-            - "input_gradient": ``void (const T *x, const T *v, T *dx)``, see `fastbp.jit.input_gradient`.
-
-        Returns
-        -------
-        CFunction
-            With `address`, `ctypes` and `signature`. It sees later changes of `params`. Any number of threads
-            may call it.
-
-        Raises
-        ------
-        ValueError
-            For another form, or one that the network's sizes or functions do not go with.
-
-        Examples
-        --------
-        >>> import fastbp
-        >>> net = fastbp.Network((2, 8, 1), seed=0)
-        >>> f = net.cfunc("scalar")
-        >>> f.signature
-        'double (int n, double *x)'
-        >>> import ctypes
-        >>> f.ctypes(2, (ctypes.c_double * 2)(0.0, 0.0))
-        0.0
-        """
-        from fastbp.jit.c_functions import CFunction
-
-        return CFunction(self._calls(), form)
-
-    def _calls(self) -> UserCalls:
-        """How a user's compiled code calls this network."""
-        if self._user_calls is None:
-            self._user_calls = UserCalls(self.packed, self._functions, self._topology)
-        return self._user_calls
 
     def astype(self, dtype: Any) -> Self:
         """A copy with parameters of another dtype."""

@@ -69,6 +69,13 @@ class Slot:
         return ", ".join(f"{field.__module__}.{field.__qualname__}" for field in self.fields)
 
 
+def made_once(made, kind, make):
+    """made[kind], an entry that make() gives if it is not there yet: each kind is compiled once."""
+    if kind not in made:
+        made.setdefault(kind, make())  # another thread's stays: its machine code may be in use
+    return made[kind]
+
+
 def _call_plain(address, *args):
     _PLAIN_FUNCTIONS[address](*args)
 

@@ -9,7 +9,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 
 @kernel
 def mix(x):
-    """64 bits, each of which hangs on all bits of x."""
+    """64 bits, each of which depends on all bits of x."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -4,11 +4,11 @@ One function is compiled for each pair of loss and output function in use; the e
 its address.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from fastbp.kernels.codes import SOFTMAX
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
@@ -148,14 +148,11 @@ _KINDS = {}
 
 def _entry_for(loss, function):
     """The entry that fills delta, made once for each kind."""
-    kind = (loss, function) if (loss, function) in CANONICAL else (loss, None)
-    if kind not in _KINDS:
-        if kind in CANONICAL:
-            made = canonical_deltas(CANONICAL[kind], function == SOFTMAX, f"canonical {loss}")
-        else:
-            made = deltas(*LOSSES[loss], f"loss {loss}")
-        _KINDS.setdefault(kind, made)  # another thread's stays: its machine code may be in use
-    return _KINDS[kind]
+    pair = loss, function
+    if pair in CANONICAL:
+        make = partial(canonical_deltas, CANONICAL[pair], function == SOFTMAX, f"canonical {loss}")
+        return made_once(_KINDS, pair, make)
+    return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], f"loss {loss}"))
 
 
 @cache

@@ -14,8 +14,8 @@ from fastbp.kernels.one_sample.outputs import DELTAS as OUTPUT_DELTAS
 from fastbp.kernels.one_sample.outputs import Outputs, squared_error_deltas
 from fastbp.kernels.one_sample.passes import (
     ONE,
-    SEVERAL,
     Units,
+    backward_layer,
     errors_of,
     forward,
     multiply_slopes,
@@ -57,9 +57,15 @@ from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, block_of, layer_of
 
 
 @kernel
+def array_at(plan, which, dtype):
+    """An array of a plan."""
+    return view_at(dtype, number(plan, which), number(plan, which + 1))
+
+
+@kernel
 def table_at(plan, which):
     """A table of the packed network."""
-    return view_at(np.int64, number(plan, which), number(plan, which + 1))
+    return array_at(plan, which, np.int64)
 
 
 @kernel
@@ -109,7 +115,7 @@ def gradient_sample(call):
         if number(call.plan, SLOPES) == 1:  # delta_k = dE_n/dy_k h'(a_k)
             multiply_slope(layer, a, y, delta, layer.n_units)
     for l in range(net.n_layers - 2, 0, -1):
-        backward_layer(net, units, l)
+        backward_of(net, units, l)
     add_gradient(net, units, call)
 
 
@@ -123,7 +129,7 @@ def input_gradient_sample(call):
     start_from(place(layer, l, units.delta), call.given, layer.n_units)
     multiply_output_slope(layer, l, units)
     for l in range(net.n_layers - 2, -1, -1):
-        backward_layer(net, units, l)
+        backward_of(net, units, l)
     inputs = layer_of(net, 0)
     copy_numbers(place(inputs, 0, units.delta), call.out, inputs.n_units)
 
@@ -170,16 +176,11 @@ def multiply_output_slope(layer, l, units):
 
 
 @kernel
-def backward_layer(net, units, l):
+def backward_of(net, units, l):
     """`backward` of one layer, with rows of weights as they are in the network itself, not filled up."""
     layer = layer_of(net, l)
-    several, step = SEVERAL.registers * lanes(units.delta), lanes(units.delta)
-    full = layer.n_units - layer.n_units % step
-    last = full - full % several
-    for j in range(0, last, several):
-        errors_of(net, units, l, j, SEVERAL, None)
-    for j in range(last, full, step):
-        errors_of(net, units, l, j, ONE, None)
+    full = layer.n_units - layer.n_units % lanes(units.delta)
+    backward_layer(net, units, l, full)
     if full < layer.n_units:
         errors_of(net, units, l, full, ONE, layer.n_units - full)
     multiply_slopes(layer, l, units)

@@ -1,7 +1,7 @@
 """Outputs for a few samples, called from Python with as little around the arithmetic as there can be.
 
 Numba looks at the type of each argument of a call, and takes 30 ns for each array in a tuple. So the
-network comes as one number: the address of a *plan*, where the addresses of its arrays stand.
+network comes as one number: the address of a plan, see `plan.py`, which also knows the parameters and the memory.
 """
 
 import sys
@@ -13,13 +13,15 @@ import numpy as np
 from numba import types
 
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.one_sample.passes import Units, forward, place, set_inputs
+from fastbp.kernels.compiling.plan_table import PLAN_SIZE
+from fastbp.kernels.one_sample.called import array_at, net_of_call, units_of_call
+from fastbp.kernels.one_sample.passes import forward, place, set_inputs
+from fastbp.kernels.one_sample.plan import LAYERS, MEMORY, PARAMS, Call
 from fastbp.kernels.registers.lanes import (
     fma,
     keep_first,
     lanes,
     load,
-    number,
     shift,
     splat,
     store_first,
@@ -28,32 +30,7 @@ from fastbp.kernels.registers.lanes import (
     view_at,
 )
 from fastbp.kernels.registers.machine import JIT_DISABLED
-from fastbp.kernels.tables import BLOCK, LAYER, Net, layer_of
-
-# What a plan holds: the addresses of arrays, each followed by its number of numbers. VALUES: a, then z.
-PARAMS, LAYERS, BLOCKS, VALUES = range(0, 8, 2)
-PLAN_SIZE = 8
-
-
-@kernel
-def array_at(plan, which, dtype):
-    """An array of a plan."""
-    return view_at(dtype, number(plan, which), number(plan, which + 1))
-
-
-@kernel
-def net_at(plan, dtype):
-    """The network of a plan, without what only training needs."""
-    layers, blocks = array_at(plan, LAYERS, np.int64), array_at(plan, BLOCKS, np.int64)
-    n_layers, n_blocks = number(plan, LAYERS + 1) // len(LAYER), number(plan, BLOCKS + 1) // len(BLOCK)
-    return Net(array_at(plan, PARAMS, dtype), layers, blocks, blocks, blocks, blocks, 0, 0.0, n_layers, n_blocks, 0)
-
-
-@kernel
-def units_at(plan, dtype):
-    """The units of a plan; they have no delta."""
-    a = array_at(plan, VALUES, dtype)
-    return Units(a, shift(a, number(plan, VALUES + 1) // 2), a)
+from fastbp.kernels.tables import layer_of
 
 
 @kernel
@@ -72,7 +49,9 @@ INTERPRETER_LOCKS = getattr(sys, "_is_gil_enabled", lambda: True)()
 def forward_few(address, x, out):
     """Outputs for the rows of x; False if x is not C-contiguous or as wide as the inputs, or a number is not finite."""
     plan = view_at(np.int64, address, PLAN_SIZE)
-    net, units = net_at(plan, x.dtype), units_at(plan, x.dtype)
+    params, memory = array_at(plan, PARAMS, x.dtype), array_at(plan, MEMORY, x.dtype)
+    call = Call(plan, memory, params, view(x), view(x), view(out))
+    net, units = net_of_call(call, LAYERS), units_of_call(call)
     inputs, outputs = layer_of(net, 0), layer_of(net, net.n_layers - 1)
     n_inputs, n_outputs = inputs.n_units, outputs.n_units
     if not in_rows(x, n_inputs):

@@ -13,7 +13,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import lower_builtin, type_callable
 
 from fastbp.kernels.compiling.decorators import entry
-from fastbp.kernels.one_sample.plan import Passed
+from fastbp.kernels.one_sample.plan import Arguments
 from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.registers.types import ViewType
@@ -23,7 +23,7 @@ WORK = types.Array(types.int64, 1, "C")
 
 
 def register_run(function, run, result):
-    """Let compiled code call `function(packed, *arrays, work)`: it is `run`, a kernel that takes a `Passed`.
+    """Let compiled code call `function(packed, *arrays, work)`: it is `run`, a kernel that takes a `Arguments`.
 
     Of the arrays the first is x, and the last one is written. Returns the same for Python to call.
     """
@@ -42,7 +42,7 @@ def register_run(function, run, result):
 
     def lower(context, builder, sig, args):
         values = _passed(context, builder, sig, args)
-        passed = types.NamedTuple([ViewType(ty.dtype) for ty, _array in values], Passed)
+        passed = types.NamedTuple([ViewType(ty.dtype) for ty, _array in values], Arguments)
         value = context.make_tuple(builder, passed, [_view(context, builder, *pair) for pair in values])
         callee = context.typing_context.resolve_value_type(run)
         call = callee.get_call_type(context.typing_context, (passed,), {})
@@ -61,7 +61,7 @@ def register_run(function, run, result):
 
 def _views(packed, *arrays):
     """What is passed, uncompiled."""
-    return Passed(*(view(array) for array in (packed.params, packed.layers, *_in_order(arrays))))
+    return Arguments(*(view(array) for array in (packed.params, packed.layers, *_in_order(arrays))))
 
 
 def _in_order(arrays):
@@ -71,7 +71,7 @@ def _in_order(arrays):
 
 
 def _passed(context, builder, sig, args):
-    """(type, array) of each field of a `Passed`."""
+    """(type, array) of each field of a `Arguments`."""
     packed, arrays = sig.args[0], list(zip(sig.args, args, strict=True))[1:]
 
     def field(name):

@@ -4,10 +4,11 @@ As in `outputs.py`, one function is compiled for each pair of loss and output fu
 squared error with the identity is so short that it is part of its caller.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from fastbp.kernels.codes import IDENTITY, SOFTMAX, SQUARED_ERROR
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
 from fastbp.kernels.one_sample.passes import log_sum_exp
@@ -119,15 +120,10 @@ _KINDS = {}
 def _entry_for(loss, function):
     """The entry that fills delta, made once for each kind."""
     softmax, canonical = function == SOFTMAX, (loss, function) in CANONICAL
-    kind = (loss, softmax, canonical)
-    if kind not in _KINDS:
-        key = f"loss {loss} softmax {softmax} canonical {canonical}"
-        if canonical:
-            made = canonical_deltas(CANONICAL[loss, function], softmax, key)
-        else:
-            made = deltas(*LOSSES[loss], softmax, key)
-        _KINDS.setdefault(kind, made)  # another thread's stays: its machine code may be in use
-    return _KINDS[kind]
+    key = f"loss {loss} softmax {softmax} canonical {canonical}"
+    if canonical:
+        return made_once(_KINDS, key, partial(canonical_deltas, CANONICAL[loss, function], softmax, key))
+    return made_once(_KINDS, key, partial(deltas, *LOSSES[loss], softmax, key))
 
 
 def address_of_single_deltas(loss, function, dtype):

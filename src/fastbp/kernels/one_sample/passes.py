@@ -219,15 +219,20 @@ def backward(net, units):
     inlined()
     for l in range(net.n_layers - 2, 0, -1):
         layer = layer_of(net, l)
-        delta = place(layer, l, units.delta)
-        stop = whole(layer.n_units, lanes(delta))
-        several = SEVERAL.registers * lanes(delta)
-        last = stop - stop % several
-        for j in range(0, last, several):
-            errors_of(net, units, l, j, SEVERAL, None)
-        for j in range(last, stop, lanes(delta)):
-            errors_of(net, units, l, j, ONE, None)
+        backward_layer(net, units, l, whole(layer.n_units, lanes(units.delta)))
         multiply_slopes(layer, l, units)
+
+
+@kernel
+def backward_layer(net, units, l, stop):
+    """(5.56) of a layer for the first `stop` units, which are whole registers; the others are left."""
+    inlined()
+    several = SEVERAL.registers * lanes(units.delta)
+    last = stop - stop % several
+    for j in range(0, last, several):
+        errors_of(net, units, l, j, SEVERAL, None)
+    for j in range(last, stop, lanes(units.delta)):
+        errors_of(net, units, l, j, ONE, None)
 
 
 @kernel

@@ -56,7 +56,11 @@ WORDS = CACHE_LINE // 8
     SLOPES,  # 1 if that is then to be multiplied by h'
     INPUT_LAYERS,  # the layers without a canonical pair: delta of the outputs gets its h' whatever the loss is
     _INPUT_LAYERS_SIZE,
-) = range(26)
+    PARAMS,  # for calls from Python, see few.py; a user's compiled code passes its own
+    _PARAMS_SIZE,
+    MEMORY,
+    _MEMORY_SIZE,
+) = range(30)
 
 
 class Call(NamedTuple):
@@ -74,7 +78,7 @@ class Call(NamedTuple):
 KERNEL = Slot(Call)
 
 
-class Passed(NamedTuple):
+class Arguments(NamedTuple):
     """What a user's function passes."""
 
     params: Numbers

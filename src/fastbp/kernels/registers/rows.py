@@ -51,7 +51,7 @@ def keep_first(typingctx, v, count):
 
 @intrinsic
 def view_at(typingctx, dtype, address, size):
-    """`size` numbers that stand at an address, of `dtype` or of a view's: whoever passes it keeps them in being."""
+    """`size` numbers that stand at an address, of `dtype` or of a view's: whoever passes it keeps them alive."""
     ty = ViewType(dtype.instance_type if isinstance(dtype, types.NumberClass) else dtype.dtype)
 
     def lower(context, builder, sig, args):
