@@ -9,9 +9,7 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
-from fastbp.exporting import safetensors
 from fastbp.exporting.network import PortableNetwork
-from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
 from fastbp.model.parts import Parts
@@ -380,36 +378,3 @@ class Network(ExplainedNetwork, PortableNetwork, EvidentNetwork):
             history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
         traps.warn_after(self, samples, history.loss)
         return history
-
-    # ------------------------------------------------------------------ files
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
-
-        A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
-        names of its tensors. It has no checksum.
-        """
-        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            safetensors.save_network(self, path)
-        else:
-            models.save(self, path)
-
-    @constructor
-    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
-        """A network from a file that `save` wrote; of a subclass, if that is asked.
-
-        Parameters
-        ----------
-        path : str or path
-        activations : iterable of Activation
-            The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
-            has added.
-
-        Raises
-        ------
-        ValueError
-            If the file is not whole, was altered, or comes from a newer version.
-        """
-        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            return safetensors.load_network(path, activations, cls)
-        return models.load(path, activations, cls)[0]

@@ -196,9 +196,7 @@ class Curvature:
         n_samples = len(given.x)
         with threads.limit(n_threads, n_chunks_of(n_samples)) as n_slots:
             room = self._room(n_samples, n_slots, **sizes)
-            error = kernels.run_task(
-                self.plan(exact=exact), given, room, worker, _parallel(n_slots), n_slots, exact, v, out
-            )
+            error = kernels.run_task(self.plan(exact=exact), given, room, worker, _parallel(n_slots), exact, v, out)
         return error, room.sums
 
     def products(self, given: Given, v: Array, *, exact: bool, n_threads: int | None = None) -> Array:

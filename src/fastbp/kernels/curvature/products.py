@@ -107,12 +107,12 @@ def address_of_outputs_worker():
 
 
 @entry
-def run_task(plan, given, room, worker, parallel, n_slots, exact, v, out):
+def run_task(plan, given, room, worker, parallel, exact, v, out):
     """Work on all samples; where there are sums, those of all chunks are in row 0 of the room's; returns the error."""
     curve, data, views = curve_of(plan), views_of_given(given), views_of_room(room)
     n_chunks, n_vectors = n_chunks_of(data.n_samples), len(v)
     task = Task(
-        worker, parallel, n_slots, n_chunks, 0, data.n_samples, exact, view(v), n_vectors, view(out)
+        worker, parallel, len(room.tiles), n_chunks, 0, data.n_samples, exact, view(v), n_vectors, view(out)
     )  # fmt: skip
     work(curve, data, views, task)
     error = 0.0
