@@ -10,7 +10,6 @@ from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, Curvature, given_of
-from fastbp.engine.first_use import check_new_code
 from fastbp.kernels.codes import SOFTMAX
 from fastbp.model.computing import ComputingNetwork
 
@@ -234,7 +233,6 @@ class CurvedNetwork(ComputingNetwork):
     @property
     def _curvature(self) -> Curvature:
         """The jobs, at the parameters as they are."""
-        check_new_code(FLOAT64)
         curvature = self._curvature_of
         if self.dtype != FLOAT64:
             curvature.params[:] = self.params

@@ -31,7 +31,7 @@ WORTH = 20  # times as long as it takes to write one, so that writing takes a tw
 BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 
 # Options that change no number of the epochs that are done.
-FREE = ("epochs", "callback", "progress", "n_threads", "checkpoint")
+FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkpoint", "goal")
 
 FLOAT = np.dtype(np.float64)
 ENDED_BY = (
@@ -230,6 +230,8 @@ def _identity(training: Resumable, samples: CheckedSamples, held_out: CheckedSam
     for name in (field.name for field in fields(options)):
         if name != "solver" and name not in FREE:
             given[name] = getattr(options, name)
+    if options.validate_every == 1:  # older files do not say so
+        del given["validate_every"]
     if held_out is not None:
         given["validation"] = "a set of its own"
     data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))

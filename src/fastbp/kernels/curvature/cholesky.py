@@ -4,7 +4,7 @@ import math
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.calls import SUMS
-from fastbp.kernels.curvature.vectors import add_scaled, dot, scale
+from fastbp.kernels.curvature.vectors import add_scaled, scalar_product, scale
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import number, set_number, shift
 
@@ -47,5 +47,5 @@ def solve(u, n, stride, x):
         add_scaled(shift(x, k + 1), shift(row, 1), -x_k, n - k - 1)
     for k in range(n - 1, -1, -1):
         row = shift(u, k * stride + k)
-        x_k = number(x, k) - dot(shift(row, 1), shift(x, k + 1), n - k - 1)
+        x_k = number(x, k) - scalar_product(shift(row, 1), shift(x, k + 1), n - k - 1)
         set_number(x, k, x_k / number(row, 0))

@@ -19,7 +19,7 @@ from fastbp.kernels.curvature.descent import (
 )
 from fastbp.kernels.curvature.objective import objective_of, product, value
 from fastbp.kernels.curvature.plan import curve_of
-from fastbp.kernels.curvature.vectors import add_scaled, copy, dot, scale
+from fastbp.kernels.curvature.vectors import add_scaled, copy, scalar_product, scale
 from fastbp.kernels.registers.lanes import number, set_number, shift
 
 STEEP = 0.1  # part of the slope that a line search of conjugate gradients may leave
@@ -37,18 +37,18 @@ def steepest(d):
 @kernel
 def first_length(d):
     """A first step along the direction: as long as the last one made it fall, or about 1 / |g|."""
-    slope = dot(d.gradient, d.direction, d.n)
+    slope = scalar_product(d.gradient, d.direction, d.n)
     length = number(d.state, LENGTH)
     if length > 0.0 and slope < 0.0:
         return min(1e3, max(1e-12, length / -slope))
-    return 1.0 / max(1.0, math.sqrt(dot(d.direction, d.direction, d.n)))
+    return 1.0 / max(1.0, math.sqrt(scalar_product(d.direction, d.direction, d.n)))
 
 
 @kernel
 def polak_ribiere(d):
     """p <- -g + beta p, beta = g (g - g_before) / |g_before|**2, not below 0; anew after n steps."""
-    square = dot(d.old_gradient, d.old_gradient, d.n)
-    beta = (dot(d.gradient, d.gradient, d.n) - dot(d.gradient, d.old_gradient, d.n)) / square
+    square = scalar_product(d.old_gradient, d.old_gradient, d.n)
+    beta = (scalar_product(d.gradient, d.gradient, d.n) - scalar_product(d.gradient, d.old_gradient, d.n)) / square
     n_steps = number(d.state, N_STEPS) + 1.0
     if not beta > 0.0 or n_steps >= d.n:
         steepest(d)
@@ -66,7 +66,7 @@ def conjugate_gradients(plan, given, room, wanted, descent, losses):
     if number(d.state, N_STEPS) < 0.0:
         steepest(d)
     while ended == RUNNING and epoch < losses.size:
-        f, slope = number(d.state, VALUE), dot(d.gradient, d.direction, d.n)
+        f, slope = number(d.state, VALUE), scalar_product(d.gradient, d.direction, d.n)
         if not slope < 0.0:
             steepest(d)
         if not search(curve, o, d, first_length(d), STEEP):
@@ -87,13 +87,13 @@ def conjugate_gradients(plan, given, room, wanted, descent, losses):
 def scaled_step(curve, o, d):
     """Moller's step, with a lambda that grows until F falls; returns how that ended."""
     along = d.own
-    square = dot(d.direction, d.direction, d.n)
+    square = scalar_product(d.direction, d.direction, d.n)
     product(curve, o, d.direction, along)
-    bend = dot(d.direction, along, d.n)
+    bend = scalar_product(d.direction, along, d.n)
     if number(d.state, LAMBDA) == 0.0:
         set_number(d.state, LAMBDA, FIRST_LAMBDA * max(abs(bend) / square, 1e-12))
     largest = LARGEST_LAMBDA * max(abs(bend) / square, 1e-12)
-    slope, f = -dot(d.direction, d.gradient, d.n), number(d.state, VALUE)
+    slope, f = -scalar_product(d.direction, d.gradient, d.n), number(d.state, VALUE)
     copy(curve.net.params, d.before, d.n)
     copy(d.gradient, d.old_gradient, d.n)
     while number(d.state, LAMBDA) <= largest:
@@ -127,7 +127,7 @@ def scaled_conjugate_gradients(plan, given, room, wanted, descent, losses):
     if number(d.state, N_STEPS) < 0.0:
         steepest(d)
     while ended == RUNNING and epoch < losses.size:
-        slope = -dot(d.direction, d.gradient, d.n)
+        slope = -scalar_product(d.direction, d.gradient, d.n)
         if not slope > 0.0:
             steepest(d)
         ended = scaled_step(curve, o, d)
@@ -149,12 +149,12 @@ def scaled_conjugate_gradients(plan, given, room, wanted, descent, losses):
 @kernel
 def hestenes(d):
     """p <- -g + beta p, beta = (|g|**2 - g g_before) / (-p g_before); anew after n steps."""
-    slope = -dot(d.direction, d.old_gradient, d.n)
+    slope = -scalar_product(d.direction, d.old_gradient, d.n)
     n_steps = number(d.state, N_STEPS) + 1.0
     if n_steps >= d.n or not slope > 0.0:
         steepest(d)
         return
-    beta = (dot(d.gradient, d.gradient, d.n) - dot(d.gradient, d.old_gradient, d.n)) / slope
+    beta = (scalar_product(d.gradient, d.gradient, d.n) - scalar_product(d.gradient, d.old_gradient, d.n)) / slope
     scale(d.direction, beta, d.n)
     add_scaled(d.direction, d.gradient, -1.0, d.n)
     set_number(d.state, N_STEPS, n_steps)
@@ -169,18 +169,18 @@ def newton_direction(curve, o, d):
     scale(inner, -1.0, d.n)
     for p in range(d.n):
         set_number(d.direction, p, 0.0)
-    square = dot(residual, residual, d.n)
+    square = scalar_product(residual, residual, d.n)
     length = math.sqrt(square)
     enough = min(0.25, math.sqrt(length)) * length
     for _ in range(d.n):
         product(curve, o, inner, along)
-        bend = dot(inner, along, d.n)
+        bend = scalar_product(inner, along, d.n)
         if not bend > 1e-300:
             break
         alpha = square / bend
         add_scaled(d.direction, inner, alpha, d.n)
         add_scaled(residual, along, alpha, d.n)
-        before, square = square, dot(residual, residual, d.n)
+        before, square = square, scalar_product(residual, residual, d.n)
         if math.sqrt(square) <= enough:
             break
         scale(inner, square / before, d.n)
@@ -194,7 +194,7 @@ def truncated_newton(plan, given, room, wanted, descent, losses):
     ended, epoch = begin(curve, o, d), 0
     while ended == RUNNING and epoch < losses.size:
         newton_direction(curve, o, d)
-        if not dot(d.direction, d.gradient, d.n) < 0.0:
+        if not scalar_product(d.direction, d.gradient, d.n) < 0.0:
             steepest(d)
         if not search(curve, o, d, 1.0, 0.9):
             steepest(d)

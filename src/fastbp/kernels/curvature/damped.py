@@ -21,7 +21,7 @@ from fastbp.kernels.curvature.hessians import assemble
 from fastbp.kernels.curvature.jobs import add_up
 from fastbp.kernels.curvature.objective import ask, objective_of, penalty, value
 from fastbp.kernels.curvature.plan import curve_of
-from fastbp.kernels.curvature.vectors import add_product, add_scaled, copy, dot, scale
+from fastbp.kernels.curvature.vectors import add_product, add_scaled, copy, scalar_product, scale
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
 
@@ -108,7 +108,7 @@ def diagonal(d, p):
     """H_pp."""
     if d.is_small:
         column = shift(d.columns, p * d.stride)
-        return dot(column, column, d.n)
+        return scalar_product(column, column, d.n)
     return number(d.matrix, p * d.n + p)
 
 
@@ -136,14 +136,14 @@ def residual_system(curve, o, d):
     weights, terms = Weights(d.rows, d.n_params, 1), terms_of(Rows(d.columns, d.stride))
     SUMS.call(curve.sums, Rows(d.matrix, d.n), weights, terms, ends, Size(d.n, d.n, d.n_params))
     times_rows(d, d.residuals, 1.0, d.gradient)
-    return 0.5 * dot(d.residuals, d.residuals, d.n) / o.scale
+    return 0.5 * scalar_product(d.residuals, d.residuals, d.n) / o.scale
 
 
 @kernel
 def times_rows(d, x, sign, out):
     """out = sign J^T x."""
     for p in range(d.n_params):
-        set_number(out, p, sign * dot(shift(d.columns, p * d.stride), x, d.n))
+        set_number(out, p, sign * scalar_product(shift(d.columns, p * d.stride), x, d.n))
 
 
 @kernel
@@ -181,7 +181,9 @@ def accelerate(curve, o, d):
     scale(d.bend, -0.5 * o.scale, d.n_params)
     solve(d.upper, d.n, d.stride, d.bend)
     bound = number(d.options, ACCELERATION)
-    return 4.0 * dot(d.bend, d.bend, d.n_params) <= bound * bound * dot(d.step, d.step, d.n_params)
+    return 4.0 * scalar_product(d.bend, d.bend, d.n_params) <= bound * bound * scalar_product(
+        d.step, d.step, d.n_params
+    )
 
 
 @kernel
@@ -190,7 +192,7 @@ def try_step(curve, o, d):
     if not decompose(curve, d):
         return -1.0
     find_step(d)
-    along, square = dot(d.step, d.gradient, d.n_params), dot(d.step, d.step, d.n_params)
+    along, square = scalar_product(d.step, d.gradient, d.n_params), scalar_product(d.step, d.step, d.n_params)
     predicted = 0.5 * (number(d.state, MU) * square - along)
     bends = number(d.options, ACCELERATION) > 0.0
     if bends and not accelerate(curve, o, d):
@@ -245,7 +247,7 @@ def ending(d):
         return NOT_FINITE
     if number(d.state, ERROR) <= number(d.options, GOAL_ERROR):
         return GOAL
-    length = math.sqrt(dot(d.gradient, d.gradient, d.n_params))
+    length = math.sqrt(scalar_product(d.gradient, d.gradient, d.n_params))
     return MIN_GRADIENT if length < number(d.options, SMALLEST_GRADIENT) else RUNNING
 
 

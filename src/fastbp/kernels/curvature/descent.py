@@ -11,7 +11,7 @@ import numpy as np
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.objective import value_and_gradient
-from fastbp.kernels.curvature.vectors import add_scaled, copy, dot
+from fastbp.kernels.curvature.vectors import add_scaled, copy, scalar_product
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
 
 # How a call ends
@@ -74,7 +74,7 @@ def ending(d):
         return NOT_FINITE
     if number(d.state, ERROR) <= number(d.options, GOAL_ERROR):
         return GOAL
-    length = math.sqrt(dot(d.gradient, d.gradient, d.n))
+    length = math.sqrt(scalar_product(d.gradient, d.gradient, d.n))
     return MIN_GRADIENT if length < number(d.options, SMALLEST_GRADIENT) else RUNNING
 
 
@@ -92,7 +92,7 @@ def go_to(curve, o, d, alpha):
     copy(d.before, curve.net.params, d.n)
     add_scaled(curve.net.params, d.direction, alpha, d.n)
     evaluate(curve, o, d)
-    return number(d.state, VALUE), dot(d.gradient, d.direction, d.n)
+    return number(d.state, VALUE), scalar_product(d.gradient, d.direction, d.n)
 
 
 @kernel
@@ -124,7 +124,11 @@ def search(curve, o, d, first, bend):
     `bend`: part of the slope that may be left. Once `high` is known, there is a place between it and `low`, the best
     so far, where both conditions hold.
     """
-    f_begin, error, slope_begin = number(d.state, VALUE), number(d.state, ERROR), dot(d.gradient, d.direction, d.n)
+    f_begin, error, slope_begin = (
+        number(d.state, VALUE),
+        number(d.state, ERROR),
+        scalar_product(d.gradient, d.direction, d.n),
+    )
     copy(curve.net.params, d.before, d.n)
     copy(d.gradient, d.old_gradient, d.n)
     if not slope_begin < 0.0:

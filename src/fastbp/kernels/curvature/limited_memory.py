@@ -17,7 +17,7 @@ from fastbp.kernels.curvature.descent import (
 )
 from fastbp.kernels.curvature.objective import objective_of
 from fastbp.kernels.curvature.plan import curve_of
-from fastbp.kernels.curvature.vectors import add_scaled, copy, dot, scale
+from fastbp.kernels.curvature.vectors import add_scaled, copy, scalar_product, scale
 from fastbp.kernels.registers.lanes import number, set_number, shift
 
 FLAT = 0.9  # part of the slope that a line search may leave
@@ -42,15 +42,15 @@ def find_direction(d):
     scale(d.direction, -1.0, d.n)
     for k in range(n_steps - 1, oldest - 1, -1):
         step, change, numbers = pair(d, k)
-        alpha = dot(step, d.direction, d.n) / number(numbers, 0)
+        alpha = scalar_product(step, d.direction, d.n) / number(numbers, 0)
         set_number(numbers, 1, alpha)
         add_scaled(d.direction, change, -alpha, d.n)
     if n_steps > 0:
         _step, change, numbers = pair(d, n_steps - 1)
-        scale(d.direction, number(numbers, 0) / dot(change, change, d.n), d.n)
+        scale(d.direction, number(numbers, 0) / scalar_product(change, change, d.n), d.n)
     for k in range(oldest, n_steps):
         step, change, numbers = pair(d, k)
-        beta = dot(change, d.direction, d.n) / number(numbers, 0)
+        beta = scalar_product(change, d.direction, d.n) / number(numbers, 0)
         add_scaled(d.direction, step, number(numbers, 1) - beta, d.n)
 
 
@@ -63,8 +63,8 @@ def remember(curve, d):
     add_scaled(step, d.before, -1.0, d.n)
     copy(d.gradient, change, d.n)
     add_scaled(change, d.old_gradient, -1.0, d.n)
-    product = dot(step, change, d.n)
-    if product > TINY * dot(change, change, d.n):
+    product = scalar_product(step, change, d.n)
+    if product > TINY * scalar_product(change, change, d.n):
         set_number(numbers, 0, product)
         set_number(d.state, N_STEPS, n_steps + 1.0)
 
@@ -76,10 +76,10 @@ def l_bfgs(plan, given, room, wanted, descent, losses):
     ended, epoch = begin(curve, o, d), 0
     while ended == RUNNING and epoch < losses.size:
         find_direction(d)
-        if not dot(d.direction, d.gradient, d.n) < 0.0:
+        if not scalar_product(d.direction, d.gradient, d.n) < 0.0:
             steepest(d)
         is_first = number(d.state, N_STEPS) == 0.0
-        first = 1.0 / max(1.0, math.sqrt(dot(d.gradient, d.gradient, d.n))) if is_first else 1.0
+        first = 1.0 / max(1.0, math.sqrt(scalar_product(d.gradient, d.gradient, d.n))) if is_first else 1.0
         if not search(curve, o, d, first, FLAT):
             if is_first:
                 return NO_STEP, epoch

@@ -37,7 +37,7 @@ def scale(out, w, count):
 
 
 @kernel
-def dot(left, right, count):
+def scalar_product(left, right, count):
     """sum_p left_p right_p."""
     whole, total = count - count % lanes(left), splat(left, 0.0)
     for p in range(0, whole, lanes(left)):
