@@ -8,13 +8,14 @@ from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels.compiling.decorators import entry
 from fastbp.kernels.formulas.activation_calls import apply_dh, apply_h
 from fastbp.kernels.formulas.steps import Step, next_rate, rule_of, take_step
-from fastbp.kernels.many_samples.gather import load_samples, no_dropout
+from fastbp.kernels.many_samples.gather import load_samples
 from fastbp.kernels.many_samples.sums_across import row_products, row_sums
+from fastbp.kernels.many_samples.tile import no_dropout, space_of
 from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import net_of
-from fastbp.kernels.training.chunks import data_of, space_of, tile_of
+from fastbp.kernels.training.chunks import data_of, tile_of
 from fastbp.solvers import SOLVERS, make_solver
 
 DTYPES = ["float32", "float64"]

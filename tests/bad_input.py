@@ -153,6 +153,8 @@ USES = [
         "sample_weight",
         lambda net, v: fastbp.check_gradient(net, X, T, v).analytic,
     ),
+    Use("describe_schedule", "net", "network", lambda net, v: fastbp.describe_schedule(v, 5)),
+    Use("describe_schedule", "n_samples", "count", fastbp.describe_schedule),
     Use("warm_up", "dtypes", "dtypes", lambda net, v: fastbp.warm_up(v)),
     Use("self_check", "dtypes", "dtypes", lambda net, v: fastbp.self_check(v)),
     Use("save", "path", "path", lambda net, v: net.save(v)),
@@ -197,6 +199,7 @@ WRONG = {
     "seed": NO_INTEGERS,
     "length": [*NO_INTEGERS, None, HUGE, 10**5000],
     "count or None": [*NO_INTEGERS, 0, HUGE],
+    "count": [*NO_INTEGERS, None, 0, HUGE],
     "size": [value for value in NO_NUMBERS if not isinstance(value, str)] + [None],  # init takes names as well
     "size or None": NO_NUMBERS,
     "rate": [*NO_NUMBERS, 0, 0.0, None, decimal.Decimal("1e-400"), np.longdouble("1e-400")],

@@ -15,7 +15,7 @@ import fastbp
 FAULTS = {
     # 6 packed weights by one register, whatever that holds: AVX2's hold 4 of float64, 128 bits 2 and 4
     "packed": (
-        "many_samples/passes.py",
+        "many_samples/columns.py",
         """
 @kernel
 def copy_numbers(out, place, numbers, start, n):

@@ -60,6 +60,7 @@ def test_every_public_argument_is_in_the_table():
     for function in (
         fastbp.Network,
         fastbp.check_gradient,
+        fastbp.describe_schedule,
         fastbp.warm_up,
         fastbp.self_check,
         fastbp.Activation,

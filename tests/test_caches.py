@@ -11,7 +11,8 @@ import oracle
 import pytest
 from cases import COMPILED, Case, assert_gradients_equal, describe, draw, flatten
 
-from fastbp.kernels.many_samples import gradients, parts, weighted_sums
+from fastbp.engine import choices, schedule
+from fastbp.kernels.many_samples import parts, weighted_sums
 
 pytestmark = pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
 
@@ -36,7 +37,7 @@ def small_caches(monkeypatch):
     def set_sizes(block_terms, block_bytes, far_bytes, min_packed):
         for module in (parts, weighted_sums):
             monkeypatch.setattr(module, "BLOCK_TERMS", block_terms)
-        for module in (weighted_sums, gradients):
+        for module in (weighted_sums, choices):
             monkeypatch.setattr(module, "BLOCK_BYTES", block_bytes)
         monkeypatch.setattr(weighted_sums, "FAR_BYTES", far_bytes)
         monkeypatch.setattr("fastbp.structure.topology.BLOCK_TERMS", block_terms)
@@ -64,9 +65,9 @@ def test_gradient(small_caches, block_terms, block_bytes, far_bytes, min_packed,
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_step_does_not_depend_on_the_caches(small_caches, monkeypatch, dtype):
     """Rows nearby; from further away, asked for with what the step reads; cut, with gradients in wide stripes."""
-    for module in ("engine", "kernels.batch"):
-        monkeypatch.setattr(f"fastbp.{module}.MOST_AT_ONCE", 0)
-    monkeypatch.setattr(gradients, "STEP_NUMBERS", 100)
+    for module in ("engine", "choices"):
+        monkeypatch.setattr(f"fastbp.engine.{module}.MOST_AT_ONCE", 0)
+    monkeypatch.setattr(schedule, "STEP_NUMBERS", 100)
     trained = []
     for block_terms, block_bytes, far_bytes in ((512, 1 << 20, 1 << 20), (512, 1 << 20, 0), (20, 1 << 13, 0)):
         small_caches(block_terms, block_bytes, far_bytes, 1 << 30)

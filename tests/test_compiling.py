@@ -314,6 +314,18 @@ def test_a_tuple_may_hold_the_index_of_a_parallel_loop():
 
 
 @pytest.mark.compiled_only
+def test_what_returns_something_has_no_address():
+    """Its result would be written where a call has no room for it."""
+
+    @unkept
+    def first_of(place):
+        return number(place.x, place.k)
+
+    with pytest.raises(TypeError, match="first_of must return nothing; it returns float64"):
+        PLACE.address(first_of, np.dtype(np.float64))
+
+
+@pytest.mark.compiled_only
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -16,8 +16,9 @@ IRREGULAR = README.parent / "docs" / "irregular.md"
 EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
     "fastbp", "fastbp.activations", "fastbp.model.computing", "fastbp.estimators.perceptrons",
-    "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network", "fastbp.jit",
-    "fastbp.network", "fastbp.model.packed_network", "fastbp.plots.importance", "fastbp.exporting.network",
+    "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network",
+    "fastbp.explaining.schedule", "fastbp.jit",
+    "fastbp.network", "fastbp.model.callable_network", "fastbp.plots.importance", "fastbp.exporting.network",
     "fastbp.model.rewiring", "fastbp.tables.transformer",
 ]  # fmt: skip
 

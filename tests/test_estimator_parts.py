@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import fastbp
 from fastbp.engine import engine
-from fastbp.estimators.labels import judge_of
+from fastbp.estimators.labels import scorer_of
 from fastbp.estimators.lbfgs import Objective
 from fastbp.estimators.network import _template
 from fastbp.estimators.orders import Orders, OwnState, random_state, split
@@ -97,8 +97,8 @@ def test_accuracy(labels, weighted):
     outputs = np.clip(targets + draw.normal(0, 0.6, targets.shape), 0, 1)
     outputs[0] = np.nan
     expected = estimator._label_binarizer.inverse_transform(outputs)
-    judge = judge_of(estimator, estimator._samples(np.zeros((40, 1)), targets, weight))
-    found = score_outputs(judge._replace(outputs=outputs))
+    scorer = scorer_of(estimator, estimator._samples(np.zeros((40, 1)), targets, weight))
+    found = score_outputs(scorer._replace(outputs=outputs))
     assert found == pytest.approx(accuracy_score(y, expected, sample_weight=weight), rel=1e-14)
     assert (found == 1.0) == (labels == "one")
 
@@ -111,12 +111,12 @@ def test_r2(n_outputs, weighted):
     if n_outputs == 3:
         t[:, 1] = 2.0
     estimator = fitted("MLPRegressor", t.ravel() if n_outputs == 1 else t)
-    judge = judge_of(estimator, estimator._samples(np.zeros((40, 1)), t, weight))
+    scorer = scorer_of(estimator, estimator._samples(np.zeros((40, 1)), t, weight))
     for outputs in (t + draw.normal(0, 0.3, t.shape), t.copy()):
         expected = r2_score(t, outputs, sample_weight=weight)
-        assert score_outputs(judge._replace(outputs=outputs)) == pytest.approx(expected, rel=1e-13)
+        assert score_outputs(scorer._replace(outputs=outputs)) == pytest.approx(expected, rel=1e-13)
     outputs[3, 0] = np.inf
-    assert np.isnan(score_outputs(judge._replace(outputs=outputs)))
+    assert np.isnan(score_outputs(scorer._replace(outputs=outputs)))
 
 
 @pytest.fixture

@@ -50,8 +50,35 @@ def test_refused_as_scikit_learn_refuses(what):
     assert kind_of_error(lambda: REFUSED[what](fastbp)) is kind_of_error(lambda: REFUSED[what](theirs))
 
 
-SIZES = [(10.7,), (True,), (3.0,), (np.float64(3),), True, 3.0, np.array([3.0, 2.0]), ("3",), ((3,),), (None,), (3j,)]
-SIZES += [(0,), (-1,), (np.True_,), (2, -3), np.int32(3), (np.int64(3), 2), [2, 3], np.array([2, 3]), (), 5, None, "3"]
+SIZES = [
+    np.array(3.0),
+    (10.7,),
+    (True,),
+    (3.0,),
+    (np.float64(3),),
+    True,
+    3.0,
+    np.array([3.0, 2.0]),
+    ("3",),
+    ((3,),),
+    (None,),
+    (3j,),
+]
+SIZES += [
+    np.array(3.0),
+    (0,),
+    (-1,),
+    (np.True_,),
+    (2, -3),
+    np.int32(3),
+    (np.int64(3), 2),
+    [2, 3],
+    np.array([2, 3]),
+    (),
+    5,
+    None,
+    "3",
+]
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=repr)
@@ -285,3 +312,26 @@ def test_convergence_is_warned_of_where_the_user_calls():
     with pytest.warns(UserWarning, match="batch_size") as caught:
         regressor(batch_size=1000).fit(X, Y)
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_classes_that_are_no_dates():
+    dates = np.array(["2026-01-01", "2026-01-02"] * 50, "M8[D]")
+    assert len(classifier().fit(X, dates).classes_) == 2
+    dates[7] = "NaT"
+    with pytest.raises(ValueError, match=r"y must hold classes; y\[7\] is NaT"):
+        classifier().fit(X, dates)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("t_", "x"), ("n_iter_", -5), ("best_loss_", "low"), ("loss_curve_", None)]
+)
+def test_what_a_callback_sets_is_looked_at(name, value):
+    calls = []
+
+    def spoil(estimator):
+        calls.append(1)
+        setattr(estimator, name, value)
+
+    with pytest.raises((ValueError, TypeError), match=name):
+        regressor(callback=spoil, max_iter=9).fit(X, Y)
+    assert len(calls) == 1

@@ -187,3 +187,12 @@ def test_wrong_options():
     refused(build(G, init="xavier"), "init")
     refused(build(G, seed=-1), "seed")
     refused(build(G, activations=["tanh"]), "activations")
+
+
+@pytest.mark.parametrize("attributes", [{"bias": 0.5}, {"activation": "tanh"}, {"bias": "none"}])
+def test_what_an_input_cannot_have_is_refused(attributes):
+    G = nx.DiGraph([("x", "y")])
+    G.nodes["x"].update(attributes)
+    refused(lambda: fastbp.Network.from_networkx(G), "node 'x' is an input", kind=ValueError)
+    G.nodes["x"].update(bias=None, activation="identity")
+    assert fastbp.Network.from_networkx(G).n_inputs == 1

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says of a new activation function and a new loss: two edits each, and a network trains with it."""
+"""What CONTRIBUTING says of a new activation function, loss and array: two edits each, and a network trains with it."""
 
 import shutil
 from pathlib import Path
@@ -91,8 +91,38 @@ def test_a_loss_takes_two_edits(kernels):
     assert train(kernels, "tanh", "quartic") == ["trained"]
 
 
+def test_an_array_of_the_tile_takes_two_edits(kernels):
+    edit(
+        kernels / "many_samples" / "tile.py",
+        "    delta: OfSamples  # dE/da\n",
+        "    delta: OfSamples\n    spare: OfSamples\n",
+    )
+    engine = kernels.parent / "engine" / "engine.py"
+    edit(
+        engine,
+        "            weight=rows(stride),\n",
+        "            weight=rows(stride),\n            spare=rows(stride),\n",
+    )
+    assert train(kernels, "tanh", "squared_error") == ["trained"]
+    forward = kernels / "many_samples" / "forward.py"  # where a kernel now writes to it
+    edit(
+        forward,
+        "    a_j = rows_of_sums(tile, task)\n    w_ji",
+        "    a_j = rows_of_sums(tile, task)\n    tile.spare[0] = 1\n    w_ji",
+    )
+    assert train(kernels, "tanh", "squared_error") == ["trained"]
+
+
 def test_contributing_names_the_edits():
     text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
     section = text.split("## To add a function or a loss")[1].split("\n## ")[0]
-    for name in ("kernels/codes.py", "formulas/activations.py", "formulas/losses.py", "formulas/steps.py", "_slope"):
+    for name in (
+        "kernels/codes.py",
+        "formulas/activations.py",
+        "formulas/losses.py",
+        "formulas/steps.py",
+        "_slope",
+        "many_samples/tile.py",
+        "engine/engine.py",
+    ):
         assert name in section

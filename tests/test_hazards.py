@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import numba
@@ -24,6 +25,8 @@ SOURCES = sorted(Path(kernels.__file__).parent.rglob("*.py"))
 assert len(SOURCES) >= 50, "the kernels are elsewhere: nothing would be looked at"
 SOURCES = [path for path in SOURCES if path.name != "plain.py"]  # stands in for what is compiled
 # Neither nnan nor ninf, with which isnan(nan) is False.
+# Of an index that may be negative; Numba's older releases choose between whole arrays too.
+INDEX_TESTED = re.compile(r"select i1 [^,]+, i64 ")
 HARMLESS = {"contract", "reassoc", "nsz", "arcp"}
 
 compiled_only = pytest.mark.skipif(not COMPILED, reason="plain Python has no options")
@@ -166,6 +169,6 @@ def test_registers_are_as_wide_as_the_machine_has_and_indices_not_tested():
     n_lanes = machine.lanes_of(np.dtype("float64"))
     assert f"<{n_lanes} x double>" in by_views.replace(" x  ", " x ")
     assert "memcheck" not in by_views
-    assert "select" not in by_views
-    assert "memcheck" in by_indices or "select" in by_indices, "the test would not see it"
+    assert not INDEX_TESTED.search(by_views)
+    assert "memcheck" in by_indices or INDEX_TESTED.search(by_indices), "the test would not see it"
     assert np.all(z[:-1] >= 1)

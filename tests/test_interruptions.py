@@ -4,10 +4,12 @@ import _thread
 import contextlib
 import json
 import math
+import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,19 +170,35 @@ print(history.stopped_by, bool(np.isfinite(net.params).all()), time.time(), flus
 """
 
 
+def wait_for_work(pid, seconds):
+    """Wait until a process has had so many seconds of a processor, where the system tells; else, so long."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        time.sleep(seconds)
+        return
+
+    def used():
+        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    begin = used()
+    while used() - begin < seconds:
+        time.sleep(0.05)
+
+
 @pytest.mark.compiled_only
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 @pytest.mark.parametrize("name", LONG)
 def test_ctrl_c_is_heard_soon(name):
-    """The promise is half a second; a machine that is busy with other things may take longer."""
+    """The promise is half a second; a machine that is busy with other things takes longer."""
     with hearing_ctrl_c(), start_process(INTERRUPTED, json.dumps(LONG[name])) as process:
         assert process.stdout.readline() == "go\n"
-        time.sleep(0.7)
+        wait_for_work(process.pid, 0.5)
         sent = time.time()
         process.send_signal(signal.SIGINT)
         stopped_by, finite, returned = process.stdout.readline().split()
         assert (stopped_by, finite) == ("interrupt", "True")
-        assert float(returned) - sent < 3.0
+        assert float(returned) - sent < 10.0
 
 
 # ---------------------------------------------------------------- numbers that leave the finite

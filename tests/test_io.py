@@ -1,5 +1,6 @@
 """Files: what comes back, what is refused, and what a failing write leaves behind; pickles and copies."""
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -13,7 +14,8 @@ from subprocesses import run_python
 
 import fastbp
 import fastbp.io
-from fastbp.files import container, models
+from fastbp.exporting import safetensors
+from fastbp.files import container, models, outputs
 
 NETWORKS = [
     Case((3, 5, 2)),
@@ -257,7 +259,6 @@ FULL_DISK = """
 import resource, signal, sys
 import irregular
 import fastbp
-from fastbp.files import container
 from fastbp import io
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -372,3 +373,28 @@ def test_a_network_that_has_lost_its_numbers_is_not_saved(value, tmp_path):
         with pytest.raises(ValueError, match=rf"params must be finite to be saved; params\[1\] is {value}"):
             net.save(tmp_path / "a.fastbp")
         assert np.isfinite(fastbp.Network.load(tmp_path / "a.fastbp").params).all()
+
+
+@pytest.mark.parametrize("suffix", [".net", ".safetensors"])
+def test_saved_while_another_thread_trains(tmp_path, monkeypatch, suffix):
+    """What is written is what the checksum was made of, whatever happens to the weights meanwhile."""
+    net, opened = fastbp.Network((2, 3, 1), seed=0), outputs.replacing
+    before = net.params.copy()
+
+    @contextlib.contextmanager
+    def trained_meanwhile(path):
+        net.params[:] = 7.0
+        with opened(path) as file:
+            yield file
+
+    for module in (container, safetensors):
+        monkeypatch.setattr(module, "replacing", trained_meanwhile)
+    net.save(tmp_path / f"a{suffix}")
+    assert np.array_equal(fastbp.Network.load(tmp_path / f"a{suffix}").params, before)
+
+
+@pytest.mark.parametrize("extra", [{1: 1, "1": 2}, {"a": [{"b": {None: 0}}]}, {"a": {True: 1}}])
+def test_keys_that_json_would_rename_are_refused(extra, tmp_path):
+    with pytest.raises(TypeError, match=r"keys of extra.* must be strings"):
+        fastbp.io.save_network(fastbp.Network((2, 1)), tmp_path / "a.net", extra)
+    assert not list(tmp_path.iterdir())

@@ -229,7 +229,7 @@ def test_gradient_descent_by_hand(batch_size):
 
 
 def test_same_bits_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(fastbp.engine, "MIN_CHUNK_PRODUCTS", 1)
+    monkeypatch.setattr("fastbp.engine.engine.MIN_CHUNK_PRODUCTS", 1)
     drawn = irregular.draw(21, n_units=40)._replace(n_samples=700)
     net, X, T = irregular.build(drawn, 21)
     net = pickle.loads(pickle.dumps(net))
@@ -352,3 +352,13 @@ def test_wrong_weights_change_nothing():
         with pytest.raises(ValueError, match="unit_biases"):
             net.unit_biases = wrong
     assert np.array_equal(net.params, before)
+
+
+def test_masked_edges_are_refused():
+    with pytest.raises(TypeError, match="edges must be all there"):
+        fastbp.Network.from_edges(1, 1, np.ma.array([[0, 1], [0, 2]], mask=[[0, 0], [1, 1]]))
+
+
+def test_an_edge_above_64_bits_is_shown_as_it_is():
+    with pytest.raises((ValueError, MemoryError), match=str(2**63)):
+        fastbp.Network.from_edges(1, 1, np.array([[0, 2**63]], np.uint64), n_units=3)

@@ -138,3 +138,18 @@ def test_threshold_has_outputs_and_no_gradient():
 def test_numbers_of_work_spaces_that_make_no_sense(n):
     with pytest.raises((ValueError, TypeError), match="n must be"):
         fastbp.Network((2, 1)).workspace(n)
+
+
+def test_one_parameter_more_is_refused_when_it_is_used():
+    net = fastbp.Network((3, 4, 2), seed=0)
+    packed = jit.with_params(net.packed, np.ones(net.n_params + 1))
+    with pytest.raises(ValueError, match="params must be as many as the network has"):
+        jit.forward(packed, np.ones(3), np.ones(2), net.workspace())
+
+
+@pytest.mark.parametrize("function", NAMES)
+def test_a_work_space_that_is_none(function):
+    net = fastbp.Network((2, 4, 3), seed=0)
+    arguments = arguments_of(net)
+    with pytest.raises(TypeError, match=f"{function}: work must be a 1-D array of int64; got NoneType"):
+        getattr(jit, function)(net.packed, **{key: arguments[key] for key in NAMES[function]}, work=None)

@@ -45,6 +45,14 @@ def sums(out, weights, rows, at_out, numbers, floor):
 
 
 @entry
+def sums_of_part(out, weights, rows, numbers, length):
+    """Sums of the first `length` numbers of rows that are longer."""
+    ends, size = Ends(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(len(out), length, len(rows))
+    w = Weights(view(weights), weights.shape[1], 1)
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+
+
+@entry
 def sums_that_ask(out, weights, rows, numbers, start, stop):
     n_sums, length = out.shape
     ends, size = Ends(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(n_sums, length, weights.shape[1])
@@ -237,6 +245,21 @@ def test_row_products_and_sums(dtype, n_left, n_right, n_registers):
         sums_of_rows(weighted, left, right[0].copy(), 1, at_out)
         for result, expected in ((out, left @ right.T), (totals, left.sum(axis=1)), (weighted, left @ right[0])):
             assert np.allclose(result, first + expected, rtol=0, atol=300 * np.finfo(dtype).eps)
+
+
+@DTYPES
+@pytest.mark.parametrize("length", [1, 5, 16, 21, 64])
+def test_what_stands_behind_a_row_is_neither_used_nor_changed(dtype, length):
+    """As docs/kernels.md promises: nothing need be cleared, and what fills a term's last register does not count."""
+    rng = np.random.default_rng(length)
+    weights, rows = rng.standard_normal((7, 5)).astype(dtype), rng.standard_normal((5, 96)).astype(dtype)
+    numbers, out = rng.standard_normal(7).astype(dtype), np.full((7, 96), np.nan, dtype)
+    out[:, length:] = -9.0
+    rows[:, length:] = np.nan
+    expected = numbers[:, None] + weights @ rows[:, :length]
+    sums_of_part(out, weights, rows, numbers, length)
+    np.testing.assert_allclose(out[:, :length], expected, rtol=1e-4, atol=1e-5)
+    assert (out[:, length:] == -9.0).all()
 
 
 @DTYPES

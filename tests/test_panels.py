@@ -14,7 +14,7 @@ from cases import COMPILED
 import fastbp
 from fastbp.kernels.compiling.decorators import entry
 from fastbp.kernels.many_samples import parts
-from fastbp.kernels.many_samples.passes import pack_columns
+from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.stripes import Share
 from fastbp.kernels.registers.blocks import runs_of_sums
 from fastbp.kernels.registers.lanes import view

@@ -17,8 +17,8 @@ NAMES = {
     "fastbp.jit": {"forward", "gradient", "input_gradient", "with_params"},
 }  # fmt: skip
 TOP = {
-    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "__version__",
-    "check_gradient", "show_versions", "warm_up",
+    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network",
+    "ScheduleDescription", "__version__", "check_gradient", "describe_schedule", "show_versions", "warm_up",
 }  # fmt: skip
 CITATION = Path(__file__).parents[1] / "CITATION.cff"
 

@@ -4,7 +4,12 @@ Which room may import from which is a contract of `lint-imports`, see pyproject.
 """
 
 import ast
+import itertools
+import re
+import tomllib
 from pathlib import Path
+
+import pytest
 
 import fastbp
 
@@ -70,3 +75,41 @@ def test_each_room_says_what_is_in_it():
     rooms = sorted(PACKAGE.rglob("__init__.py"))
     assert len(rooms) > 15
     assert [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def floors():
+    """Return {room: floor, from the top} by the contracts in pyproject.toml, the kernels' rooms below all others."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = {contract["containers"][0]: contract["layers"] for contract in contracts if contract["type"] == "layers"}
+    names = [
+        *layers["fastbp"],
+        *(" | ".join(f"kernels/{room}" for room in layer.split(" | ")) for layer in layers["fastbp.kernels"]),
+    ]
+    return {room: floor for floor, layer in enumerate(names) for room in layer.split(" | ")}
+
+
+def drawing():
+    """Return the rooms of each box in docs/architecture.md, and the arrows between boxes."""
+    text = (ROOT / "docs" / "architecture.md").read_text().split("```mermaid\n")[1].split("```")[0]
+    boxes = {}
+    for box, label in re.findall(r'^ +(\w+)\["(.*?)<br/>', text, re.M):
+        folder = "kernels/" if label.startswith("kernels/") else ""
+        boxes[box] = [folder + room.removesuffix(".py") for room in label.removeprefix("kernels/").split(" · ")]
+    chains = [line.split(" --> ") for line in map(str.strip, text.splitlines()) if " --> " in line]
+    return boxes, [pair for chain in chains for pair in itertools.pairwise(chain)]
+
+
+@pytest.mark.skipif(not (ROOT / "docs").exists(), reason="an installed package has no docs beside its tests")
+def test_the_drawing_of_the_rooms_is_that_of_the_contracts():
+    boxes, arrows = drawing()
+    floor_of = floors()
+    drawn = {room for rooms in boxes.values() for room in rooms}
+    small = {"__main__", "warm", "checking", "versions", "io", "kernels", "checks", "other_names", "memory", "version"}
+    assert drawn == set(floor_of) - small
+    assert len(arrows) > 15
+    for above, below in arrows:
+        for room in boxes[above]:
+            assert all(floor_of[room] < floor_of[other] for other in boxes[below]), f"{above} --> {below}"

@@ -12,7 +12,8 @@ from subprocesses import run_python, start_python
 from fastbp import self_check
 from fastbp.checking import crossings
 from fastbp.checking.self_check import Check, WrongResultsError, check_gradients
-from fastbp.kernels.many_samples import gradients, links, passes, sums_across, weighted_sums
+from fastbp.engine.schedule import Lists
+from fastbp.kernels.many_samples import columns, feeders, links, passes, sums_across, weighted_sums
 from fastbp.kernels.one_sample import passes as single
 from fastbp.kernels.training import chunks
 
@@ -94,7 +95,7 @@ def test_small_thresholds_are_crossed(small_thresholds, monkeypatch):
     called = {}
     for module, name in (
         (weighted_sums, "sums_by_blocks"), (weighted_sums, "far_sums_of_block"), (weighted_sums, "registers_of_column"),
-        (passes, "pack_rows"), (passes, "delta_of_feeders"), (gradients, "biases_together"), (chunks, "is_at_once"),
+        (columns, "pack_rows"), (feeders, "delta_of_feeders"), (Lists, "_with_gradient"), (passes, "weights_of_few"),
         (chunks, "n_chunks_of"), (chunks, "part_of_tile"), (links, "link_products"),
     ):  # fmt: skip
         spy_on(monkeypatch, module, name, called)
@@ -116,7 +117,7 @@ def test_small_thresholds_are_crossed(small_thresholds, monkeypatch):
 
 
 FAULTS = {
-    "packed weights": (passes, "copy_numbers", lambda out, place, numbers, start, n: out.__setitem__(place, 0.0)),
+    "packed weights": (columns, "copy_numbers", lambda out, place, numbers, start, n: out.__setitem__(place, 0.0)),
     "columns": (weighted_sums, "registers_of_column", lambda left, most: left if left < 2 else left - 1),
     "sums across lanes": (sums_across, "sum_tile", lambda shape, block, out, stride, accumulate: None),
     "links": (links, "sum_tile", lambda shape, block, out, stride, accumulate: None),

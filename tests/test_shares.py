@@ -75,7 +75,7 @@ def share_all(monkeypatch):
         monkeypatch.setattr(shares, "LOG_SHARE_PRODUCTS", 0)
         monkeypatch.setattr("fastbp.engine.engine.LOG_SHARE_PRODUCTS", 0)
         monkeypatch.setattr("fastbp.engine.engine.MOST_AT_ONCE", 0)
-        monkeypatch.setattr("fastbp.kernels.training.chunks.MOST_AT_ONCE", 0)
+        monkeypatch.setattr("fastbp.engine.choices.MOST_AT_ONCE", 0)
 
     return begin
 

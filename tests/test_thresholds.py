@@ -13,7 +13,7 @@ from cases import COMPILED
 from thresholds import CROSSED, THEMES, Drawn, draw_network
 
 import fastbp
-from fastbp.engine import engine
+from fastbp.engine import choices, engine
 from fastbp.kernels import tuning
 from fastbp.kernels.many_samples import gather, gradients, links, parts, prefetch, stripes, weighted_sums
 from fastbp.kernels.training import chunks
@@ -157,10 +157,10 @@ def test_the_same_networks_in_each_run():
 # Constants of these modules that decide on no order of sums, nor on where a number is found
 NO_THRESHOLDS = {
     "prefetch": set(),
-    "chunks": {"FORWARD", "ERROR", "DELTA", "INPUT_DELTA", "GRADIENT", "STEP", "TILE", "CHUNK", "SLOTS", "THREADS",
-              "WORKER", "PARALLEL", "SHARER", "SHARE_WORKER", "SHARES_PARALLEL"},
+    "chunks": set(),
     "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
     "gradients": {"ALL"},
+    "choices": {"VALUES", "DELTAS", "SLOPES"},
     # STEP_NUMBERS: of steps, see `test_caches.py`
     "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "TERMS_AHEAD", "ASK_TERMS", "STEP_NUMBERS"},
     "links": {"MAX_REGISTERS"},  # see `test_irregular.py`
@@ -170,7 +170,7 @@ NO_THRESHOLDS = {
     "topology": set(),
     "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
                "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART",
-               "MIN_CHUNK_SAMPLES",               "VALUES", "DELTAS", "SLOPES"},
+               "MIN_CHUNK_SAMPLES"},
 }  # fmt: skip
 
 
@@ -187,7 +187,8 @@ def own_constants(module):
 
 
 @pytest.mark.parametrize(
-    "module", [prefetch, chunks, gather, gradients, links, parts, stripes, weighted_sums, topology, tuning, engine]
+    "module",
+    [prefetch, chunks, gather, gradients, links, parts, stripes, weighted_sums, topology, tuning, engine, choices],
 )
 def test_each_threshold_is_crossed_by_a_theme(module):
     """A new constant is either a threshold, for which networks are drawn, or said to be none."""

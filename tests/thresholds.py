@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.engine import engine
+from fastbp.engine import choices, engine
 from fastbp.kernels import tuning
-from fastbp.kernels.many_samples import gradients
 from fastbp.kernels.registers.machine import TILE_REGISTERS, lanes_of
 from fastbp.structure import topology
 
@@ -127,7 +126,7 @@ class Draw:
         )
 
     def narrow(self):
-        n_out = self.one_of(1, 1, gradients.NARROW, gradients.NARROW + 1)
+        n_out = self.one_of(1, 1, choices.NARROW, choices.NARROW + 1)
         return [self.any_of(30), self.near(tuning.STRIPE * self.one_of(1, 2, 4)), n_out], self.near(self.lanes * 12)
 
     def by_inputs(self):
@@ -163,7 +162,7 @@ THEMES = (
 CROSSED = {
     "tuning.BLOCK_TERMS": "terms", "tuning.BLOCK_BYTES": "cut_columns", "tuning.FAR_BYTES": "far_rows",
     "tuning.STRIPE": "stripes", "tuning.WIDE_STRIPE": "wide_stripes", "tuning.FEWEST_AT_ONCE": "at_once",
-    "tuning.WIDEST_AT_ONCE": "at_once", "tuning.MOST_AT_ONCE": "at_once", "gradients.NARROW": "narrow",
+    "tuning.WIDEST_AT_ONCE": "at_once", "tuning.MOST_AT_ONCE": "at_once", "choices.NARROW": "narrow",
     "tuning.FEW_DELTAS": "biases", "tuning.NARROW_ROW": "stripes", "tuning.WIDE_ROW": "stripes",
     "topology.MIN_OUT_FROM_INPUTS": "by_inputs",
     "topology.MIN_OUT_FROM_HIDDEN": "by_inputs", "topology.MIN_FILLED": "by_inputs", "tuning.LONG_ROW":

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastbp.activations import Activation
 from fastbp.checking.self_check import SelfCheck, self_check
 from fastbp.explaining.gradient_check import GradientCheck, check_gradient
+from fastbp.explaining.schedule import ScheduleDescription, describe_schedule
 from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
@@ -59,11 +60,13 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "ScheduleDescription",
     "SelfCheck",
     "TableEncoder",
     "TrainingWarning",
     "__version__",
     "check_gradient",
+    "describe_schedule",
     "self_check",
     "show_versions",
     "warm_up",

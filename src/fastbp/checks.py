@@ -35,10 +35,10 @@ def name_of(value: object, known: Iterable[str], argument: str) -> str:
 def integer(value: object, argument: str, *, minimum: int, maximum: float = LARGEST) -> int:
     """`value` as an int from `minimum` to `maximum`."""
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool | np.bool_):
+    if number is None:
         raise TypeError(f"{argument} must be an integer; got {described(value)}")
     if number < minimum:
         raise ValueError(f"{argument} must be at least {minimum}; got {described(number)}")

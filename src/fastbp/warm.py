@@ -1,6 +1,5 @@
 """`warm_up`: compile everything now, so that nothing has to be compiled later."""
 
-import itertools
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
@@ -12,14 +11,9 @@ from fastbp.activations import ACTIVATIONS
 from fastbp.checking.self_check import self_check
 from fastbp.engine import gate
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
-from fastbp.kernels import codes
-from fastbp.kernels.formulas import steps
-from fastbp.kernels.formulas.losses import CANONICAL
-from fastbp.kernels.many_samples import dropout, outputs
-from fastbp.kernels.one_sample import outputs as single_outputs
+from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
-from fastbp.kernels.training import chunks, losses, shares
-from fastbp.losses import LOSSES
+from fastbp.kernels.training import losses  # noqa: F401 - what only estimators call
 from fastbp.network import Network
 
 
@@ -61,20 +55,12 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
 
 def _compile_functions(dtype: np.dtype) -> None:
     """What is called by address: activation functions, losses, solvers, the parallel loop, kernels of `fastbp.jit`."""
-    for function in ACTIVATIONS.values():
-        function.address(dtype)
-        function.address(dtype, slope=True)
-    outputs.address_of_softmax(dtype)
-    outputs.address_of_softmax_slope(dtype)
-    pairs = itertools.product(LOSSES.values(), (codes.TANH, codes.SOFTMAX))  # any function that is not softmax
-    for loss, function_code in [*CANONICAL, *pairs]:
-        outputs.address_of_deltas(loss, function_code, dtype)
-        single_outputs.address_of_single_deltas(loss, function_code, dtype)
-    for kind in steps.STEPS:
-        steps.address_of_step(kind, dtype)
-    dropout.address_of_drop(dtype)
-    chunks.parallel_address(dtype)
-    shares.share_addresses(dtype)
+    for activation in ACTIVATIONS.values():
+        activation.address(dtype)
+        activation.address(dtype, slope=True)
+    for function, arguments in WARM_UP:
+        for before in arguments:
+            function(*before, dtype)
     for kernel in (*BY_REGISTERS, *BY_LOOPS):
         plan.KERNEL.address(kernel, dtype)
 
@@ -96,17 +82,15 @@ def _use_a_network(dtype: np.dtype) -> None:
 
 def _use_an_estimator(dtype: np.dtype) -> None:
     """What only scikit-learn's estimators call, if they can be used."""
-    for loss, function_code in losses.KINDS:
-        losses.address_of_deviance(loss, codes.TANH if function_code is None else function_code, dtype)
     if find_spec("sklearn") is not None:
         from fastbp.estimators import MLPRegressor
-        from fastbp.estimators.labels import judge_of
+        from fastbp.estimators.labels import scorer_of
         from fastbp.estimators.lbfgs import Objective
 
         X = np.zeros((2, 1), dtype)
         estimator = MLPRegressor(hidden_layer_sizes=1, random_state=0).partial_fit(X, X[:, 0])
         samples = estimator._samples(X, X, None)
-        gate.score_outputs(judge_of(estimator, samples))
+        gate.score_outputs(scorer_of(estimator, samples))
         if dtype == np.float64:  # "lbfgs" always computes in it
             objective = Objective(estimator, estimator.network_, samples)
             for objective.is_one_call in (True, False):

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.engine import engine
+from fastbp.engine import choices, engine
 from fastbp.kernels import tuning
-from fastbp.kernels.many_samples import gradients
 from fastbp.kernels.registers import machine
 from fastbp.network import Network
 from fastbp.structure import topology
@@ -41,7 +40,7 @@ def crossing_networks(dtype: np.dtype) -> list[Crossing]:
         Crossing("one sample", (part, lanes + 3, 2 * lanes - 1, 3), 1),
         Crossing("registers filled in part", (3, lanes + 1, part, 4 * lanes, 2), part),
         Crossing("units that feed one unit", (13, 2 * stripe + 3, 1), widest - 1),
-        Crossing("few units, fed by many", (10, 4 * stripe + 5, gradients.NARROW), widest // 2 + 1),
+        Crossing("few units, fed by many", (10, 4 * stripe + 5, choices.NARROW), widest // 2 + 1),
         *_of_long_rows(dtype),
         *_of_columns(dtype),
         Crossing("sums of several parts", (terms + 5, 9, 2), part),

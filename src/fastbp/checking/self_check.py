@@ -32,8 +32,8 @@ from fastbp.checking.crossings import (
 from fastbp.checks import Array
 from fastbp.engine.first_use import check_with, checking, forget_all
 from fastbp.kernels import tuning
+from fastbp.kernels.many_samples.tile import Memory
 from fastbp.kernels.registers import machine
-from fastbp.kernels.training import chunks
 from fastbp.network import Network
 from fastbp.solvers import Choice
 from fastbp.training.history import History
@@ -341,7 +341,7 @@ def _gradient_of_training(problem: Problem, solver: Choice) -> tuple[float, Arra
     training = Training(net, net.check_samples(*problem.data), options)
     history = training.run()
     _stop_if_interrupted(history)
-    assert isinstance(training.memory, chunks.Memory)
+    assert isinstance(training.memory, Memory)
     return history.loss[0] * len(problem.X), training.memory.grads[0, : net.n_params]
 
 

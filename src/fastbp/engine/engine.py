@@ -16,23 +16,24 @@ from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
+from fastbp.engine.choices import DELTAS, SLOPES, VALUES, Want
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
+from fastbp.engine.schedule import Schedule, schedule
 from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.layout import whole
 from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
+from fastbp.kernels.many_samples.tile import PLAN, Memory, Plan
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import LAYER, NONE, Packed
 from fastbp.kernels.training.chunks import (
-    DELTA,
-    ERROR,
-    FORWARD,
     GRADIENT,
-    INPUT_DELTA,
-    Memory,
+    Wanted,
     parallel_address,
+    part_of,
     stride_of,
     worker_address,
 )
@@ -40,9 +41,7 @@ from fastbp.kernels.training.shares import LOG_SHARE_PRODUCTS, share_addresses
 from fastbp.kernels.tuning import MOST_AT_ONCE
 from fastbp.structure.topology import Topology
 
-# What a job needs compiled: activation functions; what fills delta of the outputs; derivatives as well.
-VALUES, DELTAS, SLOPES = 1, 2, 3
-LEVELS = {FORWARD: VALUES, ERROR: DELTAS, DELTA: SLOPES, GRADIENT: SLOPES, INPUT_DELTA: SLOPES}
+NO_TASKS = np.zeros(0, np.int64)
 
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
@@ -79,7 +78,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 def filled_up(n: int, dtype: np.dtype) -> int:
     """n, rounded up to whole cache lines."""
     step = ALIGNMENT // dtype.itemsize
-    return (n + step - 1) // step * step
+    return int(in_python(whole)(n, step))
 
 
 def min_chunk(topology: Topology, dtype: np.dtype) -> int:
@@ -90,6 +89,13 @@ def min_chunk(topology: Topology, dtype: np.dtype) -> int:
 
 
 Size = tuple[int, int, bool]  # of a work space: samples, threads, whether it is for gradients
+
+
+def level_of(wanted: Wanted) -> int:
+    """What a job needs compiled."""
+    if wanted.lowest_delta != NONE:
+        return SLOPES
+    return DELTAS if wanted.error else VALUES
 
 
 class Engine:
@@ -119,6 +125,7 @@ class Engine:
         self._keeps_a = any(f.code in NEEDS_A for f in functions)
         self._keeps_a |= any(loss == packed.loss for loss, _function in CANONICAL)
         self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
+        self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = {}
 
     def twin(self, packed: Packed) -> Self:
         """An engine for another network of the same layers, with the same work spaces.
@@ -187,6 +194,24 @@ class Engine:
         """Chunks into which so many samples are cut."""
         return max(1, min(MAX_CHUNKS, n_samples // self._min_chunk))
 
+    def tiles(self, n_samples: int) -> tuple[int, int]:
+        """Number of the tiles into which a gradient's samples are cut, and samples of the largest."""
+        most = self.most_samples(GRADIENT)
+        n_calls, rest = divmod(n_samples, most)
+        whole, last = self._tiles_of_call(most) if n_calls else [], self._tiles_of_call(rest) if rest else []
+        return n_calls * len(whole) + len(last), max(whole + last)
+
+    def _tiles_of_call(self, n_samples: int) -> list[int]:
+        """Samples of each tile in one compiled call: of chunks, and the tiles of each."""
+        n_chunks, step, most = self.n_chunks(n_samples), int(lanes_of(self._dtype)), self._max_tile()
+        found = []
+        for chunk in range(n_chunks):
+            start, stop = in_python(part_of)(n_samples, chunk, n_chunks, step)
+            n_tiles = -(-(stop - start) // most)
+            parts = (in_python(part_of)(stop - start, k, n_tiles, step) for k in range(n_tiles))
+            found += [last - first for first, last in parts]
+        return found
+
     def most_threads(self, n_samples: int) -> int:
         """Threads that find something to do in a gradient: a chunk each, or a share of the only one.
 
@@ -198,6 +223,23 @@ class Engine:
         n_registers = n_samples // int(lanes_of(self._dtype))
         return max(1, min(MAX_CHUNKS, n_registers, n_samples * n_params >> LOG_SHARE_PRODUCTS))
 
+    def scheduled(self, memory: Memory, wanted: Wanted, *, dropout: bool = False) -> Memory:
+        """A work space with the lists of tasks for a job: itself, if it has them."""
+        shared = self._is_shared and int(memory.plan[PLAN.n_threads]) > 1
+        tasks, bounds = self._schedule(wanted, dropout, shared, memory.z.shape[1])
+        return memory if memory.bounds is bounds else memory._replace(tasks=tasks, bounds=bounds)
+
+    def _schedule(self, wanted: Wanted, dropout: bool, shared: bool, n_numbers: int) -> Schedule:
+        """The lists of tasks for a job, whose work space has so many numbers for z of a tile."""
+        key = wanted, dropout, shared, n_numbers
+        if key not in self._schedules:
+            want = Want(level_of(wanted), wanted.gradient, dropout, shared)
+            self.link(want.level)
+            packed = self.for_inputs.packed if wanted.lowest_delta == 0 else self._packed
+            most_registers = n_numbers // (self._topology.n_units * int(lanes_of(self._dtype)))
+            self._schedules[key] = schedule(packed, want, most_registers)
+        return self._schedules[key]
+
     def _max_tile(self) -> int:
         """Most samples in a tile."""
         step, n_units = int(lanes_of(self._dtype)), self._topology.n_units
@@ -208,8 +250,12 @@ class Engine:
         n_samples = TILE_BYTES // ((3 * n_units + self._n_by_sample) * self._dtype.itemsize)
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
-    def memory(self, n_samples: int, n_threads: int = 1, *, with_gradient: bool = True) -> Memory:
-        """Work space for batches of up to `n_samples` samples, on `n_threads` threads.
+    def memory(self, n_samples: int, n_threads: int = 1, *, dropout: bool = False) -> Memory:
+        """Work space for gradients of up to `n_samples` samples at a time, on `n_threads` threads."""
+        return self.scheduled(self._memory(n_samples, n_threads, with_gradient=True), GRADIENT, dropout=dropout)
+
+    def _memory(self, n_samples: int, n_threads: int, *, with_gradient: bool) -> Memory:
+        """Work space without a schedule.
 
         No kernel of batches runs without one: machine code that nobody has had checked before is checked here.
         """
@@ -218,10 +264,12 @@ class Engine:
         step, n_chunks = int(lanes_of(dtype)), self.n_chunks(n_samples)
         n_slots = min(n_threads, n_chunks)
         max_tile = self._max_tile()
-        n_registers = min(max_tile, -(-n_samples // step) * step) // step
+        n_registers = min(max_tile, in_python(whole)(n_samples, step)) // step
         stride = in_python(stride_of)(n_registers) * step
         parallel = parallel_address(dtype) if n_slots > 1 else NONE
         by_shares = share_addresses(dtype) if n_threads > 1 and self._is_shared else (NONE, NONE, NONE)
+
+        plan = Plan(max_tile, self._min_chunk, n_slots, n_threads, worker_address(dtype), parallel, *by_shares)
 
         def rows(n: int) -> Array:
             return aligned_zeros((n_slots, filled_up(n, dtype)), dtype)
@@ -239,9 +287,9 @@ class Engine:
             order=np.zeros((n_slots, filled_up(stride, dtype)), np.int64),
             grads=self._gradients(n_chunks, n_slots if with_gradient else 0),
             errors=np.zeros(n_chunks),
-            plan=np.array(
-                [max_tile, self._min_chunk, n_slots, n_threads, worker_address(dtype), parallel, *by_shares], np.int64
-            ),
+            tasks=NO_TASKS,
+            bounds=NO_TASKS,
+            plan=np.array(plan, np.int64),
         )
 
     def _gradients(self, n_chunks: int, n_slots: int) -> Array:
@@ -252,7 +300,7 @@ class Engine:
     def run(
         self,
         samples: CheckedSamples,
-        kind: int,
+        wanted: Wanted,
         *,
         first_unit: int = 0,
         out: Array | None = None,
@@ -263,35 +311,35 @@ class Engine:
         Many samples are done a part at a time, and Ctrl-C is heard in between.
         """
         check_new_code(self._dtype)
-        self.link(LEVELS[kind])
-        n_samples, most = len(samples), self.most_samples(kind)
+        self.link(level_of(wanted))
+        n_samples, most = len(samples), self.most_samples(wanted)
         if n_samples <= most:
-            return self._run(samples, kind, first_unit, samples.x if out is None else out, n_threads)
-        error, gradient = 0.0, np.zeros(self._n_params if kind == GRADIENT else 0, self._dtype)
+            return self._run(samples, wanted, first_unit, samples.x if out is None else out, n_threads)
+        error, gradient = 0.0, np.zeros(self._n_params if wanted.gradient else 0, self._dtype)
         for start in range(0, n_samples, most):
             stop = start + most
             part = samples.part(start, stop)
             part_out = part.x if out is None else out[start:stop]
-            part_error, part_gradient = self._run(part, kind, first_unit, part_out, n_threads)
+            part_error, part_gradient = self._run(part, wanted, first_unit, part_out, n_threads)
             error += part_error
-            if kind == GRADIENT:
+            if wanted.gradient:
                 gradient += part_gradient
         return error, gradient
 
-    def most_samples(self, kind: int) -> int:
+    def most_samples(self, wanted: Wanted) -> int:
         """Most samples of a job in one compiled call."""
-        return max(self.part_size, MIN_GRADIENT_PART if kind == GRADIENT else MIN_PART)
+        return max(self.part_size, MIN_GRADIENT_PART if wanted.gradient else MIN_PART)
 
     def _run(
-        self, samples: CheckedSamples, kind: int, first_unit: int, out: Array, n_threads: int | None
+        self, samples: CheckedSamples, wanted: Wanted, first_unit: int, out: Array, n_threads: int | None
     ) -> tuple[float, Array]:
         """`run` in one compiled call."""
-        n_samples, with_gradient = len(samples), kind == GRADIENT
-        gate = self.for_inputs if kind == INPUT_DELTA else self.gate
+        n_samples, with_gradient = len(samples), wanted.gradient
+        gate = self.for_inputs if wanted.lowest_delta == 0 else self.gate
         most = self.most_threads(n_samples) if with_gradient else self.n_chunks(n_samples)
         with threads.limit(n_threads, most) as n_used:
-            memory = self.take((n_samples, n_used, with_gradient))
-            error = gate.run_job(samples, memory, kind, first_unit, out)
+            memory = self.scheduled(self.take((n_samples, n_used, with_gradient)), wanted)
+            error = gate.run_job(samples, memory, wanted, first_unit, out)
         gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
         if with_gradient and (_is_small(memory) or len(memory.grads) > 1):
             gradient = gradient.copy()  # of a large network this would take a tenth of the time
@@ -299,7 +347,7 @@ class Engine:
         return error, gradient
 
     def take(self, size: Size) -> Memory:
-        """A kept work space of this size, or else a new one: as of `memory`, with what was computed there last."""
+        """A kept work space of this size, or else a new one: as of `_memory`, with what was computed there last."""
         for _ in range(len(self._kept)):
             try:
                 kept = self._kept.pop()
@@ -308,7 +356,7 @@ class Engine:
             if kept[0] == size:
                 return self._with_gradients(size, kept[1])
             self._kept.appendleft(kept)
-        return self.memory(size[0], size[1], with_gradient=size[2])
+        return self._memory(size[0], size[1], with_gradient=size[2])
 
     def _with_gradients(self, size: Size, memory: Memory) -> Memory:
         """A kept work space, with gradients again if it was kept without."""

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.engine.engine import VALUES, Engine, aligned_zeros, filled_up
+from fastbp.engine.choices import VALUES
+from fastbp.engine.engine import Engine, aligned_zeros, filled_up
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.compiling.plan_table import PLAN_SIZE
 from fastbp.kernels.layout import place_of_layer, whole

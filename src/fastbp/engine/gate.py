@@ -14,10 +14,11 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.kernels.codes import N_OPTIONS, OF_SOLVER, SOLVERS
 from fastbp.kernels.formulas import steps
+from fastbp.kernels.many_samples.tile import Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
 from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
-from fastbp.kernels.training.scores import Judge
+from fastbp.kernels.training.scores import Scorer
 
 NO_ORDER = np.empty(0, np.int64)
 N_MOMENTS = {OF_SOLVER[name]: form.n_moments for name, form in SOLVERS.items()}
@@ -284,34 +285,41 @@ class Gate:
             raise ValueError(f"{name} must have shape ({size},); got {values.shape}")
         return _writable(values, self.port.dtype)
 
+    @property
+    def packed(self) -> Packed:
+        """The network."""
+        return self._packed
+
     # ------------------------------------------------------------------ the ways in
 
-    def run_job(self, samples: CheckedSamples, memory: chunks.Memory, kind: int, first_unit: int, out: Array) -> float:
-        """`kernels.batch.run_job`."""
-        arrays = self._arrays(samples) if kind == chunks.FORWARD else self._targeted(samples)
-        return float(chunks.run_job(self._packed, arrays, memory, kind, first_unit, out))
+    def run_job(
+        self, samples: CheckedSamples, memory: Memory, wanted: chunks.Wanted, first_unit: int, out: Array
+    ) -> float:
+        """`kernels.training.chunks.run_job`."""
+        arrays = self._targeted(samples) if wanted.error else self._arrays(samples)
+        return float(chunks.run_job(self._packed, arrays, memory, wanted, first_unit, out))
 
     def train(
-        self, samples: CheckedSamples, memory: chunks.Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int
+        self, samples: CheckedSamples, memory: Memory, solver: CheckedSolver, run: epochs.Run, n_parts: int
     ) -> bool:
-        """`kernels.epochs.train`."""
+        """`kernels.training.epochs.train`."""
         return bool(epochs.train(self._packed, self._targeted(samples), memory, solver.solver, run, n_parts))
 
     def train_online(
         self, samples: CheckedSamples, memory: OnlineMemory, solver: CheckedSolver, run: epochs.Run, n_steps: int
     ) -> bool:
-        """`kernels.epochs.train_online`."""
+        """`kernels.training.epochs.train_online`."""
         return bool(epochs.train_online(self._packed, self._targeted(samples), memory, solver.solver, run, n_steps))
 
     def train_epochs(
         self,
         samples: CheckedSamples,
-        memory: chunks.Memory,
+        memory: Memory,
         solver: CheckedSolver,
         course: scikit_learn_epochs.Course,
         n_batches: int,
     ) -> None:
-        """`kernels.penalized.train_epochs`."""
+        """`kernels.training.scikit_learn_epochs.train_epochs`."""
         arrays, n_rates = self._targeted(samples), course.rates.size
         n_read = course.losses.size * course.n_samples if arrays.order.size else course.n_samples
         if n_read > (arrays.order.size or len(arrays.x)) or n_rates != course.losses.size:
@@ -323,12 +331,12 @@ class Gate:
     def loss_and_gradient(
         self,
         samples: CheckedSamples,
-        memory: chunks.Memory,
+        memory: Memory,
         objective: scikit_learn_epochs.Penalized,
         params: Array,
         gradient: Array,
     ) -> float:
-        """`kernels.penalized.loss_and_gradient`, of parameters that a minimiser has come to."""
+        """`kernels.training.scikit_learn_epochs.loss_and_gradient`, of parameters that a minimiser has come to."""
         params = self._vector(params, "params", gradient.size)
         arrays = self._targeted(samples)
         return float(scikit_learn_epochs.loss_and_gradient(self._packed, arrays, memory, objective, params, gradient))
@@ -336,18 +344,19 @@ class Gate:
     def finish_gradient(
         self, summed: Array, objective: scikit_learn_epochs.Penalized, error: float, gradient: Array
     ) -> float:
-        """`kernels.penalized.finish_gradient`."""
+        """`kernels.training.scikit_learn_epochs.finish_gradient`."""
         summed = self._vector(summed, "summed", gradient.size)
         return float(scikit_learn_epochs.finish_gradient(self._packed, summed, objective, error, gradient))
 
 
-def score_outputs(judge: Judge) -> float:
-    """`kernels.scores.score_outputs`."""
-    if judge.outputs.shape != judge.samples.t.shape or judge.deviation.shape != (judge.samples.t.shape[1],):
+def score_outputs(scorer: Scorer) -> float:
+    """`kernels.training.scores.score_outputs`."""
+    if scorer.outputs.shape != scorer.samples.t.shape or scorer.deviation.shape != (scorer.samples.t.shape[1],):
         raise ValueError(
-            f"outputs to score must have the shape of their targets, {judge.samples.t.shape}; got {judge.outputs.shape}"
+            f"outputs to score must have the shape of their targets, {scorer.samples.t.shape}; "
+            f"got {scorer.outputs.shape}"
         )
-    return float(scores.score_outputs(judge))
+    return float(scores.score_outputs(scorer))
 
 
 def _writable(array: Array, dtype: np.dtype) -> Array:

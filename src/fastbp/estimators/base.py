@@ -15,11 +15,12 @@ from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
 from fastbp.estimators.compat import Interval, Options, StrOptions, check_sample_weight
+from fastbp.estimators.course import check_course
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_sizes, make_network
 from fastbp.estimators.orders import random_state
-from fastbp.estimators.resumed import check_course, check_optimizer
+from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.estimators.weights import HoldsNetwork

@@ -14,16 +14,16 @@ from sklearn.utils.multiclass import unique_labels
 from fastbp.checks import Array
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.training import scores
-from fastbp.kernels.training.scores import Judge
+from fastbp.kernels.training.scores import Scorer
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-def refuse_no_times(X: Any) -> None:
-    """Refuse dates that are none: as a number, which scikit-learn makes of dates, NaT is -9.2e18."""
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM" and np.isnat(X).any():
-        place = ", ".join(map(str, np.argwhere(np.isnat(X))[0]))
-        raise ValueError(f"X must hold numbers; X[{place}] is NaT")
+def refuse_no_times(values: Any, argument: str, wanted: str) -> None:
+    """Refuse dates that are none: a number to scikit-learn, -9.2e18, and as a target each a class of its own."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "mM" and np.isnat(values).any():
+        place = ", ".join(map(str, np.argwhere(np.isnat(values))[0]))
+        raise ValueError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:
@@ -87,7 +87,7 @@ def decode(binarizer: LabelBinarizer, outputs: Array) -> Array:
     return np.asarray(binarizer.inverse_transform(outputs[:, 0] if outputs.shape[1] == 1 else outputs))
 
 
-def judge_of(estimator: Any, held_out: CheckedSamples) -> Judge:
+def scorer_of(estimator: Any, held_out: CheckedSamples) -> Scorer:
     """What scores held-out samples: by their accuracy, or by R2, the numbers of scikit-learn's functions."""
     t, weight = held_out.t, held_out.weight
     deviation = np.zeros(t.shape[1])
@@ -99,9 +99,9 @@ def judge_of(estimator: Any, held_out: CheckedSamples) -> Judge:
         w = weight.reshape(-1, 1) if weight.size else np.ones((1, 1))
         mean = np.average(t, axis=0, weights=weight if weight.size else None)
         kind, deviation = scores.R2, (w * (t - mean) ** 2).sum(axis=0, dtype=np.float64)
-    return Judge(kind, held_out.arrays, np.empty_like(t), deviation)
+    return Scorer(kind, held_out.arrays, np.empty_like(t), deviation)
 
 
-def no_judge(samples: CheckedSamples, numbers: Array) -> Judge:
-    """The judge of a training without scores; the arrays stand where it would have its own."""
-    return Judge(scores.NOTHING, samples.arrays, samples.t, numbers)
+def no_scorer(samples: CheckedSamples, numbers: Array) -> Scorer:
+    """The scorer of a training without scores; the arrays stand where it would have its own."""
+    return Scorer(scores.NOTHING, samples.arrays, samples.t, numbers)

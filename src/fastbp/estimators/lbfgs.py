@@ -78,7 +78,7 @@ class Objective:
         if self.is_one_call:
             with threads.limit(self.n_threads, self.most_threads) as n_used:
                 size = (len(self.samples), n_used, True)
-                memory = engine.take(size)
+                memory = engine.scheduled(engine.take(size), chunks.GRADIENT)
                 self.last = engine.gate.loss_and_gradient(self.samples, memory, self.penalized, params, self._gradient)
             engine.give_back(size, memory)
         else:
@@ -105,7 +105,7 @@ class LBFGSTraining:
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
         self.monitor = Monitor(estimator, net, self.objective.engine, held_out, held_out is not None)
-        if self.monitor.judge:  # scikit-learn's has no such thing
+        if self.monitor.scorer:  # scikit-learn's has no such thing
             estimator.validation_scores_, estimator.best_validation_score_ = [], -np.inf
             estimator._no_improvement_count = 0
         self.monitored = bool(held_out is not None or self.monitor.callbacks or estimator.progress)
@@ -155,4 +155,4 @@ class LBFGSTraining:
         monitor, est = self.monitor, self.estimator
         monitor.evaluate()
         monitor.update_score()
-        return monitor.call_back() or (monitor.judge is not None and est._no_improvement_count > est.n_iter_no_change)
+        return monitor.call_back() or (monitor.scorer is not None and est._no_improvement_count > est.n_iter_no_change)

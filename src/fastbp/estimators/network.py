@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from fastbp import checks, memory
 from fastbp.activations import OUTPUTS, Activation, resolve, resolve_hidden
 from fastbp.checks import Array
-from fastbp.engine.engine import SLOPES
+from fastbp.engine.choices import SLOPES
 from fastbp.kernels.tables import NONE
 from fastbp.losses import Loss
 from fastbp.network import Network
@@ -60,7 +60,8 @@ class Views(NamedTuple):
 
 def hidden_sizes(value: Any) -> list[int]:
     """`hidden_layer_sizes` as a list."""
-    sizes = list(value) if hasattr(value, "__iter__") else [value]
+    is_one = not hasattr(value, "__iter__") or (isinstance(value, np.ndarray) and value.ndim == 0)
+    sizes = [value] if is_one else list(value)
     if any(isinstance(size, Real) and size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     for size in sizes:

@@ -176,7 +176,8 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
             raise
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
-        refuse_no_times(X)
+        refuse_no_times(X, "X", "numbers")
+        refuse_no_times(y, "y", "classes")
         X, y = validate_data(
             self,
             X,
@@ -355,7 +356,7 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         return self
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
-        refuse_no_times(X)
+        refuse_no_times(X, "X", "numbers")
         X, y = validate_data(
             self,
             X,

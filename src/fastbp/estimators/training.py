@@ -16,7 +16,8 @@ from fastbp.engine import threads
 from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
-from fastbp.estimators.labels import judge_of, no_judge
+from fastbp.estimators.course import check_course
+from fastbp.estimators.labels import no_scorer, scorer_of
 from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
@@ -25,7 +26,7 @@ from fastbp.kernels.tables import LAYER, NONE
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.training.scikit_learn_epochs import Course
-from fastbp.kernels.training.scores import Judge
+from fastbp.kernels.training.scores import Scorer
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import dropout
@@ -146,11 +147,11 @@ class Monitor:
         self.held_out = None if held_out is None else engine.gate.admit(held_out)
         self.n_threads = n_threads_of(estimator.n_jobs)
         self.evaluated = held_out if evaluated else None
-        self.judge: Judge | None = None
+        self.scorer: Scorer | None = None
         if held_out is not None and estimator.early_stopping:
-            self.judge = judge_of(estimator, held_out)
+            self.scorer = scorer_of(estimator, held_out)
         self.callbacks = check_callbacks(estimator.callback, "functions of the estimator")
-        self.best_params = net.packed.params.copy() if self.judge else aligned_zeros((0,), net.dtype)
+        self.best_params = net.packed.params.copy() if self.scorer else aligned_zeros((0,), net.dtype)
 
     def evaluate(self) -> None:
         """Add the loss of the evaluation set to `validation_loss_curve_`."""
@@ -163,10 +164,10 @@ class Monitor:
     def update_score(self) -> None:
         """Score the held-out samples; count the epochs without a better score; keep the best weights."""
         est = self.estimator
-        if self.judge is None or self.held_out is None:
+        if self.scorer is None or self.held_out is None:
             return
         outputs = outputs_of(self.net, self.held_out, self.n_threads)
-        score = score_outputs(self.judge._replace(outputs=outputs))
+        score = score_outputs(self.scorer._replace(outputs=outputs))
         est.validation_scores_.append(score)
         est._no_improvement_count = est._no_improvement_count + 1 if score < est.best_validation_score_ + est.tol else 0
         if score > est.best_validation_score_:
@@ -177,6 +178,7 @@ class Monitor:
         """Call the callbacks; returns whether one of them wants to stop."""
         stops = [wants_to_stop(callback(self.estimator)) for callback in self.callbacks]
         if self.callbacks:
+            check_course(self.estimator)
             self.estimator._update_network()  # weights that they have put into `coefs_` are trained on
             if self.estimator.network_ is not self.net:
                 raise ValueError(
@@ -187,7 +189,7 @@ class Monitor:
 
     def restore_best(self) -> None:
         """Go back to the weights with the best score."""
-        if self.judge is not None:
+        if self.scorer is not None:
             self.net.packed.params[:] = self.best_params
 
 
@@ -217,7 +219,7 @@ class StochasticTraining:
         self.monitor = Monitor(estimator, net, self.engine, held_out, evaluated)
         self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
-        n_scored = len(held_out) if self.monitor.judge is not None and held_out is not None else 0
+        n_scored = len(held_out) if self.monitor.scorer is not None and held_out is not None else 0
         self.scored = 0 < n_scored <= net.engine.part_size
         self.n_batches = net.engine.part_size // self.batch_size
         if self.scored:
@@ -291,7 +293,7 @@ class StochasticTraining:
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
         est, monitor = self.estimator, self.monitor
-        scores_itself = monitor.judge is not None and not self.scored
+        scores_itself = monitor.scorer is not None and not self.scored
         if scores_itself or monitor.evaluated or monitor.callbacks or est.progress or est.verbose:
             return 1
         return max(1, WINDOW_NUMBERS // self.n_samples)
@@ -304,8 +306,9 @@ class StochasticTraining:
         while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
             with threads.limit(self.monitor.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
-                memory = self.engine.take(size)
-                if self.dropout.address != NONE:
+                dropped, taken = self.dropout.address != NONE, self.engine.take(size)
+                memory = self.engine.scheduled(taken, chunks.GRADIENT, dropout=dropped)
+                if dropped:
                     self.dropout = dropout.with_slots(self.dropout, memory.z)
                     course = course._replace(dropout=self.dropout)
                 self.engine.gate.train_epochs(samples, memory, solver, course, self.n_batches)
@@ -315,9 +318,9 @@ class StochasticTraining:
 
     def _course(self, n_epochs: int) -> Course:
         """What the next epochs need, and where they stand."""
-        est, judge, losses = self.estimator, self.monitor.judge, np.zeros(n_epochs)
+        est, scorer, losses = self.estimator, self.monitor.scorer, np.zeros(n_epochs)
         best = est.best_loss_
-        if judge is not None:
+        if scorer is not None:
             best = est.best_validation_score_
         return Course(
             position=np.zeros(3, np.int64),
@@ -326,14 +329,14 @@ class StochasticTraining:
             scores=np.zeros(n_epochs),
             best=np.array([best, est._no_improvement_count], np.float64),
             best_params=self.monitor.best_params,
-            judge=judge if judge is not None and self.scored else no_judge(self.samples, losses),
+            scorer=scorer if scorer is not None and self.scored else no_scorer(self.samples, losses),
             dropout=self.dropout,
             n_seen=est.t_,
             n_samples=self.n_samples,
             batch_size=self.batch_size,
             share=share_of(est, self.net),
             tol=float(est.tol),
-            patience=float(est.n_iter_no_change) if self.scored or judge is None else np.inf,
+            patience=float(est.n_iter_no_change) if self.scored or scorer is None else np.inf,
         )
 
     def _record(self, course: Course) -> None:
@@ -347,14 +350,14 @@ class StochasticTraining:
         est.t_ += n_epochs * self.n_samples
         _tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         monitor.evaluate()
-        if monitor.judge is None:
+        if monitor.scorer is None:
             est.best_loss_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
         elif self.scored:
             est.validation_scores_ += course.scores[:n_epochs].tolist()
             est.best_validation_score_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
         else:
             monitor.update_score()
-        if monitor.judge is not None:
+        if monitor.scorer is not None:
             _tell(est, f"Validation score: {est.validation_scores_[-1]:f}")
         est._optimizer.end_epoch(est)
 

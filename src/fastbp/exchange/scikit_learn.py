@@ -39,8 +39,9 @@ def from_sklearn(model: Any) -> Network:
     steps, perceptron, target = _steps(model)
     if type(perceptron).__name__ not in PERCEPTRONS:
         raise TypeError(f"model must end in an MLPClassifier or MLPRegressor; got {type(perceptron).__name__}")
-    if not hasattr(perceptron, "coefs_"):
-        raise ValueError("model must be fitted; it has no coefs_")
+    for name in ("coefs_", "intercepts_"):
+        if not isinstance(getattr(perceptron, name, None), list | tuple):
+            raise ValueError(f"model must be fitted; its {name} is {type(getattr(perceptron, name, None)).__name__}")
     layers = [
         dense(np.asarray(w).T, b, f"layer {k}")
         for k, (w, b) in enumerate(zip(perceptron.coefs_, perceptron.intercepts_, strict=True), 1)

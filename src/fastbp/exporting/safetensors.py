@@ -43,7 +43,7 @@ def write_tensors(path: StrPath, tensors: dict[str, Array], metadata: dict[str, 
     header: dict[str, Any] = {"__metadata__": metadata}
     pieces, end = [], 0
     for name, array in sorted(tensors.items(), key=lambda item: -item[1].dtype.itemsize):  # aligned, as is the custom
-        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        stored = np.array(array, array.dtype.newbyteorder("<"), order="C")  # a copy: another thread may be training
         offsets = [end, end + stored.nbytes]
         header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": offsets}
         pieces.append(stored.reshape(-1).view(np.uint8).data)

@@ -70,7 +70,7 @@ def write(path: StrPath, kind: Kind, header: dict[str, Any], arrays: Iterable[Ar
         raise ValueError(f"at most {MAX_HEADER_BYTES:,} bytes of JSON go into a file; got {len(line):,}")
     pieces = [memoryview(line)]
     for array in arrays:
-        stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        stored = np.array(array, array.dtype.newbyteorder("<"), order="C")  # a copy: another thread may be training
         pieces.append(stored.reshape(-1).view(np.uint8).data)
     checksum = hashlib.sha256()
     for piece in pieces:

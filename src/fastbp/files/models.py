@@ -24,6 +24,7 @@ MAX_LAYERS = 4096  # a network takes a time to build that grows with their squar
 
 def save(net: ComputingNetwork, path: StrPath, extra: dict[str, Any] | None = None) -> None:
     """Write a network, and what else a program wants to keep with it, see `fastbp.io.save_network`."""
+    _check_keys(extra)
     if not checks.are_finite(net.params):
         place = int(np.argmin(np.isfinite(net.params)))
         raise ValueError(f"params must be finite to be saved; params[{place}] is {net.params[place]}")
@@ -40,6 +41,18 @@ def save(net: ComputingNetwork, path: StrPath, extra: dict[str, Any] | None = No
         container.write(target, MODEL, header, arrays)
     except (TypeError, ValueError, RecursionError) as error:
         raise type(error)(f"extra must be something that JSON can hold: {error}") from None
+
+
+def _check_keys(extra: object, place: str = "extra") -> None:
+    """Refuse keys that JSON would make strings of: another key may have that name."""
+    if isinstance(extra, dict):
+        for key, value in extra.items():
+            if not isinstance(key, str):
+                raise TypeError(f"keys of {place} must be strings; got {key!r}")
+            _check_keys(value, f"{place}[{key!r}]")
+    elif isinstance(extra, list | tuple):
+        for k, value in enumerate(extra):
+            _check_keys(value, f"{place}[{k}]")
 
 
 def _layers_of(net: ComputingNetwork) -> tuple[dict[str, Any], list[Array]]:

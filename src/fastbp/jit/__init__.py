@@ -155,8 +155,8 @@ def with_params(packed: Packed, params: Array) -> Packed:
     Raises
     ------
     ValueError
-        For parameters of a network of another size. In compiled code it is raised by the function that is called
-        with them, for fewer than the network has.
+        For parameters of a network of another size. In compiled code, and where the sizes differ by less than what
+        fills them up, it is raised by the function that is called with them.
     """
     _check_arrays("with_params", packed, None, params=params)
     if filled_up(params.size, params.dtype) != filled_up(packed.params.size, params.dtype):
@@ -177,7 +177,7 @@ def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
     if not isinstance(packed, Packed):
         raise TypeError(f"{function}: packed must be net.packed; got {type(packed).__name__}")
     dtypes = dict.fromkeys(arrays, packed.params.dtype)
-    if work is not None:
+    if function != "with_params":
         arrays["work"], dtypes["work"] = work, np.dtype(np.int64)
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtypes[name]:

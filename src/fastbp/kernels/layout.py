@@ -15,6 +15,12 @@ def whole(n, step):
 
 
 @kernel
+def n_registers_of(n, n_lanes):
+    """Registers that n numbers take."""
+    return (n + n_lanes - 1) // n_lanes
+
+
+@kernel
 def place_of_layer(first_unit, l, n_lanes):
     """Where the numbers of layer l begin in an array for all units of a sample: each layer ends with a whole register.
 

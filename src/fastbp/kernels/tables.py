@@ -87,7 +87,7 @@ class Block(NamedTuple):
     n_in: int
     n_out: int
     by_inputs: int  # 1 if the lanes of its weight gradient run along the inputs, see gradients.py
-    columns: int  # offset of its packed columns, see `pack_columns` in passes.py; or NONE
+    columns: int  # offset of its packed columns, see columns.py; or NONE
 
 
 # Rows that hold the numbers of their own columns: layers[l, LAYER.bias]

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from fastbp import checks
 from fastbp.activations import Activation
-from fastbp.engine.engine import SLOPES, Engine
+from fastbp.engine.choices import SLOPES
+from fastbp.engine.engine import Engine
 from fastbp.engine.work_spaces import UserCalls, Words
 from fastbp.kernels.tables import Packed
 from fastbp.structure.topology import Topology

@@ -132,8 +132,8 @@ class ComputingNetwork(RewirableNetwork):
     def _values(self, samples: CheckedSamples, first_unit: int, n_columns: int, *, with_delta: bool) -> Array:
         """z, or delta, of a run of units: (n_samples, n_columns)."""
         out = np.empty((len(samples), n_columns), self.dtype)
-        kind = chunks.DELTA if with_delta else chunks.FORWARD
-        self.engine.run(samples, kind, first_unit=first_unit, out=out)
+        wanted = chunks.DELTA if with_delta else chunks.FORWARD
+        self.engine.run(samples, wanted, first_unit=first_unit, out=out)
         checks.warn_unless_finite(out, "delta of units" if with_delta else "values of units")
         return out
 
@@ -144,10 +144,12 @@ class ComputingNetwork(RewirableNetwork):
         self.engine.run(samples, chunks.INPUT_DELTA, out=out, n_threads=n_threads)
         return out
 
-    def _sums(self, samples: CheckedSamples, kind: int, n_threads: int | None = None) -> tuple[float, Array]:
+    def _sums(
+        self, samples: CheckedSamples, wanted: chunks.Wanted, n_threads: int | None = None
+    ) -> tuple[float, Array]:
         """The error of all samples; and its gradient, if that is the job."""
-        error, gradient = self.engine.run(samples, kind, n_threads=n_threads)
-        if kind == chunks.GRADIENT:
+        error, gradient = self.engine.run(samples, wanted, n_threads=n_threads)
+        if wanted.gradient:
             checks.warn_unless_finite(gradient, "derivatives")
         if not math.isfinite(error):
             checks.warn_unless_finite(np.array(error, self.dtype), "sums of errors")

@@ -69,6 +69,8 @@ def from_networkx(
     dtype = checks.float_dtype(G.graph.get("dtype", "float64") if options["dtype"] is None else options["dtype"])
     draw, draw_weights = initial.generator(options["seed"]), initial.resolve(options["init"], dtype)
     first_output = len(order) - n_outputs
+    for node in order[:n_inputs]:
+        _check_input(G, node)
     units = [
         _unit(G, node, default[number >= first_output], has_bias, known, is_output=number >= first_output)
         for number, node in enumerate(order)
@@ -167,6 +169,16 @@ def _nodes(G: "nx.DiGraph", given: Nodes, argument: str, found: list[Hashable], 
     if not nodes:
         raise ValueError(f"{argument} must have at least one node; G has no {what}")
     return nodes
+
+
+def _check_input(G: "nx.DiGraph", node: Hashable) -> None:
+    """Refuse what an input cannot have: it is what a sample says, without bias or function."""
+    for name, nothing in (("bias", (None, 0)), ("activation", (None, "identity"))):
+        value = G.nodes[node].get(name)
+        if not any(value is none or (isinstance(value, type(none)) and value == none) for none in nothing):
+            raise ValueError(
+                f"node {node!r} is an input, and has no {name}; got {value!r}: remove the attribute, or feed the node"
+            )
 
 
 def _unit(

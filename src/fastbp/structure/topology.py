@@ -174,7 +174,7 @@ class Topology:
 
     @property
     def n_packed(self) -> int:
-        """Numbers in all packed columns, see `pack_columns` in `kernels/many_samples/passes.py`."""
+        """Numbers in all packed columns, see `kernels/many_samples/columns.py`."""
         return sum(n * m for (n, m), is_packed in zip(self.block_shapes, self.packed_blocks, strict=True) if is_packed)
 
     def block_table(self, dtype: np.dtype) -> Int64Array:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks, memory
+from fastbp.checks import Array
 from fastbp.structure.topology import Int64Array, Topology
 
 # Fewest units at both ends of a dense block: smaller ones run as links, which need no tile of their own.
@@ -79,6 +80,8 @@ def check_edges(edges: object, n_inputs: int, n_outputs: int, n_units: int | Non
     """(edges, number of units), checked but for cycles, which `wire` finds."""
     if isinstance(edges, str | bytes | dict | set | frozenset):  # a set has no order for the weights to follow
         raise TypeError(f"edges must be a sequence of pairs (from, to); got {type(edges).__name__}")
+    if isinstance(edges, np.ma.MaskedArray) and np.ma.is_masked(edges):
+        raise TypeError("edges must be all there; got an array with masked values: drop those rows")
     try:
         array = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges))  # type: ignore[call-overload]
     except (TypeError, ValueError):
@@ -89,12 +92,12 @@ def check_edges(edges: object, n_inputs: int, n_outputs: int, n_units: int | Non
         raise TypeError(f"edges must hold integers, the numbers of units; got an array of {array.dtype}")
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"edges must have shape (n_edges, 2), rows (from, to); got shape {array.shape}")
-    array = array.astype(np.int64)
     fewest = n_inputs + n_outputs
-    highest = int(array.max(initial=-1))
+    highest = int(array.max()) if len(array) else -1
     n_all = max(highest + 1, fewest) if n_units is None else checks.integer(n_units, "n_units", minimum=fewest)
     memory.check(n_all * UNIT_BYTES, "edges" if n_units is None else "n_units", f"{n_all:,} units")
     _refuse(array, (array < 0).any(axis=1) | (array >= n_all).any(axis=1), f"name units from 0 to {n_all - 1}")
+    array = array.astype(np.int64)
     _refuse(array, array[:, 0] == array[:, 1], "connect different units")
     _refuse(array, array[:, 1] < n_inputs, f"not go into an input, units 0 to {n_inputs - 1}")
     _, first, inverse = np.unique(array, axis=0, return_index=True, return_inverse=True)
@@ -115,7 +118,7 @@ def check_biased(bias: object, n_inputs: int, n_units: int) -> list[bool]:
     return [unit in units for unit in range(n_inputs, n_units)]
 
 
-def _refuse(edges: Int64Array, wrong: Any, what: str) -> None:
+def _refuse(edges: Array, wrong: Any, what: str) -> None:
     if wrong.any():
         n = int(np.argmax(wrong))
         more = f", and {int(wrong.sum()) - 1} more" if wrong.sum() > 1 else ""

@@ -91,7 +91,7 @@ def _days(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int
     right = (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1) & (year <= 9999)
     months = (np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1
     first = months.astype("datetime64[M]")
-    date = first.astype("datetime64[D]") + np.where(right, day, 1) - 1
+    date = first.astype("datetime64[D]") + (np.where(right, day, 1) - 1).astype("timedelta64[D]")
     right &= date.astype("datetime64[M]") == first
     return np.where(right, date.astype(np.int64), np.nan)
 

@@ -14,7 +14,9 @@ from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
 from fastbp.kernels.formulas import steps
+from fastbp.kernels.many_samples.tile import PLAN, Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
+from fastbp.kernels.tables import NONE
 from fastbp.kernels.training import chunks, epochs
 from fastbp.model.computing import ComputingNetwork
 from fastbp.solvers import Choice
@@ -68,7 +70,7 @@ class Training:
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
-        self.memory: chunks.Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         assert isinstance(options.solver, Choice)
         solver = options.solver.start(
             packed.params.size,
@@ -193,7 +195,7 @@ class Training:
             self.n_parts = max(1, int(self.n_parts * min(4.0, RETURN_SECONDS / max(seconds, 1e-9))))
         return finite
 
-    def _train(self, memory: chunks.Memory | OnlineMemory) -> bool:
+    def _train(self, memory: Memory | OnlineMemory) -> bool:
         """Some steps; returns whether the error is finite."""
         gate, solver = self.net.engine.gate, self.checked_solver
         if isinstance(memory, OnlineMemory):
@@ -205,13 +207,15 @@ class Training:
         """What takes the steps."""
         return self.checked_solver.solver
 
-    def _memory(self, n_threads: int) -> chunks.Memory | OnlineMemory:
+    def _memory(self, n_threads: int) -> Memory | OnlineMemory:
         """Work space for the steps; made anew if another number of threads is free than the last time."""
         if isinstance(self.memory, OnlineMemory):
             return self.memory
-        if self.memory is None or self.memory.plan[chunks.THREADS] != n_threads:
+        if self.memory is None or self.memory.plan[PLAN.n_threads] != n_threads:
             run = self.run_state
-            self.memory = self.net.engine.memory(min(run.batch_size, run.part_size), n_threads)
+            self.memory = self.net.engine.memory(
+                min(run.batch_size, run.part_size), n_threads, dropout=run.dropout.address != NONE
+            )
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
 

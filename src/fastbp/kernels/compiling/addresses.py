@@ -51,6 +51,8 @@ class Slot:
         if signature not in compiled.overloads:
             compiled.compile(signature)
         result = compiled.overloads[signature]
+        if result.signature.return_type != types.none:  # calls have no room for a result
+            raise TypeError(f"{compiled.__name__} must return nothing; it returns {result.signature.return_type}")
         return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
     def arguments(self, dtype):
@@ -67,6 +69,20 @@ class Slot:
 
     def __str__(self):
         return ", ".join(f"{field.__module__}.{field.__qualname__}" for field in self.fields)
+
+
+# What gives addresses for a dtype, with the arguments before it: all that `warm_up` has to compile.
+WARM_UP = []
+
+
+def for_warm_up(*arguments):
+    """Let `warm_up` call a function that gives an address: with each of `arguments`, if there are any, and a dtype."""
+
+    def register(function):
+        WARM_UP.append((function, arguments or ((),)))
+        return function
+
+    return register
 
 
 def made_once(made, kind, make):

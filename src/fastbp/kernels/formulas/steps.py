@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.codes import ADAM, OF_SOLVER, SGD, SOLVERS
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import quotient_by_root, smallest_normal
 from fastbp.kernels.registers.lanes import (
@@ -242,6 +242,7 @@ STEP = Slot(Numbers, Numbers, Rule, Span)
 STEPS = {code: globals()[name] for name, code in OF_SOLVER.items()}  # code -> what takes the step
 
 
+@for_warm_up(*((kind,) for kind in STEPS))
 @cache
 def address_of_step(kind, dtype):
     """Address of the function that takes a solver's step."""

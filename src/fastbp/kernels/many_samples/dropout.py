@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.compiling.addresses import for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random
-from fastbp.kernels.many_samples.gather import DROP, Dropout
-from fastbp.kernels.many_samples.passes import multiply_slopes
+from fastbp.kernels.many_samples.backward import multiply_slopes
 from fastbp.kernels.many_samples.stripes import rows_from
+from fastbp.kernels.many_samples.tile import DROP, Dropout
 from fastbp.kernels.registers.lanes import lanes, load, number, select, set_number, shift, store, view
 
 
@@ -80,6 +81,7 @@ def draw_factors(m, tile, rate, unit):
         set_number(m, s, factor if bits >= least else 0.0)
 
 
+@for_warm_up()
 def address_of_drop(dtype):
     """Address of `drop`."""
     return DROP.address(drop, dtype)

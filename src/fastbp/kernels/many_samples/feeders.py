@@ -10,6 +10,8 @@ One by one, each of them would load what the one before it has just loaded or st
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.many_samples.backward import rows_of_delta
+from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.many_samples.sums_across import ACROSS_1, ACROSS_2
 from fastbp.kernels.many_samples.weighted_sums import LateShape, Rows
 from fastbp.kernels.registers.lanes import (
@@ -36,7 +38,7 @@ class Feeders(NamedTuple):
     """Some units j that feed unit k."""
 
     z: Rows
-    delta: Rows  # to be filled; may be z itself
+    delta: Rows  # to be filled
     weights: Numbers  # w_kj
     weight_gradient: Numbers  # dE/dw_kj, to be filled or added to
     bias_gradient: Numbers  # dE/db_j
@@ -97,3 +99,13 @@ def delta_of_feeders(feeders, delta_k, accumulate, n_units, n_numbers):
             j += feeders_of_shape(ACROSS_1[1], feeders_j, delta_k, accumulate, n_numbers)
         else:
             j += feeders_of_shape(ACROSS_1[0], feeders_j, delta_k, accumulate, n_numbers)
+
+
+@kernel
+def feeders_of(net, tile, sink, task):
+    """(5.56) and (5.57) of some units that feed one unit k, and the sums for their biases."""
+    inlined()
+    z_j, delta_j = rows_from(tile, tile.z, task.unit), rows_of_delta(tile, task)
+    w_kj, dw, db = shift(net.params, task.weights), shift(sink.grad, task.weights), shift(sink.grad, task.bias)
+    delta_k = rows_from(tile, tile.delta, task.terms).data
+    delta_of_feeders(Feeders(z_j, delta_j, w_kj, dw, db), delta_k, sink.adds, task.n_units, tile.width)

@@ -6,12 +6,11 @@ needs it sample by sample as well (see `gradients.py`), in a copy as it is.
 
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.layout import n_registers_of
 from fastbp.kernels.many_samples.parts import next_registers
 from fastbp.kernels.many_samples.weighted_sums import PANELS, Rows, Terms, rows_of_tile, terms_of
 from fastbp.kernels.registers.lanes import (
-    Doubles,
     Integers,
     Numbers,
     get,
@@ -31,7 +30,7 @@ from fastbp.kernels.registers.lanes import (
     store_first,
     transpose,
 )  # fmt: skip
-from fastbp.kernels.tables import NONE, Layer, layer_of
+from fastbp.kernels.tables import NONE, layer_of
 
 TWO_COLUMNS = 2  # up to which numbers are copied one by one
 FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time
@@ -48,52 +47,6 @@ class Data(NamedTuple):
     n_outputs: int
     has_weight: bool
     n_ordered: int
-
-
-class Dropout(NamedTuple):
-    """What dropout needs of the samples that are worked on, see dropout.py; the views stand at the first of them."""
-
-    address: int  # of what leaves out units; NONE: nothing does
-    rates: Doubles  # of the layers
-    samples: Integers  # keys of the samples
-    slopes: Numbers  # as `Tile.z`: what delta is multiplied by
-
-
-@kernel
-def no_dropout(numbers, doubles, integers):
-    """The dropout that leaves out nothing; the views stand where it would have its own."""
-    return Dropout(NONE, doubles, integers, numbers)
-
-
-@kernel
-def dropout_from(dropout, sample, place):
-    """Dropout of the samples from `sample` on, whose numbers begin at `place`."""
-    if dropout.address == NONE:
-        return dropout
-    return Dropout(dropout.address, dropout.rates, shift(dropout.samples, sample), shift(dropout.slopes, place))
-
-
-class Tile(NamedTuple):
-    """Memory of the samples that are worked on together, as views. Unit j, sample s: at j * stride + s."""
-
-    a: Numbers  # inputs of the units; the same memory as z where no derivative needs them
-    z: Numbers  # outputs of the units
-    delta: Numbers  # dE/da
-    t: Numbers  # targets: output k of sample s at k * stride + s
-    weight: Numbers  # weights of the samples, 0 in lanes without one
-    by_sample: Numbers  # copies of z, sample by sample: see `rows_of_layer`
-    columns: Numbers  # columns of a weight matrix, packed: see passes.py
-    constants: Numbers  # a register of 0, for sums that begin with it, and one of 1
-    order: Integers  # room for that of the samples, see `order_of_tile`
-    n_samples: int
-    width: int  # n_samples, filled up to whole registers
-    stride: int  # from one unit to the next
-    dropout: Dropout
-    first: int  # of a part of a tile: the sample of the whole one that it begins with; or 0
-    n_rows: int  # width of the whole tile
-
-
-DROP = Slot(Layer, Tile, float, int, int)  # what is called through `Dropout.address`
 
 
 @kernel
@@ -146,7 +99,7 @@ def many_to_lanes(source, out, copy, keep):
     outlined()
     n_columns, step, i = source.n_columns, lanes(source.values), 0
     while i < n_columns:
-        n = next_registers((n_columns - i + step - 1) // step)
+        n = next_registers(n_registers_of(n_columns - i, step))
         panel_to_lanes(source, i, min(i + n * step, n_columns), out, rows_of_tile(copy, i, n * step), keep)
         i += n * step
 
@@ -249,18 +202,13 @@ def load_samples(net, data, start, tile, with_targets):
 
 
 @kernel
-def transpose_layers(net, tile):
-    """Copies of z, sample by sample, of the hidden layers whose blocks take them."""
+def transpose_layer(net, tile, task):
+    """A copy of z, sample by sample, of a hidden layer whose blocks take it."""
     inlined()
-    step = lanes(tile.z)
-    for l in range(1, net.n_layers):
-        layer = layer_of(net, l)
-        if layer.rows == NONE:
-            continue
-        j = 0
-        while j < layer.n_units:
-            n = next_registers((layer.n_units - j + step - 1) // step)
-            z_j = Rows(shift(tile.z, (layer.first_unit + j) * tile.stride), tile.stride)
-            panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
-            lanes_to_rows(z_j, min(n * step, layer.n_units - j), tile.n_samples, panel)
-            j += n * step
+    step, layer, j = lanes(tile.z), layer_of(net, task.layer), 0
+    while j < task.n_units:
+        n = next_registers(n_registers_of(task.n_units - j, step))
+        z_j = Rows(shift(tile.z, (task.unit + j) * tile.stride), tile.stride)
+        panel = rows_of_tile(rows_of_layer(tile, layer), j, n * step)
+        lanes_to_rows(z_j, min(n * step, task.n_units - j), tile.n_samples, panel)
+        j += n * step

@@ -9,7 +9,7 @@ links, and called by address.
 from functools import cache
 from typing import NamedTuple
 
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, ends_from
 from fastbp.kernels.registers.lanes import (
@@ -152,12 +152,14 @@ def products_of_links(net, grad, deltas, rows, accumulate, run):
 products_of_links = entry(products_of_links)
 
 
+@for_warm_up()
 @cache
 def address_of_sums(dtype):
     """Address of `sums_of_links` for numbers of `dtype`."""
     return LINK_SUMS.address(sums_of_links, dtype)
 
 
+@for_warm_up()
 @cache
 def address_of_products(dtype):
     """Address of `products_of_links` for numbers of `dtype`."""

@@ -5,10 +5,11 @@ its address.
 """
 
 from functools import cache, partial
+from itertools import product
 from typing import NamedTuple
 
-from fastbp.kernels.codes import SOFTMAX
-from fastbp.kernels.compiling.addresses import Slot, made_once
+from fastbp.kernels.codes import SOFTMAX, TANH
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
@@ -155,18 +156,21 @@ def _entry_for(loss, function):
     return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], f"loss {loss}"))
 
 
+@for_warm_up(*CANONICAL, *product(LOSSES, (TANH, SOFTMAX)))  # any function that is not softmax
 @cache
 def address_of_deltas(loss, function, dtype):
     """Address of what fills delta of the outputs, for a loss and an output function by their codes."""
     return DELTAS.address(_entry_for(loss, function), dtype)
 
 
+@for_warm_up()
 @cache
 def address_of_softmax(dtype):
     """Address of `softmax`."""
     return OF_SOFTMAX.address(softmax, dtype)
 
 
+@for_warm_up()
 @cache
 def address_of_softmax_slope(dtype):
     """Address of `multiply_softmax_slope`."""

@@ -1,12 +1,10 @@
-"""What the passes over a tile have in common: rows of units, stripes of units, shares of the work."""
+"""What the passes over a tile have in common: rows of units, shares of the work."""
 
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.registers.lanes import lanes, shift
-from fastbp.kernels.registers.machine import REGISTER_BYTES
-from fastbp.kernels.tuning import NARROW_ROW, STRIPE, WIDE_ROW
 
 
 @kernel
@@ -23,23 +21,8 @@ def ones_of(tile):
 
 @kernel
 def n_parts_of(n, most):
-    """Number of parts of at most `most` samples, or units. One, mostly: a division takes as long as a small layer."""
+    """Number of parts of at most `most` samples. One, mostly: a division takes as long as a small layer."""
     return 1 if n <= most else (n + most - 1) // most
-
-
-@kernel
-def bytes_of_row(tile):
-    """Bytes of a unit's samples."""
-    return tile.width // lanes(tile.z) * REGISTER_BYTES
-
-
-@kernel
-def stripe_of(tile):
-    """Units that are processed at a time."""
-    n_bytes = bytes_of_row(tile)
-    if n_bytes <= NARROW_ROW:
-        return 4 * STRIPE
-    return STRIPE if n_bytes <= WIDE_ROW else STRIPE // 2
 
 
 class Share(NamedTuple):

@@ -1,11 +1,10 @@
 """Weighted sums in registers: the one kernel behind all the arithmetic of a network.
 
 A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] terms[k, :]` stays in vector registers from
-the first term to the last. `passes.py` calls it three times: for the forward pass, the delta recursion
-and the weight gradient, which differ in what the rows and weights are and in their strides.
+the first term to the last. `forward.py`, `backward.py` and `gradients.py` call it once each: forward
+pass, delta recursion and weight gradient differ in what the rows and weights are, and in their strides.
 
-units x registers of a tile: 6 x 4 and 6 x 3 on machines with 32 vector registers run at 95 % of the peak (8 x 3 the
-same, 8 x 2 92 %, 12 x 2 35 %: LLVM leaves a loop over so many rolled up). Smaller ones are for what is left at the end.
+A tile is 6 units x 4 registers, or 3, on machines with 32 of them; smaller ones are for what is left at the end.
 """
 
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling.decorators import kernel
+from fastbp.kernels.layout import n_registers_of
 from fastbp.kernels.many_samples.parts import n_parts_of_terms, registers_of_column, registers_of_tile, terms_of_part
 from fastbp.kernels.many_samples.prefetch import Ahead, ahead_from, ask_for, nothing_ahead
 from fastbp.kernels.registers.lanes import (
@@ -243,7 +243,7 @@ def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
     s = 0
     while s < size.row_length:
         left = size.row_length - s
-        n = registers_of_tile((left + step - 1) // step, most)
+        n = registers_of_tile(n_registers_of(left, step), most)
         last = min(left - (n - 1) * step, step)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), rows_of_tile(terms, s, n * step)
         ends_s, n_units = ends_from(ends, 0, s), shapes[0].units
@@ -262,7 +262,7 @@ def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
 @kernel
 def bytes_of_rows(numbers, n_rows, row_length):
     """Bytes of so many rows, in whole registers."""
-    return n_rows * ((row_length + lanes(numbers) - 1) // lanes(numbers)) * REGISTER_BYTES
+    return n_rows * n_registers_of(row_length, lanes(numbers)) * REGISTER_BYTES
 
 
 @kernel
@@ -318,7 +318,7 @@ def sums_by_blocks(out, weights, terms, ends, size):
     """`weighted_sums` of some terms k and some registers of s at a time."""
     outlined()
     step = lanes(out.data)
-    left = (size.row_length + step - 1) // step
+    left = n_registers_of(size.row_length, step)
     n_parts, packed = n_parts_of_terms(size.n_terms), weights.term_stride == PACKED
     most = BLOCK_BYTES // REGISTER_BYTES * n_parts // size.n_terms
     s = 0

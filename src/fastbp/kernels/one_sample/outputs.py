@@ -5,10 +5,11 @@ squared error with the identity is so short that it is part of its caller.
 """
 
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
-from fastbp.kernels.codes import IDENTITY, SOFTMAX, SQUARED_ERROR
-from fastbp.kernels.compiling.addresses import Slot, made_once
+from fastbp.kernels.codes import IDENTITY, OF_LOSS, SOFTMAX, SQUARED_ERROR, TANH
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
 from fastbp.kernels.one_sample.passes import log_sum_exp
@@ -126,6 +127,7 @@ def _entry_for(loss, function):
     return made_once(_KINDS, key, partial(deltas, *LOSSES[loss], softmax, key))
 
 
+@for_warm_up(*CANONICAL, *product(OF_LOSS.values(), (TANH, SOFTMAX)))  # any function that is not softmax
 def address_of_single_deltas(loss, function, dtype):
     """Address of what fills delta of a sample's outputs; NONE for `squared_error_deltas`."""
     if loss == SQUARED_ERROR and function == IDENTITY:

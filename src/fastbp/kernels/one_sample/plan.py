@@ -139,7 +139,7 @@ def check(passed, plan):
     inlined()
     n_params, line = number(plan, N_PARAMS), per_line(passed.params)
     filled = (n_params + line - 1) // line * line
-    if size_of(passed.params) < n_params or size_of(passed.params) > filled:
+    if size_of(passed.params) != n_params and size_of(passed.params) != filled:
         raise ValueError("params must be as many as the network has")
     if size_of(passed.x) != number(plan, N_INPUTS):
         raise ValueError("x must have as many numbers as the network has inputs")

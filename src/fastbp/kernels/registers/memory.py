@@ -136,6 +136,8 @@ def number(typingctx, array, offset):
 @intrinsic
 def set_number(typingctx, array, offset, value):
     """array[offset] = value, without the test for a negative offset."""
+    if not isinstance(value, types.Number | types.Boolean):  # of an array Numba would take the first number
+        return None
 
     def lower(context, builder, sig, args):
         offset = as_offset(context, builder, args[1], sig.args[1])

@@ -16,26 +16,31 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Step, no_step, take_step
+from fastbp.kernels.layout import n_registers_of, whole
+from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gather import (
     Data,
-    Dropout,
-    Tile,
-    dropout_from,
     lanes_to_rows,
     load_samples,
-    no_dropout,
-    transpose_layers,
 )  # fmt: skip
-from fastbp.kernels.many_samples.gradients import Sink, gradient
-from fastbp.kernels.many_samples.passes import backward, forward, output_delta, pack_columns
-from fastbp.kernels.many_samples.stripes import Share, bytes_of_row, n_parts_of, rows_from
-from fastbp.kernels.many_samples.weighted_sums import Rows, bytes_of_rows
+from fastbp.kernels.many_samples.gradients import ALL, Sink
+from fastbp.kernels.many_samples.passes import run_tasks
+from fastbp.kernels.many_samples.stripes import Share, n_parts_of, rows_from
+from fastbp.kernels.many_samples.tasks import N_PHASES, OUTPUTS, RECURSION, SUMMING, Schedule, bounds_of
+from fastbp.kernels.many_samples.tile import (
+    Dropout,
+    PartOfTile,
+    Space,
+    dropout_from,
+    no_dropout,
+    space_of,
+    tile_from,
+)
+from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.registers.lanes import (
-    Doubles,
-    Integers,
     Numbers,
     inlined,
     lanes,
@@ -47,10 +52,21 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, Net, net_of
-from fastbp.kernels.tuning import FEWEST_AT_ONCE, MOST_AT_ONCE, REGISTERS_OF_LINE, WIDEST_AT_ONCE
+from fastbp.kernels.tuning import REGISTERS_OF_LINE
 
-# What to do with the samples of a chunk
-FORWARD, ERROR, DELTA, INPUT_DELTA, GRADIENT, STEP = range(6)  # from DELTA on with the delta recursion
+
+class Wanted(NamedTuple):
+    """What is wanted of some samples, besides z of all units."""
+
+    numbers: bool  # whether z, or delta if there is any, is copied out for some units
+    error: bool
+    lowest_delta: int  # layer down to which delta is wanted: 1, or 0 for the derivatives by the inputs; NONE: no delta
+    gradient: bool
+
+
+FORWARD, ERROR = Wanted(True, False, NONE, False), Wanted(False, True, NONE, False)
+DELTA, INPUT_DELTA = Wanted(True, True, 1, False), Wanted(True, True, 0, False)
+GRADIENT = Wanted(False, True, 1, True)
 
 
 class Samples(NamedTuple):
@@ -62,69 +78,33 @@ class Samples(NamedTuple):
     order: np.ndarray  # (n_samples,) int64 or empty: the n-th sample is row order[n]
 
 
-class Memory(NamedTuple):
-    """Work space: a row of each array, unless it is shared, for each slot. See `Tile`; `engine.py` has the sizes."""
-
-    a: np.ndarray
-    z: np.ndarray
-    delta: np.ndarray
-    t: np.ndarray
-    weight: np.ndarray
-    by_sample: np.ndarray
-    columns: np.ndarray  # (n,), shared
-    constants: np.ndarray  # (2 registers,), shared: see `Tile`
-    order: np.ndarray  # int64, as many numbers as `weight`
-    grads: np.ndarray  # (n_slots, one more if there are several chunks; n_params filled up)
-    errors: np.ndarray  # (n_chunks_max,) float64
-    plan: np.ndarray  # see below
-
-
-# What `Memory.plan` holds: most samples in a tile; fewest in a chunk; chunks at a time; threads; and addresses: of
-# `work_on_chunk`; for chunks on several threads, of `in_parallel`; for one chunk, of `work_by_shares` and of the two
-# functions that it calls; or NONE
-TILE, CHUNK, SLOTS, THREADS, WORKER, PARALLEL, SHARER, SHARE_WORKER, SHARES_PARALLEL = range(9)
-
-
-class Space(NamedTuple):
-    """A `Memory` as views, with the lengths of its rows."""
-
-    a: Numbers
-    z: Numbers
-    delta: Numbers
-    t: Numbers
-    weight: Numbers
-    by_sample: Numbers
-    columns: Numbers
-    constants: Numbers
-    order: Integers
-    grads: Numbers
-    errors: Doubles
-    n_z: int
-    n_t: int
-    n_weight: int
-    n_by_sample: int
-    n_params: int
-    n_chunks_max: int
-    max_tile: int
-    min_chunk: int
-    n_slots: int
-    n_threads: int
-    worker: int
-    parallel: int
-    sharer: int
-    share_worker: int
-    shares_parallel: int
-
-
 class Job(NamedTuple):
-    """What to do with which samples."""
+    """What is wanted of which samples."""
 
-    kind: int  # FORWARD: z to `out`; DELTA, INPUT_DELTA: delta to `out`; ERROR; GRADIENT: with the error as well
+    wants_error: bool  # see `Wanted`
+    lowest_delta: int
+    wants_gradient: bool
     start: int
     n_samples: int
-    first_unit: int  # of those that go to `out`
-    n_columns: int
+    first_unit: int  # of those whose delta, or else z, goes to `out`
+    n_columns: int  # how many; 0: none
     out: Numbers  # (n_samples, n_columns)
+
+
+@kernel
+def job_of(wanted, start, n_samples, out):
+    """A job of which no numbers of single samples are wanted."""
+    return Job(wanted.error, wanted.lowest_delta, wanted.gradient, start, n_samples, 0, 0, out)
+
+
+@kernel
+def n_phases_of(job):
+    """The first phase of a tile's tasks that is not wanted."""
+    if job.wants_gradient or job.lowest_delta == 0:
+        return N_PHASES
+    if job.lowest_delta != NONE:
+        return SUMMING
+    return RECURSION if job.wants_error else OUTPUTS
 
 
 @kernel
@@ -133,21 +113,6 @@ def data_of(samples):
     return Data(
         view(samples.x), view(samples.t), view(samples.weight), view(samples.order),
         samples.x.shape[1], samples.t.shape[1], samples.weight.size > 0, samples.order.size,
-    )  # fmt: skip
-
-
-@kernel
-def space_of(memory):
-    """The views of the work space."""
-    plan = memory.plan
-    return Space(
-        view(memory.a), view(memory.z), view(memory.delta), view(memory.t), view(memory.weight),
-        view(memory.by_sample), view(memory.columns), view(memory.constants), view(memory.order), view(memory.grads),
-        view(memory.errors),
-        memory.z.shape[1], memory.t.shape[1], memory.weight.shape[1], memory.by_sample.shape[1],
-        memory.grads.shape[1], memory.errors.size,
-        plan[TILE], plan[CHUNK], plan[SLOTS], plan[THREADS], plan[WORKER], plan[PARALLEL], plan[SHARER],
-        plan[SHARE_WORKER], plan[SHARES_PARALLEL],
     )  # fmt: skip
 
 
@@ -168,16 +133,13 @@ def stride_of(n_registers):
 def part_of_tile(space, dropout, slot, start, n_samples, share):
     """A share of the samples of a tile, in a slot's memory; the tile begins with sample `start` of a job."""
     inlined()
-    z, step = slot * space.n_z, lanes(space.z)
-    n_registers = (n_samples + step - 1) // step
+    step = lanes(space.z)
     first, last = part_of(n_samples, share.index, share.n_shares, step)
-    z_first, t_first, width = z + first, slot * space.n_t + first, (last - first + step - 1) // step * step
-    return Tile(
-        shift(space.a, z_first), shift(space.z, z_first), shift(space.delta, z_first), shift(space.t, t_first),
-        shift(space.weight, slot * space.n_weight + first), shift(space.by_sample, slot * space.n_by_sample),
-        space.columns, space.constants, shift(space.order, slot * space.n_weight + first), last - first, width,
-        stride_of(n_registers) * step, dropout_from(dropout, start + first, z_first), first, n_registers * step,
-    )  # fmt: skip
+    width, n_registers = whole(last - first, step), n_registers_of(n_samples, step)
+    own_dropout = dropout_from(dropout, start + first, slot * space.n_z + first)
+    stride, n_rows = stride_of(n_registers) * step, n_registers * step
+    part = PartOfTile(space.columns, space.constants, last - first, width, stride, own_dropout, first, n_rows)
+    return tile_from(space, slot, part)
 
 
 @kernel
@@ -200,15 +162,15 @@ def part_of(n, k, n_parts, step):
     """First and last + 1 of part k of n samples: parts as even as whole registers allow."""
     if n_parts == 1:
         return 0, n
-    n_registers = (n + step - 1) // step
+    n_registers = n_registers_of(n, step)
     return k * n_registers // n_parts * step, min((k + 1) * n_registers // n_parts * step, n)
 
 
 @kernel
-def copy_out(net, job, tile, row):
+def copy_out(job, tile, row):
     """job.out[row + s, j] = z, or delta, of unit job.first_unit + j, for the samples s of the tile."""
     inlined()
-    values = rows_from(tile, tile.z if job.kind == FORWARD else tile.delta, job.first_unit)
+    values = rows_from(tile, tile.z if job.lowest_delta == NONE else tile.delta, job.first_unit)
     lanes_to_rows(values, job.n_columns, tile.n_samples, Rows(shift(job.out, row * job.n_columns), job.n_columns))
 
 
@@ -234,23 +196,17 @@ def is_one_tile(space, job):
 
 
 @kernel
-def pass_through(net, tile, job, total, sink):
-    """Forward pass and delta recursion, as the job needs them; where the gradient is wanted, the copies it needs."""
+def bounds_of_tile(space, job, tile):
+    """The bounds of the phases of a tile, or of a thread's part of one."""
     inlined()
-    forward(net, tile)
-    if job.kind != FORWARD:
-        output_delta(net, tile, total)
-    if job.kind >= GRADIENT:
-        transpose_layers(net, tile)
-    if job.kind >= DELTA:
-        backward(net, tile, 0 if job.kind == INPUT_DELTA else 1, sink)
+    n_registers = tile.width // lanes(tile.z)
+    return bounds_of(schedule_of(space), n_registers, job.wants_gradient)
 
 
 @kernel
-def is_at_once(net, space, tile):
-    """Whether the gradient goes along with the delta recursion."""
-    leaves_cache = bytes_of_rows(tile.z, net.n_units, tile.stride) >= FEWEST_AT_ONCE
-    return leaves_cache and bytes_of_row(tile) <= WIDEST_AT_ONCE and space.n_params <= MOST_AT_ONCE
+def schedule_of(space):
+    """All lists of tasks."""
+    return Schedule(space.tasks, space.bounds)
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):
@@ -260,24 +216,21 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
     chunks. Where one tile holds all samples, the step along its gradient is taken at once.
     """
     start, stop = part_of(job.n_samples, part.chunk, part.n_chunks, lanes(space.z))
-    wants_gradient = job.kind >= GRADIENT
     row = part.slot if part.n_chunks == 1 else part.slot + 1
-    grad = shift(space.grads, row * space.n_params if wants_gradient else 0)
+    grad = shift(space.grads, row * space.n_params if job.wants_gradient else 0)
     total = shift(space.errors, part.chunk)
     set_number(total, 0, 0.0)
-    n_tiles = n_parts_of(stop - start, space.max_tile)
+    n_tiles, n_phases = n_parts_of(stop - start, space.max_tile), n_phases_of(job)
+    along = Step(step.taken and is_one_tile(space, job), step.rule, step.learning_rate, step.scale)
     for k in range(n_tiles):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
         tile = tile_of(space, dropout, part.slot, start + first, last - first)
-        load_samples(net, data, job.start + start + first, tile, job.kind != FORWARD)
-        sink = Sink(wants_gradient and is_at_once(net, space, tile), grad, k > 0)
-        pass_through(net, tile, job, total, sink)
-        if not wants_gradient and job.kind != ERROR:
-            copy_out(net, job, tile, start + first)
-        if wants_gradient:
-            taken = step.taken and is_one_tile(space, job) and np.isfinite(number(total, 0))
-            along = Step(taken, step.rule, step.learning_rate, step.scale)
-            gradient(net, tile, sink, along, Share(0, 1))
+        load_samples(net, data, job.start + start + first, tile, job.wants_error)
+        bounds, sink = bounds_of_tile(space, job, tile), Sink(grad, k > 0, total, 0, ALL)
+        tasks = number(bounds, 0), number(bounds, n_phases)
+        run_tasks(net, tile, schedule_of(space), tasks, sink, along, Share(0, 1))
+        if job.n_columns > 0:
+            copy_out(job, tile, start + first)
 
 
 work_on_chunk = entry(work_on_chunk)
@@ -297,6 +250,7 @@ def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
         CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
 
 
+@for_warm_up()
 @cache
 def parallel_address(dtype):
     """Address of `in_parallel` for numbers of `dtype`."""
@@ -308,10 +262,10 @@ def work(net, data, space, job, dropout, step):
     """Do a job; returns the error, sum_n weight_n E_n; the gradient is in grads[0]. A step needs a finite error."""
     inlined()
     n_chunks = n_chunks_of(space, job.n_samples)
-    if space.sharer != NONE and n_chunks == 1 and job.kind >= GRADIENT:
+    if space.sharer != NONE and n_chunks == 1 and job.wants_gradient:
         SHARE_WORK.call(space.sharer, net, data, space, job, dropout, step)
         return number(space.errors, 0)
-    if job.kind >= DELTA:
+    if job.lowest_delta != NONE:
         pack_columns(net, space.columns, Share(0, 1))
     for k in range(n_parts_of(n_chunks, space.n_slots)):
         first = k * space.n_slots
@@ -320,7 +274,7 @@ def work(net, data, space, job, dropout, step):
             CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
         else:
             PARALLEL_CHUNKS.call(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
-        if job.kind >= GRADIENT and n_chunks > 1:
+        if job.wants_gradient and n_chunks > 1:
             add_slots(space, n_slots, first == 0)
     error = 0.0
     for chunk in range(n_chunks):
@@ -343,9 +297,10 @@ def add_slots(space, n_slots, begin):
 
 
 @entry
-def run_job(packed, samples, memory, kind, first_unit, out):
-    """Do a job with all samples, and copy what it wants of units from `first_unit` on to `out`."""
+def run_job(packed, samples, memory, wanted, first_unit, out):
+    """Do a job with all samples; z of units from `first_unit` on, or delta if that is wanted, goes to `out`."""
     space, data = space_of(memory), data_of(samples)
     dropout = no_dropout(space.z, space.errors, data.order)
-    job = Job(kind, 0, len(samples.x), first_unit, out.shape[1], view(out))
+    n_columns = out.shape[1] if wanted.numbers else 0
+    job = Job(wanted.error, wanted.lowest_delta, wanted.gradient, 0, len(samples.x), first_unit, n_columns, view(out))
     return work(net_of(packed), data, space, job, dropout, no_step(space.grads, space.errors))

@@ -12,11 +12,12 @@ from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random, state_after
 from fastbp.kernels.formulas.steps import Step, next_rate, no_step, rule_of, take_step
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
+from fastbp.kernels.many_samples.tile import space_of
 from fastbp.kernels.one_sample.online import learn, online_of
 from fastbp.kernels.one_sample.wide import copy_params
 from fastbp.kernels.registers.lanes import inlined, number, set_number, view
 from fastbp.kernels.tables import NONE, net_of
-from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
+from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
 
 
 class Run(NamedTuple):
@@ -91,10 +92,9 @@ def train(packed, samples, memory, solver, run, n_parts):
         if last:
             scale = 1.0 / n_batch if solver.mean else 1.0
             step = Step(True, rule, next_rate(rule, run.rates[epoch]), scale)
-        kind = STEP if whole else GRADIENT
         if run.dropout.address != NONE:
             draw_samples(run.dropout, run.first_epoch + epoch, run.order, start + n_done, n_samples)
-        job = Job(kind, start + n_done, n_samples, 0, 0, data.x)
+        job = job_of(GRADIENT, start + n_done, n_samples, data.x)
         error = work(
             net, data, space, job, dropout_of(run.dropout), step if whole else no_step(space.grads, space.errors)
         )

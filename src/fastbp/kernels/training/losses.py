@@ -6,7 +6,8 @@ its Poisson loss is half the deviance, which is 0 where y = t.
 
 from functools import cache
 
-from fastbp.kernels.codes import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, EXP, LOGISTIC, POISSON, SOFTMAX
+from fastbp.kernels.codes import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, EXP, LOGISTIC, POISSON, SOFTMAX, TANH
+from fastbp.kernels.compiling.addresses import for_warm_up
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.elementary import exp, log, smallest_normal
 from fastbp.kernels.formulas.losses import poisson_slope
@@ -71,6 +72,7 @@ KINDS = {
 }
 
 
+@for_warm_up(*((loss, TANH if function is None else function) for loss, function in KINDS))
 @cache
 def address_of_deviance(loss, function, dtype):
     """Address of what fills delta of the outputs and adds such a loss; 0 for losses that are the same anyway."""

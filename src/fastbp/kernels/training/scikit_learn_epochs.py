@@ -19,7 +19,7 @@ from fastbp.kernels.formulas.steps import (
     with_penalties_divided,
 )
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout, space_of
 from fastbp.kernels.one_sample.wide import copy_row
 from fastbp.kernels.registers.lanes import (
     absolute,
@@ -34,8 +34,8 @@ from fastbp.kernels.registers.lanes import (
     view,
 )
 from fastbp.kernels.tables import NONE, net_of
-from fastbp.kernels.training.chunks import GRADIENT, STEP, Job, data_of, space_of, work
-from fastbp.kernels.training.scores import NOTHING, Judge, score_network
+from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
+from fastbp.kernels.training.scores import NOTHING, Scorer, score_network
 
 
 class Course(NamedTuple):
@@ -44,10 +44,10 @@ class Course(NamedTuple):
     position: np.ndarray  # (3,) int64: epoch, first sample of the next batch, samples of the epoch's weightless batches
     losses: np.ndarray  # (n_epochs,) float64: of each epoch; its sum so far over the samples
     rates: np.ndarray  # (n_epochs,) float64: learning rates
-    scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a judge
+    scores: np.ndarray  # (n_epochs,) float64: of the held-out samples, if there is a scorer
     best: np.ndarray  # (2,) float64: lowest loss of an epoch, or highest score; epochs since it was better by tol
     best_params: np.ndarray  # as `Packed.params`: those with the highest score
-    judge: Judge
+    scorer: Scorer
     dropout: DropoutMemory
     n_seen: int  # samples in all epochs before: what tells dropout's epochs apart
     n_samples: int  # in an epoch; where they have an order, that of each epoch follows the one before
@@ -80,7 +80,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
         if course.dropout.address != NONE:
             draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
-        job = Job(STEP, first, n_samples, 0, 0, data.x)
+        job = job_of(GRADIENT, first, n_samples, data.x)
         error = work(net, data, space, job, dropout_of(course.dropout), step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
@@ -103,11 +103,11 @@ def end_epoch(net, space, course):
     loss = course.losses[epoch] / max(1, course.n_samples - course.position[2])
     course.losses[epoch] = loss
     course.position[0], course.position[1], course.position[2] = epoch + 1, 0, 0
-    if course.judge.kind == NOTHING:
+    if course.scorer.kind == NOTHING:
         is_worse, is_best = loss > best - tol, loss < best
         reached = loss
     else:
-        reached = score_network(net, space, course.judge)
+        reached = score_network(net, space, course.scorer)
         course.scores[epoch] = reached
         is_worse, is_best = reached < best + tol, reached > best
         if is_best:
@@ -164,7 +164,7 @@ def loss_and_gradient(packed, samples, memory, penalized, params, gradient):
     """Set the network's parameters, put the gradient of the loss into `gradient`, and return the loss."""
     net, data, space = net_of(packed), data_of(samples), space_of(memory)
     copy_row(view(params), net.params, params.size)
-    job = Job(GRADIENT, 0, len(samples.x), 0, 0, data.x)
+    job = job_of(GRADIENT, 0, len(samples.x), data.x)
     dropout = no_dropout(space.z, space.errors, data.order)
     error = work(net, data, space, job, dropout, no_step(space.grads, space.errors))
     return finish(net.params, space.grads, penalized, error, gradient)

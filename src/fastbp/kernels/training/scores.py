@@ -6,17 +6,17 @@ import numpy as np
 
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import no_step
-from fastbp.kernels.many_samples.gather import no_dropout
+from fastbp.kernels.many_samples.tile import no_dropout
 from fastbp.kernels.registers.lanes import Numbers, number, view
-from fastbp.kernels.tables import layer_of
-from fastbp.kernels.training.chunks import FORWARD, Job, Samples, data_of, work
+from fastbp.kernels.tables import NONE, layer_of
+from fastbp.kernels.training.chunks import Job, Samples, data_of, work
 
 # How outputs are scored: not at all; 1 whatever they are; shares of samples with all outputs on the right side of
 # 1/2, or with the largest in the right place; R2
 NOTHING, ONE, THRESHOLD, LARGEST, R2 = range(5)
 
 
-class Judge(NamedTuple):
+class Scorer(NamedTuple):
     """Held-out samples, and what their outputs are compared with."""
 
     kind: int
@@ -26,7 +26,7 @@ class Judge(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outputs of a `Judge` and their targets, as views."""
+    """The outputs of a `Scorer` and their targets, as views."""
 
     y: Numbers
     t: Numbers
@@ -37,30 +37,30 @@ class Outcome(NamedTuple):
 
 
 @kernel
-def score(judge):
+def score(scorer):
     """Score of the outputs that are there."""
-    t, weight = judge.samples.t, judge.samples.weight
-    outcome = Outcome(view(judge.outputs), view(t), view(weight), t.shape[0], t.shape[1], weight.size > 0)
-    if judge.kind == R2:
-        return r2(outcome, view(judge.deviation))
-    return 1.0 if judge.kind == ONE else accuracy(outcome, judge.kind)
+    t, weight = scorer.samples.t, scorer.samples.weight
+    outcome = Outcome(view(scorer.outputs), view(t), view(weight), t.shape[0], t.shape[1], weight.size > 0)
+    if scorer.kind == R2:
+        return r2(outcome, view(scorer.deviation))
+    return 1.0 if scorer.kind == ONE else accuracy(outcome, scorer.kind)
 
 
 @entry
-def score_outputs(judge):
+def score_outputs(scorer):
     """The same, for Python."""
-    return score(judge)
+    return score(scorer)
 
 
 @kernel
-def score_network(net, space, judge):
+def score_network(net, space, scorer):
     """Compute the outputs, and score them."""
-    data = data_of(judge.samples)
+    data = data_of(scorer.samples)
     first_output = layer_of(net, net.n_layers - 1).first_unit
-    job = Job(FORWARD, 0, len(judge.samples.x), first_output, data.n_outputs, view(judge.outputs))
+    job = Job(False, NONE, False, 0, len(scorer.samples.x), first_output, data.n_outputs, view(scorer.outputs))
     dropout = no_dropout(space.z, space.errors, data.order)
     work(net, data, space, job, dropout, no_step(space.grads, space.errors))
-    return score(judge)
+    return score(scorer)
 
 
 @kernel

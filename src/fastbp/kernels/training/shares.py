@@ -12,22 +12,34 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.compiling.addresses import Slot
+from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
-from fastbp.kernels.many_samples.gather import Data, Dropout, load_samples, transpose_layers
-from fastbp.kernels.many_samples.gradients import Sink, gradient, n_block_weights, step_along_rest
-from fastbp.kernels.many_samples.passes import backward, forward, output_delta, pack_columns
-from fastbp.kernels.many_samples.stripes import Share, n_parts_of, stripe_of
-from fastbp.kernels.registers.lanes import inlined, lanes, number, set_number
-from fastbp.kernels.tables import Net
-from fastbp.kernels.training.chunks import SHARE_WORK, Job, Space, part_of, part_of_tile
+from fastbp.kernels.many_samples.columns import pack_columns
+from fastbp.kernels.many_samples.gather import Data, load_samples
+from fastbp.kernels.many_samples.gradients import ALL, Sink
+from fastbp.kernels.many_samples.passes import run_tasks
+from fastbp.kernels.many_samples.stripes import Share, n_parts_of
+from fastbp.kernels.many_samples.tasks import (
+    N_PHASES,
+    OUTPUTS,
+    PASS,
+    RECURSION,
+    SUMMING,
+    WEIGHTS_BY_INPUTS,
+    WEIGHTS_BY_SAMPLES,
+    task_of,
+)
+from fastbp.kernels.many_samples.tile import Dropout, Space
+from fastbp.kernels.registers.lanes import inlined, lanes, number, outlined, set_number
+from fastbp.kernels.tables import Net, block_of
+from fastbp.kernels.training.chunks import SHARE_WORK, Job, bounds_of_tile, part_of, part_of_tile, schedule_of
 
-# What is done with a tile, one after the other, when all threads are done with the one before. PASS, RECURSION:
-# a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMS: weights. Then, once for
-# all tiles, ADVANCE: parameters; or, of a single tile, STEPPED_SUMS: weights, which are stepped along while their
-# gradient is in a cache, and REST, what is left of them, and biases
-PASS, OUTPUTS, RECURSION, SUMS, STEPPED_SUMS, REST, ADVANCE = range(7)
+# The phases of a tile's tasks follow each other, when all threads are done with the one before. PASS, RECURSION:
+# a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMMING: weights. Then, once
+# for all tiles, ADVANCE: parameters; or, of a single tile, STEPPED_SUMS: weights, which are stepped along while their
+# gradient is in a cache, and REST: what is left of them, and biases
+STEPPED_SUMS, REST, ADVANCE = range(N_PHASES, N_PHASES + 3)
 
 # A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
 LOG_SHARE_PRODUCTS = 20
@@ -58,22 +70,78 @@ def work_on_share(net, data, space, job, dropout, step, part):
     if part.phase == PASS and part.tile == 0:
         pack_columns(net, space.columns, share)
     first, last = part_of(job.n_samples, part.tile, n_parts_of(job.n_samples, space.max_tile), lanes(grad))
-    nowhere = Sink(False, grad, part.tile > 0)  # the gradient is a phase of its own
     of_samples = share if part.phase in (PASS, RECURSION) else Share(0, 1)
     tile = part_of_tile(space, dropout, 0, first, last - first, of_samples)
+    bounds = bounds_of_tile(space, job, tile)
     if part.phase == PASS:
         load_samples(net, data, job.start + first + tile.first, tile, True)
-        forward(net, tile)
-    elif part.phase == OUTPUTS:
-        output_delta(net, tile, space.errors)
-    elif part.phase == RECURSION:
-        backward(net, tile, 1, nowhere)
-        transpose_layers(net, tile)
-    elif part.phase == REST:
-        step_along_rest(net, grad, step, stripe_of(tile), part.n_shares)
-    else:
-        along = Step(part.phase == STEPPED_SUMS, step.rule, step.learning_rate, step.scale)
-        gradient(net, tile, nowhere, along, share)
+    if part.phase == REST:
+        step_along_rest(net, schedule_of(space), sums_of(bounds), grad, step, part.n_shares)
+        return
+    phase, own = min(part.phase, SUMMING), (0, ALL)
+    if phase == SUMMING:
+        own = weights_of(net, schedule_of(space), sums_of(bounds), share)
+    along = Step(part.phase == STEPPED_SUMS, step.rule, step.learning_rate, step.scale)
+    sink, span = (
+        Sink(grad, part.tile > 0, space.errors, own[0], own[1]),
+        (number(bounds, phase), number(bounds, phase + 1)),
+    )
+    run_tasks(net, tile, schedule_of(space), span, sink, along, share)
+
+
+@kernel
+def sums_of(bounds):
+    """First and last + 1 of the tasks of the gradient."""
+    return number(bounds, SUMMING), number(bounds, SUMMING + 1)
+
+
+@kernel
+def n_block_weights(net):
+    """Number of weights of all blocks: they come first among the parameters."""
+    if net.n_blocks == 0:
+        return 0
+    last = block_of(net, net.n_blocks - 1)
+    return last.weights + last.n_in * last.n_out
+
+
+@kernel
+def first_weight_of(net, schedule, sums, share):
+    """Offset of the first weights of a share, or of the next that has some: where a task begins.
+
+    A task belongs where its middle is: of 64-256-256-10 one of two threads had 56 % of the weights before.
+    """
+    n_weights = n_block_weights(net)
+    for n in range(sums[0], sums[1]):
+        task = task_of(schedule, n)
+        if WEIGHTS_BY_INPUTS <= task.kind <= WEIGHTS_BY_SAMPLES:
+            middle_twice = 2 * task.weights + task.n_units * task.n_in
+            if middle_twice * share.n_shares // (2 * n_weights) >= share.index:
+                return task.weights
+    return n_weights
+
+
+@kernel
+def weights_of(net, schedule, sums, share):
+    """Start and stop of the weights of blocks whose gradient belongs to a share."""
+    outlined()
+    if share.n_shares == 1:
+        return 0, ALL
+    next_share = Share(share.index + 1, share.n_shares)
+    return first_weight_of(net, schedule, sums, share), first_weight_of(net, schedule, sums, next_share)
+
+
+@kernel
+def step_along_rest(net, schedule, sums, grad, step, n_shares):
+    """The step for what no share has taken along: registers with weights of two shares, links and biases."""
+    n_lanes, done = lanes(grad), -1
+    rest = n_block_weights(net) // n_lanes * n_lanes
+    for index in range(1, n_shares):
+        weight = first_weight_of(net, schedule, sums, Share(index, n_shares))
+        start = weight // n_lanes * n_lanes
+        if done < start < weight and start < rest:
+            step_along(net.params, grad, step, start, start + n_lanes)
+            done = start
+    step_along(net.params, grad, step, rest, step.rule.n_params)
 
 
 @entry(parallel=True)
@@ -121,14 +189,15 @@ def work_by_shares(net, data, space, job, dropout, step):
     set_number(space.errors, 0, 0.0)
     taken, along = step.taken, is_step_along_sums(net, space, job, step)
     for tile in range(n_parts_of(job.n_samples, space.max_tile)):
-        for phase in range(PASS, SUMS):
+        for phase in range(PASS, SUMMING):
             do_phase(net, data, space, job, dropout, step, phase, tile)
         taken = taken and np.isfinite(number(space.errors, 0))
-        do_phase(net, data, space, job, dropout, step, STEPPED_SUMS if along and taken else SUMS, tile)
+        do_phase(net, data, space, job, dropout, step, STEPPED_SUMS if along and taken else SUMMING, tile)
     if taken:
         do_phase(net, data, space, job, dropout, step, REST if along else ADVANCE, 0)
 
 
+@for_warm_up()
 @cache
 def share_addresses(dtype):
     """Addresses of `work_by_shares` for numbers of `dtype`, and of the two functions that it calls."""
