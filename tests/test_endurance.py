@@ -67,7 +67,11 @@ def growths():
         with pytest.raises(LookupError):
             net.fit(X, T, epochs=1, callback=fail)
 
-    return [growth(fit, N_FITS), growth(make_and_drop, N_NETWORKS, WARM_UP_OF_NETWORKS), growth(stop_with_an_error, 500)]
+    return [
+        growth(fit, N_FITS),
+        growth(make_and_drop, N_NETWORKS, WARM_UP_OF_NETWORKS),
+        growth(stop_with_an_error, 500),
+    ]
 
 
 def test_memory_stays_flat():

@@ -15,6 +15,7 @@ from fastbp.checks import Array
 from fastbp.kernels import codes
 from fastbp.kernels.compiling.decorators import unkept
 from fastbp.kernels.formulas import activation_calls as calls
+from fastbp.kernels.tables import NONE
 
 Scalar = Callable[[float], float]
 
@@ -29,11 +30,13 @@ class Activation:
     h, dh : callable
         h(a) and h'(a) of one number: Python functions that Numba can compile (`math` may be used), or
         functions already compiled with ``numba.njit``. Defined for every finite number.
+    d2h : callable, optional
+        h''(a), the same way: for exact Hessians and products with them alone.
 
     Raises
     ------
     TypeError, ValueError
-        If the name is taken or empty, or if `h` or `dh` is not callable. A function that Numba cannot
+        If the name is taken or empty, or if `h`, `dh` or `d2h` is not callable. A function that Numba cannot
         compile is reported when a network is made with it.
 
     Notes
@@ -58,17 +61,18 @@ class Activation:
 
     code: int = codes.CUSTOM
 
-    def __init__(self, name: str, h: Scalar, dh: Scalar) -> None:
+    def __init__(self, name: str, h: Scalar, dh: Scalar, d2h: Scalar | None = None) -> None:
         if not isinstance(name, str) or not name:
             raise TypeError(f"name must be a string that is not empty; got {name!r}")
         if name in ACTIVATIONS or name == "softmax":
             raise ValueError(f"name must not be that of one of fastbp's own activations; got {name!r}")
-        for argument, function in (("h", h), ("dh", dh)):
+        given = (h, dh) if d2h is None else (h, dh, d2h)
+        for argument, function in zip(("h", "dh", "d2h"), given, strict=False):
             if not callable(function):
                 raise TypeError(f"{argument} must be a function of one number; got {function!r}")
         self.name = name
-        self._functions: tuple[Scalar, ...] = (h, dh)
-        self._compiled: dict[tuple[str, bool], tuple[int, Any]] = {}
+        self._functions: tuple[Scalar, ...] = given
+        self._compiled: dict[tuple[str, int], tuple[int, Any]] = {}
 
     def __repr__(self) -> str:
         return f"Activation({self.name!r})"
@@ -114,11 +118,24 @@ class Activation:
 
     def address(self, dtype: np.dtype, *, slope: bool = False) -> int:
         """Address of the compiled h, or h', for numbers of `dtype`; compiles it at the first call."""
-        key = (dtype.name, slope)
+        return self._address(dtype, int(slope))
+
+    @property
+    def has_bend(self) -> bool:
+        """Whether h'' is known."""
+        return len(self._functions) > 2
+
+    def address_of_bend(self, dtype: np.dtype) -> int:
+        """Address of the compiled h''; NONE where it is 0 for every number."""
+        return self._address(dtype, 2)
+
+    def _address(self, dtype: np.dtype, order: int) -> int:
+        """Address of the compiled derivative of an order."""
+        key = (dtype.name, order)
         if key not in self._compiled:
             with compiler_lock:  # made twice, the first one's machine code would be freed while in use
                 if key not in self._compiled:
-                    self._compiled[key] = self._compile(dtype, slope)
+                    self._compiled[key] = self._compile(dtype, order)
         return self._compiled[key][0]
 
     @property
@@ -126,21 +143,22 @@ class Activation:
         """Whether a network with it can be trained: False of "threshold", whose derivative is 0 wherever it exists."""
         return self.code != codes.THRESHOLD
 
-    def _compile(self, dtype: np.dtype, slope: bool) -> tuple[int, Any]:
-        """The address of h, or h', and what must live as long as it is in use."""
-        address_of: Any = calls.address_of_dh if slope else calls.address_of_h
+    def _compile(self, dtype: np.dtype, order: int) -> tuple[int, Any]:
+        """The address of a derivative, and what must live as long as it is in use."""
+        address_of: Any = (calls.address_of_h, calls.address_of_dh, calls.address_of_d2h)[order]
         try:
-            compiled = self._make(slope)
+            compiled = self._make(order)
             return int(address_of(compiled, dtype)), compiled
         except (NumbaError, TypeError) as error:
             raise TypeError(
-                f"activation {self.name!r}: h and dh must be functions of one number that Numba can compile; {error}"
+                f"activation {self.name!r}: h, dh and d2h must be functions of one number that Numba can compile; "
+                f"{error}"
             ) from error
 
-    def _make(self, slope: bool) -> Any:
-        """What is to be compiled for h, or h'."""
-        function = self._functions[slope]
-        return _of_scalar(function, slope, _read_by(function))
+    def _make(self, order: int) -> Any:
+        """What is to be compiled for h, h' or h''."""
+        function = self._functions[order]
+        return _of_scalar(function, order, _read_by(function))
 
     def is_same(self, other: "Activation") -> bool:
         """Whether another one has the same name and the same functions, as a copy has."""
@@ -158,18 +176,30 @@ class BuiltIn(Activation):
     def __reduce__(self) -> tuple[Any, ...]:
         return _built_in, (self.name,)
 
-    def _make(self, slope: bool) -> Any:
+    @property
+    def has_bend(self) -> bool:
+        """Whether h'' is known: always."""
+        return True
+
+    def address_of_bend(self, dtype: np.dtype) -> int:
+        """Address of the compiled h''; NONE where it is 0 for every number, and of softmax."""
+        if self.code == codes.SOFTMAX or calls.FUNCTIONS[self.code][2] is None:
+            return NONE
+        return super().address_of_bend(dtype)
+
+    def _make(self, order: int) -> Any:
         if self.code == codes.SOFTMAX:
             raise ValueError("softmax is a function of a whole layer, not of one number")
-        function = calls.FUNCTIONS[self.code][slope]
-        return calls.dh_of(function, self.name) if slope else calls.h_of(function, self.name)
+        makers: tuple[Any, ...] = (calls.h_of, calls.dh_of, calls.d2h_of)
+        return makers[order](calls.FUNCTIONS[self.code][order], self.name)
 
 
 @cache  # Numba never gives back the memory of compiled code, 3 MB: copies of an Activation compile nothing
-def _of_scalar(function: Scalar, slope: bool, _read: Hashable) -> Any:
-    """What is to be compiled for a user's h, or h'; anew if what it reads from outside has changed."""
+def _of_scalar(function: Scalar, order: int, _read: Hashable) -> Any:
+    """What is to be compiled for a user's h, h' or h''; anew if what it reads from outside has changed."""
     compiled = function if isinstance(function, numba.core.dispatcher.Dispatcher) else unkept(function)
-    return calls.dh_of_scalar(compiled) if slope else calls.h_of_scalar(compiled)
+    makers: tuple[Any, ...] = (calls.h_of_scalar, calls.dh_of_scalar, calls.d2h_of_scalar)
+    return makers[order](compiled)
 
 
 def _read_by(function: Scalar) -> Hashable:

@@ -9,14 +9,12 @@ from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, re
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
-from fastbp.exporting import safetensors
 from fastbp.exporting.network import PortableNetwork
-from fastbp.files import models
 from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
 from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
-from fastbp.solvers import make_solver
+from fastbp.solvers import MinimiserChoice, make_solver
 from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
@@ -24,11 +22,14 @@ from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import Training
+from fastbp.training.minimising import loop as minimising
+from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
+from fastbp.training.restarts import best_of
 from fastbp.training.stream import StreamedNetwork
 
 
-class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
+class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork):
     """A layered feed-forward network.
 
     Parameters
@@ -217,6 +218,10 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         resume: bool = False,
+        goal: float | None = None,
+        restarts: int = 1,
+        validate_every: int = 1,
+        callback_every: int = 1,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -227,8 +232,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities.
-        solver : "adam", "sgd", "rmsprop" or "rprop"
-            What takes a step from a gradient; its options are further keywords, see `fastbp.solvers`.
+        solver : "adam", "sgd", "rmsprop", "rprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
+            What takes a step from a gradient; or what minimises the loss of all samples together, by second
+            derivatives or searches along lines. Its options are further keywords, see `fastbp.solvers`.
         epochs : int
             Passes over the samples, at most.
         batch_size : int or None
@@ -279,6 +285,16 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
         resume : bool
             Whether to go on from `checkpoint`: with the same arguments it comes to the same bits as a
             training that was never interrupted. Without that file it begins at the beginning.
+        goal : float or None
+            A value of `History.loss` at which to stop.
+        restarts : int
+            Beginnings to try: first the weights at hand, then others, drawn from `seed` as ``init="glorot_uniform"``
+            draws them. The network keeps the weights, and the history returned is that, of the one whose weights
+            have the lowest loss, of validation if there is one; none is tried after one that reaches the goal.
+        validate_every, callback_every : int
+            Epochs from one validation, or one call of the callbacks, to the next; both come after the last epoch
+            too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
+            than a callback.
         **solver_options
             Options of the solver, and `schedule`.
 
@@ -345,56 +361,20 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork):
             progress=progress,
             n_threads=n_threads,
             checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
+            goal=goal,
+            validate_every=validate_every,
+            callback_every=callback_every,
         )
+        n_starts = checks.integer(restarts, "restarts", minimum=1)
+        if n_starts > 1 and options.checkpoint is not None:
+            raise ValueError(f"restarts must be 1 with a checkpoint, which is of one training; got {n_starts}")
+        is_minimiser = isinstance(options.solver, MinimiserChoice)
+        if is_minimiser:
+            minimising.check(self, options)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            history = Training(self, samples, options).run()
+            kind = minimising.Minimising if is_minimiser else Training
+            history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
         traps.warn_after(self, samples, history.loss)
         return history
-
-    # ------------------------------------------------------------------ files
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
-
-        Parameters
-        ----------
-        path : str or path
-            The file, with any suffix.
-
-        Notes
-        -----
-        A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
-        names of its tensors. It has no checksum.
-        """
-        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            safetensors.save_network(self, path)
-        else:
-            models.save(self, path)
-
-    @constructor
-    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
-        """A network from a file that `save` wrote; of a subclass, if that is asked.
-
-        Parameters
-        ----------
-        path : str or path
-            The file.
-        activations : iterable of Activation
-            The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
-            has added.
-
-        Returns
-        -------
-        Network
-            With the same parameters, bit for bit.
-
-        Raises
-        ------
-        ValueError
-            If the file is not whole, was altered, or comes from a newer version.
-        """
-        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
-            return safetensors.load_network(path, activations, cls)
-        return models.load(path, activations, cls)[0]

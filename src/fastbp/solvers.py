@@ -9,6 +9,27 @@ rmsprop   0.001          rho=0.9, epsilon=1e-8
 rprop     0.1            eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0; batch learning only
 ========  =============  ==========================================================================
 
+Minimisers take all samples at once, in float64, and find the length of their steps themselves, without learning_rate.
+
+=========  ====================================================================================
+lm         mu=0.01, damping="nielsen", mu_increase=10.0, mu_decrease=0.1, mu_max=1e10,
+           acceleration=0.75, min_gradient=1e-7
+scg        min_gradient=1e-7
+cg         min_gradient=1e-7
+lbfgs      memory=10, min_gradient=1e-7
+newton_cg  min_gradient=1e-7
+=========  ====================================================================================
+
+- lm: Levenberg and Marquardt's, with the Gauss-Newton matrix, see `Network.hessian`. mu is in units of the largest
+  element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well
+  the last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step
+  its second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals,
+  of squared errors that are fewer and without l2.
+- scg: Moller's scaled conjugate gradients. cg: Polak and Ribiere's, with a search along each line. lbfgs: with `memory`
+  steps. newton_cg: Gauss-Newton steps by conjugate gradients.
+
+min_gradient ends a training where the gradient is shorter.
+
 rprop's learning rate is the size of its first step. The others also take
 
 schedule : "constant", "inverse_scaling" or "cosine"
@@ -94,6 +115,11 @@ class Choice:
     power: float
 
     @property
+    def never_negative(self) -> tuple[int, ...]:
+        """Which of the moments are never negative."""
+        return self.kind.never_negative
+
+    @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
         return self.code == codes.RPROP
@@ -137,13 +163,69 @@ class Choice:
         return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
 
 
-def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None) -> Choice:
+_SMALLEST = Option(1e-7)
+MINIMISERS: dict[str, dict[str, Option]] = {
+    "lm": {
+        "mu": Option(1e-2, low_open=True),
+        "mu_increase": Option(10.0, low=1.0, low_open=True),
+        "mu_decrease": Option(0.1, high=1.0, low_open=True),
+        "mu_max": Option(1e10, low_open=True),
+        "acceleration": Option(0.75),
+        "min_gradient": _SMALLEST,
+    },
+    "scg": {"min_gradient": _SMALLEST},
+    "cg": {"min_gradient": _SMALLEST},
+    "lbfgs": {"min_gradient": _SMALLEST},
+    "newton_cg": {"min_gradient": _SMALLEST},
+}
+DAMPINGS = ("nielsen", "fixed")
+# What is no number in any range
+_OTHERS = {"lm": ("damping",), "lbfgs": ("memory",)}
+MEMORY = 10  # pairs of L-BFGS
+
+
+@dataclass(frozen=True)
+class MinimiserChoice:
+    """A minimiser as a user has chosen it, checked. What `solvers.Choice` is for those that step along a gradient."""
+
+    name: str
+    values: dict[str, float]
+    damping: str
+    memory: int
+    given: frozenset[str]  # options that the user named
+
+    batch_only = True
+    never_negative = ()
+
+    def rates(self, _epochs: range, _n_epochs: int) -> Array:
+        """There are no learning rates."""
+        raise NotImplementedError
+
+    def description(self) -> dict[str, Any]:
+        """Everything that was chosen, for files."""
+        others = {"damping": self.damping, "memory": self.memory}
+        return {"solver": self.name, **self.values, **{name: others[name] for name in _OTHERS.get(self.name, ())}}
+
+
+def make_solver(
+    name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None
+) -> Choice | MinimiserChoice:
     """Check a solver's name, options and learning rate.
 
     `callers`, the function that took the options from a user and its class's constructor, are for the error that names
     the argument which was meant.
     """
-    kind = SOLVERS[checks.name_of(name, SOLVERS, "solver")]
+    checked = checks.name_of(name, (*SOLVERS, *MINIMISERS), "solver")
+    if checked in MINIMISERS:
+        return make_minimiser(checked, options, learning_rate, callers)
+    return make_choice(checked, options, learning_rate, callers)
+
+
+def make_choice(
+    name: str, options: dict[str, Any], learning_rate: LearningRate = None, callers: Callers = None
+) -> Choice:
+    """Check the options and the learning rate of a solver that steps along a gradient."""
+    kind = SOLVERS[name]
     options = dict(options)
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
@@ -154,18 +236,41 @@ def make_solver(name: object, options: dict[str, Any], learning_rate: LearningRa
         power = checks.number(options.pop("power", 0.5), "power")
     for option in options:
         if option not in kind.options:
-            _unknown(option, _options_of(str(name)), str(name), callers)
+            _unknown(option, _options_of(name), name, callers)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
     )
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
-    return Choice(str(name), kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
+    return Choice(name, kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
+
+
+def make_minimiser(
+    name: str, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None
+) -> MinimiserChoice:
+    """Check the options of a minimiser."""
+    if learning_rate is not None:
+        raise ValueError(f"learning_rate must be left out for solver {name!r}, which finds the length of its steps")
+    rules, others = MINIMISERS[name], _OTHERS.get(name, ())
+    for option in options:
+        if option not in rules and option not in others:
+            _unknown(option, [*rules, *others], name, callers)
+    values = {
+        option: checks.number(
+            options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open
+        )
+        for option, rule in rules.items()
+    }
+    damping = checks.name_of(options.get("damping", "nielsen"), DAMPINGS, "damping")
+    memory = checks.integer(options.get("memory", MEMORY), "memory", minimum=1)
+    return MinimiserChoice(name, values, damping, memory, frozenset(options))
 
 
 def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
+    if solver in MINIMISERS:
+        return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
     return (
         list(SOLVERS[solver].options) + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
     )
@@ -174,7 +279,7 @@ def _options_of(solver: str) -> list[str]:
 def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
     arguments = other_names.keywords_of(callers[0]) if callers else set()
-    others = [other for other in SOLVERS if option in _options_of(other)]
+    others = [other for other in (*SOLVERS, *MINIMISERS) if option in _options_of(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:

@@ -1,7 +1,14 @@
-"""A network in other programs' formats: thin methods; what stands beside this file, loaded when called, does it."""
+"""A network in files, its own and other programs': thin methods; what stands beside this file does it."""
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
 
+from fastbp import checks
+from fastbp.activations import Activation
+from fastbp.exporting import safetensors
+from fastbp.files import models
+from fastbp.model.attributes import constructor
 from fastbp.model.computing import ComputingNetwork
 
 if TYPE_CHECKING:
@@ -9,7 +16,51 @@ if TYPE_CHECKING:
 
 
 class PortableNetwork(ComputingNetwork):
-    """What a `Network` has to leave Python."""
+    """What a `Network` has to leave Python, and to come back."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file: versioned, with a checksum; the old file stays until the new one is whole.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, with any suffix.
+
+        Notes
+        -----
+        A path that ends in ".safetensors" makes a file of that format, which PyTorch reads: `docs/export.md` has the
+        names of its tensors. It has no checksum.
+        """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            safetensors.save_network(self, path)
+        else:
+            models.save(self, path)
+
+    @constructor
+    def load(cls, path: str | os.PathLike[str], activations: Iterable[Activation] = ()) -> Self:
+        """A network from a file that `save` wrote; of a subclass, if that is asked.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        activations : iterable of Activation
+            The user's own ones that the file names. No code is stored in a file, nor are attributes that a subclass
+            has added.
+
+        Returns
+        -------
+        Network
+            With the same parameters, bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If the file is not whole, was altered, or comes from a newer version.
+        """
+        if os.fspath(checks.file_path(path)).endswith(".safetensors"):
+            return safetensors.load_network(path, activations, cls)
+        return models.load(path, activations, cls)[0]
 
     def to_c(
         self, path: "StrPath", *, name: str = "net", bits: int | None = None, x_max: float | None = None

@@ -99,7 +99,8 @@ class PackedNetwork(CallableNetwork):
         """A network of the same layers, all its parameters zero; made in a tenth of the time of the first."""
         net = type(self).__new__(type(self))
         vars(net).update(vars(self))
-        vars(net).pop("few_outputs", None)
+        for cached in ("few_outputs", "_curvature_of"):
+            vars(net).pop(cached, None)
         layers, params = self._packed.layers.copy(), aligned_zeros(self._packed.params.shape, self._dtype)
         packed = self._packed._replace(params=params, layers=layers)
         net._run_with(packed, self.engine.twin(packed))

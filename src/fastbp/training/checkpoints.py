@@ -24,7 +24,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
 from fastbp.model.computing import ComputingNetwork
 from fastbp.training.options import CheckpointSettings
-from fastbp.training.state import Resumable, State
+from fastbp.training.state import ROW, Layout, Resumable, State
 
 CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
 SECONDS = 10.0  # between checkpoints, if the user has no wish
@@ -32,12 +32,12 @@ WORTH = 20  # times as long as it takes to write one, so that writing takes a tw
 BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 
 # Options that change no number of the epochs that are done.
-FREE = ("epochs", "callback", "progress", "n_threads", "checkpoint")
+FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkpoint", "goal")
 
-FLOAT, UINT, ROW = np.dtype(np.float64), np.dtype(np.uint64), np.dtype(np.uint32)
-ENDED_BY = ("epochs", "patience", "tol", "callback", "not finite")
-
-Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
+FLOAT = np.dtype(np.float64)
+ENDED_BY = (
+    "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step"
+)  # fmt: skip
 
 
 def check(path: object, every: object, resume: object) -> CheckpointSettings | None:
@@ -146,7 +146,7 @@ class Checkpoint:
         if n_epochs > wanted:
             raise container.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
         arrays = {name: contents.read(*kind) for name, kind in layout.items()}
-        _check_numbers(arrays, training.options.solver.kind.never_negative)
+        _check_numbers(arrays, training.options.solver.never_negative)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)
 
     def epoch_ended(self) -> None:
@@ -185,74 +185,69 @@ class Checkpoint:
 
 def restore(training: Resumable, state: State) -> None:
     """Put a training where it was."""
-    net, run, history, arrays = training.net, training.run_state, training.history, state.arrays
+    net, history, arrays = training.net, training.history, state.arrays
     net.params[:] = arrays["params"]
-    training.solver.state[:, : net.n_params] = arrays["moments"]
-    training.solver.decay[:] = arrays["decay"]
-    run.random[:] = arrays["random"]
-    if run.shuffle:
-        run.order[:] = arrays["order"]
+    for name, kept in training.kept().items():
+        kept[:] = arrays[name]
     training.best = (float(arrays["best_loss"][0]), arrays.get("best", training.best[1]))
-    history.loss[:] = arrays["loss"].tolist()
-    if history.validation_loss is not None:
-        history.validation_loss[:] = arrays["validation_loss"].tolist()
+    for name in _names_of_curves(training):
+        getattr(history, name)[:] = arrays[name].tolist()
     history.time = float(arrays["time"][0])
     history.best_epoch, history.stopped_by = state.best_epoch, state.stopped_by
 
 
 def _layout(training: Resumable, n_epochs: int) -> Layout:
     """The arrays of a checkpoint after so many epochs, in their order: (dtype, shape)."""
-    options, dtype, n_params = training.options, training.net.dtype, training.net.n_params
-    layout: Layout = {
-        "params": (dtype, (n_params,)),
-        "moments": (dtype, (options.solver.kind.n_moments, n_params)),
-        "decay": (FLOAT, (2,)),
-        "random": (UINT, (1,)),
-        "best_loss": (FLOAT, (1,)),
-        "time": (FLOAT, (1,)),
-        "loss": (FLOAT, (n_epochs,)),
-    }
-    if training.shuffles:
-        layout["order"] = (ROW, (training.n_samples,))
-    if options.patience is not None:
+    dtype, n_params = training.net.dtype, training.net.n_params
+    layout: Layout = {"params": (dtype, (n_params,))}
+    layout |= training.kept_layout()
+    layout |= {"best_loss": (FLOAT, (1,)), "time": (FLOAT, (1,))}
+    if training.options.patience is not None:
         layout["best"] = (dtype, (n_params,))
-    if options.validation is not None:
-        layout["validation_loss"] = (FLOAT, (n_epochs,))
-    return layout
+    return layout | dict.fromkeys(_names_of_curves(training), (FLOAT, (n_epochs,)))
 
 
 def _state_of(training: Resumable) -> State:
     """A copy of all that changes."""
-    net, run, history = training.net, training.run_state, training.history
+    history = training.history
     arrays = {
-        "params": net.params.copy(),
-        "moments": training.solver.state[:, : net.n_params].copy(),
-        "decay": training.solver.decay.copy(),
-        "random": run.random.copy(),
+        "params": training.net.params.copy(),
         "best_loss": np.array([training.best[0]], FLOAT),
         "best": training.best[1],  # never written into
         "time": np.array([history.time]),
     }
-    if run.shuffle:
-        arrays["order"] = run.order.astype(ROW)
+    for name, kept in training.kept().items():
+        arrays[name] = kept.astype(ROW) if name == "order" else kept.copy()
     return State(training.seed, history.n_epochs, history.stopped_by, history.best_epoch, arrays)
+
+
+def _curves(training: Resumable) -> dict[str, list[float]]:
+    """What the history has a number of for each epoch."""
+    history = training.history
+    curves = {"loss": history.loss, "validation_loss": history.validation_loss, "mu": history.mu}
+    return {name: curves[name] or [] for name in _names_of_curves(training)}
+
+
+def _names_of_curves(training: Resumable) -> list[str]:
+    options = training.options
+    validates, is_damped = options.validation is not None, options.solver.name == "lm"
+    return ["loss"] + ["validation_loss"] * validates + ["mu"] * is_damped
 
 
 def _losses(training: Resumable, n_epochs: int) -> dict[str, Array]:
     """Those of the first epochs."""
-    losses = {"loss": training.history.loss, "validation_loss": training.history.validation_loss or []}
-    return {name: np.array(values[:n_epochs], FLOAT) for name, values in losses.items()}
+    return {name: np.array(values[:n_epochs], FLOAT) for name, values in _curves(training).items()}
 
 
 def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) -> None:
     """Refuse numbers that training cannot go on from: with those of the order it reads rows of the user's arrays."""
-    for name in ("params", "moments", "decay", "best", "time"):
+    for name in ("params", "moments", "decay", "best", "time", "position", "damping", "vectors", "descent"):
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} must be finite")
     for row in never_negative:
         if (arrays["moments"][row] < 0).any():
             raise ValueError(f"moments[{row}] must not be negative; got {arrays['moments'][row].min()}")
-    if ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
+    if "decay" in arrays and ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
         raise ValueError(f"decay must lie between 0 and 1; got {arrays['decay']}")
     if "order" in arrays:
         rows = np.sort(arrays["order"])
@@ -267,6 +262,8 @@ def _identity(training: Resumable, samples: CheckedSamples, held_out: CheckedSam
     for name in (field.name for field in fields(options)):
         if name != "solver" and name not in FREE:
             given[name] = getattr(options, name)
+    if options.validate_every == 1:  # older files do not say so
+        del given["validate_every"]
     if held_out is not None:
         given["validation"] = "a set of its own"
     data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))

@@ -18,15 +18,20 @@ class History:
     Attributes
     ----------
     loss : list of float
-        Mean of weight_n E_n over the samples of each epoch, each sample as it was before its step.
+        Mean of weight_n E_n over the samples of each epoch, each sample as it was before its step; of minimisers, after
+        the epoch's step.
     validation_loss : list of float, or None
-        The same of the validation set, after each epoch.
+        The same of the validation set, after each epoch; NaN after those for which it was not taken.
     stopped_by : str
-        "epochs", "patience", "tol", "callback", "not finite" or "interrupt".
+        "epochs", "goal", "patience", "tol", "callback", "not finite" or "interrupt"; of minimisers also "min_gradient",
+        "mu_max", and "no step": none was found that makes the loss smaller.
     best_epoch : int or None
         Number (from 0) of the epoch with the lowest loss, of validation if there is one.
     time : float
         Seconds.
+    mu : list of float, or None
+        Damping of Levenberg and Marquardt's minimiser after each epoch, in units of the largest element of the first
+        Hessian's diagonal.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -34,6 +39,7 @@ class History:
     stopped_by: str = "epochs"
     best_epoch: int | None = None
     time: float = 0.0
+    mu: list[float] | None = None
 
     def __repr__(self) -> str:
         """A line: epochs, seconds, first and last losses, the best epoch, why it stopped."""

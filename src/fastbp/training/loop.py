@@ -19,11 +19,13 @@ from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.training import chunks, epochs
 from fastbp.model.computing import ComputingNetwork
+from fastbp.solvers import Choice
 from fastbp.structure import initial
 from fastbp.training import dropout
 from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options, Validation
+from fastbp.training.state import ROW, Layout
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
@@ -69,6 +71,7 @@ class Training:
         packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
         self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        assert isinstance(options.solver, Choice)
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -94,16 +97,32 @@ class Training:
             batch_size=size,
             part_size=net.engine.part_size,
             shuffle=self.shuffles,
-            whole_epochs=self.watched,
+            whole_epochs=self.watched and options.every == 1,
         )
         self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
         self.n_parts = 1  # of batches, for the next compiled call
+
+    def kept_layout(self) -> Layout:
+        """dtype and shape of each array of `kept`, known before there are any."""
+        assert isinstance(self.options.solver, Choice)
+        layout: Layout = {
+            "moments": (self.net.dtype, (self.options.solver.kind.n_moments, self.net.n_params)),
+            "decay": (np.dtype(np.float64), (2,)),
+            "random": (np.dtype(np.uint64), (1,)),
+        }
+        return layout | ({"order": (ROW, (self.n_samples,))} if self.shuffles else {})
+
+    def kept(self) -> dict[str, Array]:
+        """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""
+        solver, run = self.solver, self.run_state
+        kept = {"moments": solver.state[:, : self.net.n_params], "decay": solver.decay, "random": run.random}
+        return kept | ({"order": run.order} if self.shuffles else {})
 
     @property
     def watched(self) -> bool:
         """Whether Python has something to do after each epoch."""
         o = self.options
-        wanted = o.callbacks or o.progress or o.patience or o.checkpoint
+        wanted = o.callbacks or o.progress or o.patience or o.checkpoint or o.goal is not None
         return bool(wanted or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
@@ -111,7 +130,8 @@ class Training:
         from fastbp.training.progress import bar
 
         if not isinstance(self.memory, OnlineMemory):
-            check_new_code(self.net.dtype, self.options.solver)
+            solver = self.options.solver
+            check_new_code(self.net.dtype, solver if isinstance(solver, Choice) else None)
         self.start = time.perf_counter() - self.history.time
         try:
             with bar(self.options.progress, self.options.epochs) as show:
@@ -139,7 +159,7 @@ class Training:
             while self.run_state.position[0] < len(rates):
                 finite = self._call()
                 self._record(first)
-                whole = not self.run_state.position[1:].any()
+                whole = not self.run_state.position[1:].any() and self._is_due(len(rates))
                 if whole and (self.watched or self.history.n_epochs == self.options.epochs):
                     finite = finite and self._finite()
                 stop = self._after_call(finite, whole, show)
@@ -147,6 +167,10 @@ class Training:
                     self.checkpoint.epoch_ended()
                 if stop:
                     return
+
+    def _is_due(self, n_epochs: int) -> bool:
+        """Whether Python looks at the training at the end of this epoch; n_epochs: those of the window."""
+        return self.options.every == 1 or int(self.run_state.position[0]) == n_epochs
 
     def _after_call(self, finite: bool, whole: bool, show: Callable[[History], None]) -> bool:
         """What there is to do in Python, `whole`: at the end of an epoch; returns whether to stop."""
@@ -207,16 +231,22 @@ class Training:
     def _after_epoch(self) -> bool:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
+        is_last = history.n_epochs == options.epochs
         if self.validation is not None and history.validation_loss is not None:
-            history.validation_loss.append(self._validate(self.validation))
+            history.validation_loss.extend([np.nan] * (history.n_epochs - 1 - len(history.validation_loss)))
+            due = is_last or history.n_epochs % options.validate_every == 0
+            history.validation_loss.append(self._validate(self.validation) if due else np.nan)
         loss = history.monitored[-1]
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self._weights_of_epoch().copy())
             history.best_epoch = history.n_epochs - 1
-        stops = [wants_to_stop(callback(self.net, history)) for callback in options.callbacks]
+        due = is_last or history.n_epochs % options.callback_every == 0
+        stops = [wants_to_stop(callback(self.net, history)) for callback in (options.callbacks if due else [])]
         waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
         if any(stops):
             history.stopped_by = "callback"
+        elif options.goal is not None and history.loss[-1] <= options.goal:
+            history.stopped_by = "goal"
         elif options.patience is not None and waited >= options.patience:
             history.stopped_by = "patience"
         elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:

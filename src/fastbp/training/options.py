@@ -1,14 +1,17 @@
 """What a training is asked for, checked: the arguments of `Network.fit` but for the data."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.solvers import Choice
+from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.structure import initial
 from fastbp.training.history import History
 
@@ -38,7 +41,7 @@ class CheckpointSettings:
 class Options:
     """The arguments of `Network.fit` but for the data; checked here."""
 
-    solver: Choice
+    solver: Choice | MinimiserChoice
     epochs: int
     batch_size: int | None
     reduction: str
@@ -54,6 +57,9 @@ class Options:
     progress: bool
     n_threads: int | None
     checkpoint: CheckpointSettings | None = None
+    goal: float | None = None
+    validate_every: int = 1
+    callback_every: int = 1
 
     def __post_init__(self) -> None:
         self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
@@ -76,16 +82,35 @@ class Options:
         self.l2 = checks.number(self.l2, "l2")
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
-        self.rates(0)
+        if self.goal is not None:
+            self.goal = checks.number(self.goal, "goal", low=-np.inf, low_open=True)
+        self.validate_every = checks.integer(self.validate_every, "validate_every", minimum=1)
+        self.callback_every = checks.integer(self.callback_every, "callback_every", minimum=1)
         self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
+        if isinstance(self.solver, Choice):
+            self.rates(0)
 
     def windows(self, n_done: int) -> range:
         """The first epoch of each window that is left after so many epochs."""
-        return range(n_done, self.epochs, WINDOW)
+        return range(n_done, self.epochs, self._window)
+
+    @property
+    def _window(self) -> int:
+        return WINDOW if self.every == 1 else self.every
+
+    @property
+    def every(self) -> int:
+        """Epochs after which Python looks at the training, if it does at all."""
+        losses_alone = self.validation is None and (self.patience is not None or self.tol is not None)
+        if self.progress or self.checkpoint is not None or self.goal is not None or losses_alone:
+            return 1
+        wanted = [self.callback_every] if self.callbacks else []
+        return math.gcd(*wanted, *([self.validate_every] if self.validation is not None else [])) or 1
 
     def rates(self, first: int) -> Array:
         """Learning rates of the epochs from `first` on, for a window of them."""
-        return self.solver.rates(range(first, min(first + WINDOW, self.epochs)), self.epochs)
+        assert isinstance(self.solver, Choice)
+        return self.solver.rates(range(first, min(first + self._window, self.epochs)), self.epochs)
 
 
 def check_callbacks(callback: Any, expected: str) -> list[Callable[..., Any]]:

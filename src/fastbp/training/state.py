@@ -1,11 +1,16 @@
 """What changes in a training, and what a checkpoint needs to know of it."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from fastbp.checks import Array
 from fastbp.model.computing import ComputingNetwork
 from fastbp.training.history import History
 from fastbp.training.options import Options
+
+ROW = np.dtype(np.uint32)  # numbers of rows, as checkpoints keep them
+Layout = dict[str, tuple[np.dtype, tuple[int, ...]]]
 
 
 class State(NamedTuple):
@@ -28,14 +33,8 @@ class Resumable(Protocol):
     n_samples: int
     best: tuple[float, Array]  # the lowest loss so far, and the parameters that had it
 
-    @property
-    def shuffles(self) -> bool:
-        """Whether each epoch has an order of its own."""
+    def kept_layout(self) -> Layout:
+        """The dtype and shape of each array of `kept`, known before there are any."""
 
-    @property
-    def solver(self) -> Any:
-        """The solver, with its state and decay."""
-
-    @property
-    def run_state(self) -> Any:
-        """The compiled run."""
+    def kept(self) -> dict[str, Array]:
+        """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""

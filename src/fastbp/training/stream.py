@@ -121,7 +121,7 @@ def make_choice(net: ComputingNetwork, solver: object, options: dict[str, Any]) 
         if name in options:
             raise TypeError(f"update takes no {name}: a stream has no epochs; give each call its learning_rate")
     choice = make_solver(solver, options, None, (StreamedNetwork.update, type(net).__init__))
-    if choice.batch_only:
+    if not isinstance(choice, Choice) or choice.batch_only:
         raise ValueError(f"solver {choice.name!r} needs all samples at once: update takes 'adam', 'sgd' or 'rmsprop'")
     return choice
 

@@ -25,14 +25,16 @@ from fastbp.kernels.registers.lanes import (
 )  # fmt: skip
 from fastbp.kernels.tables import LAYER, NONE
 
-# code -> (h(a), h'(a, z)) of Vecs, see activations.py
+# code -> (h(a), h'(a, z), h''(a, z)) of Vecs, see activations.py; None where h'' is 0
 FUNCTIONS = {
-    code: (getattr(activations, name), getattr(activations, f"{name}_slope")) for name, code in OF_ACTIVATION.items()
+    code: tuple(getattr(activations, name + order, None) for order in ("", "_slope", "_bend"))
+    for name, code in OF_ACTIVATION.items()
 }
 
 # What is called through `h_address` and `dh_address`: (a, z, count), and (a, z, delta, count)
 H = Slot(Numbers, Numbers, int)
 DH = Slot(Numbers, Numbers, Numbers, int)
+D2H = Slot(Numbers, Numbers, Numbers, int)  # (a, z, out, count) of whole registers
 
 
 def h_of(function, key):
@@ -63,6 +65,16 @@ def dh_of(slope, key):
     return entry(multiply_by_dh, key=key)
 
 
+def d2h_of(bend, key):
+    """An entry (a, z, out, count): out = h''(a) for views of whole registers, with h''(a, z) a function of Vecs."""
+
+    def fill_with_d2h(a, z, out, count):
+        for k in range(0, count, lanes(a)):
+            store(out, k, bend(load(a, k), load(z, k)))
+
+    return entry(fill_with_d2h, key=f"{key} d2h")
+
+
 def h_of_scalar(scalar):
     """What `h_of` makes, of a user's compiled function of one number. Not kept on disk: its source is not ours."""
 
@@ -83,6 +95,16 @@ def dh_of_scalar(scalar):
     return unkept(multiply_by_dh)
 
 
+def d2h_of_scalar(scalar):
+    """What `d2h_of` makes, of a user's compiled function of one number."""
+
+    def fill_with_d2h(a, z, out, count):
+        for k in range(count):
+            set_number(out, k, scalar(number(a, k)))
+
+    return unkept(fill_with_d2h)
+
+
 def address_of_h(compiled, dtype):
     """Address of what `h_of` made, for numbers of `dtype`."""
     return H.address(compiled, dtype)
@@ -91,6 +113,11 @@ def address_of_h(compiled, dtype):
 def address_of_dh(compiled, dtype):
     """Address of what `dh_of` made, for numbers of `dtype`."""
     return DH.address(compiled, dtype)
+
+
+def address_of_d2h(compiled, dtype):
+    """Address of what `d2h_of` made, for numbers of `dtype`."""
+    return D2H.address(compiled, dtype)
 
 
 @kernel

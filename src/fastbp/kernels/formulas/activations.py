@@ -238,3 +238,71 @@ def threshold_slope(a, z):
 def exp_slope(a, z):
     """e**a again."""
     return z
+
+
+# Second derivatives h''(a, z), where they are not 0; at a kink 0, as on its left side
+
+
+@kernel
+def tanh_bend(a, z):
+    """-2 z (1 - z**2)."""
+    return -2.0 * z * (1.0 - z * z)
+
+
+@kernel
+def logistic_bend(a, z):
+    """z (1 - z) (1 - 2 z)."""
+    return z * (1.0 - z) * (1.0 - 2.0 * z)
+
+
+@kernel
+def elu_bend(a, z):
+    """e**a where a is negative, else 0."""
+    return select(a < 0.0, exp(minimum(0.0, a)), 0.0)
+
+
+@kernel
+def softplus_bend(a, z):
+    """s (1 - s) with s = logistic(a), 1 - s = logistic(-a)."""
+    return logistic(a) * logistic(-a)
+
+
+@kernel
+def softsign_bend(a, z):
+    """-2 sign(a) / (1 + |a|)**3."""
+    s = 1.0 / (1.0 + absolute(a))
+    return copysign(2.0 * s * s * s, -a)
+
+
+@kernel
+def gelu_bend(a, z):
+    """normal_pdf(a) (2 - a**2)."""
+    bounded = maximum(-60.0, minimum(60.0, a))
+    return 0.3989422804014327 * exp_minus_square(0.5, bounded) * (2.0 - bounded * bounded)
+
+
+@kernel
+def silu_bend(a, z):
+    """s (1 - s) (2 + a (1 - 2 s)) with s = logistic(a)."""
+    bounded = maximum(-800.0, minimum(800.0, a))
+    s, rest = logistic(bounded), logistic(-bounded)
+    return s * rest * fma(bounded, rest - s, 2.0)
+
+
+@kernel
+def sin_bend(a, z):
+    """-sin(a)."""
+    return -z
+
+
+@kernel
+def gaussian_bend(a, z):
+    """(4 a**2 - 2) exp(-a**2)."""
+    bounded = maximum(-60.0, minimum(60.0, a))
+    return fma(4.0 * bounded, bounded, -2.0) * z
+
+
+@kernel
+def exp_bend(a, z):
+    """e**a once more."""
+    return z

@@ -167,8 +167,68 @@ def canonical_poisson(a, y, t, log_sum):
     return fma(-t, minimum(1e4, a), y)
 
 
+# Second derivatives by y: never negative, for all losses are convex in y
+
+
+@kernel
+def squared_error_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 1.0)
+
+
+@kernel
+def sse_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 2.0)
+
+
+@kernel
+def cross_entropy_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y)
+
+
+@kernel
+def binary_cross_entropy_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y) + (1.0 - t) / _normal(1.0 - y) / _normal(1.0 - y)
+
+
+@kernel
+def poisson_bend(y, t, option):
+    """d2E_n/dy2."""
+    return t / _normal(y) / _normal(y)
+
+
+@kernel
+def absolute_error_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
+@kernel
+def huber_bend(y, t, threshold):
+    """d2E_n/dy2."""
+    return select(absolute(y - t) <= threshold, like(y, 1.0), 0.0)
+
+
+@kernel
+def quantile_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
+@kernel
+def linear_bend(y, t, option):
+    """d2E_n/dy2."""
+    return like(y, 0.0)
+
+
 # code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
 LOSSES = {code: (globals()[name], globals()[f"{name}_slope"]) for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
+
+# code -> d2E_n/dy2
+BENDS = {code: globals()[f"{name}_bend"] for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
 
 # (code of a loss, code of the output function) -> E_n of the canonical pair
 CANONICAL = {
@@ -207,6 +267,9 @@ def _if_code(code, function, otherwise):
 
 error = by_code({code: value for code, (value, _slope) in LOSSES.items()})
 error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
+
+
+error_bend = by_code(BENDS)
 
 
 @kernel

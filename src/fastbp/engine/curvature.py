@@ -1,0 +1,313 @@
+"""What second derivatives of a network are computed with: its tables, its memory, and the jobs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastbp import memory
+from fastbp.activations import Activation
+from fastbp.checks import Array
+from fastbp.engine import threads
+from fastbp.engine.engine import aligned_zeros
+from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
+from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
+from fastbp.kernels.curvature import products as kernels
+from fastbp.kernels.curvature.loading import Given
+from fastbp.kernels.formulas.losses import CANONICAL
+from fastbp.kernels.tables import LAYER, NONE, Packed
+from fastbp.structure.topology import Topology
+
+FLOAT64 = np.dtype(np.float64)
+MOST_ROWS, MOST_COLUMNS = 48, 384  # of a block of the Hessian: its memory is to stay in an L2 cache
+KEPT_BYTES = 1 << 26  # of what an assembly keeps of the tiles, unless a single one takes more
+
+
+class Groups:
+    """Units that the same units feed, and where their weights stand: see `kernels/curvature/plan.py`."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        arriving = np.bincount(topology.links[:, 1], minlength=topology.n_units)
+        rows: list[tuple[int, ...]] = []
+        sources: list[Array] = []
+        places: list[Array] = []
+        keys: list[bytes] = []
+        starts, links = topology.link_tables()
+        for layer in range(1, topology.n_layers):
+            first, size = topology.first_units[layer], topology.sizes[layer]
+            is_one = not arriving[first : first + size].any()
+            for j, n in [(0, size)] if is_one else [(j, 1) for j in range(size)]:
+                own = links[starts[first + j] : starts[first + j + 1]] if not is_one else links[:0]
+                fed_by, weights = self._of_units(layer, j, n, own)
+                starts_at = sum(s.size for s in sources), sum(p.size for p in places)
+                rows.append((layer, first + j, n, starts_at[0], len(fed_by), starts_at[1]))
+                sources.append(fed_by)
+                places.append(weights.reshape(-1))
+                keys.append(fed_by.tobytes())
+        self.table = np.array(rows, np.int64).reshape(-1, plan.GROUP_COLUMNS)
+        self.sources = np.concatenate([*sources, np.zeros(0, np.int64)])
+        self.places = np.concatenate([*places, np.zeros(0, np.int64)])
+        self._keys = keys
+
+    def _of_units(self, layer: int, j: int, n: int, links: Array) -> tuple[Array, Array]:
+        """(units that feed units j .. j + n - 1 of a layer, places of the weights (n, n_sources))."""
+        topology = self._topology
+        units, weights = [np.zeros(0, np.int64)], [np.zeros((n, 0), np.int64)]
+        for (source, target), offset in zip(topology.pairs, topology.weight_offsets, strict=False):
+            if target == layer:
+                n_in = topology.sizes[source]
+                units.append(topology.first_units[source] + np.arange(n_in))
+                weights.append(offset + np.arange(j * n_in, (j + n) * n_in).reshape(n, n_in))
+        units.append(links[:, 0])
+        weights.append(np.broadcast_to(links[:, 1], (n, len(links))))
+        bias = topology.bias_offsets[layer]
+        if bias != NONE:
+            units.append(np.array([topology.n_units]))
+            weights.append(bias + np.arange(j, j + n).reshape(n, 1))
+        return np.concatenate(units), np.concatenate(weights, axis=1)
+
+    @property
+    def most_sources(self) -> int:
+        """Most units that feed a group."""
+        return int(self.table[:, plan.GROUP_N_SOURCES].max(initial=0))
+
+    @property
+    def most_units(self) -> int:
+        """Most units in a group."""
+        return int(self.table[:, plan.GROUP_UNITS].max(initial=0))
+
+    def tasks(self) -> tuple[Array, int, int]:
+        """(table of tasks, most rows of one, most columns of one)."""
+        found, n_rows, n_columns = [], self.most_units, self.most_sources + assembly.SPARE
+        for g in range(len(self.table)):
+            for h in range(g, len(self.table)):
+                same = self._keys[g] == self._keys[h]
+                (units_g, sources_g), (units_h, sources_h) = (
+                    self.table[group, [plan.GROUP_UNITS, plan.GROUP_N_SOURCES]].tolist() for group in (g, h)
+                )
+                parts_j = _parts(units_g, units_h, g == h, MOST_ROWS)
+                parts_i = _parts(sources_g, sources_h, same, MOST_COLUMNS)
+                for j_start, j_stop, rows in parts_j:
+                    for i_start, i_stop, columns in parts_i:
+                        found.append((g, h, j_start, j_stop, i_start, i_stop, same))
+                        n_rows, n_columns = max(n_rows, rows), max(n_columns, columns)
+        return np.array(found, np.int64).reshape(-1, assembly.TASK_COLUMNS), n_rows, n_columns
+
+
+def _parts(n: int, n_other: int, is_same: bool, most: int) -> list[tuple[int, int, int]]:
+    """(start, stop, pairs) of runs of n things, each with as many others as there are, or as stand before it."""
+    found, start = [], 0
+    while start < n:
+        stop, pairs = start, 0
+        while stop < n and (stop == start or pairs + (stop + 1 if is_same else n_other) <= most):
+            pairs += stop + 1 if is_same else n_other
+            stop += 1
+        found.append((start, stop, pairs))
+        start = stop
+    return found
+
+
+class Curvature:
+    """Jobs for second derivatives of one network, in float64.
+
+    Parameters
+    ----------
+    packed : Packed
+        Of float64, with all addresses.
+    topology : Topology
+    functions : sequence of Activation
+        Of its layers after the inputs.
+    """
+
+    def __init__(self, packed: Packed, topology: Topology, functions: Sequence[Activation]) -> None:
+        self.topology, self._functions = topology, functions
+        layers, output = packed.layers.copy(), functions[-1]
+        if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS):
+            layers[-1, LAYER.dh_address] = output.address(FLOAT64, slope=True)
+        self._packed = packed._replace(layers=layers)
+        self.groups = Groups(topology)
+        tasks, self._n_rows, self._n_columns = self.groups.tasks()
+        is_softmax = output.code == SOFTMAX
+        facts = np.zeros(plan.N_FACTS, np.int64)
+        facts[plan.N_COMPUTED], facts[plan.FIRST_OUTPUT] = topology.n_layers, topology.first_output
+        facts[plan.N_OUTPUTS], facts[plan.IS_SOFTMAX] = topology.n_outputs, is_softmax
+        facts[plan.IS_CANONICAL] = topology.ends_in_outputs and (packed.loss, output.code) in CANONICAL
+        facts[plan.ENDS_APART] = not topology.ends_in_outputs
+        facts[plan.SUMS], facts[plan.PRODUCTS] = calls.address_of_sums(), calls.address_of_products()
+        facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks), self._n_rows, self._n_columns
+        self._plan = plan.Plan(
+            packed=self._packed,
+            bends=np.full(len(layers), NONE, np.int64),
+            groups=self.groups.table,
+            sources=self.groups.sources,
+            places=self.groups.places,
+            layers_of=layers_of(topology),
+            tasks=tasks,
+            facts=facts,
+            zeros=np.zeros(16),
+        )
+        self._bends_known = False
+
+    def plan(self, *, exact: bool = False) -> plan.Plan:
+        """The network as the kernels see it; `exact`: with second derivatives of the activation functions."""
+        if exact and not self._bends_known:
+            for l, function in enumerate(self._functions, 1):
+                self._plan.bends[l] = function.address_of_bend(FLOAT64)
+            self._bends_known = True
+        return self._plan
+
+    @property
+    def params(self) -> Array:
+        """The parameters that everything is worked out at, (n_params,): a view."""
+        return self._packed.params[: self.n_params]
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+        return self.topology.n_params
+
+    def _room(self, n_samples: int, n_slots: int, **sizes: Any) -> jobs.Room:
+        """Memory of a job: see `jobs.Room`."""
+        topology, n_chunks = self.topology, n_chunks_of(n_samples)
+        tile = plan.tile_numbers(topology.n_units, topology.n_outputs, plan.TILE)
+        return jobs.Room(
+            tiles=aligned_zeros((n_slots, -(-tile // 8) * 8), FLOAT64),
+            kept=aligned_zeros(sizes.get("kept", (0, 1)), FLOAT64),
+            sums=aligned_zeros((n_chunks * sizes.get("n_sums", 0), self.n_params), FLOAT64),
+            errors=np.zeros(n_chunks),
+            scratch=aligned_zeros((n_slots, sizes.get("n_scratch", 0)), FLOAT64),
+        )
+
+    def _run(
+        self,
+        worker: int,
+        given: Given,
+        v: Array,
+        out: Array,
+        *,
+        exact: bool = False,
+        n_threads: int | None,
+        **sizes: int,
+    ) -> tuple[float, Array]:
+        """One job over all samples: (error, sums of the chunks)."""
+        n_samples = len(given.x)
+        with threads.limit(n_threads, n_chunks_of(n_samples)) as n_slots:
+            room = self._room(n_samples, n_slots, **sizes)
+            error = kernels.run_task(self.plan(exact=exact), given, room, worker, _parallel(n_slots), exact, v, out)
+        return error, room.sums
+
+    def products(self, given: Given, v: Array, *, exact: bool, n_threads: int | None = None) -> Array:
+        """H v for each row of v, (n_vectors, n_params)."""
+        _, sums = self._run(
+            kernels.address_of_products_worker(), given, v, NOTHING, exact=exact, n_threads=n_threads, n_sums=len(v)
+        )
+        return sums[: len(v)].copy()
+
+    def outputs_along(self, given: Given, v: Array, n_threads: int | None = None) -> Array:
+        """sum_p J v_p, (n_samples, n_outputs)."""
+        out = np.empty((len(given.x), self.topology.n_outputs))
+        self._run(kernels.address_of_outputs_worker(), given, v, out.reshape(1, -1), n_threads=n_threads)
+        return out
+
+    def jacobian(self, given: Given, n_threads: int | None = None) -> Array:
+        """dy_k/dw_p, (n_samples, n_outputs, n_params)."""
+        shape = (len(given.x), self.topology.n_outputs, self.n_params)
+        return self._rows(jacobians.address_of_jacobian_worker(), given, shape, n_threads)
+
+    def sample_gradients(self, given: Given, n_threads: int | None = None) -> Array:
+        """dE_n/dw_p, (n_samples, n_params)."""
+        shape = (len(given.x), self.n_params)
+        return self._rows(jacobians.address_of_gradients_worker(), given, shape, n_threads)
+
+    def _rows(self, worker: int, given: Given, shape: tuple[int, ...], n_threads: int | None) -> Array:
+        memory.check(8 * math.prod(shape), "the result", f"{' x '.join(f'{n:,}' for n in shape)} numbers")
+        out, n_units = np.empty(shape), self.topology.n_units
+        n_scratch = 2 * plan.TILE * (n_units + 1)
+        self._run(worker, given, NOTHING, out.reshape(1, -1), n_threads=n_threads, n_scratch=n_scratch)
+        return out
+
+    def hessian(self, given: Given, *, exact: bool, n_threads: int | None = None) -> tuple[float, Array, Array]:
+        """(E, gradient, Hessian or its Gauss-Newton part)."""
+        memory.check(8 * self.n_params**2, "the Hessian", f"{self.n_params:,} x {self.n_params:,} numbers")
+        matrix = np.empty((self.n_params, self.n_params))
+        with threads.limit(n_threads, jobs.MOST_CHUNKS) as n_slots:
+            room, assembler = self.assembler(len(given.x), n_slots, exact=exact)
+            error = hessians.hessian(self.plan(exact=exact), given, room, assembler, matrix.reshape(-1))
+        return error, room.sums[0].copy(), matrix
+
+    def assembler(self, n_samples: int, n_slots: int, *, exact: bool) -> tuple[jobs.Room, hessians.Assembler]:
+        """What an assembly works in, and what it calls."""
+        topology, n_sources = self.topology, self.groups.most_sources
+        n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
+        n_tiles = min(n_tiles_of(n_samples), max(1, KEPT_BYTES // (8 * n_kept)))
+        n_scratch = sum(assembly.scratch_sizes(self._n_rows, self._n_columns, n_sources, topology.n_outputs))
+        memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
+        room = self._room(
+            n_samples,
+            n_slots,
+            kept=(n_tiles, -(-n_kept // 8) * 8),
+            n_sums=1,
+            n_scratch=n_scratch,
+        )
+        keep, tasks, moves = hessians.addresses_of_workers()
+        return room, hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, n_sources)
+
+    def wanted(
+        self, n_slots: int, scale: float, decay: Array, *, products: bool = False, exact: bool = False,
+        bends: bool = False, rows: bool = False,
+    ) -> objective.Wanted:  # fmt: skip
+        """What a minimiser asks for, see `kernels/curvature/objective.py`; `products` and so on: whether it does."""
+        return objective.Wanted(
+            parallel=_parallel(n_slots),
+            n_slots=n_slots,
+            losses=asking.address_of_losses(),
+            gradients=asking.address_of_gradients(),
+            products=kernels.address_of_products_worker() if products else NONE,
+            bends=asking.address_of_bends() if bends else NONE,
+            rows=jacobians.address_of_residual_rows_worker() if rows else NONE,
+            scale=scale,
+            decay=decay,
+            exact=exact,
+        )
+
+    def sums_room(self, n_samples: int, n_slots: int) -> jobs.Room:
+        """Memory for gradients, and for products with one vector."""
+        return self._room(n_samples, n_slots, n_sums=1)
+
+    def rows_room(self, n_samples: int, n_slots: int) -> jobs.Room:
+        """The same, and for rows of a Jacobian."""
+        return self._room(n_samples, n_slots, n_sums=1, n_scratch=2 * plan.TILE * (self.topology.n_units + 1))
+
+
+def given_of(samples: CheckedSamples) -> Given:
+    """Checked samples in float64."""
+    return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
+
+
+NOTHING = np.empty((0, 0))
+
+
+def _parallel(n_slots: int) -> int:
+    """Address of what works on several threads, if there are several."""
+    return jobs.address_of_parallel() if n_slots > 1 else NONE
+
+
+def n_tiles_of(n_samples: int) -> int:
+    """Tiles of so many samples."""
+    return -(-n_samples // plan.TILE)
+
+
+def n_chunks_of(n_samples: int) -> int:
+    """Chunks of so many samples."""
+    return min(jobs.MOST_CHUNKS, n_tiles_of(n_samples))
+
+
+def layers_of(topology: Topology) -> Array:
+    """Layer of each unit."""
+    layers = np.zeros(topology.n_units, np.int64)
+    for layer, (first, size) in enumerate(zip(topology.first_units, topology.sizes, strict=True)):
+        layers[first : first + size] = layer
+    return layers

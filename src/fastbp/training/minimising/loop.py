@@ -1,0 +1,152 @@
+"""A training by a minimiser: what `training/loop.py` does after each epoch stays as it is."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.engine import threads
+from fastbp.engine.curvature import FLOAT64, given_of
+from fastbp.model.curved import CurvedNetwork
+from fastbp.solvers import MinimiserChoice
+from fastbp.training.history import History
+from fastbp.training.loop import RETURN_SECONDS, Training
+from fastbp.training.minimising.minimisers import (
+    FLAT,
+    AlongDirections,
+    LevenbergMarquardt,
+    Minimiser,
+    Objective,
+    kept_layout,
+)
+from fastbp.training.options import Options
+from fastbp.training.state import Layout
+
+MOST_EPOCHS = 1 << 12  # of a compiled call
+FIRST_PRODUCTS = 1 << 25  # of the first one, about
+
+
+def check(net: CurvedNetwork, options: Options) -> None:
+    """Refuse what a minimiser cannot do."""
+    choice = options.solver
+    assert isinstance(choice, MinimiserChoice)
+    name = choice.name
+    if options.l1 > 0.0:
+        raise ValueError(f"l1 must be 0 for solver {name!r}, which needs derivatives everywhere; got {options.l1:g}")
+    if options.dropout.any():
+        raise ValueError(f"dropout must be 0 for solver {name!r}, whose loss must not change")
+    if name in ("lm", "newton_cg") and net.loss_name in FLAT:
+        raise ValueError(
+            f"solver {name!r} needs a loss with second derivatives; {net.loss_name!r} has none: "
+            "'huber' comes near it, or solver 'lbfgs'"
+        )
+    if name == "scg" and (missing := net.functions_without_bend()):
+        raise ValueError(
+            f"solver 'scg' needs second derivatives; activation {missing[0]!r} has none: "
+            f"Activation({missing[0]!r}, h, dh, d2h)"
+        )
+    accelerates = "acceleration" in choice.given and choice.values["acceleration"] > 0
+    if name == "lm" and accelerates and not can_accelerate(net):
+        raise ValueError(
+            "acceleration must be 0 for softmax with another loss than cross_entropy, and for an Activation without d2h"
+        )
+
+
+def can_accelerate(net: CurvedNetwork) -> bool:
+    """Whether second derivatives of the outputs along a direction are known."""
+    return not net.functions_without_bend() and (not net.has_softmax or net.loss_name == "cross_entropy")
+
+
+class Minimising(Training):
+    """One call of `fit` with a minimiser."""
+
+    net: CurvedNetwork
+
+    def _prepare(self, draw: np.random.Generator) -> None:
+        net, options, samples = self.net, self.options, self.samples
+        choice = options.solver
+        assert isinstance(choice, MinimiserChoice)
+        self._curvature = net.new_curvature()
+        scale = 1.0 / self.n_samples if options.reduction == "mean" else 1.0
+        goal = -np.inf if options.goal is None else options.goal * self.n_samples
+        decay = np.empty(0)
+        if options.l2 > 0.0:  # of the weights, which come first
+            decay = np.where(np.arange(net.n_params) < net.topology.n_weights, options.l2, 0.0)
+        objective = Objective(self._curvature, given_of(samples), scale, decay, goal)
+        self.minimiser: Minimiser
+        if choice.name == "lm":
+            self.minimiser = LevenbergMarquardt(choice, objective, net.loss_name, can_accelerate(net))
+            self.history.mu = []
+        else:
+            self.minimiser = AlongDirections(choice, objective)
+        self.most_threads = net.engine.most_threads(self.n_samples)
+        products = self.n_samples * net.n_params * (net.n_params if choice.name == "lm" else 20)
+        self.n_epochs = max(1, min(64, FIRST_PRODUCTS // products))  # of the next compiled call
+        self.memory = None  # of first-order steps, of which there are none
+        self._own = net.params.copy()  # as the last call left them
+
+    def kept_layout(self) -> Layout:
+        """See `Training`."""
+        assert isinstance(self.options.solver, MinimiserChoice)
+        return {"position": (FLOAT64, (self.net.n_params,))} | kept_layout(self.options.solver, self.net.n_params)
+
+    def kept(self) -> dict[str, Array]:
+        """What a checkpoint keeps beside the parameters: those in float64 too."""
+        return {"position": self._curvature.params, **self.minimiser.kept()}
+
+    def _epochs(self, show: Callable[[History], None]) -> None:
+        history, options = self.history, self.options
+        while history.n_epochs < options.epochs:
+            self._see_changes()
+            n_before = history.n_epochs
+            left = options.epochs - n_before
+            n_epochs = min(left, self._until_watched(), self.n_epochs)
+            ended, seconds = self._minimise(n_epochs)
+            if seconds > RETURN_SECONDS or not self.watched:
+                growth = min(4.0, RETURN_SECONDS / max(seconds, 1e-9))
+                self.n_epochs = max(1, min(MOST_EPOCHS, int(self.n_epochs * growth)))
+            stop = self.watched and history.n_epochs > n_before and self._after_epoch()
+            show(history)
+            if ended is not None:
+                history.stopped_by = ended
+            if self.checkpoint is not None:
+                self.checkpoint.epoch_ended()
+            if ended is not None or stop:
+                return
+
+    def _until_watched(self) -> int:
+        """Epochs until Python has something to do."""
+        every = self.options.every
+        return every - self.history.n_epochs % every if self.watched else self.options.epochs
+
+    def _minimise(self, n_epochs: int) -> tuple[str | None, float]:
+        """One compiled call: (why it ended for good, seconds)."""
+        begin = time.perf_counter()
+        with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
+            ended, losses = self.minimiser.run(n_epochs, n_slots)
+        history = self.history
+        history.loss.extend((losses / self.n_samples).tolist())
+        if isinstance(self.minimiser, LevenbergMarquardt) and history.mu is not None:
+            history.mu.extend(self.minimiser.mus.tolist())
+        if self.net.dtype != FLOAT64:
+            self.net.params = self._curvature.params
+        self._own = self.net.params.copy()
+        now = time.perf_counter()
+        history.time = now - self.start
+        if not self.watched and history.loss:
+            history.best_epoch = int(np.argmin(history.loss))
+        return ended, now - begin
+
+    def _see_changes(self) -> None:
+        """Go on from what a callback has made of the parameters."""
+        if not np.array_equal(self.net.params, self._own):
+            if self.net.dtype != FLOAT64:
+                self._curvature.params[:] = self.net.params
+            self.minimiser.forget()
+
+    def _weights_of_epoch(self) -> Array:
+        return self.net.params
+
+    def _keep_finite(self) -> None:
+        """A minimiser goes nowhere where the loss is not finite."""

@@ -1,0 +1,180 @@
+"""The minimisers: memory of each, and its compiled run. The arithmetic is in `kernels/curvature/`."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastbp import memory
+from fastbp.checks import Array
+from fastbp.engine.curvature import FLOAT64, Curvature
+from fastbp.kernels.curvature import conjugate, damped, descent, limited_memory
+from fastbp.kernels.curvature.loading import Given
+from fastbp.solvers import MinimiserChoice
+from fastbp.training.state import Layout
+
+ENDED_BY = {
+    descent.GOAL: "goal",
+    descent.MIN_GRADIENT: "min_gradient",
+    descent.MU_MAX: "mu_max",
+    descent.NOT_FINITE: "not finite",
+    descent.NO_STEP: "no step",
+}
+SQUARED = ("squared_error", "sse")
+FLAT = ("absolute_error", "quantile")  # losses without second derivatives
+
+
+class Objective:
+    """What is made small: the samples in float64, and how errors become F.
+
+    Parameters
+    ----------
+    curvature : Curvature
+    given : Given
+    scale : float
+        F = scale sum_n weight_n E_n + sum_p decay_p w_p**2 / 2.
+    decay : array (n_params,), or empty
+    goal : float
+        sum_n weight_n E_n at which to stop.
+    """
+
+    def __init__(self, curvature: Curvature, given: Given, scale: float, decay: Array, goal: float) -> None:
+        self.curvature, self.given, self.scale, self.decay, self.goal = curvature, given, scale, decay, goal
+
+
+class Minimiser(Protocol):
+    """A minimiser between two compiled calls."""
+
+    def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
+        """Up to so many epochs: (why there are no more, or None; sum_n weight_n E_n after each)."""
+
+    def kept(self) -> dict[str, Array]:
+        """The arrays that a checkpoint keeps beside the parameters."""
+
+    def forget(self) -> None:
+        """The parameters have been changed: what is known of them no longer holds."""
+
+
+class LevenbergMarquardt:
+    """Levenberg and Marquardt's minimiser; `mus` are those of the epochs of the last call."""
+
+    def __init__(self, choice: MinimiserChoice, objective: Objective, loss: str, can_accelerate: bool) -> None:
+        curvature, given = objective.curvature, objective.given
+        n_params, n_residuals = curvature.n_params, len(given.x) * curvature.topology.n_outputs
+        self._objective = objective
+        self.is_small = loss in SQUARED and not objective.decay.size and n_residuals < n_params
+        n = n_residuals if self.is_small else n_params
+        stride = (-(-n // 8) | 1) * 8
+        n_rows, n_columns = (n * (n_params + 2), n_params) if self.is_small else (0, 0)
+        n_numbers = n * n + (n + n_columns) * stride + n_rows
+        memory.check(8 * n_numbers, "the memory of solver 'lm'", f"matrices of {n:,} x {n:,}, and what goes with them,")
+        values = choice.values
+        options = np.zeros(damped.N_OPTIONS)
+        options[damped.FIRST_MU], options[damped.IS_NIELSEN] = values["mu"], choice.damping == "nielsen"
+        options[damped.INCREASE], options[damped.DECREASE] = values["mu_increase"], values["mu_decrease"]
+        options[damped.LARGEST_MU], options[damped.SMALLEST_GRADIENT] = values["mu_max"], values["min_gradient"]
+        accelerates = can_accelerate and not self.is_small
+        options[damped.ACCELERATION] = values["acceleration"] if accelerates else 0.0
+        options[damped.GOAL_ERROR] = objective.goal
+        self._damping = damped.Damping(
+            matrix=np.zeros((n, n)),
+            upper=np.zeros((n, stride)),
+            rows=np.zeros(n_rows),
+            columns=np.zeros((n_columns, stride)),
+            vectors=np.zeros((4, n_params)),
+            state=np.zeros(damped.N_STATE),
+            options=options,
+        )
+        self._exact = bool(options[damped.ACCELERATION])  # second derivatives of the functions, of the path alone
+        self._memory: dict[int, Any] = {}
+        self.mus = np.empty(0)
+
+    def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
+        """See `Minimiser`."""
+        objective = self._objective
+        curvature, given = objective.curvature, objective.given
+        if n_slots not in self._memory:
+            room, assembler = curvature.assembler(len(given.x), n_slots, exact=False)
+            if self.is_small:
+                room = curvature.rows_room(len(given.x), n_slots)
+            wanted = curvature.wanted(n_slots, objective.scale, objective.decay, bends=self._exact, rows=self.is_small)
+            self._memory = {n_slots: (room, wanted, assembler)}
+        room, wanted, assembler = self._memory[n_slots]
+        wanted = wanted._replace(scale=objective.scale, decay=objective.decay)
+        losses, self.mus = np.zeros(n_epochs), np.zeros(n_epochs)
+        ended, n_done = damped.levenberg_marquardt(
+            curvature.plan(exact=self._exact), given, room, wanted, assembler, self._damping, losses, self.mus
+        )
+        self.mus = self.mus[:n_done]
+        return ENDED_BY.get(ended), losses[:n_done]
+
+    def kept(self) -> dict[str, Array]:
+        """See `Minimiser`."""
+        return {"damping": self._damping.state[: damped.N_KEPT]}
+
+    def forget(self) -> None:
+        """See `Minimiser`."""
+        self._damping.state[damped.IS_KNOWN] = 0.0
+
+
+# name -> (compiled run, vectors of its own: n of them, whether it asks for products with the exact Hessian, or others)
+_ALONG: dict[str, tuple[Callable[..., Any], Callable[[int], int], str]] = {
+    "scg": (conjugate.scaled_conjugate_gradients, lambda _memory: 1, "exact"),
+    "cg": (conjugate.conjugate_gradients, lambda _memory: 0, ""),
+    "newton_cg": (conjugate.truncated_newton, lambda _memory: 3, "gauss_newton"),
+    "lbfgs": (limited_memory.l_bfgs, lambda memory: 2 * memory, ""),
+}
+
+
+def n_vectors(choice: MinimiserChoice, n_params: int) -> int:
+    """Vectors in the memory of a minimiser along directions: four that all have, and its own."""
+    rest = -(-2 * choice.memory // n_params) if choice.name == "lbfgs" else 0  # two numbers for each pair
+    return 4 + _ALONG[choice.name][1](choice.memory) + rest
+
+
+def kept_layout(choice: MinimiserChoice, n_params: int) -> Layout:
+    """dtype and shape of what `Minimiser.kept` returns."""
+    if choice.name == "lm":
+        return {"damping": (FLOAT64, (damped.N_KEPT,))}
+    return {"vectors": (FLOAT64, (n_vectors(choice, n_params), n_params)), "descent": (FLOAT64, (descent.N_STATE,))}
+
+
+class AlongDirections:
+    """A minimiser along directions, by its name."""
+
+    def __init__(self, choice: MinimiserChoice, objective: Objective) -> None:
+        self._objective, self._memory = objective, {}  # type: tuple[Objective, dict[int, Any]]
+        self._minimise, _n_own, self._products = _ALONG[choice.name]
+        n_params = objective.curvature.n_params
+        shape = n_vectors(choice, n_params), n_params
+        memory.check(8 * math.prod(shape), f"the memory of solver {choice.name!r}", f"{shape[0]} vectors")
+        options = np.zeros(descent.N_OPTIONS)
+        options[descent.SMALLEST_GRADIENT], options[descent.GOAL_ERROR] = choice.values["min_gradient"], objective.goal
+        options[descent.MEMORY] = choice.memory
+        state = np.zeros(descent.N_STATE)
+        state[descent.N_STEPS] = -1.0 if choice.name in ("cg", "scg") else 0.0
+        self._descent = descent.Descent(np.zeros(shape), state, options)
+
+    def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
+        """See `Minimiser`."""
+        objective = self._objective
+        curvature, given, exact = objective.curvature, objective.given, self._products == "exact"
+        if n_slots not in self._memory:
+            wanted = curvature.wanted(
+                n_slots, objective.scale, objective.decay, products=bool(self._products), exact=exact
+            )
+            self._memory = {n_slots: (curvature.sums_room(len(given.x), n_slots), wanted)}
+        losses = np.zeros(n_epochs)
+        ended, n_done = self._minimise(
+            curvature.plan(exact=exact), given, *self._memory[n_slots], self._descent, losses
+        )
+        return ENDED_BY.get(ended), losses[:n_done]
+
+    def kept(self) -> dict[str, Array]:
+        """See `Minimiser`."""
+        return {"vectors": self._descent.vectors, "descent": self._descent.state}
+
+    def forget(self) -> None:
+        """See `Minimiser`."""
+        self._descent.state[descent.IS_KNOWN] = 0.0

@@ -1,0 +1,79 @@
+"""`EvidentNetwork`: a network that finds how much its data say."""
+
+from fastbp.checks import Array
+from fastbp.model.curved import CurvedNetwork
+from fastbp.structure import initial
+from fastbp.training.minimising import evidence
+from fastbp.training.minimising.evidence import Evidence
+
+
+class EvidentNetwork(CurvedNetwork):
+    """What a `Network` does with second derivatives beside training."""
+
+    def fit_evidence(
+        self,
+        X: Array,
+        T: Array,
+        *,
+        groups: str = "inputs",
+        restarts: int = 3,
+        epochs: int = 600,
+        update_every: int = 20,
+        seed: initial.Seed = None,
+        n_threads: int | None = None,
+    ) -> Evidence:
+        """Train the network with weight decay that the data themselves determine, and find how sure it is.
+
+        Parameters
+        ----------
+        X, T
+            As in `fit`.
+        groups : "inputs", "layers" or "one"
+            Parameters with a decay of their own: what leaves each input, and weights and biases of each further
+            layer; weights and biases of each layer; or all together, as in MATLAB's trainbr.
+        restarts : int
+            Beginnings to try, see `fit`; the one with the highest evidence is kept.
+        epochs : int
+            Steps of each, at most.
+        update_every : int
+            Steps after which the decays are estimated anew, unless the loss has settled before.
+        seed : int or None
+            Of the further beginnings.
+        n_threads : int or None
+
+        Returns
+        -------
+        Evidence
+            With `predict(X, return_std=True)` and `interval(X, level)`.
+
+        Raises
+        ------
+        ValueError
+            For losses and outputs that are no probability of the targets: squared_error goes with identity,
+            binary_cross_entropy with logistic, cross_entropy with softmax.
+        MemoryError
+            If the machine, or the container, has less memory than the matrices take, before any is taken.
+
+        Notes
+        -----
+        MacKay's evidence procedure (1992; Bishop 5.7), by Levenberg and Marquardt's steps in float64. Inputs and
+        targets of about 1 are best. Nothing is changed before it has ended.
+
+        Examples
+        --------
+        >>> import numpy as np, fastbp
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, size=(100, 3))
+        >>> T = np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=100)  # the other two inputs say nothing
+        >>> evidence = fastbp.Network((3, 6, 1), seed=0).fit_evidence(X, T, seed=0)
+        >>> bool(0.05 < 1 / np.sqrt(evidence.beta) < 0.2)
+        True
+        >>> bool(evidence.relevance[0, 0] > 10 * evidence.relevance[0, 1:].max())
+        True
+        """
+        self._check_differentiable("fit_evidence")
+        with self.trainer.training():
+            return evidence.fit_evidence(
+                self, X, T, groups=groups, restarts=restarts, epochs=epochs, update_every=update_every, seed=seed,
+                n_threads=n_threads,
+            )  # fmt: skip

@@ -1,0 +1,137 @@
+"""Weight decay found from the data, against scikit-learn's Bayesian regressions and what the data were drawn with."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import BayesianRidge
+
+import fastbp
+from fastbp import memory
+
+pytestmark = pytest.mark.compiled_only
+
+
+def linear(n_samples=80):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, 4)) * [1.0, 0.5, 2.0, 1.0]
+    return X, X @ [1.0, -2.0, 0.3, 0.0] + 0.5 * rng.normal(size=n_samples)
+
+
+def wave(n_samples=100):
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, size=(n_samples, 3))
+    return X, np.sin(3 * X[:, 0]) + 0.1 * rng.normal(size=n_samples)
+
+
+def test_without_hidden_layer_it_is_bayesian_ridge_regression():
+    X, t = linear()
+    ridge = BayesianRidge(
+        fit_intercept=False, alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, tol=1e-12, max_iter=5000, compute_score=True
+    ).fit(X, t)
+    net = fastbp.Network((4, 1), bias=False, seed=0)
+    evidence = net.fit_evidence(X, t, groups="one", restarts=1, epochs=5000)
+    assert evidence.beta == pytest.approx(ridge.alpha_, rel=1e-5)
+    assert evidence.alpha[0] == pytest.approx(ridge.lambda_, rel=1e-5)
+    assert np.allclose(net.params, ridge.coef_, rtol=1e-5)
+    y, std = evidence.predict(X, return_std=True)
+    expected, expected_std = ridge.predict(X, return_std=True)
+    assert np.allclose(y[:, 0], expected, rtol=1e-5)
+    assert np.allclose(std[:, 0], expected_std, rtol=1e-5)
+    assert evidence.log_evidence == pytest.approx(ridge.scores_[-1], rel=1e-5)
+
+
+def test_a_decay_for_each_input():
+    """The fixed point of the re-estimation, worked out with NumPy."""
+    X, t = linear()
+    evidence = fastbp.Network((4, 1), bias=False, seed=0).fit_evidence(X, t, restarts=1, epochs=5000)
+    assert evidence.groups == [f"input {i}" for i in range(4)]
+    alpha, beta = np.full(4, 0.01), 1.0
+    for _ in range(20000):
+        inverse = np.linalg.inv(beta * X.T @ X + np.diag(alpha))
+        w = beta * inverse @ X.T @ t
+        gamma = np.clip(1 - alpha * np.diag(inverse), 1e-3, 1)
+        alpha, beta = np.minimum(1e6, gamma / w**2), (len(t) - gamma.sum()) / ((X @ w - t) ** 2).sum()
+    assert np.allclose(evidence.alpha[:3], alpha[:3], rtol=1e-3)
+    assert evidence.beta == pytest.approx(beta, rel=1e-3)
+    assert evidence.alpha[3] > 10 * evidence.alpha[:3].max()
+
+
+def test_noise_relevance_and_intervals():
+    X, t = wave()
+    net = fastbp.Network((3, 6, 1), seed=0)
+    before = net.params.copy()
+    evidence = net.fit_evidence(X, t, seed=0, restarts=2)
+    assert not np.array_equal(net.params, before)
+    assert 0.07 < evidence.beta**-0.5 < 0.14
+    assert evidence.relevance[0, 0] > 10 * evidence.relevance[0, 1:].max()
+    assert 3 < evidence.gamma < 25
+    fresh, truth = wave(2000)
+    lower, upper = evidence.interval(fresh, level=0.9)
+    covered = ((lower[:, 0] < truth) & (truth < upper[:, 0])).mean()
+    assert 0.85 < covered < 0.95
+    y, std = evidence.predict(fresh, return_std=True)
+    assert np.array_equal(y, evidence.predict(fresh))
+    assert (std >= evidence.beta**-0.5).all()
+    assert "gamma" in repr(evidence)
+
+
+def test_float32_and_edges():
+    X, t = wave()
+    single = fastbp.Network((3, 4, 1), seed=0, dtype="float32")
+    evidence = single.fit_evidence(X, t, restarts=1, groups="layers")
+    assert np.array_equal(single.params, evidence.network.params.astype(np.float32))
+    edges = [(0, 3), (1, 3), (0, 4), (2, 4), (3, 5), (4, 5), (0, 5)]
+    net = fastbp.Network.from_edges(3, 1, edges, seed=0)
+    found = net.fit_evidence(X, t, restarts=2, seed=0)
+    assert found.groups[:3] == ["input 0", "input 1", "input 2"]
+    assert np.isfinite(found.log_evidence)
+
+
+@pytest.mark.parametrize("output", ["logistic", "softmax"])
+def test_classes(output):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(150, 2))
+    labels = (X[:, 0] + 0.5 * rng.normal(size=150) > 0).astype(int)
+    T = labels if output == "logistic" else np.eye(2)[labels]
+    loss = "binary_cross_entropy" if output == "logistic" else "cross_entropy"
+    net = fastbp.Network((2, 4, 1 if output == "logistic" else 2), output=output, loss=loss, seed=0)
+    evidence = net.fit_evidence(X, T, restarts=1)
+    plain, moderated = net.forward(X)[:, -1], evidence.predict(X)[:, -1]
+    assert (abs(moderated - 0.5) <= abs(plain - 0.5) + 1e-12).all()
+    assert ((moderated > 0.5) == labels).mean() > 0.8
+    assert evidence.relevance[-1, 0] > 3 * evidence.relevance[-1, 1]
+    with pytest.raises(ValueError, match="interval is for outputs that are values"):
+        evidence.interval(X)
+
+
+def test_refusals(monkeypatch):
+    X, t = wave()
+    for message, net, options in (
+        ("squared_error with identity", fastbp.Network((3, 4, 1), loss="huber"), {}),
+        ("squared_error with identity", fastbp.Network((3, 4, 1), output="tanh"), {}),
+        ("groups must be one of inputs, layers, one", fastbp.Network((3, 4, 1)), {"groups": "all"}),
+        ("restarts must be at least 1", fastbp.Network((3, 4, 1)), {"restarts": 0}),
+    ):
+        before = net.params.copy()
+        with pytest.raises(ValueError, match=message):
+            net.fit_evidence(X, t, **options)
+        assert np.array_equal(net.params, before)
+    monkeypatch.setattr(memory, "total", lambda: 1000)
+    with pytest.raises(MemoryError, match="fit_evidence must fit into memory: matrices of 21 x 21"):
+        fastbp.Network((3, 4, 1)).fit_evidence(X, t)
+
+
+def test_restarts_of_fit():
+    X, t = wave()
+    net = fastbp.Network((3, 2, 1), seed=3)
+    one = net.fit(X, t, solver="lm", epochs=20)
+    several = fastbp.Network((3, 2, 1), seed=3)
+    history = several.fit(X, t, solver="lm", epochs=20, restarts=4, seed=1)
+    assert history.loss[-1] <= one.loss[-1]
+    assert several.loss(X, t) / len(X) == pytest.approx(history.loss[-1])
+    again = fastbp.Network((3, 2, 1), seed=3)
+    again.fit(X, t, solver="lm", epochs=20, restarts=4, seed=1)
+    assert np.array_equal(again.params, several.params)
+    with pytest.raises(ValueError, match="restarts must be at least 1"):
+        net.fit(X, t, restarts=0)
+    with pytest.raises(ValueError, match="restarts must be 1 with a checkpoint"):
+        net.fit(X, t, restarts=2, checkpoint="x")
