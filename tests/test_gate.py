@@ -53,6 +53,14 @@ OTHER_WAYS = {
     "one_sample.called_by_loops.forward_loops": "engine/work_spaces.py",
     "one_sample.called_by_loops.gradient_loops": "engine/work_spaces.py",
     "one_sample.called_by_loops.input_gradient_loops": "engine/work_spaces.py",
+    # `Curvature` takes `CheckedSamples`; what it passes beside them it has made, or `checks.vector` has looked at.
+    "curvature.products.run_task": "engine/curvature.py",
+    "curvature.hessians.hessian": "engine/curvature.py",
+    "curvature.conjugate.conjugate_gradients": "training/minimising/minimisers.py",
+    "curvature.conjugate.scaled_conjugate_gradients": "training/minimising/minimisers.py",
+    "curvature.conjugate.truncated_newton": "training/minimising/minimisers.py",
+    "curvature.damped.levenberg_marquardt": "training/minimising/minimisers.py",
+    "curvature.limited_memory.l_bfgs": "training/minimising/minimisers.py",
     "one_sample.from_njit.register_run": "jit/__init__.py",  # types checked when compiled, sizes in each call
     "one_sample.from_c.c_function": "jit/c_functions.py",  # C: addresses alone
 }

@@ -28,6 +28,8 @@ def best_of(net: ComputingNetwork, options: Options, n_starts: int, train: Calla
     The best has the lowest loss of validation, or else of training, that its weights have. None is tried after one that
     reaches the goal.
     """
+    if n_starts == 1:
+        return train()
     draw = np.random.default_rng(options.seed)
     options.seed = initial.some_seed(options.seed)  # all of them hold out the same samples
     best: tuple[float, History, np.ndarray] | None = None

@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     """A network for second derivatives. All but the network is int64."""
 
     packed: Packed  # float64, with the address of h' at the outputs too
-    bends: np.ndarray  # (n_layers,): addresses of h'', see activation.py; NONE where it is 0
+    bends: np.ndarray  # (n_layers,): addresses of h'', see activation_calls.py; NONE where it is 0
     groups: np.ndarray  # (n_groups, GROUP_COLUMNS)
     sources: np.ndarray  # units that feed the groups, group after group; n_units stands for the bias
     places: np.ndarray  # (n_params,): where the groups' weights stand among the parameters, row after row
