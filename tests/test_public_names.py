@@ -28,9 +28,9 @@ TOP = {
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {
-    "assemble", "check_inputs", "check_samples", "few_outputs", "functions_without_bend", "has_softmax", "new_curvature",
-    "with_output", "is_given_by_edges", "layer_functions", "loss_function", "topology",
-    "twin", "unit_activations", "wiring", "with_attributes_of",
+    "assemble", "check_inputs", "check_samples", "few_outputs", "functions_without_bend", "has_softmax",
+    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "topology", "twin",
+    "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"
 CITATION = Path(__file__).parents[1] / "CITATION.cff"
