@@ -21,6 +21,15 @@ def module_of(path, package):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def absolute(node, module, is_package):
+    """Return the module that an import statement names, relative to where it stands if it has dots."""
+    if not node.level:
+        return node.module
+    parts = module.split(".")
+    base = parts[: len(parts) - node.level + is_package]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
 def imports(package):
     """Return {module: modules of the package that it imports, anywhere in its text}."""
     paths = {module_of(path, package): path for path in package.rglob("*.py")}
@@ -28,9 +37,10 @@ def imports(package):
     for module, path in paths.items():
         names = set()
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                whole = [f"{node.module}.{alias.name}" for alias in node.names]
-                names |= {name if name in paths else node.module for name in whole}
+            if isinstance(node, ast.ImportFrom):
+                source = absolute(node, module, path.name == "__init__.py")
+                whole = [f"{source}.{alias.name}" for alias in node.names]
+                names |= {name if name in paths else source for name in whole}
             elif isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
         found[module] = (names & set(paths)) - {module}
@@ -64,7 +74,7 @@ def test_a_circle_would_be_found(tmp_path):
         "__init__": "from house import a\n",
         "a": "def f():\n    from house.b import c\n",
         "b": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import house.d\n",
-        "d": "from house import a\n",
+        "d": "from . import a\n",
     }
     for name, text in texts.items():
         (package / f"{name}.py").write_text(text)

@@ -158,19 +158,22 @@ def test_the_same_networks_in_each_run():
 NO_THRESHOLDS = {
     "prefetch": set(),
     "chunks": set(),
-    "gather": {"TWO_COLUMNS", "FEW_COLUMNS"},  # `registers` and `anything` draw such widths
+    "gather": set(),
     "gradients": {"ALL"},
     "choices": {"VALUES", "DELTAS", "SLOPES"},
-    # STEP_NUMBERS: of steps, see `test_caches.py`
-    "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "TERMS_AHEAD", "ASK_TERMS", "STEP_NUMBERS"},
-    "links": {"MAX_REGISTERS"},  # see `test_irregular.py`
+    # STEP_NUMBERS: of steps, see `test_caches.py`; TWO_COLUMNS, FEW_COLUMNS: `registers` and `anything` draw such
+    # widths; MAX_REGISTERS, MIN_DENSE: see `test_irregular.py`; FEW_ROWS to MAX_SAMPLES: see `test_single.py`
+    "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "TERMS_AHEAD", "ASK_TERMS", "STEP_NUMBERS", "TWO_COLUMNS",
+               "FEW_COLUMNS", "MAX_REGISTERS", "MIN_DENSE", "FEW_ROWS", "FEW_PRODUCTS", "SINGLE_PRODUCTS",
+               "MAX_SAMPLES", "PACKED_TOGETHER", "LOG_SHARE_PRODUCTS", "KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS",
+               "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES", "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS",
+               "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES"},
+    "links": set(),
     "parts": set(),
     "stripes": set(),
     "weighted_sums": {"PANELS", "PACKED", "NO_FLOOR"},
     "topology": set(),
-    "engine": {"KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS", "ALIGNMENT", "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES",
-               "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS", "MIN_PART", "MIN_GRADIENT_PART",
-               "MIN_CHUNK_SAMPLES"},
+    "engine": {"ALIGNMENT"},
 }  # fmt: skip
 
 

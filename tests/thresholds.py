@@ -164,11 +164,11 @@ CROSSED = {
     "tuning.STRIPE": "stripes", "tuning.WIDE_STRIPE": "wide_stripes", "tuning.FEWEST_AT_ONCE": "at_once",
     "tuning.WIDEST_AT_ONCE": "at_once", "tuning.MOST_AT_ONCE": "at_once", "tuning.NARROW": "narrow",
     "tuning.FEW_DELTAS": "biases", "tuning.NARROW_ROW": "stripes", "tuning.WIDE_ROW": "stripes",
-    "topology.MIN_OUT_FROM_INPUTS": "by_inputs",
-    "topology.MIN_OUT_FROM_HIDDEN": "by_inputs", "topology.MIN_FILLED": "by_inputs", "tuning.LONG_ROW":
+    "tuning.MIN_OUT_FROM_INPUTS": "by_inputs",
+    "tuning.MIN_OUT_FROM_HIDDEN": "by_inputs", "tuning.MIN_FILLED": "by_inputs", "tuning.LONG_ROW":
     "packed_long_rows", "tuning.MIN_PACKED": "packed_columns", "tuning.MIN_PACKED_OF_LONG_ROWS": "packed_long_rows",
-    "engine.MIN_TILE": "tiles", "engine.MAX_TILE": "tiles", "engine.SMALL_N_PARAMS": "tiles",
-    "engine.MIN_CHUNK_REGISTERS": "chunks", "engine.MIN_CHUNK_PRODUCTS": "chunks",
+    "tuning.MIN_TILE": "tiles", "tuning.MAX_TILE": "tiles", "tuning.SMALL_N_PARAMS": "tiles",
+    "tuning.MIN_CHUNK_REGISTERS": "chunks", "tuning.MIN_CHUNK_PRODUCTS": "chunks",
 }  # fmt: skip
 
 

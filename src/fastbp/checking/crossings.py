@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.engine import engine
 from fastbp.kernels import tuning
 from fastbp.kernels.registers import machine
 from fastbp.network import Network
-from fastbp.structure import topology
 
 NEAR_KINK = 1e-4  # of the mean size of a: samples with a closer to the kink of relu count with weight 0
 
@@ -52,18 +50,18 @@ def crossing_networks(dtype: np.dtype) -> list[Crossing]:
             (5, long_row + 1, tuning.MIN_PACKED_OF_LONG_ROWS // long_row + 1, 2),
             lanes,
         ),
-        Crossing("several tiles", (stripe + 1, engine.SMALL_N_PARAMS // stripe, 3), engine.MAX_TILE + lanes + 1),
-        Crossing("several chunks", _several_chunks(lanes), 3 * engine.MIN_CHUNK_REGISTERS * lanes + 1),
+        Crossing("several tiles", (stripe + 1, tuning.SMALL_N_PARAMS // stripe, 3), tuning.MAX_TILE + lanes + 1),
+        Crossing("several chunks", _several_chunks(lanes), 3 * tuning.MIN_CHUNK_REGISTERS * lanes + 1),
     ]
 
 
 def _of_long_rows(dtype: np.dtype) -> list[Crossing]:
     """Rows of samples that fill a cache. So many parameters that the samples are one chunk, and a tile."""
-    n_samples = engine.MIN_TILE
+    n_samples = tuning.MIN_TILE
     found = []
     for what, n_bytes in (("from the L2 cache", tuning.FAR_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
         n = n_bytes // dtype.itemsize // n_samples + 3
-        m = engine.SMALL_N_PARAMS // n + 1
+        m = tuning.SMALL_N_PARAMS // n + 1
         found += [
             Crossing(f"rows {what}", (7, n, m, 2), n_samples),
             Crossing(f"rows {what}, backward", (7, m, n, 2), n_samples),
@@ -76,11 +74,11 @@ def _of_columns(dtype: np.dtype) -> list[Crossing]:
 
     So few weights, or so many, that the samples are one chunk.
     """
-    lanes, n_samples = int(machine.lanes_of(dtype)), engine.MAX_TILE
+    lanes, n_samples = int(machine.lanes_of(dtype)), tuning.MAX_TILE
     n = tuning.BLOCK_BYTES // dtype.itemsize // n_samples // lanes + 2
-    most = engine.MIN_CHUNK_PRODUCTS // (n_samples // 2 + lanes) // ((n + 1) * lanes)
-    few = max(topology.MIN_OUT_FROM_INPUTS, min(9, most))
-    many = max(tuning.WIDE_STRIPE, engine.SMALL_N_PARAMS // (n * lanes)) + 7
+    most = tuning.MIN_CHUNK_PRODUCTS // (n_samples // 2 + lanes) // ((n + 1) * lanes)
+    few = max(tuning.MIN_OUT_FROM_INPUTS, min(9, most))
+    many = max(tuning.WIDE_STRIPE, tuning.SMALL_N_PARAMS // (n * lanes)) + 7
     return [
         Crossing("inputs in columns", (n * lanes, few, 1), n_samples),
         Crossing("inputs in columns, odd", ((n + 1) * lanes - 1, few, 1), n_samples),
@@ -90,8 +88,8 @@ def _of_columns(dtype: np.dtype) -> list[Crossing]:
 
 def _several_chunks(lanes: int) -> tuple[int, ...]:
     """Sizes of a network of so many weights that so few samples are cut into chunks."""
-    n_weights = engine.MIN_CHUNK_PRODUCTS // (engine.MIN_CHUNK_REGISTERS * lanes) + 1
-    n_units = min(engine.SMALL_N_PARAMS // 64, n_weights // 60 + 1)
+    n_weights = tuning.MIN_CHUNK_PRODUCTS // (tuning.MIN_CHUNK_REGISTERS * lanes) + 1
+    n_units = min(tuning.SMALL_N_PARAMS // 64, n_weights // 60 + 1)
     return 60, n_units, 3
 
 

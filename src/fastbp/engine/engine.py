@@ -25,7 +25,7 @@ from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.layout import whole
-from fastbp.kernels.many_samples.links import MAX_REGISTERS, address_of_products, address_of_sums
+from fastbp.kernels.many_samples.links import address_of_products, address_of_sums
 from fastbp.kernels.many_samples.outputs import address_of_deltas, address_of_softmax, address_of_softmax_slope
 from fastbp.kernels.many_samples.tile import PLAN, Memory, Plan
 from fastbp.kernels.registers.machine import lanes_of
@@ -37,34 +37,34 @@ from fastbp.kernels.training.chunks import (
     stride_of,
     worker_address,
 )
-from fastbp.kernels.training.shares import LOG_SHARE_PRODUCTS, share_addresses
-from fastbp.kernels.tuning import MOST_AT_ONCE
+from fastbp.kernels.training.shares import share_addresses
+from fastbp.kernels.tuning import (
+    KEPT_BYTES,
+    KEPT_MEMORIES,
+    KEPT_PARAMS,
+    LINKS_BYTES,
+    LOG_SHARE_PRODUCTS,
+    MAX_CHUNKS,
+    MAX_REGISTERS,
+    MAX_TILE,
+    MIN_CHUNK_PRODUCTS,
+    MIN_CHUNK_REGISTERS,
+    MIN_CHUNK_SAMPLES,
+    MIN_GRADIENT_PART,
+    MIN_PART,
+    MIN_TILE,
+    MOST_AT_ONCE,
+    PART_PRODUCTS,
+    SAMPLE_PRODUCTS,
+    SMALL_N_PARAMS,
+    TILE_BYTES,
+    UNIT_PRODUCTS,
+)
 from fastbp.structure.topology import Topology
 
 NO_TASKS = np.zeros(0, np.int64)
 
-KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
-KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
-KEPT_PARAMS = 3  # times the parameters: what a larger one may take, without its gradients, to be the only one kept
 ALIGNMENT = 64  # bytes: a 512-bit load that crosses a cache line is two loads
-MAX_CHUNKS = 16  # threads beyond this number find nothing to do
-# Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
-# from memory once for each tile.
-MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
-# Along links z and delta are read at random: they are to be in the L2 cache. A tenth less time for 586 units.
-LINKS_BYTES = 5 << 18
-
-# A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
-# network of many parameters wants many samples in it.
-MIN_CHUNK_PRODUCTS = 1 << 20
-SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 15, 512
-MIN_CHUNK_REGISTERS = 8
-
-# A compiled call cannot be interrupted: it does a part of the samples, of so many products, in some 0.05 s. What
-# a unit and a sample take besides their products is counted as products.
-PART_PRODUCTS, UNIT_PRODUCTS, SAMPLE_PRODUCTS = 1 << 29, 16, 1024
-# Fewest samples in a part of a job without gradient, and of one with it: else weights and gradient are moved too often.
-MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -15,12 +15,8 @@ from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import BLOCK, LAYER, NONE, Packed
+from fastbp.kernels.tuning import FEW_PRODUCTS, MAX_SAMPLES, SINGLE_PRODUCTS
 from fastbp.structure.topology import Topology
-
-# Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
-# other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
-FEW_PRODUCTS, SINGLE_PRODUCTS = 1 << 17, 1 << 20
-MAX_SAMPLES = 16
 
 
 def unit_values(packed: Packed, n_arrays: int) -> Array:

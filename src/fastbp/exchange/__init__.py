@@ -1,5 +1,7 @@
 """Networks as other programs have them: in from other libraries; out as C, ONNX and safetensors by `Network`'s methods.
 
+What writes stands in `exporting`; no code of a file is run here.
+
 >>> from fastbp.exchange import from_sklearn
 """
 

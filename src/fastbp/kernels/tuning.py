@@ -1,8 +1,8 @@
 """How large parts of the work are: every threshold of the engine, by the registers and caches of the machine.
 
-None of them decides what is computed, some of them in which order it is added up. Those in bytes follow from the
-caches' sizes. What they were measured on stands beside them: Xeon is one with AVX-512, 48 KiB of L1 cache and 2 MiB of
-L2 cache a core, Zen 3 one with AVX2, 32 and 512 KiB.
+None of them decides what is computed, some of them in which order it is added up. Those that follow from the L2
+cache's size say so by L2_BYTES; the others are numbers. What they were measured on stands beside or above them: Xeon is
+one with AVX-512, 48 KiB of L1 cache and 2 MiB of L2 cache a core, Zen 3 one with AVX2, 32 and 512 KiB.
 """
 
 from fastbp.kernels.registers.machine import HAS_CHEAP_MASKS, L2_BYTES, REGISTER_BYTES
@@ -40,3 +40,54 @@ MOST_AT_ONCE = 1 << 14  # parameters
 
 FEW_DELTAS = 1 << 13  # bytes of delta that are in the L1 cache when the biases' sums come to them
 STEP_NUMBERS = 2048  # of the gradient, from which on a step along them is worth a call
+
+# ---------------------------------------------------------------------------- tiles, chunks, threads: Xeon
+
+MAX_CHUNKS = 16  # threads beyond this number find nothing to do
+# Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
+# from memory once for each tile.
+MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
+# Along links z and delta are read at random: they are to be in the L2 cache. A tenth less time for 586 units.
+LINKS_BYTES = 5 << 18
+
+# A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
+# network of many parameters wants many samples in it.
+MIN_CHUNK_PRODUCTS = 1 << 20
+SMALL_N_PARAMS, MIN_CHUNK_SAMPLES = 1 << 15, 512
+MIN_CHUNK_REGISTERS = 8
+
+# A compiled call cannot be interrupted: it does a part of the samples, of so many products, in some 0.05 s. What
+# a unit and a sample take besides their products is counted as products.
+PART_PRODUCTS, UNIT_PRODUCTS, SAMPLE_PRODUCTS = 1 << 29, 16, 1024
+# Fewest samples in a part of a job without gradient, and of one with it: else weights and gradient are moved too often.
+MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
+# A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
+LOG_SHARE_PRODUCTS = 20
+
+KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
+KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
+KEPT_PARAMS = 3  # times the parameters: what a larger one may take, without its gradients, to be the only one kept
+
+# ---------------------------------------------------------------------------- which way a block or a job goes: Xeon
+
+# Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
+# network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
+MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
+# And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
+MIN_FILLED = 0.75
+# Fewest units at both ends of a dense block: smaller ones run as links, which need no tile of their own.
+MIN_DENSE = 4
+
+# Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
+# other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
+FEW_PRODUCTS, SINGLE_PRODUCTS = 1 << 17, 1 << 20
+MAX_SAMPLES = 16
+
+# ---------------------------------------------------------------------------- within kernels: Xeon
+
+FEW_ROWS = 4  # up to which sums of rows are cheaper without the registers of all lanes
+TWO_COLUMNS = 2  # up to which numbers are copied one by one
+FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time
+PACKED_TOGETHER = 16  # rows of weights that are copied together
+# Registers of samples for which a sum is kept at a time, and links whose gradients are summed at a time
+MAX_REGISTERS = 8

@@ -1,5 +1,7 @@
 """Evolved networks: genomes of neat-python, run and trained by fastbp (needs ``fastbp[neat]``).
 
+Evolution itself is neat-python's.
+
 >>> from fastbp.neat import from_genome, write_back
 """
 

@@ -1,6 +1,7 @@
 """Pictures of networks and trainings, with matplotlib: each function draws into `ax`, or a new figure, and returns it.
 
-Colours follow the figure's style: on dark axes they are light. Nothing here needs a display.
+Colours follow the figure's style: on dark axes they are light. Nothing here needs a display, or computes what a
+network has not.
 
 >>> from fastbp import plots
 >>> ax = plots.network(net.explain(x, t))  # doctest: +SKIP

@@ -18,16 +18,18 @@ from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.layout import whole
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import BLOCK, LAYER, LINK_COLUMNS, NONE, UNIT, WEIGHT, Block, Layer
-from fastbp.kernels.tuning import BLOCK_TERMS, LONG_ROW, MIN_PACKED, MIN_PACKED_OF_LONG_ROWS
+from fastbp.kernels.tuning import (
+    BLOCK_TERMS,
+    LONG_ROW,
+    MIN_FILLED,
+    MIN_OUT_FROM_HIDDEN,
+    MIN_OUT_FROM_INPUTS,
+    MIN_PACKED,
+    MIN_PACKED_OF_LONG_ROWS,
+)
 
 Int64Array = NDArray[np.int64]
 Skips = str | Iterable[tuple[int, int]]
-
-# Fewest units at which a block's weight gradient runs with its inputs in the lanes. The inputs of the
-# network come sample by sample anyway; a hidden layer has to be transposed, which pays later.
-MIN_OUT_FROM_INPUTS, MIN_OUT_FROM_HIDDEN = 4, 24
-# And the least part of the lanes that the inputs must fill: 10 inputs in 2 registers of 8 cost 10-100-1 an eighth.
-MIN_FILLED = 0.75
 
 NO_LINKS = np.empty((0, 2), np.int64)
 

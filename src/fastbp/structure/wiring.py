@@ -15,10 +15,8 @@ import numpy as np
 
 from fastbp import checks, memory
 from fastbp.checks import Array
+from fastbp.kernels.tuning import MIN_DENSE
 from fastbp.structure.topology import Int64Array, Topology
-
-# Fewest units at both ends of a dense block: smaller ones run as links, which need no tile of their own.
-MIN_DENSE = 4
 
 UNIT_BYTES = 500  # of memory for a unit while a network is wired, at least
 

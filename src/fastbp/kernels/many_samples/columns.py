@@ -14,9 +14,7 @@ from fastbp.kernels.registers.lanes import (
     store_first,
 )  # fmt: skip
 from fastbp.kernels.tables import NONE, block_of
-from fastbp.kernels.tuning import REGISTERS_OF_LINE
-
-PACKED_TOGETHER = 16  # rows of weights
+from fastbp.kernels.tuning import PACKED_TOGETHER, REGISTERS_OF_LINE
 
 
 @kernel

@@ -31,9 +31,7 @@ from fastbp.kernels.registers.lanes import (
     transpose,
 )  # fmt: skip
 from fastbp.kernels.tables import NONE, layer_of
-
-TWO_COLUMNS = 2  # up to which numbers are copied one by one
-FEW_COLUMNS = 4  # up to which a transposition of their own takes half the time
+from fastbp.kernels.tuning import FEW_COLUMNS, TWO_COLUMNS
 
 
 class Data(NamedTuple):

@@ -30,9 +30,8 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.tables import LINK_COLUMNS, UNIT, WEIGHT, Net
+from fastbp.kernels.tuning import MAX_REGISTERS
 
-# Registers of samples for which a sum is kept at a time, and links whose gradients are summed at a time
-MAX_REGISTERS = 8
 REGISTERS = tuple(Shape(1, n + 1) for n in range(MAX_REGISTERS))
 LINKS_8, LINKS_4, LINKS_1 = Shape(2, 4), Shape(1, 4), Shape(1, 1)
 

@@ -42,8 +42,8 @@ from fastbp.kernels.registers.lanes import (
     tile,
 )  # fmt: skip
 from fastbp.kernels.tables import BLOCK, NONE, block_of, layer_of
+from fastbp.kernels.tuning import FEW_ROWS
 
-FEW_ROWS = 4  # up to which sums of rows are cheaper without the registers of all lanes
 ALL_LANES = 64  # more than any register has
 # Registers of a row for which a sum of rows is kept at a time: in the middle of a row, and at its end
 SEVERAL, ONE = Shape(1, 4), Shape(1, 1)

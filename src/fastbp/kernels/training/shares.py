@@ -34,15 +34,13 @@ from fastbp.kernels.many_samples.tile import Dropout, Space
 from fastbp.kernels.registers.lanes import inlined, lanes, number, outlined, set_number
 from fastbp.kernels.tables import Net, block_of
 from fastbp.kernels.training.chunks import SHARE_WORK, Job, bounds_of_tile, part_of, part_of_tile, schedule_of
+from fastbp.kernels.tuning import LOG_SHARE_PRODUCTS
 
 # The phases of a tile's tasks follow each other, when all threads are done with the one before. PASS, RECURSION:
 # a part of the samples each; OUTPUTS: one thread, so that errors add up in their order; SUMMING: weights. Then, once
 # for all tiles, ADVANCE: parameters; or, of a single tile, STEPPED_SUMS: weights, which are stepped along while their
 # gradient is in a cache, and REST: what is left of them, and biases
 STEPPED_SUMS, REST, ADVANCE = range(N_PHASES, N_PHASES + 3)
-
-# A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
-LOG_SHARE_PRODUCTS = 20
 
 
 class Part(NamedTuple):
