@@ -134,6 +134,8 @@ USES = [
     *options_of_fit("flag", "nesterov", solver="sgd"),
     *options_of_fit("rate or None", "learning_rate"),
     *options_of_fit("size or None", "tol"),
+    *options_of_fit("limit or None", "goal"),
+    *options_of_fit("count", "restarts", "validate_every", "callback_every"),
     *options_of_fit("size", "l1", "l2"),
     *options_of_fit("dropout", "dropout"),
     *options_of_fit("new file", "checkpoint"),
@@ -178,6 +180,7 @@ USES = [
     Use("Activation", "name", "new name", lambda net, v: fastbp.Activation(v, abs, abs)),
     Use("Activation", "h", "function", lambda net, v: fastbp.Activation("own", v, abs)),
     Use("Activation", "dh", "function", lambda net, v: fastbp.Activation("own", abs, v)),
+    Use("Activation", "d2h", "function or None", lambda net, v: fastbp.Activation("own", abs, abs, v)),
     Use("Activation.h", "a", "a", lambda net, v: ACTIVATIONS["tanh"].h(v)),
     Use("Activation.dh", "a", "a", lambda net, v: ACTIVATIONS["tanh"].dh(v)),
 ]
@@ -233,6 +236,7 @@ WRONG = {
              [np.ones((4, 3), bool)], [np.ones((3, 4), bool), np.ones((2, 4), bool)],
              [np.ones((4, 3)), np.ones((2, 4))]],
     "limit": [*NO_NUMBERS, None],
+    "limit or None": [*(v for v in NO_NUMBERS if v is not None)],
     "dropout": [*(v for v in NO_NUMBERS if v is not HUGE and np.ndim(v) == 0 and v != {}), None, 1, 1.5, [0.5, 0.5], [],
                 [[0.5]], ["a"], [1.0], [-0.1], [NAN]],
     "own rate": [*NO_NUMBERS, 0, 0.0],
@@ -246,6 +250,7 @@ WRONG = {
     "activations": [None, 3, "tanh", [3], {"a": 3}, [None], np.array(3)],
     "extra": [3, "text", [1], (1, 2), {1, 2}, {"a": {1}}, {"a": NAN}, {"a": X}],
     "new name": [None, 3, "", b"own", ["own"], "tanh", "softmax"],
+    "function or None": [3, "abs", [abs], {}, X],
     "function": [None, 3, "abs", [abs], {}, X],
 }  # fmt: skip
 

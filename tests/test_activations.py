@@ -344,5 +344,5 @@ def test_own_activation_trains_and_travels(tmp_path):
 @pytest.mark.parametrize("h", [lambda a: np.arange(1.0, 4.0), lambda a: np.zeros(0), lambda a: (a, a)])
 def test_own_functions_that_return_no_number_are_refused(h):
     """Of an array Numba would take the first number."""
-    with pytest.raises(TypeError, match="activation 'q': h and dh must be functions of one number"):
+    with pytest.raises(TypeError, match=r"activation 'q': h, dh and d2h must be functions of one number"):
         fastbp.Activation("q", h, lambda a: 1.0).h(np.ones(3))

@@ -24,7 +24,7 @@ def problem():
 
 FIT_OPTIONS = [
     ({"solver": "addam"}, ["solver", "addam", "adam"]),
-    ({"solver": "lbfgs"}, ["solver", "lbfgs"]),
+    ({"solver": "bfgs"}, ["solver", "bfgs"]),
     ({"solver": None}, ["solver"]),
     ({"epochs": -1}, ["epochs", "-1"]),
     ({"epochs": 2.5}, ["epochs", "2.5"]),

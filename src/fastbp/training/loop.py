@@ -269,7 +269,7 @@ class Training:
                 f"The validation loss is {error} after epoch {self.history.n_epochs}, and counts as no improvement: "
                 f"{self.net.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
                 RuntimeWarning,
-                stacklevel=7,
+                stacklevel=9,
             )
         return error / len(samples)
 
@@ -292,7 +292,7 @@ class Training:
             f"The loss is no longer finite after epoch {self.history.n_epochs}: training stopped, the weights are "
             f"those from the start of the epoch. A smaller learning_rate may help, or inputs and targets of about 1.",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
 
 

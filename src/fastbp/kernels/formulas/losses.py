@@ -227,8 +227,12 @@ def linear_bend(y, t, option):
 # code -> (E_n, dE_n/dy) of Vecs of outputs and targets, and the loss's option
 LOSSES = {code: (globals()[name], globals()[f"{name}_slope"]) for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
 
-# code -> d2E_n/dy2
-BENDS = {code: globals()[f"{name}_bend"] for name, code in (OF_LOSS | {"linear": LINEAR}).items()}
+# code -> d2E_n/dy2, of those that say it: of the others second derivatives are NaN
+BENDS = {
+    code: globals()[f"{name}_bend"]
+    for name, code in (OF_LOSS | {"linear": LINEAR}).items()
+    if f"{name}_bend" in globals()
+}
 
 # (code of a loss, code of the output function) -> E_n of the canonical pair
 CANONICAL = {
@@ -267,8 +271,6 @@ def _if_code(code, function, otherwise):
 
 error = by_code({code: value for code, (value, _slope) in LOSSES.items()})
 error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
-
-
 error_bend = by_code(BENDS)
 
 
