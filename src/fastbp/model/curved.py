@@ -20,7 +20,7 @@ class CurvedNetwork(ComputingNetwork):
     """What a `Network` knows of its second derivatives."""
 
     def jacobian(self, X: Array, n_threads: int | None = None) -> Array:
-        """Derivatives of the outputs by the parameters, for each sample.
+        """Differentiate the outputs by the parameters, for each sample.
 
         Parameters
         ----------
@@ -31,7 +31,7 @@ class CurvedNetwork(ComputingNetwork):
         Returns
         -------
         array (n_samples, n_outputs, n_params)
-            dy_k/dparams, parameters in the order of `params`.
+            The derivatives dy_k/dparams, parameters in the order of `params`.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class CurvedNetwork(ComputingNetwork):
         Returns
         -------
         array (n_samples, n_outputs)
-            sum_p v_p dy_k/dparams_p, in about the time of two forward passes.
+            The sums over p of v_p dy_k/dparams_p, in about the time of two forward passes.
         """
         self._check_differentiable("jacobian_product")
         given, checked = given_of(self._check_inputs(X)), threads.check(n_threads)
@@ -74,7 +74,20 @@ class CurvedNetwork(ComputingNetwork):
         return self._as_own(self._curvature.outputs_along(given, direction.reshape(1, -1), checked))
 
     def input_jacobian(self, X: Array, n_threads: int | None = None) -> Array:
-        """Derivatives of the outputs by the inputs, (n_samples, n_outputs, n_inputs): `input_gradient(X)`."""
+        """Differentiate the outputs by the inputs: `input_gradient` without weights of the outputs.
+
+        Parameters
+        ----------
+        X : array (n_samples, n_inputs)
+            Samples.
+        n_threads : int or None
+            As in `fit`.
+
+        Returns
+        -------
+        array (n_samples, n_outputs, n_inputs)
+            The derivatives dy_k/dx_i.
+        """
         return self.input_gradient(X, n_threads=n_threads)
 
     def sample_gradients(
@@ -90,7 +103,7 @@ class CurvedNetwork(ComputingNetwork):
         Returns
         -------
         array (n_samples, n_params)
-            weight_n dE_n/dparams: the rows that `gradient` adds up.
+            The rows weight_n dE_n/dparams that `gradient` adds up.
 
         Raises
         ------
