@@ -20,6 +20,7 @@ from fastbp.explaining.schedule import ScheduleDescription, describe_schedule
 from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
+from fastbp.population.population import Population
 from fastbp.training.history import History
 from fastbp.version import __version__
 from fastbp.versions import show_versions
@@ -60,6 +61,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "Population",
     "ScheduleDescription",
     "SelfCheck",
     "TableEncoder",

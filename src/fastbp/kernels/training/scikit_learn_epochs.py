@@ -27,6 +27,7 @@ from fastbp.kernels.registers.lanes import (
     load,
     load_first,
     number,
+    shift,
     splat,
     store,
     store_first,
@@ -64,6 +65,7 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
     A step is taken even where the loss is not finite, as scikit-learn does: it may be so for one epoch.
     """
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
+    dropout = dropout_of(course.dropout)
     for _batch in range(n_batches):
         epoch, start = course.position[0], course.position[1]
         if epoch == course.losses.size or (epoch > 0 and start == 0 and course.best[1] > course.patience):
@@ -79,9 +81,10 @@ def train_epochs(packed, samples, memory, solver, course, n_batches):
         penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
         step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
         if course.dropout.address != NONE:
-            draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
+            n_seen, order = course.n_seen + epoch * course.n_samples, shift(view(samples.order), first)
+            draw_samples(dropout, view(course.dropout.key), n_seen, order, n_samples)
         job = job_of(GRADIENT, first, n_samples, data.x)
-        error = work(net, data, space, job, dropout_of(course.dropout), step)
+        error = work(net, data, space, job, dropout, step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
         course.losses[epoch] += (course.share * error / total + penalty) * n_samples
