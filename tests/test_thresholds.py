@@ -15,7 +15,7 @@ from thresholds import CROSSED, THEMES, Drawn, draw_network
 import fastbp
 from fastbp.engine import choices, engine
 from fastbp.kernels import tuning
-from fastbp.kernels.many_samples import gather, gradients, links, parts, prefetch, stripes, weighted_sums
+from fastbp.kernels.many_samples import epilogue, gather, gradients, links, parts, prefetch, stripes, weighted_sums
 from fastbp.kernels.training import chunks
 from fastbp.structure import topology
 
@@ -171,7 +171,8 @@ NO_THRESHOLDS = {
     "links": set(),
     "parts": set(),
     "stripes": set(),
-    "weighted_sums": {"PANELS", "PACKED", "NO_FLOOR"},
+    "epilogue": {"NO_FLOOR"},
+    "weighted_sums": {"PANELS", "PACKED"},
     "topology": set(),
     "engine": {"ALIGNMENT"},
 }  # fmt: skip
@@ -191,7 +192,21 @@ def own_constants(module):
 
 @pytest.mark.parametrize(
     "module",
-    [prefetch, chunks, gather, gradients, links, parts, stripes, weighted_sums, topology, tuning, engine, choices],
+    [
+        prefetch,
+        chunks,
+        epilogue,
+        gather,
+        gradients,
+        links,
+        parts,
+        stripes,
+        weighted_sums,
+        topology,
+        tuning,
+        engine,
+        choices,
+    ],
 )
 def test_each_threshold_is_crossed_by_a_theme(module):
     """A new constant is either a threshold, for which networks are drawn, or said to be none."""
