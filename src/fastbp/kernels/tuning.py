@@ -14,7 +14,7 @@ REGISTERS_OF_LINE = max(1, CACHE_LINE // REGISTER_BYTES)
 # into parts of their terms, and into columns. Zen 3: 7 to 12 % less time than with a Xeon's megabyte.
 BLOCK_TERMS, BLOCK_BYTES = 512, L2_BYTES // 2
 # Rows of more bytes fill much of an L2 cache: they are prefetched so many terms before they are added, and after each
-# so many terms numbers that are needed later are, see `Ahead`. Of fewer bytes: 1 to 2 % slower (Xeon).
+# so many terms numbers that are needed later are, see `Prefetch`. Of fewer bytes: 1 to 2 % slower (Xeon).
 PREFETCH_BYTES, PREFETCH_DISTANCE, PREFETCH_TERMS = min(3 * L2_BYTES // 8, 3 << 17), 8, 8
 
 # Fewest weights of a block whose columns are packed for the delta recursion. Fewer take longer than that saves
