@@ -64,6 +64,14 @@ MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
 # A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
 LOG_SHARE_PRODUCTS = 20
 
+# Second derivatives: samples of a tile, whose products of two inputs, of as many as a layer has, are to stay in a
+# cache; rows and columns of a block of the Hessian, in an L2 cache; rows of a matrix that are decomposed together;
+# bytes of what an assembly keeps of the tiles, unless a single one takes more. Zen 5
+CURVATURE_TILE, CURVATURE_ROWS, CURVATURE_COLUMNS, DECOMPOSED_ROWS, CURVATURE_BYTES = 64, 48, 384, 24, 1 << 26
+
+# Numbers in the stripe of gradients of a single sample, or one row, if that is longer
+STRIPE_NUMBERS = 512
+
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
 KEPT_PARAMS = 3  # times the parameters: what a larger one may take, without its gradients, to be the only one kept

@@ -11,7 +11,7 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import SOFTMAX
-from fastbp.kernels.formulas.losses import BENDS
+from fastbp.kernels.formulas.losses import has_bend
 from fastbp.model.computing import ComputingNetwork
 
 if TYPE_CHECKING:
@@ -220,6 +220,11 @@ class CurvedNetwork(ComputingNetwork):
         """Names of the activation functions whose second derivative is not known."""
         return [function.name for function in self._functions if not function.has_bend]
 
+    def check_loss_has_bend(self, asker: str) -> None:
+        """Refuse a loss that the package has without its second derivative."""
+        if not has_bend(self.packed.loss, self._functions[-1].code):
+            raise ValueError(f"{asker} needs the second derivative of the loss; {self.loss_name!r} has none")
+
     @property
     def has_softmax(self) -> bool:
         """Whether the outputs are those of softmax."""
@@ -244,8 +249,7 @@ class CurvedNetwork(ComputingNetwork):
     def _check_kind(self, method: str, kind: str) -> bool:
         """Whether second derivatives of the activation functions are wanted; they must be known, as the loss's."""
         self._check_differentiable(method)
-        if self.packed.loss not in BENDS:
-            raise ValueError(f"{method} needs the second derivative of the loss; {self.loss_name!r} has none")
+        self.check_loss_has_bend(method)
         exact = checks.name_of(kind, KINDS, "kind") == "exact"
         for layer, function in enumerate(self._functions, 1):
             if exact and not function.has_bend:
