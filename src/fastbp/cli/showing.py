@@ -104,8 +104,10 @@ def explain(
     DATA has the columns that MODEL was trained on, the target among them.
     """
     from fastbp.cli.group import refusals
+    from fastbp.cli.outputs import check_page
 
     check_outputs([model, data], html)
+    check_page(html, "--html")
     samples = load_samples(model, data, row)
     with refusals(ValueError):
         found = samples.net.explain(samples.X[0], samples.T[0], learning_rate, notation, unit)
