@@ -109,8 +109,10 @@ def explain(
     DATA has the columns that MODEL was trained on, the target among them.
     """
     from fastbp.cli.group import refusals
+    from fastbp.cli.outputs import check_page
 
     check_outputs([model, data], html)
+    check_page(html, "--html")
     samples = load_samples(model, data, row)
     seen = f"row {row} of {data}; inputs as the network sees them"
     table_model, result = samples.model, outputs_of(samples)
