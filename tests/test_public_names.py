@@ -22,7 +22,7 @@ NAMES = {
     },
 }  # fmt: skip
 TOP = {
-    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network",
+    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "Population",
     "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "__version__", "check_gradient",
     "describe_schedule", "self_check", "show_versions", "warm_up",
 }  # fmt: skip
