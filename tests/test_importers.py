@@ -244,31 +244,77 @@ def test_what_pytorch_has_and_fastbp_has_not():
 # ---------------------------------------------------------------- Keras
 
 
-def test_keras(monkeypatch):
+@pytest.fixture
+def keras(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     pytest.importorskip("torch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        keras = pytest.importorskip("keras")
-        k = keras.layers
-        rng = np.random.default_rng(0)
-        model = keras.Sequential(
-            [
-                keras.Input((4,)), k.Rescaling(0.5, 0.1), k.Dense(7, activation="relu"), k.BatchNormalization(),
-                k.Dropout(0.3), k.Dense(6, use_bias=False), k.BatchNormalization(scale=False), k.Activation("gelu"),
-                k.Dense(5, activation="silu"), k.LeakyReLU(negative_slope=0.01), k.Dense(3, activation="softmax"),
-            ]
-        )  # fmt: skip
-        for layer in model.layers:
+        library = pytest.importorskip("keras")
+        yield library
+
+
+def keras_model(keras, rng):
+    """Return a random Sequential, with everything that can be folded, and its number of inputs."""
+    k, sizes = keras.layers, [int(n) for n in rng.integers(1, 20, 4)]
+    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu"]
+    layers = [keras.Input((sizes[0],))]
+    if rng.random() < 0.5:
+        layers.append(k.Normalization(invert=bool(rng.random() < 0.5)))
+        layers[-1].adapt(np.repeat(rng.normal(2, 3, (30, sizes[0])), 2, axis=0))
+    layers += [k.Rescaling(0.5, 0.1)] if rng.random() < 0.3 else []
+    for n in sizes[1:]:
+        apart = rng.random() < 0.5
+        name = str(rng.choice(functions))
+        layers.append(k.Dense(n, activation=None if apart else name, use_bias=bool(rng.random() < 0.8)))
+        layers += [k.BatchNormalization(scale=bool(rng.random() < 0.5), center=bool(rng.random() < 0.5))] * apart
+        layers += [k.Activation(name)] * apart
+        layers += [k.Dropout(0.3)] if rng.random() < 0.3 else []
+    layers += [k.Softmax()] if rng.random() < 0.3 and sizes[-1] > 1 else []
+    layers += [k.LeakyReLU(negative_slope=0.01)] if rng.random() < 0.2 else []
+    model = keras.Sequential(layers)
+    for layer in model.layers:
+        if layer.trainable_weights:
             layer.set_weights([rng.uniform(0.2, 1.0, w.shape) for w in layer.get_weights()])
-        X = rng.normal(size=(20, 4)).astype(np.float32)
-        close(from_keras(model).forward(X), model.predict(X, verbose=0), FOLDED)
-        for layer, message in [
-            (k.Dense(2, activation="relu6"), "relu6"),
-            (k.LeakyReLU(negative_slope=0.3), "0.01; got 0.3"),
-        ]:
-            with pytest.raises(ValueError, match=message):
-                from_keras(keras.Sequential([keras.Input((4,)), k.Dense(3), layer]))
+    return model, sizes[0]
+
+
+@pytest.mark.parametrize("seed", range(exchanged.N_NETWORKS))
+def test_keras(seed, keras):
+    rng = np.random.default_rng(seed)
+    model, n_inputs = keras_model(keras, rng)
+    if any(type(layer).__name__ == "Softmax" for layer in model.layers[:-1]):
+        with pytest.raises(ValueError, match="softmax, which is for the output layer"):
+            from_keras(model)
+        return
+    X = rng.normal(size=(20, n_inputs)).astype(np.float32)
+    net, expected = from_keras(model), model.predict_on_batch(X)
+    close(net.forward(X), expected, max(2 * FOLDED, 4 * own_rounding(net, X)))
+
+
+def own_rounding(net, X):
+    """Return by how many ulp rounding moves outputs of the network itself."""
+    return exchanged.ulps(net.forward(X), net.astype("float64").forward(X.astype(float)), net.dtype)
+
+
+def test_what_keras_has_and_fastbp_has_not(keras):
+    k = keras.layers
+
+    def relu(x):
+        return keras.ops.minimum(keras.ops.relu(x), 0.5)
+
+    for layers, message in [
+        ([k.Dense(3), k.Dense(2, activation="relu6")], "relu6"),
+        ([k.Dense(3), k.LeakyReLU(negative_slope=0.3)], "0.01; got 0.3"),
+        ([k.Dense(3), k.Dense(2, activation="leaky_relu")], "leaky_relu"),
+        ([k.Dense(3), k.GroupNormalization(1)], "is GroupNormalization"),
+        ([k.Dense(3, activation=relu)], "for a sample of random numbers its output"),
+        ([k.Dense(3, dtype="mixed_bfloat16")], "for a sample of random numbers its output"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            from_keras(keras.Sequential([keras.Input((4,)), *layers]))
+    with pytest.raises(ValueError, match="model must be built"):
+        from_keras(keras.Sequential([k.Dense(3)]))
     with pytest.raises(TypeError, match="must be a Sequential of Keras"):
         from_keras(3)
 

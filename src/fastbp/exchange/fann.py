@@ -136,7 +136,7 @@ def _parse(text: str) -> _Net:
 def _columns(entries: dict[str, str], start: str, types: str) -> list[Array]:
     """The "(a, b, c) (a, b, c)" of the entry whose name begins so, as an array of each of a, b and c."""
     (text,) = [value for key, value in entries.items() if key.startswith(f"{start} (")] or [""]
-    columns = [array(code) for code in types]
+    columns: list[array[Any]] = [array(code) for code in types]
     for found in TUPLE.finditer(text):
         parts = found.group(1).split(",")
         if len(parts) != len(columns):

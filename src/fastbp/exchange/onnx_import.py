@@ -150,7 +150,8 @@ def _run(model: "onnx.ModelProto", x: Array) -> Array:
 
     known = {tensor.name for tensor in model.graph.initializer}
     (name,) = (value.name for value in model.graph.input if value.name not in known)
-    y: Array = ReferenceEvaluator(model).run(None, {name: x})[0]
+    outputs: Any = ReferenceEvaluator(model).run(None, {name: x})
+    y: Array = outputs[0]
     return y
 
 

@@ -127,7 +127,8 @@ class _Reader:
 
     def _vector(self, depth: int) -> Any:
         """What c(...) puts together: numbers as an array, all else as a list."""
-        numbers, others = array("d"), []
+        numbers = array("d")
+        others: list[Any] = []
         for _key, value in self._items(depth):
             if not others and isinstance(value, float):
                 numbers.append(value)

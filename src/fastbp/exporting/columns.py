@@ -49,8 +49,8 @@ class Column:
             return float(np.abs(ends).max(initial=float(self.indicator)))
         if not set(self.features) <= set(CIRCLES):
             return math.nan
-        ends = [(abs(mean) + 1.0) / abs(scale) for mean, scale in zip(self.means, self.scales, strict=True)]
-        return max([*ends, float(self.indicator)])
+        circles = [(abs(mean) + 1.0) / abs(scale) for mean, scale in zip(self.means, self.scales, strict=True)]
+        return max([*circles, float(self.indicator)])
 
     @property
     def n_inputs(self) -> int:
