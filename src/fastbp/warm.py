@@ -9,7 +9,7 @@ import numpy as np
 from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.checking.self_check import self_check
-from fastbp.engine import gate
+from fastbp.engine import curvature, gate  # noqa: F401 - the kernels of second derivatives make themselves known
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan

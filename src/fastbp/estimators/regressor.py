@@ -55,8 +55,8 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._constraints,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "output_activation": [StrOptions(set(TRAINABLE)), Activation, None],

@@ -22,7 +22,6 @@ from fastbp.tables.errors import (
     TableWarning,
     at_the_beginning,
     counted,
-    listed,
     row_number,
     rows_named,
     shown,
@@ -71,8 +70,9 @@ def many_gaps(values: pl.Series) -> bool:
     return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))
 
 
-def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:
-    return np.column_stack([encoded, gaps]) if indicator else encoded
+def _with_indicator(encoded: Floats, values: pl.Series, indicator: bool) -> Floats:
+    """Put an input beside the others that is 1 where the value is missing."""
+    return np.column_stack([encoded, values.is_null().to_numpy()]) if indicator else encoded
 
 
 def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], what: str) -> None:
@@ -110,7 +110,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
-        low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
+        low, fill, high = (float(f(given)) for f in (np.min, np.median, np.max)) if len(given) else (0.0, 0.0, 0.0)
         return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property
@@ -137,12 +137,11 @@ class NumberColumn(_Column, frozen=True, tag="number"):
 
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
-        gaps = values.is_null().to_numpy()
         if self.scale == 0:
-            return _with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
+            return _with_indicator(np.zeros((len(values), 1)), values, self.indicator)
         with np.errstate(over="ignore"):
             scaled = (values.fill_null(self.fill).to_numpy() - self.mean) / self.scale
-        return _with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
+        return _with_indicator(scaled[:, np.newaxis], values, self.indicator)
 
     def outside(self, values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
         """Return the rows far outside of the training range, and the values moved to its ends."""
@@ -190,7 +189,7 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
     def encode(self, values: pl.Series) -> Floats:
         """Return (n_rows, n_inputs) of what `read` gives."""
         numbers = values.fill_null(self.fill).cast(pl.Float64).to_numpy()
-        return _with_indicator(numbers[:, np.newaxis], values.is_null().to_numpy(), self.indicator)
+        return _with_indicator(numbers[:, np.newaxis], values, self.indicator)
 
 
 class CategoryColumn(_Column, frozen=True, tag="text"):
@@ -232,8 +231,15 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
             missing &= ~text.is_in(self.categories).fill_null(False)
         return Read(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), np.empty(0, np.int64))
 
+    def unknown(self, values: pl.Series) -> list[str]:
+        """Return the categories of `values`, in order, that training had not, and that no input stands for."""
+        if self.other:
+            return []
+        levels = values.drop_nulls().unique()
+        return levels.filter(~levels.is_in(self.categories)).sort().to_list()
+
     def encode(self, values: pl.Series) -> Floats32:
-        """Return (n_rows, n_inputs) of what `read` gives; zeros, and a TableWarning, for categories not known."""
+        """Return (n_rows, n_inputs) of what `read` gives; zeros for categories not known."""
         n_known = len(self.categories)
         codes = values.replace_strict(
             pl.Series(self.categories, dtype=pl.String),
@@ -250,10 +256,6 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         one_hot = np.zeros((len(values), n_inputs), dtype=np.float32)
         rows = np.flatnonzero(places < n_inputs)
         one_hot[rows, places[rows]] = 1.0
-        if unknown.any() and not self.other:
-            unseen = values.filter(unknown).unique().sort().to_list()
-            message = f"column {self.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
-            warnings.warn(message, TableWarning, stacklevel=2)
         return one_hot
 
 
@@ -338,7 +340,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
             for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
         ]
         encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))
-        return _with_indicator(encoded, values.is_null().to_numpy(), self.indicator)
+        return _with_indicator(encoded, values, self.indicator)
 
 
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn

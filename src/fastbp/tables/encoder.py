@@ -5,15 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
-from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named, shown
+from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named, shown
 from fastbp.tables.kinds import MAX_LEVELS, Understood
+
+_CACHED = 1 << 19  # numbers, 2 MB
+_FEWEST_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,34 @@ class Encoder:
             For a column that is not there, or of the wrong kind.
         """
         self._require(frame.columns)
-        X = np.empty((frame.height, self.n_inputs), dtype=np.float32)
         gaps: list[str] = []
-        start = 0
         with warnings.catch_warnings():
             if not warn:
                 warnings.simplefilter("ignore", TableWarning)
-            for column in self.columns:
-                n_inputs = len(column.inputs)
-                with np.errstate(over="ignore"):
-                    X[:, start : start + n_inputs] = self._encode(column, frame[column.name], clip, gaps)
-                start += n_inputs
+            read = [self._read(column, frame[column.name], clip, gaps) for column in self.columns]
             if gaps:
                 message = f"missing values were filled in: {', '.join(gaps)}"
                 warnings.warn(message, TableWarning, stacklevel=2)
-        self._require_finite(X, frame)
+        X = np.empty((frame.height, self.n_inputs), dtype=np.float32)
+        n_rows = max(_FEWEST_ROWS, _CACHED // self.n_inputs)
+        for start in range(0, frame.height, n_rows):
+            part = X[start : start + n_rows]
+            self._fill(part, [values[start : start + n_rows] for values in read])
+            if not np.isfinite(part).all():
+                self._refuse_infinite(part, frame[start : start + n_rows], start)
         return X
 
-    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[Any]:
+    def _fill(self, X: NDArray[np.float32], read: Sequence[pl.Series]) -> None:
+        """Encode some rows; few of them, so that X stays in the cache while one column after the other is written."""
+        start = 0
+        for column, values in zip(self.columns, read, strict=True):
+            n_inputs = len(column.inputs)
+            with np.errstate(over="ignore"):
+                X[:, start : start + n_inputs] = column.encode(values)
+            start += n_inputs
+
+    def _read(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> pl.Series:
+        """Return the values of a column; warn of what is odd in it, and add to `gaps` how many are missing."""
         values, bad = column.read(series)
         warn_of_bad(series, bad)
         if values.null_count():
@@ -105,7 +118,10 @@ class Encoder:
                 )
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values
-        return column.encode(values)
+        if isinstance(column, CategoryColumn) and (unseen := column.unknown(values)):
+            message = f"column {column.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
+            warnings.warn(message, TableWarning, stacklevel=2)
+        return values
 
     @property
     def text_columns(self) -> set[str]:
@@ -120,13 +136,12 @@ class Encoder:
             hint = nearest_hint(missing[0], known)
             raise TableError(f"column {missing[0]!r} is missing, and the model needs it{others}{hint}")
 
-    def _require_finite(self, X: NDArray[np.float32], frame: pl.DataFrame) -> None:
-        """Values that are finite and yet, standardised, too large for float32."""
-        if np.isfinite(X).all():
-            return
+    def _refuse_infinite(self, X: NDArray[np.float32], frame: pl.DataFrame, n_before: int) -> NoReturn:
+        """Name the first value that is finite and yet, standardised, too large for float32."""
         row, at = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
         ends = np.cumsum([len(column.inputs) for column in self.columns])
         name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
         raise TableError(
-            f"column {name!r} has {shown(frame[name][row])} in row {row_number(row)}: too far from the training data"
+            f"column {name!r} has {shown(frame[name][row])} in row {row_number(n_before + row)}: too far from the "
+            "training data"
         )

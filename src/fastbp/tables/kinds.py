@@ -34,6 +34,7 @@ MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
 _FEW_NUMBERS, _MANY = 10, 50
 _OFTEN = 5
+_FIRST = 1000  # values, that are looked at before all of them
 _LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
@@ -79,19 +80,26 @@ class Understood:
 
     @property
     def n_distinct(self) -> int:
-        """Number of different values, told apart by all their digits where they are known."""
-        return (self.values if self.text is None else self.text).drop_nulls().n_unique()
+        """Number of different values; numbers too large for floats are told apart by their text, where it is known."""
+        largest = self.values.abs().max() if self.kind == "number" else None
+        exact = isinstance(largest, float) and largest < LARGEST_EXACT
+        return (self.values if self.text is None or exact else self.text).drop_nulls().n_unique()
 
     @property
     def whole(self) -> bool:
         """Whether these are whole numbers."""
-        values = self.values.drop_nulls()
-        return self.kind == "number" and bool((values == values.round(0)).all())
+        return self.kind == "number" and all(_are_whole(values) for values in (self.values.head(_FIRST), self.values))
+
+
+def _are_whole(numbers: pl.Series) -> bool:
+    return bool((numbers == numbers.round(0)).all())
 
 
 def finite(series: pl.Series) -> pl.Series:
     """Return a column of numbers as float64, null where it has none: null, NaN or infinite."""
     numbers = series.cast(pl.Float64)
+    if numbers.is_finite().all():
+        return numbers
     return pl.select(pl.when(numbers.is_finite()).then(numbers).alias(series.name)).to_series()
 
 

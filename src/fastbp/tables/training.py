@@ -37,6 +37,7 @@ _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
+_PART_ROWS = 1 << 16  # that are encoded at once: columns of them, in another form, take little memory
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,15 @@ def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple
     n_rows = len(strata)
     n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
     order = rng.permutation(n_rows)
-    order = order[np.argsort(strata[order], kind="stable")]
-    _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-    # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
-    place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
-    order = order[np.argsort(place, kind="stable")]
-    return np.sort(order[n_taken:]), np.sort(order[:n_taken])
+    if strata.min() < strata.max():
+        order = order[np.argsort(strata[order], kind="stable")]
+        _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
+        # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
+        place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
+        order = order[np.argsort(place, kind="stable")]
+    taken = np.zeros(n_rows, dtype=bool)
+    taken[order[:n_taken]] = True
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 class TableTraining:
@@ -228,7 +232,11 @@ class TableTraining:
 
     def inputs(self, rows: Rows) -> Floats32:
         """Return the network's inputs of some rows."""
-        return self.encoder.encode(self.frame[rows], warn=False)
+        X = np.empty((len(rows), self.encoder.n_inputs), dtype=np.float32)
+        for start in range(0, len(rows), _PART_ROWS):
+            part = slice(start, start + _PART_ROWS)
+            X[part] = self.encoder.encode(self.frame[rows[part]], warn=False)
+        return X
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
@@ -335,5 +343,7 @@ def _class_codes(prepared: Prepared) -> Rows | None:
         return None
     column = prepared.targets[0]
     values = column.values if column.text is None else column.text
-    ranks: Rows = values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-    return ranks
+    levels = values.drop_nulls().unique().sort()
+    ranks = pl.Series(range(1, len(levels) + 1), dtype=pl.Int64)
+    codes: Rows = values.replace_strict(levels, ranks, default=0, return_dtype=pl.Int64).to_numpy()
+    return codes

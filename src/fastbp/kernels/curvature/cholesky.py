@@ -5,10 +5,10 @@ import math
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.vectors import add_scaled, scalar_product, scale
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import number, set_number, shift
-
-ROWS = 24  # of the matrix that are worked out together
+from fastbp.kernels.tuning import DECOMPOSED_ROWS
 
 
 @kernel
@@ -17,15 +17,15 @@ def factor(curve, u, n, stride):
 
     u_ij = (a_ij - sum_{k<i} u_ki u_kj) / u_ii
     """
-    for start in range(0, n, ROWS):
-        stop = min(start + ROWS, n)
+    for start in range(0, n, DECOMPOSED_ROWS):
+        stop = min(start + DECOMPOSED_ROWS, n)
         block = shift(u, start * stride + start)
         if start > 0:
-            ends = Ends(True, curve.zeros, 0, NO_FLOOR, False, block)
+            epilogue = Epilogue(True, curve.zeros, 0, NO_FLOOR, False, block)
             above = shift(u, start)
             size = Size(stop - start, n - start, start)
             weights, terms = Weights(above, 1, stride), terms_of(Rows(above, stride))
-            SUMS.call(curve.sums, Rows(block, stride), weights, terms, ends, size)
+            SUMS.call(curve.sums, Rows(block, stride), weights, terms, epilogue, size)
         for i in range(start, stop):
             row_i, count = shift(u, i * stride + i), n - i
             for k in range(start, i):

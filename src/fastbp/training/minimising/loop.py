@@ -36,6 +36,7 @@ def check(net: CurvedNetwork, options: Options) -> None:
         raise ValueError(f"l1 must be 0 for solver {name!r}, which needs derivatives everywhere; got {options.l1:g}")
     if options.dropout.any():
         raise ValueError(f"dropout must be 0 for solver {name!r}, whose loss must not change")
+    net.check_loss_has_bend(f"solver {name!r}")
     if name in ("lm", "newton_cg") and net.loss_name in FLAT:
         raise ValueError(
             f"solver {name!r} needs a loss with second derivatives; {net.loss_name!r} has none: "
