@@ -31,6 +31,9 @@ class Numbers(NamedTuple):
     digits: frozenset[int] = frozenset()
 
 
+NO_NUMBERS = Numbers()
+
+
 def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection[str]) -> Numbers:
     """Tell by the first rows which columns may be read as numbers.
 
@@ -44,7 +47,7 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection
         The names of columns that are wanted as they are written.
     """
     if layout.separator in (BLANKS, WIDE_BLANKS):
-        return Numbers()
+        return NO_NUMBERS
     rows = [row for _, row in split_lines(lines[layout.skip :][:_SAMPLED], layout.separator, layout.quote)]
     found: dict[bool, set[int]] = {True: set(), False: set()}
     for place, name in enumerate(layout.names):
