@@ -61,6 +61,8 @@ OTHER_WAYS = {
     "curvature.conjugate.truncated_newton": "training/minimising/minimisers.py",
     "curvature.damped.levenberg_marquardt": "training/minimising/minimisers.py",
     "curvature.limited_memory.l_bfgs": "training/minimising/minimisers.py",
+    # `PopulationTraining` takes `CheckedSamples` and rows that `rows_of` has looked at; all else it has made itself.
+    "population.members.train_networks": "population/training.py",
     "one_sample.from_njit.register_run": "jit/__init__.py",  # types checked when compiled, sizes in each call
     "one_sample.from_c.c_function": "jit/c_functions.py",  # C: addresses alone
 }

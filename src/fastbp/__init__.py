@@ -17,6 +17,7 @@ from fastbp.activations import Activation
 from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
+from fastbp.population.population import Population
 from fastbp.training.history import History
 from fastbp.version import __version__
 
@@ -76,6 +77,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "Population",
     "ScheduleDescription",
     "SelfCheck",
     "TableEncoder",

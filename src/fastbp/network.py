@@ -110,8 +110,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         draw_weights = initial.resolve(init, checked_dtype)
         memory.check(initial.n_bytes(topology, checked_dtype), "sizes", f"{topology.n_params:,} parameters")
         self._build(topology, functions, checked_loss, checked_dtype)
-        for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
-            view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
+        initial.of_blocks(draw_weights, draw, topology, self.params)
 
     @constructor
     @knows_other_names("fit", "net.fit(X, T, {}=...)")
