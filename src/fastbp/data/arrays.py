@@ -32,7 +32,7 @@ class OfArrays(Partitions):
 
 
 def arrays(X: Any, T: Any, sample_weight: Any = None, *, rows: int | None = None, window: int = WINDOW) -> Partitions:
-    """Partitions of arrays.
+    """Cut arrays into partitions.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _partition(given: Any, place: str) -> Partition:
 
 
 def partitions(source: Any, n: int | None = None, *, window: int = WINDOW) -> Partitions:
-    """Partitions that a function, a list or an iterable gives: (X, T), or (X, T, sample_weight), each time.
+    """Take partitions from a function, a list or an iterable: (X, T), or (X, T, sample_weight), each time.
 
     Parameters
     ----------

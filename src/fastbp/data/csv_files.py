@@ -83,7 +83,7 @@ def csv(
     partition_bytes: int = PARTITION_BYTES,
     window: int = WINDOW,
 ) -> Partitions:
-    """Partitions of CSV files, a run of lines each (needs ``fastbp[data]``).
+    """Read CSV files in partitions, a run of lines each (needs ``fastbp[data]``).
 
     Parameters
     ----------

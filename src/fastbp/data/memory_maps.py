@@ -71,7 +71,7 @@ class OfMaps(Partitions):
 
 
 def memmap(X: Any, T: Any, sample_weight: Any = None, *, rows: int | None = None, window: int = WINDOW) -> Partitions:
-    """Partitions of .npy files, or of memory maps.
+    """Read .npy files, or memory maps, in partitions.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def parquet(
     sample_weight: str | None = None,
     window: int = WINDOW,
 ) -> Partitions:
-    """Partitions of Parquet files, a row group each (needs ``fastbp[data]``).
+    """Read Parquet files in partitions, a row group each (needs ``fastbp[data]``).
 
     Parameters
     ----------

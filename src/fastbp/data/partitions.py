@@ -60,14 +60,44 @@ class Partitions(ABC):
 
     @abstractmethod
     def place(self, k: int) -> str:
-        """What partition k is called in an error: its file, and where in it."""
+        """Name partition k, for an error: its file, and where in it.
+
+        Parameters
+        ----------
+        k : int
+
+        Returns
+        -------
+        str
+        """
 
     def row_name(self, k: int, row: int) -> str:
-        """What a row of partition k is called in an error; `row` is counted from 0 in the partition."""
+        """Name a row of partition k, for an error.
+
+        Parameters
+        ----------
+        k : int
+        row : int
+            Counted from 0 in the partition.
+
+        Returns
+        -------
+        str
+        """
         return f"{self.place(k)}, row {row}"
 
     def column_name(self, column: int, *, is_target: bool) -> str:
-        """What a column of the inputs, or of the targets, is called in an error."""
+        """Name a column of the inputs, or of the targets, for an error.
+
+        Parameters
+        ----------
+        column : int
+        is_target : bool
+
+        Returns
+        -------
+        str
+        """
         return f"{'T' if is_target else 'X'}[:, {column}]"
 
     @property

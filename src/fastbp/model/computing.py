@@ -1,7 +1,6 @@
 """What a network computes: outputs, errors, derivatives. The user's arrays are checked here, and no further on."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +11,8 @@ from fastbp.engine import gate, threads
 from fastbp.engine.gate import NETWORK, CheckedSamples
 from fastbp.kernels.training import chunks
 from fastbp.losses import check_targets
+from fastbp.model.partitioned import Source
 from fastbp.model.rewiring import RewirableNetwork
-
-if TYPE_CHECKING:
-    from fastbp.model.partitioned import Source
 
 
 class ComputingNetwork(RewirableNetwork):
@@ -176,12 +173,20 @@ class ComputingNetwork(RewirableNetwork):
 
     def check_data(
         self, X: Array | Partitions, T: Array | None, sample_weight: Array | None
-    ) -> "CheckedSamples | Source":
-        """The user's arrays, checked and converted, or partitions, which are when they are read."""
+    ) -> CheckedSamples | Source:
+        """Check the user's arrays, and convert them; partitions are when they are read.
+
+        Parameters
+        ----------
+        X, T, sample_weight
+            As in `gradient`.
+
+        Returns
+        -------
+        CheckedSamples or Source
+        """
         if not isinstance(X, Partitions):
             return self.check_samples(X, T, sample_weight)
-        from fastbp.model.partitioned import Source  # needs this module
-
         for name, values in (("T", T), ("sample_weight", sample_weight)):
             if values is not None:
                 raise ValueError(f"{name} must be left out where X are partitions, which hold it; got {type(values)}")
@@ -225,7 +230,7 @@ class ComputingNetwork(RewirableNetwork):
         return out
 
     def _sums(
-        self, samples: "CheckedSamples | Source", wanted: chunks.Wanted, n_threads: int | None = None
+        self, samples: CheckedSamples | Source, wanted: chunks.Wanted, n_threads: int | None = None
     ) -> tuple[float, Array]:
         """The error of all samples; and its gradient, if that is the job."""
         if isinstance(samples, CheckedSamples):

@@ -1,7 +1,7 @@
 """`Source`: partitions, checked for a network when they are read; sums over them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -10,13 +10,32 @@ from fastbp.data.partitions import Partitions
 from fastbp.data.reading import ahead
 from fastbp.data.sums import PairwiseSum
 from fastbp.engine import gate
+from fastbp.engine.engine import Engine
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.training import chunks
 
-if TYPE_CHECKING:
-    from fastbp.model.computing import ComputingNetwork
-
 FEW = 256  # samples that are looked at, of a partition
+
+
+class Checking(Protocol):
+    """A network, as far as it takes samples."""
+
+    engine: Engine
+
+    @property
+    def params(self) -> Array:
+        """Its parameters."""
+
+    def check_samples(
+        self,
+        X: Array,
+        T: Array | None,
+        sample_weight: Array | None = None,
+        *,
+        prefix: str = "",
+        are_finite: bool = False,
+    ) -> CheckedSamples:
+        """Samples, checked and converted."""
 
 
 class Source:
@@ -24,13 +43,13 @@ class Source:
 
     Parameters
     ----------
-    net : ComputingNetwork
+    net : Checking
     data : Partitions
     numbers : sequence of int, optional
         Those that are meant; all by default.
     """
 
-    def __init__(self, net: "ComputingNetwork", data: Partitions, numbers: Sequence[int] | None = None) -> None:
+    def __init__(self, net: Checking, data: Partitions, numbers: Sequence[int] | None = None) -> None:
         self._net, self.data = net, data
         self.numbers = list(range(len(data)) if numbers is None else numbers)
 
