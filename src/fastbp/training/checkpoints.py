@@ -100,6 +100,8 @@ class Checkpoint:
         The user's set for validation.
     """
 
+    path: Path
+
     def __init__(self, training: Resumable, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
         settings = training.options.checkpoint
         assert settings is not None
