@@ -190,9 +190,8 @@ def check_weighted(checked: CheckedSamples, name: str) -> None:
         raise ValueError(f"{name} must not sum to 0, by which losses are divided: some of them are negative")
 
 
-def check_start(params: Array, checked: CheckedSamples) -> None:
-    """Refuse what no training of a network can begin with."""
-    check_weighted(checked, "sample_weight")
+def check_params(params: Array) -> None:
+    """Refuse parameters that no training can begin with."""
     if not checks.are_finite(params):
         place = int(np.argmin(np.isfinite(params)))
         raise ValueError(
