@@ -36,6 +36,19 @@ RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that 
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
 
+    net: ComputingNetwork
+    options: Options
+    n_samples: int
+    checkpoint: Checkpoint | None
+    seed: int
+    samples: CheckedSamples
+    history: History
+    best: tuple[float, Array]
+    warned: bool
+    most_threads: int
+    n_parts: int
+    start: float
+
     def __init__(self, net: ComputingNetwork, samples: CheckedSamples | Source, options: Options) -> None:
         self.net, self.options = net, options
         if isinstance(samples, CheckedSamples):
