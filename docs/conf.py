@@ -87,6 +87,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "within_subsection_order": "FileNameSortKey",
     "write_computation_times": False,
+    "capture_repr": (),  # what is printed is shown, not what a last line happens to return
     "abort_on_example_error": True,
 }
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
@@ -103,6 +104,11 @@ def _lead_inside(_app, _page, source):
     source[0] = _FOLDER.sub(r"\1", source[0])  # a site has no page for a folder
 
 
+def _lead_down(_app, _path, _page, source):
+    source[0] = source[0].replace("](examples/", "](../examples/")  # of a file that stands above this folder
+
+
 def setup(app):
     """Register what a page goes through before it is read."""
     app.connect("source-read", _lead_inside)
+    app.connect("include-read", _lead_down)

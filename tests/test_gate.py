@@ -31,6 +31,7 @@ THROUGH_THE_GATE = {
 }  # fmt: skip
 OTHER_WAYS = {
     "one_sample.few.forward_call": "engine/few_samples.py",  # `FewSamples` checks dtype and size, the kernel widths
+    "one_sample.few_links.forward_links_call": "engine/few_samples.py",  # as `forward_call`
     "one_sample.stream.learning_call": "training/stream.py",  # `Stream` checks dtype, the kernel widths and numbers
     "one_sample.few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
     "training.chunks.work_on_chunk": "engine/first_use.py",  # whether its code has been checked; nothing is called

@@ -24,7 +24,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
-LETTER, LINE, PADDING = 6.7, 17.0, 9.0  # a letter's width, a line's height, and what is around them in a box
+LETTER, BOLD, LINE, PADDING = 6.8, 7.8, 17.0, 9.0  # a letter's width, a line's height, what is around them in a box
 BESIDE, BELOW = 26.0, 30.0  # between boxes
 MOST_LETTERS = 34  # of a line
 SWEEPS = 8  # over the rows, to put what is joined above each other
@@ -55,7 +55,8 @@ def read(text: str) -> Chart:
     for line in lines:
         if box := _BOX.match(line):
             heading, *rest = box[2].split("<br/>")
-            boxes[box[1]] = [heading, *(piece for part in rest for piece in textwrap.wrap(part, MOST_LETTERS))]
+            wrapped = (textwrap.wrap(part, MOST_LETTERS, break_on_hyphens=False) for part in rest)
+            boxes[box[1]] = [heading, *(piece for pieces in wrapped for piece in pieces)]
         elif _CHAIN.match(line):
             arrows += pairwise(line.split(" --> "))
         else:
@@ -109,11 +110,10 @@ def svg(text: str) -> str:
     """Draw a flowchart."""
     chart = read(text)
     rows, steps = rows_of(chart)
-    sizes = {
-        name: (2 * PADDING + LETTER * max(map(len, lines)), 2 * PADDING + LINE * len(lines))
-        for name, lines in chart.boxes.items()
-    }
-    sizes |= {name: (BESIDE, LINE) for row in rows for name in row if name not in sizes}
+    sizes = {name: _size(lines) for name, lines in chart.boxes.items()}
+    for row in rows:  # what only passes a row is as high as the row, so that it bends in no box's place
+        high = max(sizes[name][1] for name in row if name in sizes)
+        sizes |= {name: (BESIDE, high) for name in row if name not in sizes}
     wide = max(sum(sizes[name][0] + BESIDE for name in row) for row in rows)
     places, y = {}, BELOW / 2
     for row in rows:
@@ -123,25 +123,31 @@ def svg(text: str) -> str:
             places[name] = x + (sizes[name][0] + BESIDE) / 2, y + high / 2
             x += sizes[name][0] + BESIDE
         y += high + BELOW
-    lines = [_arrow(places, sizes, chart, step) for step in steps]
+    lines = [_arrow(places, sizes, step, head=step[1] in chart.boxes) for step in steps]
+    lines += [_passing(places[name], sizes[name]) for name in places if name not in chart.boxes]
     boxes = [_box(places[name], sizes[name], texts) for name, texts in chart.boxes.items()]
     head = f'<svg role="img" viewBox="0 0 {wide:.0f} {y - BELOW / 2:.0f}" style="max-width:{wide:.0f}px">'
     names = "; ".join(f"{chart.boxes[a][0]} above {chart.boxes[b][0]}" for a, b in chart.arrows)
     return f'<div class="flowchart">{head}<title>{escape(names)}</title>{"".join([*lines, *boxes])}</svg></div>'
 
 
-def _arrow(places: dict[str, Any], sizes: dict[str, Any], chart: Chart, step: tuple[str, str]) -> str:
-    """A curve from the lower edge of what is above to the upper edge of what is below, with a head at a box."""
+def _size(lines: list[str]) -> tuple[float, float]:
+    heading, *rest = lines
+    letters = max([BOLD * len(heading), *(LETTER * len(line) for line in rest)])
+    return 2 * PADDING + letters, 2 * PADDING + LINE * len(lines)
+
+
+def _arrow(places: dict[str, Any], sizes: dict[str, Any], step: tuple[str, str], *, head: bool) -> str:
+    """A curve from the lower edge of what is above to the upper edge of what is below."""
     (x_1, y_1), (x_2, y_2) = (places[name] for name in step)
     y_1, y_2 = y_1 + sizes[step[0]][1] / 2, y_2 - sizes[step[1]][1] / 2
-    if step[0] not in chart.boxes:
-        y_1 = places[step[0]][1]
-    if step[1] not in chart.boxes:
-        y_2 = places[step[1]][1]
     middle = (y_1 + y_2) / 2
     line = f'<path d="M{x_1:.1f} {y_1:.1f}C{x_1:.1f} {middle:.1f} {x_2:.1f} {middle:.1f} {x_2:.1f} {y_2:.1f}"/>'
-    head = f'<path class="head" d="M{x_2 - 4:.1f} {y_2 - 7:.1f}h8l-4 7z"/>'
-    return line + (head if step[1] in chart.boxes else "")
+    return line + (f'<path class="head" d="M{x_2 - 4:.1f} {y_2 - 7:.1f}h8l-4 7z"/>' if head else "")
+
+
+def _passing(place: tuple[float, float], size: tuple[float, float]) -> str:
+    return f'<path d="M{place[0]:.1f} {place[1] - size[1] / 2:.1f}v{size[1]:.1f}"/>'
 
 
 def _box(place: tuple[float, float], size: tuple[float, float], texts: list[str]) -> str:

@@ -70,6 +70,7 @@ def _use_a_network(dtype: np.dtype) -> None:
     net, X = Network((1, 1), init="zeros", dtype=dtype), np.zeros((32, 1), dtype)
     net.forward(X[:1])
     net.forward(X)
+    Network.from_edges(1, 1, [(0, 1)], init="zeros", dtype=dtype).forward(X[:1])
     net.gradient(X, X)
     net.input_gradient(X)
     net.update(X[0], X[0])

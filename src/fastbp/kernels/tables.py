@@ -9,9 +9,10 @@ Where the outputs are not one layer that feeds nothing, a last row of the table 
 all. It has no connections: its units are those of layers before it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Integers, Numbers, number, view
@@ -27,12 +28,12 @@ NONE = -1  # no biases; no copy sample by sample; no function
 class Packed(NamedTuple):
     """One network. All tables are int64, C-contiguous."""
 
-    params: np.ndarray  # (n_params,): weights of all blocks, of all links, then biases of all layers
-    layers: np.ndarray  # (n_layers, columns): rows are those of `Layer`
-    blocks: np.ndarray  # (n_blocks, columns): rows are those of `Block`, in the order of their target layers
-    outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
-    starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
-    links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
+    params: NDArray[Any]  # (n_params,): weights of all blocks, of all links, then biases of all layers
+    layers: NDArray[np.int64]  # (n_layers, columns): rows are those of `Layer`
+    blocks: NDArray[np.int64]  # (n_blocks, columns): rows are those of `Block`, in the order of their target layers
+    outgoing: NDArray[np.int64]  # (n_blocks,): numbers of the blocks, in the order of their source layers
+    starts: NDArray[np.int64]  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
+    links: NDArray[np.int64]  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
     loss: int  # code in codes.py
     loss_option: float  # the number that the loss takes, if it takes one
     n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs

@@ -84,6 +84,21 @@ class PopulationTraining:
     plan : Plan
     """
 
+    kinds: Sequence[Kind]
+    flat: Array
+    plan: Plan
+    n: int
+    n_epochs: int
+    n_threads: int | None
+    histories: list[History]
+    window: int
+    batch_sizes: Array
+    crew: Crew
+    random: Array
+    rooms: Array
+    costs: Array
+    begun: float
+
     def __init__(self, kinds: Sequence[Kind], flat: Array, plan: Plan) -> None:
         self.kinds, self.flat, self.plan = kinds, flat, plan
         self.n, self.dtype = len(plan.options), flat.dtype

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import memory
+from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
@@ -37,7 +38,6 @@ _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
-_PART_ROWS = 1 << 16  # that are encoded at once: columns of them, in another form, take little memory
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,20 @@ class TableTraining:
         When the network refuses an option.
     """
 
+    prepared: Prepared
+    options: Options
+    weights: Array | None
+    split: Split
+    encoder: Encoder
+    target: Target
+    net: Network
+    numbers: Array
+
     def __init__(self, prepared: Prepared, options: Options) -> None:
         if prepared.n_rows < FEWEST_ROWS:
             raise TableError(f"{prepared.n_rows} row with a target is too few to learn from")
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
-        self.frame = prepared.frame
         self.weights = prepared.weights
         self._codes = _class_codes(prepared)
         self.split = self._split()
@@ -144,6 +152,7 @@ class TableTraining:
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
                 "a smaller --max-levels, or --drop for a column with many texts, makes fewer"
             )
+        self.read = self.encoder.read(prepared.frame, warn=False)
         self.target = self._target()
         self.net = self._network(self.target)
 
@@ -232,11 +241,7 @@ class TableTraining:
 
     def inputs(self, rows: Rows) -> Floats32:
         """Return the network's inputs of some rows."""
-        X = np.empty((len(rows), self.encoder.n_inputs), dtype=np.float32)
-        for start in range(0, len(rows), _PART_ROWS):
-            part = slice(start, start + _PART_ROWS)
-            X[part] = self.encoder.encode(self.frame[rows[part]], warn=False)
-        return X
+        return self.encoder.encode_read(self.read, rows)
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-from fastbp.tables.kinds import LARGEST_EXACT, MOSTLY
+from fastbp.tables.kinds import LARGEST_EXACT, LEADING_ZERO, MOSTLY
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, split_lines
 
 LARGE = 1 << 22  # bytes, from which on a text is read so
@@ -22,11 +23,18 @@ _TRIES = 3
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|nan", re.IGNORECASE)
 _FAILED = re.compile(r"at column '(\d+)'")
 
-Places = frozenset[int]
-NONE: Places = frozenset()
+
+class Numbers(NamedTuple):
+    """The places of columns that may be read as numbers: those with fractions, and those of digits alone."""
+
+    fractions: frozenset[int] = frozenset()
+    digits: frozenset[int] = frozenset()
 
 
-def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection[str], leading_zeros: bool) -> Places:
+NO_NUMBERS = Numbers()
+
+
+def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection[str]) -> Numbers:
     """Tell by the first rows which columns may be read as numbers.
 
     Parameters
@@ -37,27 +45,19 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection
         How it is laid out.
     written : collection of str
         The names of columns that are wanted as they are written.
-    leading_zeros : bool
-        Whether some field of the text may begin with a zero and a digit.
-
-    Returns
-    -------
-    frozenset of int
     """
     if layout.separator in (BLANKS, WIDE_BLANKS):
-        return NONE
+        return NO_NUMBERS
     rows = [row for _, row in split_lines(lines[layout.skip :][:_SAMPLED], layout.separator, layout.quote)]
-    found = set()
+    found: dict[bool, set[int]] = {True: set(), False: set()}
     for place, name in enumerate(layout.names):
         cells = [row[place] for row in rows if place < len(row) and row[place]]
-        are_numbers = bool(cells) and all(map(_NUMBER.fullmatch, cells))
-        # 007 may be a number among others with fractions, and is a code among whole numbers.
-        if are_numbers and name not in written and not (leading_zeros and any(map(str.isdigit, cells))):
-            found.add(place)
-    return frozenset(found)
+        if name not in written and cells and all(map(_NUMBER.fullmatch, cells)):
+            found[all(map(str.isdigit, cells))].add(place)
+    return Numbers(frozenset(found[False]), frozenset(found[True]))
 
 
-def read_columns(data: Path | bytes, layout: Layout, numbers: Places, leading_zeros: bool) -> pl.DataFrame:
+def read_columns(data: Path | bytes, layout: Layout, numbers: Numbers) -> pl.DataFrame:
     """Cut a text into columns named "0", "1" ...: float64 where `numbers` says so, if that changes nothing, else text.
 
     Raises
@@ -65,46 +65,67 @@ def read_columns(data: Path | bytes, layout: Layout, numbers: Places, leading_ze
     polars.exceptions.PolarsError
         Where it cannot be cut.
     """
+    fractions = numbers.fractions
     for _ in range(_TRIES):
-        if not numbers:
-            break
         try:
-            frame = _read(data, layout, numbers)
+            frame = _read(data, layout, fractions)
         except pl.exceptions.PolarsError as error:
-            numbers = _without_failed(numbers, str(error))
+            if not fractions:
+                raise
+            fractions = _without_failed(fractions, str(error))
             continue
-        if _may_repeat_names(frame, layout, numbers):
-            break
-        odd = [place for place in sorted(numbers) if _needs_text(frame[str(place)], leading_zeros)]
-        return frame.with_columns(_read(data, layout, NONE, odd)) if odd else frame
-    return _read(data, layout, NONE)
+        odd = [place for place in sorted(fractions) if _needs_text(frame[str(place)])]
+        if odd:
+            frame = frame.with_columns(_read(data, layout, frozenset(), odd))
+        frame = frame.with_columns(_numbers_or_text(frame[str(place)]) for place in [*odd, *numbers.digits])
+        if not _may_repeat_names(frame, layout):
+            return frame
+        break
+    return _read(data, layout, frozenset())
 
 
-def _read(data: Path | bytes, layout: Layout, numbers: Places, places: Iterable[int] | None = None) -> pl.DataFrame:
-    dtypes = {str(place): pl.Float64() if place in numbers else pl.String() for place in range(len(layout.names))}
+def _read(
+    data: Path | bytes, layout: Layout, fractions: frozenset[int], places: Iterable[int] | None = None
+) -> pl.DataFrame:
+    dtypes = {str(place): pl.Float64() if place in fractions else pl.String() for place in range(len(layout.names))}
     return pl.read_csv(
         data, has_header=False, skip_lines=layout.skip, separator=layout.separator, quote_char=layout.quote,
         schema=dtypes, columns=None if places is None else list(places), glob=False,
     )  # fmt: skip
 
 
-def _without_failed(numbers: Places, message: str) -> Places:
+def _without_failed(fractions: frozenset[int], message: str) -> frozenset[int]:
     """Leave out the column of which polars says that it holds something else; all of them where it does not say."""
     failed = _FAILED.search(message)
-    return numbers - {int(failed[1])} if failed and int(failed[1]) in numbers else NONE
+    return fractions - {int(failed[1])} if failed and int(failed[1]) in fractions else frozenset()
 
 
-def _may_repeat_names(frame: pl.DataFrame, layout: Layout, numbers: Places) -> bool:
+def _may_repeat_names(frame: pl.DataFrame, layout: Layout) -> bool:
     """Whether there may be a second line of names: only where the names of columns of numbers are numbers."""
-    names = [(str(place), layout.names[place]) for place in numbers]
-    if not all(_NUMBER.fullmatch(name) for _, name in names):
+    typed = [(series, name) for series, name in zip(frame, layout.names, strict=True) if series.dtype == pl.Float64]
+    if not typed or not all(_NUMBER.fullmatch(name) for _, name in typed):
         return False
-    return bool(frame.select(pl.all_horizontal(pl.col(at) == float(name) for at, name in names).any()).item())
+    return bool(pl.select(pl.all_horizontal(series == float(name) for series, name in typed).any()).item())
 
 
-def _needs_text(numbers: pl.Series, leading_zeros: bool) -> bool:
-    """Whether a column's text tells more than its numbers: more digits than floats have, or zeros before codes."""
-    largest = numbers.abs().max()
-    if not (isinstance(largest, float) and largest < LARGEST_EXACT):
-        return True
-    return leading_zeros and bool((numbers == numbers.round(0)).mean() >= MOSTLY)  # type: ignore[operator]  # of booleans: a float
+def _needs_text(numbers: pl.Series) -> bool:
+    """Whether a column's text may tell more than its numbers: whole ones may have zeros before them, or many digits."""
+    some = numbers.gather_every(max(1, len(numbers) // _SAMPLED))
+    return not _are_exact(numbers) or (_share_of_whole(some) >= 0.5 and _share_of_whole(numbers) >= MOSTLY)
+
+
+def _share_of_whole(numbers: pl.Series) -> float:
+    share = (numbers == numbers.round(0)).mean()
+    return share if isinstance(share, float) else 0.0
+
+
+def _are_exact(numbers: pl.Series) -> bool:
+    low, high = numbers.min(), numbers.max()
+    return isinstance(low, float) and isinstance(high, float) and max(-low, high) < LARGEST_EXACT
+
+
+def _numbers_or_text(text: pl.Series) -> pl.Series:
+    """Return the numbers of a column if its text tells no more."""
+    numbers = text.cast(pl.Float64, strict=False)
+    exact = _are_exact(numbers) and numbers.null_count() == text.null_count()
+    return numbers if exact and not text.str.contains(LEADING_ZERO).any() else text

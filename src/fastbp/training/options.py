@@ -10,6 +10,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.structure import initial
@@ -25,7 +26,7 @@ WINDOW = 1 << 14  # epochs for which arrays are made at a time
 
 Callback = Callable[[Any, History], Any]  # of (network, history)
 Callbacks = Callback | Iterable[Callback] | None
-Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
+Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | Partitions | None
 
 
 @dataclass(frozen=True)

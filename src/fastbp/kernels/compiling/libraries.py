@@ -20,6 +20,8 @@ def raises(function):
 class KernelLibrary(JITCodeLibrary):
     """A kernel's own LLVM, as text, and the libraries of what it calls. There is no machine code of it alone."""
 
+    may_raise: bool
+
     def __init__(self, codegen, name):
         super().__init__(codegen, name)
         self.texts, self.functions = [], []

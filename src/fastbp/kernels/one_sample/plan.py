@@ -60,7 +60,8 @@ WORDS = CACHE_LINE // 8
     _PARAMS_SIZE,
     MEMORY,
     _MEMORY_SIZE,
-) = range(30)
+    LINK_WEIGHTS,  # offset in params
+) = range(31)
 
 
 class Call(NamedTuple):

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from numba import types
 from numba.core.errors import TypingError
@@ -57,7 +59,7 @@ class IntrinsicType(types.Callable, types.Opaque):
 register_model(IntrinsicType)(models.OpaqueModel)
 
 
-def intrinsic(define):
+def intrinsic(define: Callable[..., Any]) -> Callable[..., Any]:
     """A function that stands for LLVM: define(typing context, *types) gives its signature, and what emits the code.
 
     As Numba's `intrinsic`. None instead refuses such arguments.
