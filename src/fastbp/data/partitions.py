@@ -40,6 +40,8 @@ class Partitions(ABC):
     None, with an error that names the place of what is wrong.
     """
 
+    window: int
+
     is_endless = False  # whether partition k is whatever comes next
 
     def __init__(self, n_partitions: int, window: int) -> None:

@@ -9,6 +9,7 @@ Where the outputs are not one layer that feeds nothing, a last row of the table 
 all. It has no connections: its units are those of layers before it.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,7 +108,7 @@ def net_of(packed):
     )  # fmt: skip
 
 
-def row_reader(form, table):
+def row_reader(form: Any, table: Any) -> Any:
     """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields."""
     columns = ", ".join(f"number(net.{table}, start + {column})" for column in range(len(form._fields)))
     source = f"def row(net, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
@@ -116,5 +117,5 @@ def row_reader(form, table):
     return kernel(known["row"])
 
 
-layer_of = row_reader(Layer, "layers")  # (net, l): layer number l
-block_of = row_reader(Block, "blocks")  # (net, c): block number c
+layer_of: Callable[..., Any] = row_reader(Layer, "layers")  # (net, l): layer number l
+block_of: Callable[..., Any] = row_reader(Block, "blocks")  # (net, c): block number c

@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +97,19 @@ class PopulationTraining:
     crew: Crew
     random: Array
     rooms: Array
+    dtype: np.dtype
+    members: Array
+    settings: Array
+    courses: Array
+    orders: Array
+    decay: Array
+    rates: Array
+    losses: Array
+    held_losses: Array
+    groups: Array
+    room_orders: Array
+    options: Array
+    work: list[Any]
     costs: Array
     begun: float
 

@@ -25,7 +25,7 @@ from fastbp.kernels.registers.types import ViewType
 
 # Division by zero gives inf, as in NumPy: a test for it would end vectorisation.
 # No fastmath: products and sums are fused where `lanes.fma` or "contract" says so, NaN and inf survive.
-OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
 
 # Sums inside one sample may be reordered, so that they vectorise; NaN and inf still survive.
 SUM_FLAGS = {"contract", "reassoc", "nsz"}
@@ -92,8 +92,13 @@ def has_views(ty: Any) -> bool:
 
 # What only compiled code calls needs no way in from Python. References are not counted: the caller holds them. What
 # returns an array, or calls what does, wants `_nrt=True`: Numba refuses it otherwise.
-INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler, "_nrt": False}
-CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": False}
+INTERNAL: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _KernelCompiler,
+    "_nrt": False,
+}
+CALLED: dict[str, Any] = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": False}
 
 
 class Kernel:
@@ -103,7 +108,8 @@ class Kernel:
     """
 
     def __init__(self, func: Callable[..., Any], options: dict[str, Any]) -> None:
-        self.py_func, self._options = func, options
+        self.py_func: Callable[..., Any] = func
+        self._options = options
         functools.update_wrapper(self, func)
 
     def __call__(self, *_args: Any) -> Any:
