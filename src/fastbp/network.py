@@ -1,7 +1,7 @@
 """`Network`: what a user holds. It checks its input, packs it, and calls a kernel."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from fastbp import checks, losses, memory
@@ -18,6 +18,7 @@ from fastbp.solvers import MinimiserChoice, make_solver
 from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
+from fastbp.training import stopping
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
@@ -222,6 +223,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         restarts: int = 1,
         validate_every: int = 1,
         callback_every: int = 1,
+        stop: Mapping[str, float] | None = None,
+        strip: int = 5,
+        warm: bool = False,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -232,7 +236,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities.
-        solver : "adam", "sgd", "rmsprop", "rprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
+        solver : "adam", "sgd", "rmsprop", "rprop", "quickprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
             What takes a step from a gradient; or what minimises the loss of all samples together, by second
             derivatives or searches along lines. Its options are further keywords, see `fastbp.solvers`.
         epochs : int
@@ -295,6 +299,16 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             Epochs from one validation, or one call of the callbacks, to the next; both come after the last epoch
             too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
             than a callback.
+        stop : dict, optional
+            Rules of Prechelt's (1994, 1998) with their thresholds, such as ``{"GL": 5, "P": 0.1}``; the first that holds
+            ends the training: "GL", validation lost so many percent from its best; "P", the training loss fell by so few
+            per mille in a strip; "PQ", the quotient of both. Then, as with `patience`, and with `goal` beside a
+            `validation`, the weights go back to those with the lowest loss.
+        strip : int
+            Epochs at whose ends "P" and "PQ" are looked at.
+        warm : bool
+            Whether the solver goes on with what it remembers (moments, step sizes, damping) of the last training of
+            this network that was `warm` too and had the same solver and options. Without, each begins anew.
         **solver_options
             Options of the solver, and `schedule`.
 
@@ -364,13 +378,18 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             goal=goal,
             validate_every=validate_every,
             callback_every=callback_every,
+            rules=stopping.check(stop, strip),
+            warm=checks.flag(warm, "warm"),
         )
         n_starts = checks.integer(restarts, "restarts", minimum=1)
-        if n_starts > 1 and options.checkpoint is not None:
-            raise ValueError(f"restarts must be 1 with a checkpoint, which is of one training; got {n_starts}")
+        if n_starts > 1 and (warm or options.checkpoint is not None):
+            which = "warm=True" if warm else "a checkpoint"
+            raise ValueError(f"restarts must be 1 with {which}, which is of one training; got {n_starts}")
         is_minimiser = isinstance(options.solver, MinimiserChoice)
-        if is_minimiser:
+        if isinstance(options.solver, MinimiserChoice):
             minimising.check(self, options)
+        else:
+            options.solver.check_size(self.n_params)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():

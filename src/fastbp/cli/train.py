@@ -39,8 +39,6 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     from fastbp.tables.databases import without_password
 
     wishes = wishes_of(options)
-    if wishes.options["solver"] == "rprop" and wishes.options["batch_size"]:
-        raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
     if wishes.options["resume"] and not wishes.options["checkpoint"]:
         raise click.UsageError("--resume needs --checkpoint FILE")
     files, shown = wishes.files.for_data(data), without_password(data)

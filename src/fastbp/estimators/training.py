@@ -137,6 +137,17 @@ def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> 
     return out
 
 
+def begin_curves(est: Any) -> None:
+    """What a training before this one has not kept: it had another solver, or did not stop early."""
+    known = vars(est)
+    known.setdefault("loss_curve_", [])
+    known.setdefault("_no_improvement_count", 0)
+    if est.early_stopping and known.get("best_validation_score_") is None:
+        est.validation_scores_, est.best_validation_score_ = [], -np.inf
+    if not est.early_stopping and known.get("best_loss_") is None:
+        est.best_loss_ = np.inf
+
+
 class Monitor:
     """What is looked at after each epoch, or iteration: validation, the best weights, callbacks."""
 
@@ -257,7 +268,7 @@ class StochasticTraining:
         check_new_code(self.net.dtype)
         if not (incremental and hasattr(est, "_optimizer")):
             est._optimizer = Optimizer.start(est, self.net)
-        self._begin_curves()
+        begin_curves(est)
         solver = est._optimizer.linked(est, self.net)
         est.n_iter_ = 0
         try:
@@ -279,16 +290,6 @@ class StochasticTraining:
                 stacklevel=5,
             )
         self.monitor.restore_best()
-
-    def _begin_curves(self) -> None:
-        """What a training before this one has not kept: it had another solver, or did not stop early."""
-        est, known = self.estimator, self.estimator.__dict__
-        known.setdefault("loss_curve_", [])
-        known.setdefault("_no_improvement_count", 0)
-        if est.early_stopping and known.get("best_validation_score_") is None:
-            est.validation_scores_, est.best_validation_score_ = [], -np.inf
-        if not est.early_stopping and known.get("best_loss_") is None:
-            est.best_loss_ = np.inf
 
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""

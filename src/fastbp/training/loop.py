@@ -25,6 +25,7 @@ from fastbp.training import dropout
 from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options, Validation
+from fastbp.training.remembered import recall, remember
 from fastbp.training.state import ROW, Layout
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
@@ -54,6 +55,12 @@ class Training:
         self._prepare(draw)
         if state is not None:
             restore(self, state)
+        elif options.warm:
+            self._recall()
+
+    def _recall(self) -> None:
+        """Go on with what the solver remembers of the last training of the network."""
+        recall(self)
 
     @property
     def batch_size(self) -> int:
@@ -79,6 +86,7 @@ class Training:
             l2=options.l2,
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
+            draw=draw,
         )
         self.checked_solver: CheckedSolver = net.engine.gate.solver(solver)
         order = np.arange(self.n_samples)
@@ -123,7 +131,7 @@ class Training:
         """Whether Python has something to do after each epoch."""
         o = self.options
         wanted = o.callbacks or o.progress or o.patience or o.checkpoint or o.goal is not None
-        return bool(wanted or o.tol is not None or self.validation is not None)
+        return bool(wanted or o.rules.thresholds or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
         """Train until something stops it."""
@@ -142,8 +150,10 @@ class Training:
         finally:
             self._keep_finite()
             self.history.time = time.perf_counter() - self.start
-            if self.options.patience is not None and self.history.best_epoch is not None:
+            if self.options.keeps_best and self.history.best_epoch is not None:
                 self.net.params = self.best[1]
+        if self.options.warm:
+            remember(self)
         if self.checkpoint is not None:
             self.checkpoint.write()
         if self.history.stopped_by == "not finite":
@@ -247,6 +257,8 @@ class Training:
             history.stopped_by = "callback"
         elif options.goal is not None and history.loss[-1] <= options.goal:
             history.stopped_by = "goal"
+        elif (rule := options.rules.reason(history)) is not None:
+            history.stopped_by = rule
         elif options.patience is not None and waited >= options.patience:
             history.stopped_by = "patience"
         elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:

@@ -53,4 +53,4 @@ def _reached(history: History, options: Options) -> float:
     losses = losses[np.isfinite(losses)]
     if not losses.size:
         return np.inf
-    return float(losses.min() if options.patience is not None else losses[-1])
+    return float(losses.min() if options.keeps_best else losses[-1])
