@@ -8,10 +8,11 @@ from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels.compiling.decorators import entry
 from fastbp.kernels.formulas.activation_calls import apply_dh, apply_h
 from fastbp.kernels.formulas.steps import Step, next_rate, rule_of, take_step
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.gather import load_samples
 from fastbp.kernels.many_samples.sums_across import row_products, row_sums
 from fastbp.kernels.many_samples.tile import no_dropout, space_of
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import view
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import net_of
@@ -27,17 +28,17 @@ REGISTERS = [1, 2, 3, 4, 13]  # of a row
 def sums(out, weights, rows):
     size = Size(out.shape[0], out.shape[1], rows.shape[0])
     w = Weights(view(weights), rows.shape[0], 1)
-    ends = Ends(False, view(weights), 0, NO_FLOOR, False, view(out))
-    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+    epilogue = Epilogue(False, view(weights), 0, NO_FLOOR, False, view(out))
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
 
 @entry
 def products(out, left, right):
     size = Size(left.shape[0], right.shape[0], left.shape[1])
-    ends = Ends(False, view(out), 0, NO_FLOOR, False, view(out))
+    epilogue = Epilogue(False, view(out), 0, NO_FLOOR, False, view(out))
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
-    row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
-    row_sums(view(out), rows[0], ends, Size(left.shape[0], left.shape[1], 0))
+    row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], epilogue, size)
+    row_sums(view(out), rows[0], epilogue, Size(left.shape[0], left.shape[1], 0))
 
 
 @entry

@@ -17,7 +17,8 @@ import numpy as np
 
 from fastbp.kernels.compiling import libraries
 from fastbp.kernels.compiling.decorators import CALLED, OPTIONS
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers import machine
 from fastbp.kernels.registers.lanes import view
 
@@ -46,9 +47,9 @@ def weighted_sums_of(out, weights, rows):
     """The sums of all tiles, of rows nearby and from further away."""
     n_sums, length = out.shape
     size = Size(n_sums, length, weights.shape[1])
-    ends = Ends(False, view(weights), 1, NO_FLOOR, False, view(out))
+    epilogue = Epilogue(False, view(weights), 1, NO_FLOOR, False, view(out))
     w, terms = Weights(view(weights), weights.shape[1], 1), terms_of(Rows(view(rows), rows.shape[1]))
-    weighted_sums(Rows(view(out), length), w, terms, ends, size)
+    weighted_sums(Rows(view(out), length), w, terms, epilogue, size)
 
 
 def assembly_of_sums(dtype, *, arm=False):

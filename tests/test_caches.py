@@ -39,7 +39,7 @@ def small_caches(monkeypatch):
             monkeypatch.setattr(module, "BLOCK_TERMS", block_terms)
         for module in (weighted_sums, choices):
             monkeypatch.setattr(module, "BLOCK_BYTES", block_bytes)
-        monkeypatch.setattr(weighted_sums, "FAR_BYTES", far_bytes)
+        monkeypatch.setattr(weighted_sums, "PREFETCH_BYTES", far_bytes)
         monkeypatch.setattr("fastbp.structure.topology.BLOCK_TERMS", block_terms)
         monkeypatch.setattr("fastbp.structure.topology.MIN_PACKED", min_packed)
 

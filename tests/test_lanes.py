@@ -5,19 +5,11 @@ import pytest
 from subprocesses import run_python
 
 from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.parts import BLOCK_TERMS, next_registers, registers_of_column
-from fastbp.kernels.many_samples.prefetch import Ahead
+from fastbp.kernels.many_samples.prefetch import Prefetch
 from fastbp.kernels.many_samples.sums_across import row_products, row_sums
-from fastbp.kernels.many_samples.weighted_sums import (
-    NO_FLOOR,
-    Ends,
-    Rows,
-    Size,
-    Weights,
-    sums_with_ahead,
-    terms_of,
-    weighted_sums,
-)
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, sums_with_prefetch, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import get as get_register
 from fastbp.kernels.registers.lanes import (
     lanes,
@@ -39,46 +31,52 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 @entry
 def sums(out, weights, rows, at_out, numbers, floor):
     n_sums, length = out.shape
-    ends, size = Ends(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
+    epilogue, size = Epilogue(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
-    weighted_sums(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+    weighted_sums(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
 
 @entry
 def sums_of_part(out, weights, rows, numbers, length):
     """Sums of the first `length` numbers of rows that are longer."""
-    ends, size = Ends(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(len(out), length, len(rows))
+    epilogue, size = Epilogue(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(len(out), length, len(rows))
     w = Weights(view(weights), weights.shape[1], 1)
-    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
 
 @entry
 def sums_that_ask(out, weights, rows, numbers, start, stop):
     n_sums, length = out.shape
-    ends, size = Ends(False, view(numbers), 1, NO_FLOOR, False, view(out)), Size(n_sums, length, weights.shape[1])
-    ahead = Ahead(view(weights), view(rows), view(numbers), start, stop, False)
+    epilogue, size = (
+        Epilogue(False, view(numbers), 1, NO_FLOOR, False, view(out)),
+        Size(n_sums, length, weights.shape[1]),
+    )
+    ahead = Prefetch(view(weights), view(rows), view(numbers), start, stop, False)
     w = Weights(view(weights), weights.shape[1], 1)
-    sums_with_ahead(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), ends, ahead, size)
+    sums_with_prefetch(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, ahead, size)
 
 
 @entry
 def products(out, left, right, at_out):
-    ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(left), len(right), left.shape[1])
+    epilogue, size = (
+        Epilogue(at_out, view(out), 0, NO_FLOOR, False, view(out)),
+        Size(len(left), len(right), left.shape[1]),
+    )
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
-    row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], ends, size)
+    row_products(Rows(view(out), out.shape[1]), rows[0], rows[1], epilogue, size)
 
 
 @entry
 def masked_sums(out, weights, rows, at_out, mask):
-    ends = Ends(at_out, view(weights), 0, NO_FLOOR, True, view(mask))
+    epilogue = Epilogue(at_out, view(weights), 0, NO_FLOOR, True, view(mask))
     size, w = Size(out.shape[0], out.shape[1], weights.shape[1]), Weights(view(weights), weights.shape[1], 1)
-    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), ends, size)
+    weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
 
 @entry
 def sums_of_rows(out, rows, factors, stride, at_out):
-    ends, size = Ends(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
-    row_sums(view(out), Rows(view(rows), rows.shape[1]), Rows(view(factors), stride), ends, size)
+    epilogue, size = Epilogue(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
+    row_sums(view(out), Rows(view(rows), rows.shape[1]), Rows(view(factors), stride), epilogue, size)
 
 
 TABLE = tuple(float(k * k) for k in range(16))
@@ -146,7 +144,7 @@ BLOCKS = [
     (6, 2 * BLOCK_TERMS + 3, 1, 0),
     (3, 700, 50, 3),
     (2, 1100, 67, 2),
-    # FAR_BYTES are 6,144 registers of rows, on machines with registers of 64 bytes
+    # PREFETCH_BYTES are 6,144 registers of rows, on machines with registers of 64 bytes
     (6, 512, 12, 0),
     (6, 512, 13, 3),
     (7, 473, 13, 0),

@@ -1,7 +1,10 @@
 """What is leant on within Numba is there; where it is not, Numba's own passes compile the same kernels."""
 
+import ast
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from numba.core import compiler_machinery
@@ -29,6 +32,48 @@ def test_numba_has_what_is_leant_on(name):
 )
 def test_what_is_missing_is_named(name):
     assert numba_inside.missing(["numba.njit", name]) == [name]
+
+
+# Modules of Numba whose classes the kernels' compilation takes over or asks.
+NUMBAS_MODULES = [
+    *(f"core.{name}" for name in ("base", "caching", "callconv", "cgutils", "codegen", "compiler", "compiler_machinery",
+                                  "dispatcher", "funcdesc", "lowering", "typed_passes", "typing.context",
+                                  "typing.templates")),
+    "np.ufunc.parallel",
+]  # fmt: skip
+# Ours, and by chance called as something of Numba's; `_replace` and `_fields` are any NamedTuple's.
+OURS = {"_compiled", "_define", "_fields", "_functions", "_key", "_launch_threads", "_locator", "_name", "_replace"}
+
+
+def private_names(path):
+    """Names that begin with one underscore: attributes, methods, and texts that are asked for by `getattr`."""
+    nodes = list(ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))))
+    found = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    found |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    found |= {target.id for node in nodes if isinstance(node, ast.Assign) for target in node.targets
+              if isinstance(target, ast.Name)}  # fmt: skip
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("attr")]
+    found |= {arg.value for call in calls for arg in call.args if isinstance(arg, ast.Constant)}
+    return {name for name in found if str(name).startswith("_") and not str(name).startswith("__")}
+
+
+def test_no_private_name_of_numba_is_used_unlisted():
+    """Or it would be missed at the first compilation, not by name when the release changes it."""
+    of_numba = set().union(
+        *(private_names(importlib.import_module(f"numba.{name}").__file__) for name in NUMBAS_MODULES)
+    )
+    package = Path(numba_inside.__file__).parents[2]
+    readers = [path for path in package.rglob("*.py") if "numba" in path.read_text(encoding="utf-8")]
+    used = set().union(*map(private_names, readers)) & of_numba - OURS
+    tables = (numba_inside.LEANT_ON, numba_inside.ALWAYS_LEANT_ON, numba_inside.USED_IF_THERE)
+    listed = {name.split("|")[0].rpartition(".")[2] for table in tables for names in table.values() for name in names}
+    assert len(used) > 15
+    assert used <= listed, f"not in numba_inside.py: {sorted(used - listed)}"
+
+
+def test_what_objects_of_a_class_get_when_made_is_found():
+    assert numba_inside.missing(["numba.core.codegen.JITCodeLibrary._linking_libraries"]) == []
+    assert numba_inside.missing(["numba.core.codegen.JITCodeLibrary._no_such_thing"]) != []
 
 
 def test_a_name_may_have_two_forms():

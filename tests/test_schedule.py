@@ -1,5 +1,7 @@
 """Lists of tasks: each weight once, each decision both ways, and what `describe_schedule` says of them."""
 
+import ast
+import inspect
 from itertools import chain
 
 import numpy as np
@@ -11,7 +13,7 @@ from fastbp.engine.choices import SLOPES, Choices, Tables, Want, width_of
 from fastbp.engine.engine import even_parts
 from fastbp.engine.schedule import Lists, schedule
 from fastbp.explaining.schedule import EQUATIONS, tiles_of, units_of_tiles
-from fastbp.kernels.many_samples import parts, tasks, weighted_sums
+from fastbp.kernels.many_samples import parts, passes, tasks, weighted_sums
 from fastbp.kernels.many_samples.tasks import Task
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.training import chunks
@@ -33,6 +35,19 @@ WANTS = {
     "shared": Want(SLOPES, gradient=True, shared=True),
 }
 WIDTHS = 1, 3, 4, 5, 13, 16, 17, 25, 33, 64
+
+
+def test_each_kind_of_task_is_asked_for_by_name_where_tasks_are_run():
+    """What is not the last of its kind must not run as if it were: no `else` stands for a kind."""
+    tree = ast.parse(inspect.getsource(passes))
+    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and hasattr(tasks, node.attr)}
+    assert {getattr(tasks, name) for name in named if name.isupper()} == set(range(tasks.STEP + 1))
+    branches = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and "task.kind ==" in ast.unparse(node.test)
+    ]
+    ends = [node.orelse for node in branches if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If)]
+    assert branches
+    assert not any(ends)
 
 
 def packed(net):

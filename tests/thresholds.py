@@ -78,7 +78,7 @@ class Draw:
         return [self.any_of(8), self.any_of(60), self.near(tuning.BLOCK_TERMS * self.one_of(1, 1, 2))], self.any_of(200)
 
     def far_rows(self):
-        n_terms, n_samples = self.rows_of(tuning.FAR_BYTES)
+        n_terms, n_samples = self.rows_of(tuning.PREFETCH_BYTES)
         return [n_terms, self.any_of(60)], n_samples
 
     def cut_rows(self):
@@ -160,7 +160,7 @@ THEMES = (
 
 # Which theme crosses which threshold, by the module where that stands. A test compares the table with the modules.
 CROSSED = {
-    "tuning.BLOCK_TERMS": "terms", "tuning.BLOCK_BYTES": "cut_columns", "tuning.FAR_BYTES": "far_rows",
+    "tuning.BLOCK_TERMS": "terms", "tuning.BLOCK_BYTES": "cut_columns", "tuning.PREFETCH_BYTES": "far_rows",
     "tuning.STRIPE": "stripes", "tuning.WIDE_STRIPE": "wide_stripes", "tuning.FEWEST_AT_ONCE": "at_once",
     "tuning.WIDEST_AT_ONCE": "at_once", "tuning.MOST_AT_ONCE": "at_once", "tuning.NARROW": "narrow",
     "tuning.FEW_DELTAS": "biases", "tuning.NARROW_ROW": "stripes", "tuning.WIDE_ROW": "stripes",
@@ -174,7 +174,7 @@ CROSSED = {
 
 # For kernels in plain Python: thresholds as small as lets each kind of cut happen
 SMALL = {
-    "BLOCK_TERMS": 11, "BLOCK_BYTES": 1 << 12, "FAR_BYTES": 1 << 11, "MIN_PACKED": 150, "LONG_ROW": 24,
+    "BLOCK_TERMS": 11, "BLOCK_BYTES": 1 << 12, "PREFETCH_BYTES": 1 << 11, "MIN_PACKED": 150, "LONG_ROW": 24,
     "MIN_PACKED_OF_LONG_ROWS": 60, "MIN_OUT_FROM_HIDDEN": 7, "STRIPE": 12, "WIDE_STRIPE": 24, "MOST_AT_ONCE": 800,
     "FEWEST_AT_ONCE": 1 << 9, "WIDEST_AT_ONCE": 1 << 8, "FEW_DELTAS": 1 << 10, "NARROW_ROW": 128, "WIDE_ROW": 256,
     "MIN_TILE": 64, "MAX_TILE": 64, "SMALL_N_PARAMS": 100, "MIN_CHUNK_PRODUCTS": 600, "MIN_CHUNK_SAMPLES": 64,

@@ -59,7 +59,7 @@ def _of_long_rows(dtype: np.dtype) -> list[Crossing]:
     """Rows of samples that fill a cache. So many parameters that the samples are one chunk, and a tile."""
     n_samples = tuning.MIN_TILE
     found = []
-    for what, n_bytes in (("from the L2 cache", tuning.FAR_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
+    for what, n_bytes in (("from the L2 cache", tuning.PREFETCH_BYTES), ("in blocks", tuning.BLOCK_BYTES)):
         n = n_bytes // dtype.itemsize // n_samples + 3
         m = tuning.SMALL_N_PARAMS // n + 1
         found += [
@@ -181,5 +181,5 @@ def error_of(found: list[Array], expected: list[Array]) -> float:
 def blocks_of(net: Network, numbers: Array) -> list[Array]:
     """An array in the order of `params`, cut into the weights of each layer, and the biases of each."""
     shapes = [view.shape for view in (*net.weights, *net.biases)]
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    return [part.reshape(shape) for part, shape in zip(np.split(numbers, ends[:-1]), shapes, strict=True)]
+    epilogue = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(numbers, epilogue[:-1]), shapes, strict=True)]

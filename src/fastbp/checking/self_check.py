@@ -205,7 +205,7 @@ def _passed(found: list[Check], start: float) -> SelfCheck:
     report = SelfCheck(
         f"{processor_model()}, {machine.INSTRUCTIONS}",
         f"{machine.REGISTER_BYTES} bytes: {lanes}; tiles of 6 x {machine.TILE_REGISTERS}",
-        f"{_caches()}; blocks of {tuning.BLOCK_BYTES >> 10} KiB, prefetch from {tuning.FAR_BYTES >> 10} KiB",
+        f"{_caches()}; blocks of {tuning.BLOCK_BYTES >> 10} KiB, prefetch from {tuning.PREFETCH_BYTES >> 10} KiB",
         tuple(found),
         time.perf_counter() - start,
     )

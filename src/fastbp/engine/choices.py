@@ -129,7 +129,7 @@ def _is_at_once(net: Tables, row_bytes: int, z_bytes: int) -> bool:
 def _are_biases_together(net: Tables, z_bytes: int) -> bool:
     """Whether all rows of delta fit into the L1 cache and all biases stand side by side: one call for all of them.
 
-    A call for each layer takes 2 to 4 % of an epoch of 4-10-3.
+    Of a small network a call for each layer is much of the work: see "Small costs" in docs/performance.md.
     """
     first, last = net.layers[1], net.output
     in_order = first.bias != NONE and last.bias - first.bias == last.first_unit - first.first_unit
@@ -166,7 +166,7 @@ class Choices:
     # ------------------------------------------------------------------ delta
 
     def is_slope_in_sums(self, layer: Layer) -> bool:
-        """Whether the last sums of (5.56) multiply by h': relu's costs 10-100-1 a tenth by itself."""
+        """Whether the last sums of (5.56) multiply by h': relu's is a pass over all deltas by itself."""
         dropped = self.want.dropout and not self.net.is_output(layer)  # then h' comes with what is left out
         return layer.function == RELU and layer.links_out == NONE and layer.out_end > layer.out_start and not dropped
 

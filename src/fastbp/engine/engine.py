@@ -109,8 +109,8 @@ class Engine:
     """Makes the work space of one network, and runs jobs in it.
 
     The work spaces of the last jobs are kept for the next ones of that size, of large networks without the gradient:
-    to make one takes longer than a small network's arithmetic, and the system takes 5 % of the gradient of a layer of
-    4,096 x 4,096 to clear it. They are taken away while in use, so threads do not share them.
+    to make one takes longer than a small network's arithmetic, and the system clears the pages of a large one. They are
+    taken away while in use, so threads do not share them.
     """
 
     def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
@@ -344,7 +344,7 @@ class Engine:
             error = gate.run_job(samples, memory, wanted, first_unit, out)
         gradient = memory.grads[0, : self._n_params] if with_gradient else memory.errors
         if with_gradient and (_is_small(memory) or len(memory.grads) > 1):
-            gradient = gradient.copy()  # of a large network this would take a tenth of the time
+            gradient = gradient.copy()  # of a large network this would take too long
         self.give_back((n_samples, n_used, with_gradient), memory)
         return error, gradient
 

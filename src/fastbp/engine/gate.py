@@ -172,7 +172,7 @@ def inputs(port: Port, X: Any, *, are_finite: bool = False) -> CheckedSamples:
 
 
 def _matrix(values: Any, name: str, n_columns: int, dtype: np.dtype, columns: str, is_finite: bool) -> Array:
-    """`checks.matrix`, which takes 10 us, for what needs it."""
+    """`checks.matrix`, which takes longer than a small network, for what needs it."""
     if is_finite and type(values) is np.ndarray and values.dtype == dtype:
         flags = values.flags
         if values.ndim == 2 and values.shape[1] == n_columns and len(values) and flags.c_contiguous and flags.aligned:
@@ -316,17 +316,17 @@ class Gate:
         samples: CheckedSamples,
         memory: Memory,
         solver: CheckedSolver,
-        course: scikit_learn_epochs.Course,
+        run: scikit_learn_epochs.EstimatorRun,
         n_batches: int,
     ) -> None:
         """`kernels.training.scikit_learn_epochs.train_epochs`."""
-        arrays, n_rates = self._targeted(samples), course.rates.size
-        n_read = course.losses.size * course.n_samples if arrays.order.size else course.n_samples
-        if n_read > (arrays.order.size or len(arrays.x)) or n_rates != course.losses.size:
+        arrays, n_rates = self._targeted(samples), run.rates.size
+        n_read = run.losses.size * run.n_samples if arrays.order.size else run.n_samples
+        if n_read > (arrays.order.size or len(arrays.x)) or n_rates != run.losses.size:
             raise ValueError(
-                f"{n_read} samples and {course.losses.size} rates were expected; got {len(arrays.order)}, {n_rates}"
+                f"{n_read} samples and {run.losses.size} rates were expected; got {len(arrays.order)}, {n_rates}"
             )
-        scikit_learn_epochs.train_epochs(self._packed, arrays, memory, solver.solver, course, n_batches)
+        scikit_learn_epochs.train_epochs(self._packed, arrays, memory, solver.solver, run, n_batches)
 
     def loss_and_gradient(
         self,

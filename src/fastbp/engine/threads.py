@@ -86,7 +86,7 @@ def available() -> int:
 def limit(n_threads: int | None, most: int) -> Iterator[int]:
     """How many threads to use for work that is enough for `most`: up to n_threads (None: `available()`)."""
     _launch_threads()
-    if most == 1:  # not worth 4 us to ask Numba
+    if most == 1:  # not worth asking Numba, which takes longer than a small network
         yield 1
         return
     present = numba.get_num_threads()

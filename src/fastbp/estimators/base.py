@@ -15,7 +15,7 @@ from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
 from fastbp.estimators.compat import Interval, Options, StrOptions, check_sample_weight
-from fastbp.estimators.course import check_course
+from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
 from fastbp.estimators.minimising import (
@@ -132,7 +132,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
         X, targets = self._checked(X, y, reset=first_pass, learns=not (self.warm_start or incremental))
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
-            check_course(self)
+            check_counts(self)
         port = self._port_of(X, targets, first_pass)
         samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
         held_out = self._evaluation_set(eval_set, port)

@@ -16,7 +16,7 @@ from fastbp.engine import threads
 from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
-from fastbp.estimators.course import check_course
+from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import no_scorer, scorer_of
 from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import codes
@@ -25,7 +25,7 @@ from fastbp.kernels.many_samples.dropout import DropoutMemory
 from fastbp.kernels.tables import LAYER, NONE
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.losses import address_of_deviance
-from fastbp.kernels.training.scikit_learn_epochs import Course
+from fastbp.kernels.training.scikit_learn_epochs import EstimatorRun
 from fastbp.kernels.training.scores import Scorer
 from fastbp.network import Network
 from fastbp.solvers import SOLVERS, Choice
@@ -189,7 +189,7 @@ class Monitor:
         """Call the callbacks; returns whether one of them wants to stop."""
         stops = [wants_to_stop(callback(self.estimator)) for callback in self.callbacks]
         if self.callbacks:
-            check_course(self.estimator)
+            check_counts(self.estimator)
             self.estimator._update_network()  # weights that they have put into `coefs_` are trained on
             if self.estimator.network_ is not self.net:
                 raise ValueError(
@@ -299,31 +299,31 @@ class StochasticTraining:
             return 1
         return max(1, WINDOW_NUMBERS // self.n_samples)
 
-    def _train(self, solver: CheckedSolver, most_epochs: int) -> Course:
+    def _train(self, solver: CheckedSolver, most_epochs: int) -> EstimatorRun:
         """The next epochs: up to most_epochs, fewer if what becomes of them says that something has to be done."""
         orders = self.orders.next(most_epochs)
         samples = self.samples.ordered(orders.ravel()) if self.is_ordered else self.samples
-        course = self._course(len(orders))
-        while course.position[0] == 0 or (course.position[0] < len(orders) and course.best[1] <= course.patience):
+        run = self._run(len(orders))
+        while run.position[0] == 0 or (run.position[0] < len(orders) and run.best[1] <= run.patience):
             with threads.limit(self.monitor.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
                 dropped, taken = self.dropout.address != NONE, self.engine.take(size)
                 memory = self.engine.scheduled(taken, chunks.GRADIENT, dropout=dropped)
                 if dropped:
                     self.dropout = dropout.with_slots(self.dropout, memory.z)
-                    course = course._replace(dropout=self.dropout)
-                self.engine.gate.train_epochs(samples, memory, solver, course, self.n_batches)
+                    run = run._replace(dropout=self.dropout)
+                self.engine.gate.train_epochs(samples, memory, solver, run, self.n_batches)
                 self.engine.give_back(size, memory)
-        self.orders.use(int(course.position[0]))
-        return course
+        self.orders.use(int(run.position[0]))
+        return run
 
-    def _course(self, n_epochs: int) -> Course:
+    def _run(self, n_epochs: int) -> EstimatorRun:
         """What the next epochs need, and where they stand."""
         est, scorer, losses = self.estimator, self.monitor.scorer, np.zeros(n_epochs)
         best = est.best_loss_
         if scorer is not None:
             best = est.best_validation_score_
-        return Course(
+        return EstimatorRun(
             position=np.zeros(3, np.int64),
             losses=losses,
             rates=est._optimizer.rates(est, n_epochs, self.n_samples),
@@ -340,11 +340,11 @@ class StochasticTraining:
             patience=float(est.n_iter_no_change) if self.scored or scorer is None else np.inf,
         )
 
-    def _record(self, course: Course) -> None:
+    def _record(self, run: EstimatorRun) -> None:
         """What has become of the epochs that are done."""
         est, monitor = self.estimator, self.monitor
-        n_epochs = int(course.position[0])
-        losses = course.losses[:n_epochs].tolist()
+        n_epochs = int(run.position[0])
+        losses = run.losses[:n_epochs].tolist()
         est.loss_ = losses[-1]
         est.loss_curve_ += losses
         est.n_iter_ += n_epochs
@@ -352,10 +352,10 @@ class StochasticTraining:
         _tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         monitor.evaluate()
         if monitor.scorer is None:
-            est.best_loss_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
+            est.best_loss_, est._no_improvement_count = float(run.best[0]), int(run.best[1])
         elif self.scored:
-            est.validation_scores_ += course.scores[:n_epochs].tolist()
-            est.best_validation_score_, est._no_improvement_count = float(course.best[0]), int(course.best[1])
+            est.validation_scores_ += run.scores[:n_epochs].tolist()
+            est.best_validation_score_, est._no_improvement_count = float(run.best[0]), int(run.best[1])
         else:
             monitor.update_score()
         if monitor.scorer is not None:

@@ -27,6 +27,12 @@ EQUATIONS = {
     kinds.WEIGHTS_OF_FEW: "(5.57) dE/dw_kj = sum_s delta_k z_j, few k",
     kinds.LINK_WEIGHTS: "(5.57) dE/dw_ji = sum_s delta_j z_i, links", kinds.STEP: "step",
 }  # fmt: skip
+# The same where relu, or its slope, is part of the sums: while they are in registers.
+WITH_RELU = {
+    kinds.SUMS: "(5.48) a_j = b_j + sum_i w_ji z_i; (5.49) z_j = h(a_j)",
+    kinds.LINK_SUMS: "(5.48) a_j = b_j + sum_i w_ji z_i, links; (5.49)",
+    kinds.SUMS_OF_DELTA: "(5.56) delta_j = h'(a_j) sum_k w_kj delta_k",
+}
 TILED = kinds.SUMS, kinds.SUMS_OF_DELTA, kinds.WEIGHTS_BY_INPUTS
 # What a core does in a cycle: multiply-adds and loads of a register; and the cycles until a product can be added to
 MULTIPLY_ADDS, LOADS, LATENCY = 2, 2, 4
@@ -34,6 +40,9 @@ MULTIPLY_ADDS, LOADS, LATENCY = 2, 2, 4
 
 class ScheduledTask(NamedTuple):
     """One line of a schedule: the same task for all stripes of a layer's units.
+
+    Lines stand in the order in which their first stripes come. The stripes of neighbouring lines take turns: sums of
+    some units, then what follows for them while they are in the L1 cache.
 
     Attributes
     ----------
@@ -85,12 +94,14 @@ class ScheduleDescription:
 
     def __str__(self) -> str:
         head = f"{self.n_tiles} x {self.n_samples} samples, {self.n_registers} registers in a row"
-        lines = [f"{'phase':9} {'layer':>5}  {'task':46} {'times':>5} {'multiply-adds':>14} {'bytes':>12}  bound"]
+        if self.n_tiles > 1:
+            head += "; each line is of one tile, the step of all of them"
+        lines = [f"{'phase':9} {'layer':>5}  {'task':54} {'times':>5} {'multiply-adds':>14} {'bytes':>12}  bound"]
         for task in self.tasks:
             bound = "" if task.bound is None else f"{task.bound:5.0%}"
             layer = "" if task.layer is None else task.layer
             lines.append(
-                f"{task.phase:9} {layer:>5}  {task.equation:46} {task.n_tasks:5} {task.multiply_adds:14,} "
+                f"{task.phase:9} {layer:>5}  {task.equation:54} {task.n_tasks:5} {task.multiply_adds:14,} "
                 f"{task.n_bytes:12,}  {bound}".rstrip()
             )
         return "\n".join([head, *lines])
@@ -168,7 +179,8 @@ class Counted:
             if kind in TILED:
                 bound = products / self._net.lanes / MULTIPLY_ADDS / sum(self._cycles(task) for task in group)
             n_bytes = self._itemsize * sum(self._numbers(task) for task in group)
-            yield ScheduledTask(phase, EQUATIONS[kind], self._layer(group[0]), len(group), products, n_bytes, bound)
+            equation = WITH_RELU.get(kind, EQUATIONS[kind]) if group[-1].relu else EQUATIONS[kind]
+            yield ScheduledTask(phase, equation, self._layer(group[0]), len(group), products, n_bytes, bound)
 
     def _layer(self, task: Task) -> int | None:
         """Number of the layer of the units of a task; its own is that of the inputs where they are in the lanes."""

@@ -15,7 +15,7 @@ REGISTERS_OF_LINE = max(1, CACHE_LINE // REGISTER_BYTES)
 BLOCK_TERMS, BLOCK_BYTES = 512, L2_BYTES // 2
 # Rows of more bytes fill much of an L2 cache: they are prefetched so many terms before they are added, and after each
 # so many terms numbers that are needed later are, see `Ahead`. Of fewer bytes: 1 to 2 % slower (Xeon).
-FAR_BYTES, TERMS_AHEAD, ASK_TERMS = min(3 * L2_BYTES // 8, 3 << 17), 8, 8
+PREFETCH_BYTES, PREFETCH_DISTANCE, PREFETCH_TERMS = min(3 * L2_BYTES // 8, 3 << 17), 8, 8
 
 # Fewest weights of a block whose columns are packed for the delta recursion. Fewer take longer than that saves
 # (Xeon: 1 to 4 % of an epoch at 128 x 128 to 300 x 300; but a narrower register has fewer samples to share a weight

@@ -56,8 +56,8 @@ def _say_why_once():
 class _KernelCompiler(CompilerBase):
     """Numba's compiler for functions that only kernels call.
 
-    Numba optimises each function by itself and again in all that call it, level by level: the kernels
-    took a minute to compile. They are optimised once, in the entry.
+    Numba optimises each function by itself and again in all that call it, level by level. They are optimised once, in
+    the entry.
     """
 
     def define_pipelines(self):
@@ -68,7 +68,7 @@ class _EntryCompiler(CompilerBase):
     """Numba's compiler for entries."""
 
     def compile_extra(self, func):
-        """Compile, and look for no garbage meanwhile: Numba's objects, which stay, make that a tenth of the time."""
+        """Compile, and look for no garbage meanwhile: Numba's objects stay, and would be looked at again and again."""
         if any(has_views(ty) for ty in self.state.args):
             self.state.flags.no_cpython_wrapper = True
         collects = gc.isenabled()
@@ -97,7 +97,7 @@ CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": Fa
 class Kernel:
     """A function that only kernels and entries call. Numba hears of it when the first of them is compiled.
 
-    `njit` takes 0.1 ms for each function: 25 ms of the import, for nothing where the machine code is on disk.
+    `njit` would take its time for each function at import, for nothing where the machine code is on disk.
     """
 
     def __init__(self, func, options):

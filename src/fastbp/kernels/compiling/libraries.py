@@ -69,8 +69,8 @@ class EntryLibrary(JITCodeLibrary):
     def _optimize_final_module(self):
         """LLVM's passes over all of it.
 
-        Kernels are simplified before they are put into their callers, some of them 17 times: 0.7 s of the first fit
-        less than with Numba's passes, which begin with what helps to find references that need not be counted.
+        Kernels are simplified before they are put into their callers, some of them 17 times; Numba's passes would
+        simplify each copy, and begin with what helps to find references that need not be counted.
         """
         if self.counts_references or not hasattr(self._codegen, "_pass_builder"):  # Numba 0.61 has other managers
             super()._optimize_final_module()

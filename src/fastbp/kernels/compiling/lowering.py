@@ -175,7 +175,7 @@ class _MakeLibrary(LoweringPass):
 
 
 # Passes that find nothing in our functions: array expressions, closures, literally(), errors with text made up on the
-# way; types for reports; the ends of references, where none are counted. A fifth of the time to compile.
+# way; types for reports; the ends of references, where none are counted.
 UNUSED_PASSES = {"NopythonRewrites", "InlineOverloads", "InlineInlinables", "InlineClosureLikes", "LiteralUnroll",
                  "FindLiterallyCalls", "LiteralPropagationSubPipelinePass", "WithLifting", "MakeFunctionToJitFunction",
                  "RewriteDynamicRaises", "NoPythonSupportedFeatureValidation", "DumpParforDiagnostics",

@@ -21,9 +21,11 @@ LEANT_ON = {
         "numba.core.callconv.CPUCallConv._get_arg_packer",
         "numba.core.callconv.CPUCallConv.return_status_propagate",
         "numba.core.compiler.DefaultPassBuilder.define_nopython_pipeline",
+        "numba.core.compiler_machinery.PassManager._analysis",
         "numba.core.compiler_machinery.PassManager._runPass",
         "numba.core.funcdesc.default_mangler",
         "numba.core.lowering.Lower._alloca_var",
+        "numba.core.lowering.Lower._singly_assigned_vars",
         "numba.core.lowering.Lower.extract_function_arguments",
         "numba.core.lowering.Lower.lower_binop",
         "numba.core.lowering.Lower.setup_function",
@@ -32,9 +34,15 @@ LEANT_ON = {
         "numba.core.typed_passes.NativeLowering",
     ),
     "libraries.py": (
+        "numba.core.codegen.CPUCodegen._data_layout",
+        "numba.core.codegen.JITCodeLibrary._codegen",
+        "numba.core.codegen.JITCodeLibrary._final_module",
+        "numba.core.codegen.JITCodeLibrary._finalized",
         "numba.core.codegen.JITCodeLibrary._get_module_for_linking",
+        "numba.core.codegen.JITCodeLibrary._linking_libraries",
         "numba.core.codegen.JITCodeLibrary._optimize_final_module",
         "numba.core.codegen.JITCodeLibrary._optimize_functions",
+        "numba.core.codegen.JITCodeLibrary._shared_module",
         "numba.core.codegen.JITCodeLibrary.add_ir_module",
         "numba.core.codegen.JITCodeLibrary.finalize",
         "numba.core.cgutils.normalize_ir_text",
@@ -45,21 +53,43 @@ LEANT_ON = {
 ALWAYS_LEANT_ON = {
     "addresses.py": ("numba.core.typing.context.BaseContext.resolve_module_constants",),
     "cache.py": (
+        "numba.core.caching.FunctionCache._cache_file",
+        "numba.core.caching.FunctionCache._cache_path",
+        "numba.core.caching.FunctionCache._guard_against_spurious_io_errors",
+        "numba.core.caching.FunctionCache._impl",
+        "numba.core.caching.FunctionCache._impl_class",
+        "numba.core.caching.FunctionCache._index_key",
+        "numba.core.caching.FunctionCache._load_overload",
         "numba.core.caching.CompileResultCacheImpl._locator_classes",
-        "numba.core.caching.IndexDataCacheFile",
+        "numba.core.caching.IndexDataCacheFile._dump",
+        "numba.core.caching.IndexDataCacheFile._open_for_write",
         "numba.core.caching.InTreeCacheLocator|_InTreeCacheLocator",
         "numba.core.caching.UserProvidedCacheLocator|_UserProvidedCacheLocator",
         "numba.core.caching.UserWideCacheLocator|_UserWideCacheLocator",
     ),
+    "decorators.py": ("numba.core.dispatcher.Dispatcher._cache",),
+    "plan_table.py": ("numba.core.cgutils._StructProxy._getvalue",),  # memory.py, rows.py and others too
     "intrinsics.py": (
         "numba.core.registry.cpu_target.target_context.insert_func_defn",
         "numba.core.typing.templates.infer_global",
     ),
 }
 
+# And what is used where it is there: the code asks first, and does without.
+USED_IF_THERE = {
+    "libraries.py": (
+        "numba.core.codegen.CPUCodegen._pass_builder",
+        "numba.core.codegen.JITCodeLibrary._reload_init",
+    ),
+    "threads.py": ("numba.np.ufunc.parallel._is_initialized",),  # without it a process forked later runs serially
+}
+
 
 def missing(names):
-    """Those of some dotted names that this Numba has not; a name may have another form behind a bar."""
+    """Those of some dotted names that this Numba has not; a name may have another form behind a bar.
+
+    A class has also what its objects get when they are made: names that one of its methods mentions.
+    """
     return [name for name in names if not _is_there(name)]
 
 
@@ -76,7 +106,14 @@ def _is_there(name):
         return False
     for part in parts[:-1]:
         found = getattr(found, part, None)
-    return any(hasattr(found, form) for form in (parts[-1], *other_forms))
+    return any(hasattr(found, form) or _sets(found, form) for form in (parts[-1], *other_forms))
+
+
+def _sets(found, attribute):
+    """Whether a method of a class, or of one it inherits from, names an attribute of its objects."""
+    classes = found.__mro__ if isinstance(found, type) else ()
+    methods = (method for one in classes for method in vars(one).values())
+    return any(attribute in method.__code__.co_names for method in methods if hasattr(method, "__code__"))
 
 
 def is_tried(version):

@@ -39,8 +39,9 @@ from fastbp.kernels.curvature.passes import (
     multiply,
 )
 from fastbp.kernels.curvature.plan import TILE, Group, group_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.gather import lanes_to_rows
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Numbers, fma, inlined, lanes, load, number, set_number, shift, splat, store
 from fastbp.kernels.tables import layer_of
 
@@ -339,10 +340,10 @@ def tasks_of_slot(curve, given, room, task, slot):
                 n_rows = exact_pairs(curve, block, kept, scratch.pairs)
             else:
                 n_rows = row_pairs(curve, block, kept, scratch.scaled, scratch.pairs)
-            ends = Ends(k > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
+            epilogue = Epilogue(k > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
             weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.inputs, stride))
             size = Size(n_rows, n_columns, n_samples)
-            SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
+            SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, epilogue, size)
         add_block(curve, block, scratch.out, stride, task.out, room.n_params)
 
 

@@ -9,25 +9,26 @@ import numpy as np
 
 from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.many_samples.epilogue import Epilogue
 from fastbp.kernels.many_samples.sums_across import row_products
-from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, Size, Terms, Weights, weighted_sums
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Terms, Weights, weighted_sums
 
 FLOAT64 = np.dtype(np.float64)
 
-SUMS = Slot(Rows, Weights, Terms, Ends, Size)
-PRODUCTS = Slot(Rows, Rows, Rows, Ends, Size)
+SUMS = Slot(Rows, Weights, Terms, Epilogue, Size)
+PRODUCTS = Slot(Rows, Rows, Rows, Epilogue, Size)
 
 
 @entry
-def sums(out, weights, terms, ends, size):
+def sums(out, weights, terms, epilogue, size):
     """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s]."""
-    weighted_sums(out, weights, terms, ends, size)
+    weighted_sums(out, weights, terms, epilogue, size)
 
 
 @entry
-def products(out, left, right, ends, size):
+def products(out, left, right, epilogue, size):
     """out[q, p] = begin + sum_s left[q, s] right[p, s]."""
-    row_products(out, left, right, ends, size)
+    row_products(out, left, right, epilogue, size)
 
 
 @cache

@@ -5,7 +5,8 @@ import math
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.vectors import add_scaled, scalar_product, scale
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import number, set_number, shift
 
 ROWS = 24  # of the matrix that are worked out together
@@ -21,11 +22,11 @@ def factor(curve, u, n, stride):
         stop = min(start + ROWS, n)
         block = shift(u, start * stride + start)
         if start > 0:
-            ends = Ends(True, curve.zeros, 0, NO_FLOOR, False, block)
+            epilogue = Epilogue(True, curve.zeros, 0, NO_FLOOR, False, block)
             above = shift(u, start)
             size = Size(stop - start, n - start, start)
             weights, terms = Weights(above, 1, stride), terms_of(Rows(above, stride))
-            SUMS.call(curve.sums, Rows(block, stride), weights, terms, ends, size)
+            SUMS.call(curve.sums, Rows(block, stride), weights, terms, epilogue, size)
         for i in range(start, stop):
             row_i, count = shift(u, i * stride + i), n - i
             for k in range(start, i):

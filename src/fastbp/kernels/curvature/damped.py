@@ -22,7 +22,8 @@ from fastbp.kernels.curvature.jobs import add_up
 from fastbp.kernels.curvature.objective import ask, objective_of, penalty, value
 from fastbp.kernels.curvature.plan import curve_of
 from fastbp.kernels.curvature.vectors import add_product, add_scaled, copy, scalar_product, scale
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
 
 # What `Damping.state` holds: what a checkpoint keeps, then what follows from the parameters
@@ -132,9 +133,9 @@ def residual_system(curve, o, d):
     for p in range(d.n_params):
         for r in range(d.n):
             set_number(d.columns, p * d.stride + r, number(d.rows, r * d.n_params + p))
-    ends = Ends(False, curve.zeros, 0, NO_FLOOR, False, d.matrix)
+    epilogue = Epilogue(False, curve.zeros, 0, NO_FLOOR, False, d.matrix)
     weights, terms = Weights(d.rows, d.n_params, 1), terms_of(Rows(d.columns, d.stride))
-    SUMS.call(curve.sums, Rows(d.matrix, d.n), weights, terms, ends, Size(d.n, d.n, d.n_params))
+    SUMS.call(curve.sums, Rows(d.matrix, d.n), weights, terms, epilogue, Size(d.n, d.n, d.n_params))
     times_rows(d, d.residuals, 1.0, d.gradient)
     return 0.5 * scalar_product(d.residuals, d.residuals, d.n) / o.scale
 

@@ -3,7 +3,8 @@
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.calls import PRODUCTS
 from fastbp.kernels.curvature.passes import rows_of
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size
 from fastbp.kernels.registers.lanes import fma, lanes, load, number, set_number, shift, splat, sum_lanes
 from fastbp.kernels.tables import LINK_COLUMNS, NONE, UNIT, WEIGHT, block_of, layer_of
 
@@ -25,9 +26,9 @@ def add_weight_products(curve, delta, z, out, lowest, width):
         block = block_of(net, c)
         if block.source >= lowest:
             out_ji = Rows(shift(out, block.weights), block.n_in)
-            ends = Ends(True, curve.zeros, 0, NO_FLOOR, False, out)
+            epilogue = Epilogue(True, curve.zeros, 0, NO_FLOOR, False, out)
             delta_j, z_i = rows_of(delta, block.target_unit, width), rows_of(z, block.source_unit, width)
-            PRODUCTS.call(curve.products, out_ji, delta_j, z_i, ends, Size(block.n_out, block.n_in, width))
+            PRODUCTS.call(curve.products, out_ji, delta_j, z_i, epilogue, Size(block.n_out, block.n_in, width))
     for j in range(net.n_units):
         for link in range(number(net.starts, j), number(net.starts, j + 1)):
             unit, place = number(net.links, link * LINK_COLUMNS + UNIT), number(net.links, link * LINK_COLUMNS + WEIGHT)

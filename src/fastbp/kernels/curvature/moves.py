@@ -16,7 +16,8 @@ from fastbp.kernels.curvature.assembly import (
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.jobs import n_tiles_of, samples_of_tile
 from fastbp.kernels.curvature.plan import TILE, group_of
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import lanes, load, number, shift, store
 
 
@@ -67,10 +68,10 @@ def move_input(curve, room, task, scratch, first, j, second, k):
             delta_l = shift(kept.delta, (second.unit - n_inputs + l) * TILE)
             for s in range(0, TILE, lanes(move)):
                 store(scratch.pairs, l * TILE + s, load(delta_l, s) * load(move, s))
-        ends = Ends(t > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
+        epilogue = Epilogue(t > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
         weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.left, stride))
         size = Size(n_rows, first.n_sources, n_samples)
-        SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, ends, size)
+        SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, epilogue, size)
     for l in range(n_rows):
         q = number(curve.places, second.places + l * second.n_sources + k)
         for i in range(first.n_sources):

@@ -12,8 +12,9 @@ from fastbp.kernels.codes import RELU, SOFTMAX
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.formulas.activation_calls import D2H, activate, multiply_slope
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Rows, Size, Weights, terms_of
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import fma, lanes, load, maximum, number, shift, splat, store
 from fastbp.kernels.tables import LINK_COLUMNS, NONE, UNIT, WEIGHT, block_of, layer_of
 
@@ -60,10 +61,10 @@ def arriving(curve, layer, params, z, out, begun, lowest, width):
         block = block_of(net, c)
         if block.source < lowest:
             continue
-        ends = Ends(begun, biases, 1 if has_bias else 0, NO_FLOOR, False, out_j.data)
+        epilogue = Epilogue(begun, biases, 1 if has_bias else 0, NO_FLOOR, False, out_j.data)
         w_ji = Weights(shift(params, block.weights), block.n_in, 1)
         z_i = terms_of(rows_of(z, block.source_unit, width))
-        SUMS.call(curve.sums, out_j, w_ji, z_i, ends, Size(layer.n_units, width, block.n_in))
+        SUMS.call(curve.sums, out_j, w_ji, z_i, epilogue, Size(layer.n_units, width, block.n_in))
         begun = True
     if not begun:
         for j in range(layer.n_units):
@@ -77,10 +78,10 @@ def leaving(curve, layer, params, delta, out, begun, width):
     net, out_j = curve.net, rows_of(out, layer.first_unit, width)
     for o in range(layer.out_start, layer.out_end):
         block = block_of(net, number(net.outgoing, o))
-        ends = Ends(begun, curve.zeros, 0, NO_FLOOR, False, out_j.data)
+        epilogue = Epilogue(begun, curve.zeros, 0, NO_FLOOR, False, out_j.data)
         w_kj = Weights(shift(params, block.weights), 1, block.n_in)
         delta_k = terms_of(rows_of(delta, block.target_unit, width))
-        SUMS.call(curve.sums, out_j, w_kj, delta_k, ends, Size(layer.n_units, width, block.n_out))
+        SUMS.call(curve.sums, out_j, w_kj, delta_k, epilogue, Size(layer.n_units, width, block.n_out))
         begun = True
     if not begun:
         fill(out_j.data, 0, layer.n_units * width, 0.0)

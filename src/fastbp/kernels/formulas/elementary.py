@@ -1,6 +1,6 @@
 """Elementary functions that vectorise, without branches: exp, log, sine, tanh and the normal distribution.
 
-All take a Vec (`lanes.py`), of float32 or float64: a call to the C library for each lane costs ten times as much.
+All take a Vec (`lanes.py`), of float32 or float64: a call to the C library for each lane costs far more.
 The polynomials' coefficients are in coefficients.py; the bounds in the docstrings are tested over the whole range of
 both formats. "ulp" is a unit in the last place of the result.
 
@@ -96,7 +96,7 @@ def quotient_by_root(x, square, epsilon):
     1 / d and e = 1 - d r, 1 / d is r (1 + e) (1 + e**2) (1 + e**4) ... And the estimate of 1 / d does not wait for the
     root: two rounds of Newton's iteration for each take as many instructions, but one after the other.
 
-    Without estimates a root and a division are two instructions: a third less time on AVX2.
+    Without estimates a root and a division are two instructions, and faster.
     """
     if not has_estimates(x):
         return x / (square_root(square) + epsilon)

@@ -3,7 +3,7 @@
 w, g and the moments have the same length and order, filled up to whole registers.
 `scale` turns the summed gradient into the one that is stepped along (1, or 1 / samples in the batch).
 Numbers below the smallest normal one are set to zero, or squares held just above it: moments that fade away, such as
-those of a unit that has died, would otherwise slow the loop 10 to 50 times.
+those of a unit that has died, would otherwise slow the whole loop.
 """
 
 from functools import cache
@@ -333,8 +333,7 @@ def address_of_step(kind, dtype):
 def next_power(power, base):
     """power * base, or 0 once that leaves the normal numbers.
 
-    0.9**t would stay among the subnormal ones for ever after 7,000 steps, and a product of these takes 150 cycles:
-    a tenth of the time of 2-2-2-1.
+    0.9**t would stay among the subnormal ones for ever after 7,000 steps, and each product of these is slow.
     """
     product = power * base
     return product if product > TINY else 0.0

@@ -8,10 +8,11 @@ For the outputs k, and for the units j of one task that feed units k,
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.activation_calls import multiply_slope
-from fastbp.kernels.many_samples.links import LINK_SUMS, Run
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.links import LINK_SUMS, UnitRange
 from fastbp.kernels.many_samples.outputs import DELTAS, OF_SOFTMAX, Outputs
 from fastbp.kernels.many_samples.stripes import rows_from
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, PACKED, Ends, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.many_samples.weighted_sums import PACKED, Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, lanes, load, shift, store
 from fastbp.kernels.tables import layer_of
 
@@ -39,13 +40,15 @@ def sums_of_delta(net, tile, task):
     """(5.56)  delta_j = sum_k w_kj delta_k, over the units k of one layer; and times h'(a_j) for relu."""
     inlined()
     delta_j, delta_k = rows_of_delta(tile, task), terms_of(rows_from(tile, tile.delta, task.terms))
-    ends = Ends(task.adds != 0, tile.constants, 0, NO_FLOOR, task.relu != 0, rows_from(tile, tile.z, task.unit).data)
+    epilogue = Epilogue(
+        task.adds != 0, tile.constants, 0, NO_FLOOR, task.relu != 0, rows_from(tile, tile.z, task.unit).data
+    )
     if task.packed:
         w_kj = Weights(shift(tile.columns, task.weights), task.n_in, PACKED)
     else:
         w_kj = Weights(shift(net.params, task.weights), 1, task.n_in)
     # (5.56)  sum_k w_kj delta_k
-    weighted_sums(delta_j, w_kj, delta_k, ends, Size(task.n_units, tile.width, task.n_terms))
+    weighted_sums(delta_j, w_kj, delta_k, epilogue, Size(task.n_units, tile.width, task.n_terms))
 
 
 @kernel
@@ -53,9 +56,9 @@ def sums_of_delta_along_links(net, tile, task):
     """(5.56) over the units k at the other ends of links, but for h'(a_j)."""
     inlined()
     delta_j, delta = rows_of_delta(tile, task), rows_from(tile, tile.delta, 0)
-    ends = Ends(task.adds != 0, tile.constants, 0, NO_FLOOR, False, delta_j.data)
-    run = Run(net.n_units + task.unit, task.n_units, tile.width)
-    LINK_SUMS.call(layer_of(net, task.layer).links_out, net, delta_j, delta, ends, run)
+    epilogue = Epilogue(task.adds != 0, tile.constants, 0, NO_FLOOR, False, delta_j.data)
+    units = UnitRange(net.n_units + task.unit, task.n_units, tile.width)
+    LINK_SUMS.call(layer_of(net, task.layer).links_out, net, delta_j, delta, epilogue, units)
 
 
 @kernel

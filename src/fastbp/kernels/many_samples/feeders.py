@@ -4,7 +4,7 @@
     dE/dw_kj = sum_s delta_k z_j        (5.53)
     dE/db_j  = sum_s delta_j
 
-One by one, each of them would load what the one before it has just loaded or stored: 5 % of 13-50-1.
+One by one, each of them would load what the one before it has just loaded or stored.
 """
 
 from typing import NamedTuple
@@ -102,10 +102,14 @@ def delta_of_feeders(feeders, delta_k, accumulate, n_units, n_numbers):
 
 
 @kernel
-def feeders_of(net, tile, sink, task):
+def feeders_of(net, tile, accumulator, task):
     """(5.56) and (5.57) of some units that feed one unit k, and the sums for their biases."""
     inlined()
     z_j, delta_j = rows_from(tile, tile.z, task.unit), rows_of_delta(tile, task)
-    w_kj, dw, db = shift(net.params, task.weights), shift(sink.grad, task.weights), shift(sink.grad, task.bias)
+    w_kj, dw, db = (
+        shift(net.params, task.weights),
+        shift(accumulator.grad, task.weights),
+        shift(accumulator.grad, task.bias),
+    )
     delta_k = rows_from(tile, tile.delta, task.terms).data
-    delta_of_feeders(Feeders(z_j, delta_j, w_kj, dw, db), delta_k, sink.adds, task.n_units, tile.width)
+    delta_of_feeders(Feeders(z_j, delta_j, w_kj, dw, db), delta_k, accumulator.adds, task.n_units, tile.width)

@@ -8,11 +8,12 @@ For the units j of one task, and all samples s of the tile,
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.activation_calls import activate
-from fastbp.kernels.many_samples.links import LINK_SUMS, Run
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
+from fastbp.kernels.many_samples.links import LINK_SUMS, UnitRange
 from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
 from fastbp.kernels.many_samples.stripes import rows_from
 from fastbp.kernels.many_samples.tile import DROP
-from fastbp.kernels.many_samples.weighted_sums import NO_FLOOR, Ends, Size, Weights, terms_of, weighted_sums
+from fastbp.kernels.many_samples.weighted_sums import Size, Weights, terms_of, weighted_sums
 from fastbp.kernels.registers.lanes import inlined, number, shift
 from fastbp.kernels.tables import NONE, layer_of
 
@@ -24,7 +25,7 @@ def sums_of_units(net, tile, task):
     a_j = rows_of_sums(tile, task)
     w_ji, z_i = Weights(shift(net.params, task.weights), task.n_in, 1), terms_of(rows_from(tile, tile.z, task.terms))
     # (5.48)  b_j + sum_i w_ji z_i
-    weighted_sums(a_j, w_ji, z_i, ends_of_sums(net, tile, task, a_j), Size(task.n_units, tile.width, task.n_terms))
+    weighted_sums(a_j, w_ji, z_i, epilogue_of_sums(net, tile, task, a_j), Size(task.n_units, tile.width, task.n_terms))
 
 
 @kernel
@@ -32,8 +33,8 @@ def sums_along_links(net, tile, task):
     """(5.48) over the units i at the other ends of links."""
     inlined()
     a_j, z = rows_of_sums(tile, task), rows_from(tile, tile.z, 0)
-    ends, run = ends_of_sums(net, tile, task, a_j), Run(task.unit, task.n_units, tile.width)
-    LINK_SUMS.call(layer_of(net, task.layer).links_in, net, a_j, z, ends, run)
+    epilogue, units = epilogue_of_sums(net, tile, task, a_j), UnitRange(task.unit, task.n_units, tile.width)
+    LINK_SUMS.call(layer_of(net, task.layer).links_in, net, a_j, z, epilogue, units)
 
 
 @kernel
@@ -43,13 +44,13 @@ def rows_of_sums(tile, task):
 
 
 @kernel
-def ends_of_sums(net, tile, task, a_j):
+def epilogue_of_sums(net, tile, task, a_j):
     """What sums begin with, b_j or 0 or what stands there; and, where the last of them are added, relu."""
     inlined()
     floor = 0.0 if task.relu else NO_FLOOR
     if task.bias == NONE:
-        return Ends(task.adds != 0, tile.constants, 0, floor, False, a_j.data)
-    return Ends(task.adds != 0, shift(net.params, task.bias), 1, floor, False, a_j.data)
+        return Epilogue(task.adds != 0, tile.constants, 0, floor, False, a_j.data)
+    return Epilogue(task.adds != 0, shift(net.params, task.bias), 1, floor, False, a_j.data)
 
 
 @kernel

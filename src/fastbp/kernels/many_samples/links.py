@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.many_samples.weighted_sums import Ends, Rows, ends_from
+from fastbp.kernels.many_samples.epilogue import Epilogue, epilogue_from
+from fastbp.kernels.many_samples.weighted_sums import Rows
 from fastbp.kernels.registers.lanes import (
     Numbers,
     Shape,
@@ -36,7 +37,7 @@ REGISTERS = tuple(Shape(1, n + 1) for n in range(MAX_REGISTERS))
 LINKS_8, LINKS_4, LINKS_1 = Shape(2, 4), Shape(1, 4), Shape(1, 1)
 
 
-class Run(NamedTuple):
+class UnitRange(NamedTuple):
     """Some units: links[starts[first + q] : starts[first + q + 1]] are those of the q-th one."""
 
     first: int
@@ -45,8 +46,8 @@ class Run(NamedTuple):
 
 
 # What is called through an address: `sums_of_links`, `products_of_links`
-LINK_SUMS = Slot(Net, Rows, Rows, Ends, Run)
-LINK_PRODUCTS = Slot(Net, Numbers, Rows, Rows, bool, Run)
+LINK_SUMS = Slot(Net, Rows, Rows, Epilogue, UnitRange)
+LINK_PRODUCTS = Slot(Net, Numbers, Rows, Rows, bool, UnitRange)
 
 
 @kernel
@@ -56,7 +57,7 @@ def linked_row(net, rows, link):
 
 
 @kernel
-def next_registers(left):
+def registers_of_links(left):
     """Registers of the next part of a row: at most 8, and the parts as even as can be. A few wait for each other."""
     inlined()
     if left <= MAX_REGISTERS:
@@ -65,52 +66,52 @@ def next_registers(left):
 
 
 @kernel
-def link_sum(shape, net, out, rows, ends, links):
+def link_sum(shape, net, out, rows, epilogue, links):
     """out[s] = begin + sum over the links of w z[s], for some registers of s."""
     inlined()
     n, step = shape.registers, lanes(out)
     first, stop = links
     sums = tile(shape, out)
     for r in range(n):
-        put(sums, r, load(out, r * step) if ends.at_out else splat(out, number(ends.numbers, 0)))
+        put(sums, r, load(out, r * step) if epilogue.at_out else splat(out, number(epilogue.numbers, 0)))
     for link in range(first, stop):
         row = linked_row(net, rows, link)
         w = number(net.params, number(net.links, link * LINK_COLUMNS + WEIGHT))
         for r in range(n):
             put(sums, r, fma(load(row, r * step), w, get(sums, r)))
     for r in range(n):
-        store(out, r * step, maximum(ends.floor, get(sums, r)))
+        store(out, r * step, maximum(epilogue.floor, get(sums, r)))
 
 
-def sums_of_links(net, out, rows, ends, run):
+def sums_of_links(net, out, rows, epilogue, units):
     """out[q, s] = begin[q] + sum of w row[s] over the links of unit q and the rows at their other ends.
 
     Forward:  (5.48)  a_j = b_j + sum_i w_ji z_i, over the links that arrive. Backward:  (5.56)  sum_k w_kj
     delta_k, over those that leave.
     """
     step = lanes(out.data)
-    for q in range(run.n_units):
-        links = number(net.starts, run.first + q), number(net.starts, run.first + q + 1)
-        ends_q = ends_from(ends, q, q * out.stride)
-        left, out_q, rows_s = run.width // step, shift(out.data, q * out.stride), rows
+    for q in range(units.n_units):
+        links = number(net.starts, units.first + q), number(net.starts, units.first + q + 1)
+        epilogue_q = epilogue_from(epilogue, q, q * out.stride)
+        left, out_q, rows_s = units.width // step, shift(out.data, q * out.stride), rows
         while left > 0:
-            n = next_registers(left)
+            n = registers_of_links(left)
             if n == 8:
-                link_sum(REGISTERS[7], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[7], net, out_q, rows_s, epilogue_q, links)
             elif n == 7:
-                link_sum(REGISTERS[6], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[6], net, out_q, rows_s, epilogue_q, links)
             elif n == 6:
-                link_sum(REGISTERS[5], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[5], net, out_q, rows_s, epilogue_q, links)
             elif n == 5:
-                link_sum(REGISTERS[4], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[4], net, out_q, rows_s, epilogue_q, links)
             elif n == 4:
-                link_sum(REGISTERS[3], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[3], net, out_q, rows_s, epilogue_q, links)
             elif n == 3:
-                link_sum(REGISTERS[2], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[2], net, out_q, rows_s, epilogue_q, links)
             elif n == 2:
-                link_sum(REGISTERS[1], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[1], net, out_q, rows_s, epilogue_q, links)
             else:
-                link_sum(REGISTERS[0], net, out_q, rows_s, ends_q, links)
+                link_sum(REGISTERS[0], net, out_q, rows_s, epilogue_q, links)
             left, out_q, rows_s = left - n, shift(out_q, n * step), Rows(shift(rows_s.data, n * step), rows.stride)
 
 
@@ -118,14 +119,14 @@ sums_of_links = entry(sums_of_links)
 
 
 @kernel
-def link_products(shape, net, dw, delta_j, rows, first, run, accumulate):
+def link_products(shape, net, dw, delta_j, rows, first, units, accumulate):
     """dw[m] = begin + sum_s delta_j[s] z_i[s] for as many links as the shape has registers, from `first` on."""
     inlined()
     n, step = shape.units * shape.registers, lanes(delta_j)
     sums = tile(shape, delta_j)
     for m in range(n):
         put(sums, m, splat(delta_j, 0.0))
-    for s in range(0, run.width, step):
+    for s in range(0, units.width, step):
         d = load(delta_j, s)
         for m in range(n):
             put(sums, m, fma(load(linked_row(net, rows, first + m), s), d, get(sums, m)))
@@ -133,19 +134,19 @@ def link_products(shape, net, dw, delta_j, rows, first, run, accumulate):
     return n
 
 
-def products_of_links(net, grad, deltas, rows, accumulate, run):
+def products_of_links(net, grad, deltas, rows, accumulate, units):
     """(5.57)  dE/dw_ji = sum_s delta_j z_i for the links that arrive at some units; their weights are neighbours."""
-    for q in range(run.n_units):
+    for q in range(units.n_units):
         delta_j = shift(deltas.data, q * deltas.stride)
-        link, stop = number(net.starts, run.first + q), number(net.starts, run.first + q + 1)
+        link, stop = number(net.starts, units.first + q), number(net.starts, units.first + q + 1)
         while link < stop:
             dw = shift(grad, number(net.links, link * LINK_COLUMNS + WEIGHT))
             if stop - link >= LINKS_8.units * LINKS_8.registers:
-                link += link_products(LINKS_8, net, dw, delta_j, rows, link, run, accumulate)
+                link += link_products(LINKS_8, net, dw, delta_j, rows, link, units, accumulate)
             elif stop - link >= LINKS_4.registers:
-                link += link_products(LINKS_4, net, dw, delta_j, rows, link, run, accumulate)
+                link += link_products(LINKS_4, net, dw, delta_j, rows, link, units, accumulate)
             else:
-                link += link_products(LINKS_1, net, dw, delta_j, rows, link, run, accumulate)
+                link += link_products(LINKS_1, net, dw, delta_j, rows, link, units, accumulate)
 
 
 products_of_links = entry(products_of_links)

@@ -48,21 +48,21 @@ from fastbp.kernels.tables import NONE
 
 
 @kernel
-def run_tasks(net, tile, schedule, span, sink, step, share):
+def run_tasks(net, tile, schedule, span, accumulator, step, share):
     """Tasks span[0] .. span[1] - 1, one after the other."""
     inlined()
     for n in range(span[0], span[1]):
         task = task_of(schedule, n)
         if task.kind <= kinds.TRANSPOSE:
-            pass_forward(net, tile, sink, task)
+            pass_forward(net, tile, accumulator, task)
         elif task.kind <= kinds.FEEDERS:
-            pass_backward(net, tile, sink, task)
-        elif is_own(net, sink, share, task):
-            add_gradient(net, tile, sink, step, task)
+            pass_backward(net, tile, accumulator, task)
+        elif is_own(net, accumulator, share, task):
+            add_gradient(net, tile, accumulator, step, task)
 
 
 @kernel
-def pass_forward(net, tile, sink, task):
+def pass_forward(net, tile, accumulator, task):
     """A task of the forward pass, or of the outputs."""
     inlined()
     if task.kind == kinds.SUMS:
@@ -76,13 +76,13 @@ def pass_forward(net, tile, sink, task):
     elif task.kind == kinds.DROP:
         drop_units(net, tile, task)
     elif task.kind == kinds.OUTPUT_DELTA:
-        output_delta(net, tile, task, sink.error)
-    else:
+        output_delta(net, tile, task, accumulator.error)
+    elif task.kind == kinds.TRANSPOSE:
         transpose_layer(net, tile, task)
 
 
 @kernel
-def pass_backward(net, tile, sink, task):
+def pass_backward(net, tile, accumulator, task):
     """A task of the delta recursion."""
     inlined()
     if task.kind == kinds.SUMS_OF_DELTA:
@@ -95,33 +95,33 @@ def pass_backward(net, tile, sink, task):
         softmax_slopes(net, tile, task)
     elif task.kind == kinds.DROPPED_SLOPES:
         dropped_slopes(tile, task)
-    else:
-        feeders_of(net, tile, sink, task)
+    elif task.kind == kinds.FEEDERS:
+        feeders_of(net, tile, accumulator, task)
 
 
 @kernel
-def add_gradient(net, tile, sink, step, task):
+def add_gradient(net, tile, accumulator, step, task):
     """A task of the gradient."""
     inlined()
     if task.kind == kinds.WEIGHTS_BY_INPUTS:
-        weights_by_inputs(net, tile, sink, step, task)
+        weights_by_inputs(net, tile, accumulator, step, task)
     elif task.kind == kinds.WEIGHTS_BY_SAMPLES:
-        weights_by_samples(tile, sink, task)
+        weights_by_samples(tile, accumulator, task)
     elif task.kind == kinds.WEIGHTS_OF_FEW:
-        weights_of_few(tile, sink, task)
+        weights_of_few(tile, accumulator, task)
     elif task.kind == kinds.BIASES:
-        biases(tile, sink, task)
+        biases(tile, accumulator, task)
     elif task.kind == kinds.LINK_WEIGHTS:
-        weights_of_links(net, tile, sink, task)
-    else:
-        step_along_gradient(net, sink, step, task)
+        weights_of_links(net, tile, accumulator, task)
+    elif task.kind == kinds.STEP:
+        step_along_gradient(net, accumulator, step, task)
 
 
 @kernel
-def is_own(net, sink, share, task):
+def is_own(net, accumulator, share, task):
     """Whether a task of the gradient is that of this thread: its weights are, or its layer's links."""
     if share.n_shares == 1 or task.kind == kinds.STEP:
         return True
     if task.weights == NONE:
         return is_ours(share, task.layer, net.n_layers)
-    return sink.start <= task.weights < sink.stop
+    return accumulator.start <= task.weights < accumulator.stop

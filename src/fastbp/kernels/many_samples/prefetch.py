@@ -6,7 +6,7 @@ from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Numbers, inlined, prefetch
 
 
-class Ahead(NamedTuple):
+class Prefetch(NamedTuple):
     """Numbers that are prefetched while sums are formed: what is done next reads them, and the memory has time now."""
 
     first: Numbers
@@ -18,21 +18,21 @@ class Ahead(NamedTuple):
 
 
 @kernel
-def nothing_ahead(out, far):
+def no_prefetch(out, far):
     """No numbers that are needed later."""
-    return Ahead(out, out, out, 0, 0, far)
+    return Prefetch(out, out, out, 0, 0, far)
 
 
 @kernel
-def ahead_from(ahead, start, n):
+def prefetch_from(ahead, start, n):
     """The share of `n` of the sums, of those behind the first `start`."""
     inlined()
     begin = ahead.start + start
-    return Ahead(ahead.first, ahead.second, ahead.third, begin, min(begin + n, ahead.stop), ahead.far)
+    return Prefetch(ahead.first, ahead.second, ahead.third, begin, min(begin + n, ahead.stop), ahead.far)
 
 
 @kernel
-def ask_for(ahead, place):
+def prefetch_at(ahead, place):
     """Prefetch the numbers at `place`, if it is before the end."""
     inlined()
     if place < ahead.stop:

@@ -29,13 +29,13 @@ ACROSS_3 = Shape(3, TILE_REGISTERS)
 
 
 @kernel
-def row_product(shape, out, left, right, ends, n_numbers):
+def row_product(shape, out, left, right, epilogue, n_numbers):
     """out[q, p] = begin + sum_s left[q, s] right[p, s] for a tile of sums, over whole registers of s."""
     inlined()
     late = LateShape(shape.units, shape.registers)
     sums = tile(late, left.data)
     products_in_lanes(late, sums, left, right, n_numbers)
-    sum_tile(shape, sums, out.data, out.stride, ends.at_out)
+    sum_tile(shape, sums, out.data, out.stride, epilogue.at_out)
 
 
 @kernel
@@ -55,7 +55,7 @@ def products_in_lanes(shape, sums, left, right, n_numbers):
 
 
 @kernel
-def products_of_units(shapes, out, left, right, ends, size):
+def products_of_units(shapes, out, left, right, epilogue, size):
     """`row_product` for one block of left rows and all right ones; returns how many left rows that are."""
     inlined()
     p = 0
@@ -63,19 +63,19 @@ def products_of_units(shapes, out, left, right, ends, size):
         n_right = size.row_length - p
         out_p, right_p = Rows(shift(out.data, p), out.stride), Rows(shift(right.data, p * right.stride), right.stride)
         if n_right >= shapes[3].registers:
-            row_product(shapes[3], out_p, left, right_p, ends, size.n_terms)
+            row_product(shapes[3], out_p, left, right_p, epilogue, size.n_terms)
             p += shapes[3].registers
         elif n_right >= 2:
-            row_product(shapes[1], out_p, left, right_p, ends, size.n_terms)
+            row_product(shapes[1], out_p, left, right_p, epilogue, size.n_terms)
             p += 2
         else:
-            row_product(shapes[0], out_p, left, right_p, ends, size.n_terms)
+            row_product(shapes[0], out_p, left, right_p, epilogue, size.n_terms)
             p += 1
     return shapes[0].units
 
 
 @kernel
-def row_products(out, left, right, ends, size):
+def row_products(out, left, right, epilogue, size):
     """out[q, p] = begin + sum_s left[q, s] right[p, s] for all q and p; the n_terms numbers s are whole registers."""
     outlined()
     q = 0
@@ -84,21 +84,21 @@ def row_products(out, left, right, ends, size):
         out_q = Rows(shift(out.data, q * out.stride), out.stride)
         left_q = Rows(shift(left.data, q * left.stride), left.stride)
         if n_left >= 6:
-            q += products_of_units(ACROSS_6, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_6, out_q, left_q, right, epilogue, size)
         elif n_left >= 2:
-            q += products_of_units(ACROSS_2, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_2, out_q, left_q, right, epilogue, size)
         else:
-            q += products_of_units(ACROSS_1, out_q, left_q, right, ends, size)
+            q += products_of_units(ACROSS_1, out_q, left_q, right, epilogue, size)
 
 
 @kernel
-def sums_of_rows(shape, out, rows, factors, ends, n_numbers):
+def sums_of_rows(shape, out, rows, factors, epilogue, n_numbers):
     """out[m] = begin + sum_s factors[s] rows[m, s] for as many rows m as the tile has registers."""
     inlined()
     n = shape.units * shape.registers
     sums = tile(LateShape(n, 1), rows.data)
     sums_in_lanes(n, sums, rows, factors, n_numbers)
-    sum_tile(shape, sums, out, shape.registers, ends.at_out)
+    sum_tile(shape, sums, out, shape.registers, epilogue.at_out)
     return n
 
 
@@ -116,7 +116,7 @@ def sums_in_lanes(n, sums, rows, factors, n_numbers):
 
 
 @kernel
-def row_sums(out, rows, factors, ends, size):
+def row_sums(out, rows, factors, epilogue, size):
     """out[q] = begin + sum_s factors[s] rows[q, s] for all q; the row_length numbers s are whole registers.
 
     `factors`: numbers that stand side by side, stride 1, or the same register for all s, stride 0.
@@ -127,12 +127,12 @@ def row_sums(out, rows, factors, ends, size):
         left, out_q = size.n_sums - q, shift(out, q)
         rows_q = Rows(shift(rows.data, q * rows.stride), rows.stride)
         if left >= 6 * TILE_REGISTERS:
-            q += sums_of_rows(ACROSS_6[3], out_q, rows_q, factors, ends, size.row_length)
+            q += sums_of_rows(ACROSS_6[3], out_q, rows_q, factors, epilogue, size.row_length)
         elif left >= 3 * TILE_REGISTERS:
-            q += sums_of_rows(ACROSS_3, out_q, rows_q, factors, ends, size.row_length)
+            q += sums_of_rows(ACROSS_3, out_q, rows_q, factors, epilogue, size.row_length)
         elif left >= TILE_REGISTERS:
-            q += sums_of_rows(ACROSS_1[3], out_q, rows_q, factors, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[3], out_q, rows_q, factors, epilogue, size.row_length)
         elif left >= 2:
-            q += sums_of_rows(ACROSS_1[1], out_q, rows_q, factors, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[1], out_q, rows_q, factors, epilogue, size.row_length)
         else:
-            q += sums_of_rows(ACROSS_1[0], out_q, rows_q, factors, ends, size.row_length)
+            q += sums_of_rows(ACROSS_1[0], out_q, rows_q, factors, epilogue, size.row_length)

@@ -50,7 +50,7 @@ class Task(NamedTuple):
 TASK_COLUMNS = len(Task._fields)
 
 
-class Schedule(NamedTuple):
+class ScheduleViews(NamedTuple):
     """All lists of a work space, as views."""
 
     tasks: Integers  # (n_tasks, TASK_COLUMNS)

@@ -9,12 +9,11 @@ A tile is 6 units x 4 registers, or 3, on machines with 32 of them; smaller ones
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.layout import n_registers_of
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue, begin_sums, end_sums, epilogue_from
 from fastbp.kernels.many_samples.parts import n_parts_of_terms, registers_of_column, registers_of_tile, terms_of_part
-from fastbp.kernels.many_samples.prefetch import Ahead, ahead_from, ask_for, nothing_ahead
+from fastbp.kernels.many_samples.prefetch import Prefetch, no_prefetch, prefetch_at, prefetch_from
 from fastbp.kernels.registers.lanes import (
     Numbers,
     fma,
@@ -22,28 +21,30 @@ from fastbp.kernels.registers.lanes import (
     inlined,
     lanes,
     load,
-    load_first,
-    maximum,
     not_unrolled,
     number,
     outlined,
     prefetch,
     put,
-    select,
     shift,
-    splat,
     stays_here,
-    store_first,
     tile,
 )  # fmt: skip
-from fastbp.kernels.registers.machine import HAS_CHEAP_MASKS, REGISTER_BYTES, TILE_REGISTERS
-from fastbp.kernels.tuning import ASK_TERMS, BLOCK_BYTES, BLOCK_TERMS, FAR_BYTES, REGISTERS_OF_LINE, TERMS_AHEAD
+from fastbp.kernels.registers.machine import REGISTER_BYTES, TILE_REGISTERS
+from fastbp.kernels.tuning import (
+    BLOCK_BYTES,
+    BLOCK_TERMS,
+    PREFETCH_BYTES,
+    PREFETCH_DISTANCE,
+    PREFETCH_TERMS,
+    REGISTERS_OF_LINE,
+)
 
 
 class LateShape(NamedTuple):
     """A `Shape` that is no type of its own: the loops over it unroll in a caller where it is a constant.
 
-    For functions that are `inlined`. Numba compiles them once, not for each of 17 shapes: 4 s less.
+    For functions that are `inlined`. Numba compiles them once, not for each of 17 shapes.
     """
 
     units: int
@@ -119,80 +120,6 @@ class Size(NamedTuple):
     n_terms: int
 
 
-class Ends(NamedTuple):
-    """What the sums begin with, and what they do not fall below: relu, while they are in registers."""
-
-    at_out: bool  # begin with what stands in `out`; or else sum q begins with numbers[q * stride]
-    numbers: Numbers
-    stride: int
-    floor: float  # NO_FLOOR, or another number
-    masked: bool  # whether sums count as 0 where `mask` is not positive in their place: the slope of relu
-    mask: Numbers
-
-
-NO_FLOOR = -np.inf
-
-
-@kernel
-def ends_from(ends, n_sums, place):
-    """The ends from so many sums on, `place` numbers further in `out`."""
-    numbers = shift(ends.numbers, n_sums * ends.stride)
-    return Ends(ends.at_out, numbers, ends.stride, ends.floor, ends.masked, shift(ends.mask, place))
-
-
-@kernel
-def begin_sums(shape, sums, out, ends):
-    """What the sums begin with. What stands in `out` may have far to come: it is prefetched, and added at the end."""
-    inlined()
-    n, step = shape.registers, lanes(out.data)
-    for q in range(shape.units):
-        begin = splat(out.data, number(ends.numbers, q * ends.stride))
-        for r in range(n):
-            put(sums, q * n + r, begin)
-    if ends.at_out:
-        for q in range(shape.units):
-            for r in range(n):
-                if r % REGISTERS_OF_LINE == 0:
-                    prefetch(out.data, q * out.stride + r * step)
-                put(sums, q * n + r, splat(out.data, 0.0))
-
-
-@kernel
-def end_sums(shape, sums, out, ends, last):
-    """Store the sums; `last` lanes of their last registers count: asked once for the tile, where masks are dear."""
-    inlined()
-    if HAS_CHEAP_MASKS or last < lanes(out.data):
-        store_sums(shape, sums, out, ends, last)
-    else:
-        store_sums(shape, sums, out, ends, lanes(out.data))
-
-
-@kernel
-def store_sums(shape, sums, out, ends, last):
-    """`end_sums`, whose stores are plain ones where `last` is known to be a whole register.
-
-    One thing after the other, not all of it for each register: LLVM unrolls short loops only, and a loop that it leaves
-    rolled up keeps the sums in memory.
-    """
-    inlined()
-    n, step = shape.registers, lanes(out.data)
-    if ends.at_out:
-        for q in range(shape.units):
-            for r in range(n):
-                count = step if r < n - 1 else last
-                put(sums, q * n + r, get(sums, q * n + r) + load_first(out.data, q * out.stride + r * step, count))
-    if ends.masked:
-        for q in range(shape.units):
-            for r in range(n):
-                place, count = q * out.stride + r * step, step if r < n - 1 else last
-                positive = load_first(ends.mask, place, count) > 0.0
-                put(sums, q * n + r, select(positive, get(sums, q * n + r), 0.0))
-    for q in range(shape.units):
-        for r in range(n):
-            count = step if r < n - 1 else last
-            store_first(out.data, q * out.stride + r * step, maximum(ends.floor, get(sums, q * n + r)), count)
-
-
 @kernel
 def add_term(shape, sums, weights, rows, k):
     """sums[q, :] += weights[q, k] rows[k, :]."""
@@ -207,36 +134,36 @@ def add_term(shape, sums, weights, rows, k):
 
 @kernel
 def add_far_terms(shape, sums, weights, rows, ahead, n_terms):
-    """Add up terms whose rows come from the L2 cache: prefetched in time, and so is what is ahead."""
+    """Add up terms whose rows come from the L2 cache: prefetched in time, and so is what comes next."""
     inlined()
     step, place = lanes(rows.data), ahead.start
-    for start in range(0, n_terms, ASK_TERMS):
-        for k in range(start, min(start + ASK_TERMS, n_terms)):
+    for start in range(0, n_terms, PREFETCH_TERMS):
+        for k in range(start, min(start + PREFETCH_TERMS, n_terms)):
             not_unrolled()
             for r in range(0, shape.registers, REGISTERS_OF_LINE):
-                prefetch(rows.data, (k + TERMS_AHEAD) * rows.stride + r * step)
+                prefetch(rows.data, (k + PREFETCH_DISTANCE) * rows.stride + r * step)
             add_term(shape, sums, weights, rows, k)
-        ask_for(ahead, place)
+        prefetch_at(ahead, place)
         place += step * REGISTERS_OF_LINE
 
 
 @kernel
-def weighted_sum(shape, out, weights, rows, ends, ahead, n_terms, last):
+def weighted_sum(shape, out, weights, rows, epilogue, ahead, n_terms, last):
     """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
     inlined()
     sums = tile(shape, out.data)
-    begin_sums(shape, sums, out, ends)
+    begin_sums(shape, sums, out, epilogue)
     if ahead.far and shape.registers > TILE_REGISTERS // 2:
         add_far_terms(shape, sums, weights, rows, ahead, n_terms)
     else:
         for k in range(n_terms):
             not_unrolled()
             add_term(shape, sums, weights, rows, k)
-    end_sums(shape, sums, out, ends, last)
+    end_sums(shape, sums, out, epilogue, last)
 
 
 @kernel
-def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
+def sums_of_units(shapes, out, weights, terms, epilogue, ahead, size):
     """`weighted_sum` along the rows of one block of units. Panels have a tile's registers, and no more."""
     inlined()
     step, most = lanes(out.data), TILE_REGISTERS if terms.stride == PANELS else shapes[3].registers
@@ -246,16 +173,16 @@ def sums_of_units(shapes, out, weights, terms, ends, ahead, size):
         n = registers_of_tile(n_registers_of(left, step), most)
         last = min(left - (n - 1) * step, step)
         out_s, rows_s = Rows(shift(out.data, s), out.stride), rows_of_tile(terms, s, n * step)
-        ends_s, n_units = ends_from(ends, 0, s), shapes[0].units
-        ahead_s = ahead_from(ahead, s * n_units, n * step * n_units)
+        epilogue_s, n_units = epilogue_from(epilogue, 0, s), shapes[0].units
+        ahead_s = prefetch_from(ahead, s * n_units, n * step * n_units)
         if n == 4:
-            weighted_sum(shapes[3], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
+            weighted_sum(shapes[3], out_s, weights, rows_s, epilogue_s, ahead_s, size.n_terms, last)
         elif n == 3:
-            weighted_sum(shapes[2], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
+            weighted_sum(shapes[2], out_s, weights, rows_s, epilogue_s, ahead_s, size.n_terms, last)
         elif n == 2:
-            weighted_sum(shapes[1], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
+            weighted_sum(shapes[1], out_s, weights, rows_s, epilogue_s, ahead_s, size.n_terms, last)
         else:
-            weighted_sum(shapes[0], out_s, weights, rows_s, ends_s, ahead_s, size.n_terms, last)
+            weighted_sum(shapes[0], out_s, weights, rows_s, epilogue_s, ahead_s, size.n_terms, last)
         s += n * step
 
 
@@ -273,14 +200,14 @@ def bytes_of_terms(numbers, terms, size):
 
 
 @kernel
-def weighted_sums(out, weights, terms, ends, size):
+def weighted_sums(out, weights, terms, epilogue, size):
     """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s] for all q and s."""
     inlined()
-    sums_with_ahead(out, weights, terms, ends, nothing_ahead(out.data, False), size)
+    sums_with_prefetch(out, weights, terms, epilogue, no_prefetch(out.data, False), size)
 
 
 @kernel
-def sums_with_ahead(out, weights, terms, ends, ahead, size):
+def sums_with_prefetch(out, weights, terms, epilogue, ahead, size):
     """`weighted_sums`, and what is needed next is prefetched if the terms take some time.
 
     The terms are read again for each 6 sums. From the L2 cache they stream in at little cost if they are prefetched
@@ -288,20 +215,20 @@ def sums_with_ahead(out, weights, terms, ends, ahead, size):
     """
     inlined()
     # More terms are added up in parts whatever the caches hold: the bits do not depend on them
-    if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= FAR_BYTES:
-        sums_of_block(out, weights, terms, ends, size)
+    if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= PREFETCH_BYTES:
+        sums_of_block(out, weights, terms, epilogue, size)
     else:
-        large_sums(out, weights, terms, ends, ahead, size)
+        large_sums(out, weights, terms, epilogue, ahead, size)
 
 
 @kernel
-def large_sums(out, weights, terms, ends, ahead, size):
+def large_sums(out, weights, terms, epilogue, ahead, size):
     """`weighted_sums` of rows that fill much of the L2 cache."""
     outlined()
     if size.n_terms <= BLOCK_TERMS and bytes_of_terms(out.data, terms, size) <= BLOCK_BYTES:
-        far_sums_of_block(out, weights, terms, ends, ahead, size)
+        far_sums_of_block(out, weights, terms, epilogue, ahead, size)
     else:
-        sums_by_blocks(out, weights, terms, ends, size)
+        sums_by_blocks(out, weights, terms, epilogue, size)
 
 
 @kernel
@@ -314,7 +241,7 @@ def units_of_block(left, single):
 
 
 @kernel
-def sums_by_blocks(out, weights, terms, ends, size):
+def sums_by_blocks(out, weights, terms, epilogue, size):
     """`weighted_sums` of some terms k and some registers of s at a time."""
     outlined()
     step = lanes(out.data)
@@ -332,69 +259,72 @@ def sums_by_blocks(out, weights, terms, ends, size):
             weights_k = Weights(shift(weights.data, first), weights.sum_stride, weights.term_stride)
             terms_k = Terms(data_s, terms.stride, terms.n_rows, terms.first + k)
             is_last = stop == size.n_terms
-            floor, masked = ends.floor if is_last else NO_FLOOR, ends.masked and is_last
-            ends_k = Ends(ends.at_out or k > 0, ends.numbers, ends.stride, floor, masked, shift(ends.mask, s))
+            floor, masked = epilogue.floor if is_last else NO_FLOOR, epilogue.masked and is_last
+            epilogue_k = Epilogue(
+                epilogue.at_out or k > 0, epilogue.numbers, epilogue.stride, floor, masked, shift(epilogue.mask, s)
+            )
             size_k = Size(size.n_sums, length, stop - k)
-            far_sums_of_block(out_s, weights_k, terms_k, ends_k, nothing_ahead(out.data, True), size_k)
+            far_sums_of_block(out_s, weights_k, terms_k, epilogue_k, no_prefetch(out.data, True), size_k)
         s, left = s + n * step, left - n
 
 
 @kernel
-def of_units(out, weights, ends, q, n_units, size):
-    """Where the sums of the n_units units of a block from q on are stored, their weights, and their ends."""
+def of_units(out, weights, epilogue, q, n_units, size):
+    """Where the sums of the n_units units of a block from q on are stored, their weights, and their epilogue."""
     inlined()
     if weights.term_stride == PACKED:
         weights_q = Weights(shift(weights.data, q * size.n_terms), 1, n_units)
     else:
         stride = stays_here(weights.sum_stride)
         weights_q = Weights(shift(weights.data, q * stride), stride, weights.term_stride)
-    # Or else strides times units, of all shapes, are worked out before the loop: 2 % of an epoch of 2-2-2-1
-    return Rows(shift(out.data, q * out.stride), stays_here(out.stride)), weights_q, ends_from(ends, q, q * out.stride)
+    # Or else strides times units, of all shapes, are worked out before the loop, also for small networks
+    out_q = Rows(shift(out.data, q * out.stride), stays_here(out.stride))
+    return out_q, weights_q, epilogue_from(epilogue, q, q * out.stride)
 
 
 @kernel
-def sums_of_block(out, weights, terms, ends, size):
+def sums_of_block(out, weights, terms, epilogue, size):
     """`weighted_sums`, all of 6 rows before the next 6: their weights stay in the L1 cache."""
     outlined()
     q, single = 0, size.row_length <= lanes(out.data) and weights.term_stride != PACKED
-    ahead = nothing_ahead(out.data, False)
+    ahead = no_prefetch(out.data, False)
     while q < size.n_sums:
         n_units = units_of_block(size.n_sums - q, single)
-        out_q, weights_q, ends_q = of_units(out, weights, ends, q, n_units, size)
+        out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, n_units, size)
         if n_units == 12:
-            sums_of_units(UNITS_12, out_q, weights_q, terms, ends_q, ahead, size)
+            sums_of_units(UNITS_12, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 6:
-            sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, ahead, size)
+            sums_of_units(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 4:
-            sums_of_units(UNITS_4, out_q, weights_q, terms, ends_q, ahead, size)
+            sums_of_units(UNITS_4, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 2:
-            sums_of_units(UNITS_2, out_q, weights_q, terms, ends_q, ahead, size)
+            sums_of_units(UNITS_2, out_q, weights_q, terms, epilogue_q, ahead, size)
         else:
-            sums_of_units(UNITS_1, out_q, weights_q, terms, ends_q, ahead, size)
+            sums_of_units(UNITS_1, out_q, weights_q, terms, epilogue_q, ahead, size)
         q += n_units
 
 
 @kernel
-def ahead_of_units(weights_q, packed, ahead, q, size):
+def prefetch_of_units(weights_q, packed, ahead, q, size):
     """What is prefetched while the sums of 6 units are formed: `ahead`, or the weights of the next 6, side by side."""
-    inlined()  # at 4,096 x 4,096 in float64 the delta recursion takes 8 % less time, and the whole 2 % less
+    inlined()
     data, stride = weights_q.data, size.n_terms if packed else weights_q.sum_stride
     if not packed and (ahead.stop > 0 or stride >= 2 * size.n_terms or q + 12 > size.n_sums):
-        return ahead_from(ahead, q * size.row_length, 6 * size.row_length)
-    return Ahead(data, shift(data, 2 * stride), shift(data, 4 * stride), 6 * stride, 8 * stride, True)
+        return prefetch_from(ahead, q * size.row_length, 6 * size.row_length)
+    return Prefetch(data, shift(data, 2 * stride), shift(data, 4 * stride), 6 * stride, 8 * stride, True)
 
 
 @kernel
-def far_sums_of_block(out, weights, terms, ends, ahead, size):
+def far_sums_of_block(out, weights, terms, epilogue, ahead, size):
     """`sums_of_block` of rows that fill much of the L2 cache."""
     outlined()
-    q, ahead = 0, Ahead(ahead.first, ahead.second, ahead.third, ahead.start, ahead.stop, True)
+    q, ahead = 0, Prefetch(ahead.first, ahead.second, ahead.third, ahead.start, ahead.stop, True)
     while q + 6 <= size.n_sums:
-        out_q, weights_q, ends_q = of_units(out, weights, ends, q, 6, size)
-        ahead_q = ahead_of_units(weights_q, weights.term_stride == PACKED, ahead, q, size)
-        sums_of_units(UNITS_6, out_q, weights_q, terms, ends_q, ahead_q, size)
+        out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, 6, size)
+        ahead_q = prefetch_of_units(weights_q, weights.term_stride == PACKED, ahead, q, size)
+        sums_of_units(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead_q, size)
         q += 6
     if q < size.n_sums:
-        out_q, weights_q, ends_q = of_units(out, weights, ends, q, 6, size)
+        out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, 6, size)
         weights_q = Weights(weights_q.data, weights.sum_stride, weights.term_stride)
-        sums_of_block(out_q, weights_q, terms, ends_q, Size(size.n_sums - q, size.row_length, size.n_terms))
+        sums_of_block(out_q, weights_q, terms, epilogue_q, Size(size.n_sums - q, size.row_length, size.n_terms))

@@ -192,7 +192,7 @@ def add_gradient(net, units, call):
 
     Rows that end inside a register go into a stripe of some rows first. There each is stored in whole
     registers, the next one over its end: a masked store to the gradient itself would stall the loads of the
-    next row, for 8 ns.
+    next row.
     """
     grad, stripe = call.out, shift(units.delta, number(call.plan, N_VALUES))
     for c in range(net.n_blocks):

@@ -1,6 +1,6 @@
 """Outputs for a few samples, called from Python with as little around the arithmetic as there can be.
 
-Numba looks at the type of each argument of a call, and takes 30 ns for each array in a tuple. So the
+Numba looks at the type of each argument of a call, and of each array in a tuple. So the
 network comes as one number: the address of a plan, see `plan.py`, which also knows the parameters and the memory.
 """
 

@@ -1,6 +1,6 @@
 """Lets a user's compiled code call a Python function of `fastbp.jit`, of which the kernels of `plan.py` do the work.
 
-A function that Numba compiles counts references to each array that it is given: 10 ns for each, longer than
+A function that Numba compiles counts references to each array that it is given: longer, for each, than
 a small layer, and all threads wait for one another at the counters of a network that they share. So these
 calls are typed and lowered here, and pass views.
 """

@@ -2,7 +2,7 @@
 
 Each step of on-line learning stores all weights, and the next one loads them. A register that was
 stored whole can be loaded at once; one of which a mask left some numbers alone cannot, nor can its
-neighbours in a matrix of short rows: 8 ns for each row. So learning goes on in a copy without masks.
+neighbours in a matrix of short rows. So learning goes on in a copy without masks.
 """
 
 from fastbp.kernels.compiling.decorators import kernel

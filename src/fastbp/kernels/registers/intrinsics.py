@@ -34,7 +34,7 @@ class IntrinsicType(types.Callable, types.Opaque):
     def _add(self, context, args):
         """Ask for the signature, and let Numba know at once what is to be lowered.
 
-        Numba's own intrinsics go through all of Numba's registries for each new signature: 0.3 s of the first fit.
+        Numba's own intrinsics go through all of Numba's registries for each new signature: a first fit would wait.
         """
         defined = self._define(context, *args)
         if defined is None:

@@ -173,7 +173,7 @@ def load_first(typingctx, array, offset, count):
 def _store_runs(builder, vec, vector, pointer, count):
     """Store the first `count` lanes: all of them, or half of them, a quarter, one, as the bits of `count` say.
 
-    A masked store of AVX2 takes 12 cycles on AMD before Zen 4, and a branch for each lane where there is none.
+    A masked store of AVX2 is slow on AMD before Zen 4; where there is none, it is a branch for each lane.
     """
     align, number = vec.element.bitwidth // 8, pointer.type.pointee.element.as_pointer()
     is_whole = builder.icmp_signed(">=", count, count.type(vec.lanes))

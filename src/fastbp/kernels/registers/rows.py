@@ -90,7 +90,7 @@ def array_of(typingctx, x):
     ty = types.Array(x.dtype, 1, "C")
 
     def lower(context, builder, sig, args):
-        from numba.np.arrayobj import populate_array  # here: Numba's arrays take 0.03 s of the import
+        from numba.np.arrayobj import populate_array  # here: a process that trains nothing need not import it
 
         view = cgutils.create_struct_proxy(x)(context, builder, value=args[0])
         array = context.make_array(ty)(context, builder)
@@ -136,7 +136,7 @@ def stays_here(typingctx, x):
 
 @intrinsic
 def inlined(typingctx):
-    """Make the function that calls this part of its callers: a call with its arguments takes 5 ns."""
+    """Make the function that calls this part of its callers: a call takes as long as a short loop."""
     return _attribute("alwaysinline")
 
 

@@ -26,10 +26,10 @@ from fastbp.kernels.many_samples.gather import (
     lanes_to_rows,
     load_samples,
 )  # fmt: skip
-from fastbp.kernels.many_samples.gradients import ALL, Sink
+from fastbp.kernels.many_samples.gradients import ALL, Accumulator
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of, rows_from
-from fastbp.kernels.many_samples.tasks import N_PHASES, OUTPUTS, RECURSION, SUMMING, Schedule, bounds_of
+from fastbp.kernels.many_samples.tasks import N_PHASES, OUTPUTS, RECURSION, SUMMING, ScheduleViews, bounds_of
 from fastbp.kernels.many_samples.tile import (
     Dropout,
     PartOfTile,
@@ -174,7 +174,7 @@ def copy_out(job, tile, row):
     lanes_to_rows(values, job.n_columns, tile.n_samples, Rows(shift(job.out, row * job.n_columns), job.n_columns))
 
 
-class Part(NamedTuple):
+class ChunkInSlot(NamedTuple):
     """A chunk, and the slot of the work space where it is worked on."""
 
     chunk: int
@@ -183,7 +183,7 @@ class Part(NamedTuple):
 
 
 # What is called through the addresses of a `Space`: `work_on_chunk`, `in_parallel`, and shares.py's `work_by_shares`
-CHUNK_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, Part)
+CHUNK_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, ChunkInSlot)
 PARALLEL_CHUNKS = Slot(Net, Data, Space, Job, Dropout, int, int, int)
 SHARE_WORK = Slot(Net, Data, Space, Job, Dropout, Step)
 
@@ -206,7 +206,7 @@ def bounds_of_tile(space, job, tile):
 @kernel
 def schedule_of(space):
     """All lists of tasks."""
-    return Schedule(space.tasks, space.bounds)
+    return ScheduleViews(space.tasks, space.bounds)
 
 
 def work_on_chunk(net, data, space, job, dropout, step, part):
@@ -226,9 +226,9 @@ def work_on_chunk(net, data, space, job, dropout, step, part):
         first, last = part_of(stop - start, k, n_tiles, lanes(space.z))
         tile = tile_of(space, dropout, part.slot, start + first, last - first)
         load_samples(net, data, job.start + start + first, tile, job.wants_error)
-        bounds, sink = bounds_of_tile(space, job, tile), Sink(grad, k > 0, total, 0, ALL)
+        bounds, accumulator = bounds_of_tile(space, job, tile), Accumulator(grad, k > 0, total, 0, ALL)
         tasks = number(bounds, 0), number(bounds, n_phases)
-        run_tasks(net, tile, schedule_of(space), tasks, sink, along, Share(0, 1))
+        run_tasks(net, tile, schedule_of(space), tasks, accumulator, along, Share(0, 1))
         if job.n_columns > 0:
             copy_out(job, tile, start + first)
 
@@ -247,7 +247,7 @@ def in_parallel(net, data, space, job, dropout, first, n_chunks, n_slots):
     """Chunks first .. first + n_slots - 1, each in a slot and on a thread of its own."""
     for slot in prange(n_slots):
         step = no_step(space.grads, space.errors)  # it is taken when all chunks are done
-        CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first + slot, n_chunks, slot))
+        CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, ChunkInSlot(first + slot, n_chunks, slot))
 
 
 @for_warm_up()
@@ -271,7 +271,7 @@ def work(net, data, space, job, dropout, step):
         first = k * space.n_slots
         n_slots = min(space.n_slots, n_chunks - first)
         if n_slots == 1:
-            CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, Part(first, n_chunks, 0))
+            CHUNK_WORKER.call(space.worker, net, data, space, job, dropout, step, ChunkInSlot(first, n_chunks, 0))
         else:
             PARALLEL_CHUNKS.call(space.parallel, net, data, space, job, dropout, first, n_chunks, n_slots)
         if job.wants_gradient and n_chunks > 1:

@@ -53,7 +53,7 @@ def exchange(order, i, bits):
 def shuffle(order, n, state):
     """A random order: Fisher and Yates, from the last place down; for n < 2**32.
 
-    A random number of 64 bits serves two places: what takes time are multiplications. 1 to 2 % of 4-10-3 and 13-50-1.
+    A random number of 64 bits serves two places: what takes time are multiplications.
     """
     key, n_pairs = number(state, 0), n // 2
     for k in range(n_pairs):
@@ -69,7 +69,7 @@ def begin_epoch(packed, run):
     for p in range(packed.params.size):
         if not np.isfinite(packed.params[p]):
             return False
-    for p in range(packed.params.size):  # not run.safe[:] = ...: Numba takes 3 s to compile its error message
+    for p in range(packed.params.size):  # not run.safe[:] = ...: Numba would compile an error message, for seconds
         run.safe[p] = packed.params[p]
     if run.shuffle:
         shuffle(view(run.order), run.order.size, view(run.random))

@@ -30,9 +30,9 @@ def log_loss(y, t, option):
 
 @kernel
 def difference(y, t, option):
-    """(5.54)  y - t, or 0 where that is tiny: products with subnormal numbers take 100 times as long as others.
+    """(5.54)  y - t, or 0 where that is tiny: products with subnormal numbers take far longer than others.
 
-    Outputs on raw columns, which reach 4,000, saturate at such numbers: half as long again for a fit with the identity.
+    Outputs on raw columns, which reach thousands, saturate at such numbers.
     """
     delta = y - t
     least = 1e-34 if precision(y) == 32 else 1e-280

@@ -38,7 +38,7 @@ from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
 from fastbp.kernels.training.scores import NOTHING, Scorer, score_network
 
 
-class Course(NamedTuple):
+class EstimatorRun(NamedTuple):
     """A run of epochs: where it stands, and when it ends."""
 
     position: np.ndarray  # (3,) int64: epoch, first sample of the next batch, samples of the epoch's weightless batches
@@ -58,63 +58,63 @@ class Course(NamedTuple):
 
 
 @entry
-def train_epochs(packed, samples, memory, solver, course, n_batches):
+def train_epochs(packed, samples, memory, solver, run, n_batches):
     """Take `n_batches` steps, or as many as are left in the run.
 
     A step is taken even where the loss is not finite, as scikit-learn does: it may be so for one epoch.
     """
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
     for _batch in range(n_batches):
-        epoch, start = course.position[0], course.position[1]
-        if epoch == course.losses.size or (epoch > 0 and start == 0 and course.best[1] > course.patience):
+        epoch, start = run.position[0], run.position[1]
+        if epoch == run.losses.size or (epoch > 0 and start == 0 and run.best[1] > run.patience):
             return
-        n_samples = min(course.batch_size, course.n_samples - start)
-        first = epoch * course.n_samples + start if data.n_ordered > 0 else start
+        n_samples = min(run.batch_size, run.n_samples - start)
+        first = epoch * run.n_samples + start if data.n_ordered > 0 else start
         total = weight_of(data, first, n_samples)
         if total == 0.0:  # a mean over nothing: no step, and no part in the epoch's loss
-            course.position[2] += n_samples
-            pass_batch(net, space, course, n_samples)
+            run.position[2] += n_samples
+            pass_batch(net, space, run, n_samples)
             continue
         divided = with_penalties_divided(rule, total)
         penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
-        step = Step(True, divided, next_rate(rule, course.rates[epoch]), 1.0 / total)
-        if course.dropout.address != NONE:
-            draw_samples(course.dropout, course.n_seen + epoch * course.n_samples, samples.order, first, n_samples)
+        step = Step(True, divided, next_rate(rule, run.rates[epoch]), 1.0 / total)
+        if run.dropout.address != NONE:
+            draw_samples(run.dropout, run.n_seen + epoch * run.n_samples, samples.order, first, n_samples)
         job = job_of(GRADIENT, first, n_samples, data.x)
-        error = work(net, data, space, job, dropout_of(course.dropout), step)
+        error = work(net, data, space, job, dropout_of(run.dropout), step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
-        course.losses[epoch] += (course.share * error / total + penalty) * n_samples
-        pass_batch(net, space, course, n_samples)
+        run.losses[epoch] += (run.share * error / total + penalty) * n_samples
+        pass_batch(net, space, run, n_samples)
 
 
 @kernel
-def pass_batch(net, space, course, n_samples):
+def pass_batch(net, space, run, n_samples):
     """On to the next batch."""
-    course.position[1] += n_samples
-    if course.position[1] == course.n_samples:
-        end_epoch(net, space, course)
+    run.position[1] += n_samples
+    if run.position[1] == run.n_samples:
+        end_epoch(net, space, run)
 
 
 @kernel
-def end_epoch(net, space, course):
+def end_epoch(net, space, run):
     """On to the next epoch; counts those without a lower loss, or without a higher score of the held-out samples."""
-    epoch, best, tol = course.position[0], course.best[0], course.tol
-    loss = course.losses[epoch] / max(1, course.n_samples - course.position[2])
-    course.losses[epoch] = loss
-    course.position[0], course.position[1], course.position[2] = epoch + 1, 0, 0
-    if course.scorer.kind == NOTHING:
+    epoch, best, tol = run.position[0], run.best[0], run.tol
+    loss = run.losses[epoch] / max(1, run.n_samples - run.position[2])
+    run.losses[epoch] = loss
+    run.position[0], run.position[1], run.position[2] = epoch + 1, 0, 0
+    if run.scorer.kind == NOTHING:
         is_worse, is_best = loss > best - tol, loss < best
         reached = loss
     else:
-        reached = score_network(net, space, course.scorer)
-        course.scores[epoch] = reached
+        reached = score_network(net, space, run.scorer)
+        run.scores[epoch] = reached
         is_worse, is_best = reached < best + tol, reached > best
         if is_best:
-            keep_params(net, course.best_params)
-    course.best[1] = course.best[1] + 1.0 if is_worse else 0.0
+            keep_params(net, run.best_params)
+    run.best[1] = run.best[1] + 1.0 if is_worse else 0.0
     if is_best:  # not if it is NaN
-        course.best[0] = reached
+        run.best[0] = reached
 
 
 @kernel
@@ -153,7 +153,7 @@ class Penalized(NamedTuple):
     """How a sum of errors becomes the loss that is made small."""
 
     total: float  # of the samples' weights, by which everything is divided
-    share: float  # as of `Course`
+    share: float  # as of `EstimatorRun`
     l1: float
     l2: float
     n_weights: int

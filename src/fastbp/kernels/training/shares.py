@@ -17,7 +17,7 @@ from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import Rule, Span, Step, step_along
 from fastbp.kernels.many_samples.columns import pack_columns
 from fastbp.kernels.many_samples.gather import Data, load_samples
-from fastbp.kernels.many_samples.gradients import ALL, Sink
+from fastbp.kernels.many_samples.gradients import ALL, Accumulator
 from fastbp.kernels.many_samples.passes import run_tasks
 from fastbp.kernels.many_samples.stripes import Share, n_parts_of
 from fastbp.kernels.many_samples.tasks import (
@@ -43,7 +43,7 @@ from fastbp.kernels.tuning import LOG_SHARE_PRODUCTS
 STEPPED_SUMS, REST, ADVANCE = range(N_PHASES, N_PHASES + 3)
 
 
-class Part(NamedTuple):
+class PhaseShare(NamedTuple):
     """A thread's share of a phase."""
 
     phase: int
@@ -53,8 +53,8 @@ class Part(NamedTuple):
 
 
 # What is called through the addresses of a `Space`: `work_on_share`, `in_parallel`
-SHARE_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, Part)
-PARALLEL_SHARES = Slot(Net, Data, Space, Job, Dropout, Rule, Span, Part)
+SHARE_WORKER = Slot(Net, Data, Space, Job, Dropout, Step, PhaseShare)
+PARALLEL_SHARES = Slot(Net, Data, Space, Job, Dropout, Rule, Span, PhaseShare)
 
 
 @entry
@@ -80,11 +80,11 @@ def work_on_share(net, data, space, job, dropout, step, part):
     if phase == SUMMING:
         own = weights_of(net, schedule_of(space), sums_of(bounds), share)
     along = Step(part.phase == STEPPED_SUMS, step.rule, step.learning_rate, step.scale)
-    sink, span = (
-        Sink(grad, part.tile > 0, space.errors, own[0], own[1]),
+    accumulator, span = (
+        Accumulator(grad, part.tile > 0, space.errors, own[0], own[1]),
         (number(bounds, phase), number(bounds, phase + 1)),
     )
-    run_tasks(net, tile, schedule_of(space), span, sink, along, share)
+    run_tasks(net, tile, schedule_of(space), span, accumulator, along, share)
 
 
 @kernel
@@ -106,7 +106,7 @@ def n_block_weights(net):
 def first_weight_of(net, schedule, sums, share):
     """Offset of the first weights of a share, or of the next that has some: where a task begins.
 
-    A task belongs where its middle is: of 64-256-256-10 one of two threads had 56 % of the weights before.
+    A task belongs where its middle is: where it begins, one of two threads would have most of the weights.
     """
     n_weights = n_block_weights(net)
     for n in range(sums[0], sums[1]):
@@ -147,7 +147,7 @@ def in_parallel(net, data, space, job, dropout, rule, span, part):
     """All shares of a phase, each on a thread; `part` is the first."""
     for index in prange(part.n_shares):  # Numba hands no tuple in a tuple to its threads: a `Step` is put together here
         step = Step(True, rule, span.learning_rate, span.scale)
-        own = Part(part.phase, part.tile, index, part.n_shares)
+        own = PhaseShare(part.phase, part.tile, index, part.n_shares)
         SHARE_WORKER.call(space.share_worker, net, data, space, job, dropout, step, own)
 
 
@@ -162,7 +162,7 @@ def n_shares_of(space, job):
 def do_phase(net, data, space, job, dropout, step, phase, tile):
     """A phase of the work on a tile, on one thread or on all."""
     inlined()
-    part = Part(phase, tile, 0, 1 if phase == OUTPUTS else n_shares_of(space, job))
+    part = PhaseShare(phase, tile, 0, 1 if phase == OUTPUTS else n_shares_of(space, job))
     if part.n_shares == 1 or phase == REST:
         SHARE_WORKER.call(space.share_worker, net, data, space, job, dropout, step, part)
     else:
@@ -174,8 +174,8 @@ def do_phase(net, data, space, job, dropout, step, phase, tile):
 def is_step_along_sums(net, space, job, step):
     """Whether weights are stepped along with their sums: those of a single tile are complete.
 
-    Of 784-512-512-10 in float32 a gradient and what a step reads take 10 MB: by itself it took an eighth of an epoch on
-    two threads. What is left, links and biases, is stepped along by one thread: it must not be much.
+    Of a large network a gradient and what a step reads are more than the L2 caches hold: later they would have to come
+    from memory. What is left, links and biases, is stepped along by one thread: it must not be much.
     """
     in_blocks = 2 * n_block_weights(net) >= step.rule.n_params
     return in_blocks and n_shares_of(space, job) > 1 and n_parts_of(job.n_samples, space.max_tile) == 1

@@ -12,7 +12,7 @@ _BEST = ("best_loss_", "best_validation_score_")
 _CURVES = ("loss_curve_", "validation_scores_", "validation_loss_curve_")
 
 
-def check_course(estimator: Any) -> None:
+def check_counts(estimator: Any) -> None:
     """Refuse counts, losses and curves that a training cannot go on with; counts become Python's integers.
 
     Raises
