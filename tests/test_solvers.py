@@ -7,7 +7,18 @@ import pytest
 from cases import Case, bias_views, draw, place
 from numba import njit
 from solver_formulas import (
-    CASE, EPOCHS, SGD, Adam, QuickProp, RMSProp, RProp, RPropVariant, assert_same_training, fresh, set_part_size, train,
+    CASE,
+    EPOCHS,
+    SGD,
+    Adam,
+    QuickProp,
+    RMSProp,
+    RProp,
+    RPropVariant,
+    assert_same_training,
+    fresh,
+    set_part_size,
+    train,
 )  # fmt: skip
 
 from fastbp.kernels.formulas import steps
@@ -163,7 +174,13 @@ def test_rprop(options):
 
 @pytest.mark.parametrize("variant", ["rprop-", "rprop+", "irprop+"])
 @pytest.mark.parametrize(
-    "options", [{}, {"learning_rate": 0.5, "eta_minus": 0.3, "eta_plus": 1.5}, {"l1": 0.3, "l2": 0.1}], ids=str
+    "options",
+    [
+        {"learning_rate": 0.4},
+        {"learning_rate": 0.5, "eta_minus": 0.3, "eta_plus": 1.5},
+        {"learning_rate": 0.4, "l1": 0.3, "l2": 0.1},
+    ],
+    ids=str,
 )
 def test_variants_of_rprop(variant, options):
     penalties = {name: value for name, value in options.items() if name in ("l1", "l2")}
@@ -182,7 +199,8 @@ def test_the_variants_differ_and_the_default_is_irprop_minus():
     found = {}
     for variant in (None, "irprop-", "rprop-", "rprop+", "irprop+"):
         net, X, T, _ = draw(CASE)
-        net.fit(X, T, solver="rprop", epochs=25, **({} if variant is None else {"variant": variant}))
+        options = {} if variant is None else {"variant": variant}
+        net.fit(X, T, solver="rprop", epochs=25, learning_rate=0.5, **options)
         found[variant] = net.params.tobytes()
     assert found[None] == found["irprop-"]
     assert len(set(found.values())) == 4

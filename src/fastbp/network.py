@@ -300,9 +300,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
             than a callback.
         stop : dict, optional
-            Rules of Prechelt's (1994, 1998) with their thresholds, such as ``{"GL": 5, "P": 0.1}``; the first that holds
-            ends the training: "GL", validation lost so many percent from its best; "P", the training loss fell by so few
-            per mille in a strip; "PQ", the quotient of both. Then, as with `patience`, and with `goal` beside a
+            Prechelt's rules (1994, 1998) with their thresholds, such as ``{"GL": 5, "P": 0.1}``; the first that holds
+            ends the training: "GL", validation lost so many percent from its best; "P", the training loss fell by so
+            few per mille in a strip; "PQ", the quotient of both. Then, as with `patience`, and with `goal` beside a
             `validation`, the weights go back to those with the lowest loss.
         strip : int
             Epochs at whose ends "P" and "PQ" are looked at.

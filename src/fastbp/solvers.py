@@ -33,10 +33,10 @@ newton_cg  min_gradient=1e-7
 min_gradient ends a training where the gradient is shorter.
 
 rprop's learning rate is the size of its first step; or `initial_step` is: an array (n_params,) in the order of
-`Network.params`, or a pair (low, high) between which each weight's is drawn, from the seed. variant says what follows where a
-gradient changes its sign (Igel and Huesken 2000): the smaller step back, "rprop-"; no step, "irprop-"; the last step undone,
-"rprop+" (Riedmiller and Braun 1993), or undone only if the error has grown, "irprop+". "rprop-" is what older
-benchmarks were run with. quickprop is Fahlman's (1988). The other solvers also take
+`Network.params`, or a pair (low, high) between which each weight's is drawn, from the seed. variant says what follows
+where a gradient changes its sign (Igel and Huesken 2000): the smaller step back, "rprop-"; no step, "irprop-"; the last
+step undone, "rprop+" (Riedmiller and Braun 1993), or undone only if the error has grown, "irprop+". "rprop-" is what
+older benchmarks were run with. quickprop is Fahlman's (1988). The other solvers also take
 
 schedule : "constant", "inverse_scaling" or "cosine"
     eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
@@ -336,14 +336,19 @@ def _check_steps(initial_step: object, learning_rate: LearningRate) -> InitialSt
     if initial_step is None:
         return None
     if learning_rate is not None:
-        raise ValueError("learning_rate must be left out where initial_step is given: both are the size of a first step")
+        raise ValueError(
+            "learning_rate must be left out where initial_step is given: both are the size of a first step"
+        )
     if isinstance(initial_step, tuple) and len(initial_step) == 2:
         low, high = (checks.number(end, f"initial_step[{k}]", low_open=True) for k, end in enumerate(initial_step))
         if low > high:
-            raise ValueError(f"initial_step must be a pair (low, high) with low not above high; got ({low:g}, {high:g})")
+            raise ValueError(
+                f"initial_step must be a pair (low, high) with low not above high; got ({low:g}, {high:g})"
+            )
         return low, high
-    sizes = checks.finite(checks.numeric(initial_step, "initial_step"), "initial_step", np.dtype(np.float64))
-    if sizes.ndim != 1 or not (sizes > 0).all():
+    given = checks.numeric(initial_step, "initial_step")
+    sizes = checks.finite(given, "initial_step", np.dtype(np.float64))
+    if given.ndim != 1 or not (sizes > 0).all():
         raise ValueError(
             "initial_step must be an array (n_params,) of numbers above 0, or a pair (low, high); "
             f"got {checks.described(initial_step)}"

@@ -1,15 +1,11 @@
 """Time to a goal: each solver from the same beginnings, stopped where the mean squared error is reached."""
 
-from importlib.util import find_spec
 from time import process_time
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-
-from .jax_functions import Functions
-from .problems import PROBLEMS, nguyen_widrow
 
 MOST_EPOCHS = {"lm": 500, "lm, acceleration=0": 500, "scg": 4_000, "lbfgs": 4_000}
 MOST_EVALUATIONS = 2_000  # of a peer's residuals
@@ -210,9 +206,6 @@ def _until(optx, functions, solver):
 
 def torch_levenberg_marquardt():
     """The package torch-levenberg-marquardt, with Cholesky."""
-    import torch
-    from torch_levenberg_marquardt import loss as tlm_loss
-    from torch_levenberg_marquardt import training
 
     def solve(problem, functions, w, goal):
         raise NotImplementedError

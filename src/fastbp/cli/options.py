@@ -213,7 +213,9 @@ _OPTIONS: tuple[Option[Any], ...] = (
         "--evidence", is_flag=True, help="Find the weight decay of each input, and how sure predictions are (MacKay)."
     ),
     _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),
-    click.option("--batch-size", type=_POSITIVE, help="Samples for a step.  [default: 32; rprop, lm and their kin: all]"),
+    click.option(
+        "--batch-size", type=_POSITIVE, help="Samples for a step.  [default: 32; rprop, lm and their kin: all]"
+    ),
     click.option(
         "--learning-rate",
         type=float,
@@ -302,9 +304,7 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
     if given["evidence"]:
         _refuse_beside_evidence()
     if given["solver"] in NEED_ALL and given["batch_size"]:
-        raise click.UsageError(
-            f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size"
-        )
+        raise click.UsageError(f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size")
     weight = () if given["weight"] is None else (given["weight"],)
     named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
              "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
@@ -319,7 +319,9 @@ def _refuse_beside_evidence() -> None:
     ctx = click.get_current_context()
     for name in _NOT_WITH_EVIDENCE:
         if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} has no meaning with --evidence, which decides by itself")
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} has no meaning with --evidence, which decides by itself"
+            )
 
 
 def wishes_of(given: dict[str, Any]) -> Wishes:

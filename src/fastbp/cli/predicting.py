@@ -36,9 +36,7 @@ LEVEL = 0.95  # of intervals
 @output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
 @click.option("--intervals", is_flag=True, help="Write lower and upper bounds, too (train --evidence).")
-@click.option(
-    "--level", type=click.FloatRange(0, 1, True, True), help="Probability of the intervals.  [default: 0.95]"
-)
+@click.option("--level", type=click.FloatRange(0, 1, True, True), help="Probability of the intervals.  [default: 0.95]")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
 @reading_options
 def predict(

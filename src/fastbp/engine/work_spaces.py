@@ -66,20 +66,15 @@ class UserCalls:
         self._n_stripe = in_python(size_of_stripe)(int(packed.blocks[:, BLOCK.n_in].max(initial=0)), n_lanes)
         self._n_extra_from = 3 * self._n_values + filled_up(self._n_stripe, dtype)
         words = self.plan = np.zeros(plan_table.PLAN_SIZE, WORD)
-        words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, plan.WORDS + self.memory_words(with_curvature=True)
-        words[[plan.N_INPUTS, plan.N_OUTPUTS, plan.N_PARAMS]] = (
-            topology.sizes[0],
-            topology.n_outputs,
-            topology.n_params,
-        )
-        is_smooth = _differentiable(functions) and all(function.has_bend for function in functions)
+        n_words = plan.WORDS + self.memory_words(with_curvature=True)
+        words[[plan.NETWORK, plan.N_WORDS]] = packed.layers.ctypes.data, n_words
+        sizes = topology.sizes[0], topology.n_outputs, topology.n_params
+        words[[plan.N_INPUTS, plan.N_OUTPUTS, plan.N_PARAMS]] = sizes
+        bends = _bends_of(functions, dtype, len(packed.layers))
+        usable = {plan.FORWARD: True, plan.HESSIAN_PRODUCT: bends is not None}
         for place, kernel in zip(PLACES, kernels, strict=True):
-            usable = place == plan.FORWARD or _differentiable(functions)
-            usable = usable and (place != plan.HESSIAN_PRODUCT or is_smooth)
-            words[place] = plan.KERNEL.address(kernel, dtype) if usable else NONE
-        bends = np.full(len(packed.layers), NONE, WORD)
-        if is_smooth:
-            bends[1 : 1 + len(functions)] = [function.address_of_bend(dtype) for function in functions]
+            is_usable = usable.get(place, _differentiable(functions))
+            words[place] = plan.KERNEL.address(kernel, dtype) if is_usable else NONE
         for place, table in (
             (plan.LAYERS, packed.layers),
             (plan.BLOCKS, packed.blocks),
@@ -87,7 +82,7 @@ class UserCalls:
             (plan.STARTS, packed.starts),
             (plan.LINKS, packed.links),
             (plan.INPUT_LAYERS, without_loss),
-            (plan.BENDS, bends),
+            (plan.BENDS, np.zeros(0, WORD) if bends is None else bends),
         ):
             words[place], words[place + 1] = table.ctypes.data, table.size
         words[plan.EXTRA] = self._n_extra_from
@@ -128,6 +123,15 @@ def _owner_of(array: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _differentiable(functions: Sequence[Activation]) -> bool:
     return all(function.has_derivative for function in functions)
+
+
+def _bends_of(functions: Sequence[Activation], dtype: np.dtype, n_layers: int) -> Words | None:
+    """Address of h'' of each layer; None unless all are known."""
+    if not _differentiable(functions) or not all(function.has_bend for function in functions):
+        return None
+    bends = np.full(n_layers, NONE, WORD)
+    bends[1 : 1 + len(functions)] = [function.address_of_bend(dtype) for function in functions]
+    return bends
 
 
 def _without_loss(packed: Packed, functions: Sequence[Activation], topology: Topology) -> Words:

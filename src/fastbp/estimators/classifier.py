@@ -33,8 +33,8 @@ beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn, with the same defaults.
     solver : str
         scikit-learn's, "lbfgs", "sgd" and "adam"; "rmsprop", or "rprop" (batch learning); or one of fastbp's minimisers
-        "lm" (Levenberg-Marquardt), "scg", "cg" and "newton_cg", which take all samples at once in float64, and end where the
-        gradient is shorter than `tol`.
+        "lm" (Levenberg-Marquardt), "scg", "cg" and "newton_cg", which take all samples at once in float64, and end
+        where the gradient is shorter than `tol`.
     alpha : float or "evidence"
         Strength of the L2 penalty. "evidence": found from the data, for each input, see `fastbp.Network.fit_evidence`;
         `solver` has no meaning then, and `max_iter` bounds the steps of each of three beginnings.

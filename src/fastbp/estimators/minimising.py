@@ -24,7 +24,7 @@ from fastbp.training.minimising.loop import check_network
 from fastbp.training.minimising.minimisers import Objective, minimiser_of
 
 MINIMISERS = ("lm", "scg", "cg", "newton_cg")
-EVIDENCE, RESTARTS, UPDATE_EVERY = "evidence", 3, 20
+EVIDENCE, RESTARTS, UPDATE_EVERY = "evidence", 3, 1
 
 
 def takes_all_samples(estimator: Any) -> bool:
@@ -44,8 +44,13 @@ class MinimiserTraining:
     """One call of `fit` with a minimiser; `tol` is the length of the gradient at which it ends, as for "lbfgs"."""
 
     def __init__(
-        self, estimator: Any, net: Network, samples: CheckedSamples, held_out: CheckedSamples | None, random: RandomState
-    ) -> None:  # fmt: skip
+        self,
+        estimator: Any,
+        net: Network,
+        samples: CheckedSamples,
+        held_out: CheckedSamples | None,
+        random: RandomState,
+    ) -> None:
         refuse_noise(estimator, net, f"solver {estimator.solver!r}")
         choice = make_minimiser(estimator.solver, {"min_gradient": float(estimator.tol)}, None)
         check_network(net, choice)
@@ -109,7 +114,7 @@ class MinimiserTraining:
         """The loss as scikit-learn reports it, from sum_n weight_n E_n."""
         weights = self.net.params[: self.net.topology.n_weights]
         penalty = 0.5 * self.estimator.alpha * float(weights @ weights)
-        return (share_of(self.estimator, self.net) * error + penalty) / self.total
+        return float((share_of(self.estimator, self.net) * error + penalty) / self.total)
 
     def _stops(self) -> bool:
         """Validation, and callbacks, after an iteration; returns whether to stop."""
@@ -126,8 +131,13 @@ class EvidenceTraining:
     """One call of `fit` with ``alpha="evidence"``: see `Network.fit_evidence`."""
 
     def __init__(
-        self, estimator: Any, net: Network, samples: CheckedSamples, held_out: CheckedSamples | None, random: RandomState
-    ) -> None:  # fmt: skip
+        self,
+        estimator: Any,
+        net: Network,
+        samples: CheckedSamples,
+        held_out: CheckedSamples | None,
+        random: RandomState,
+    ) -> None:
         refuse_noise(estimator, net, "alpha='evidence'")
         if estimator.early_stopping:
             raise ValueError("early_stopping must be False for alpha='evidence', which needs no samples held out")

@@ -41,7 +41,6 @@ from fastbp.kernels.one_sample.from_njit import register_replace, register_run
 from fastbp.kernels.tables import Packed
 
 
-
 def forward(packed: Packed, x: Array, y: Array, work: Array) -> None:
     """Write the outputs of a network for one sample to `y`.
 

@@ -25,8 +25,8 @@ from fastbp.files import container
 from fastbp.model.computing import ComputingNetwork
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.training.options import CheckpointSettings
-from fastbp.training.stopping import RULES
 from fastbp.training.state import ROW, Layout, Resumable, State
+from fastbp.training.stopping import RULES
 
 CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
 SECONDS = 10.0  # between checkpoints, if the user has no wish

@@ -76,9 +76,10 @@ class Training:
         """Arrays of the compiled run."""
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
-        one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
-        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         assert isinstance(options.solver, Choice)
+        by_batches = options.dropout.any() or options.solver.keeps_error  # which on-line learning does not compare
+        one_by_one = size == 1 and net.topology.is_layered and not by_batches
+        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         solver = options.solver.start(
             packed.params.size,
             net.dtype,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastbp.checks import Array
 from fastbp.training.state import Resumable
 
 OF_A_RUN = ("random", "order", "position")  # what each training begins anew, or what follows from the parameters
@@ -16,9 +17,10 @@ def remember(training: Resumable) -> None:
 
 def recall(training: Resumable) -> bool:
     """Go on from there, unless it was another solver, or had other options; returns whether it does."""
-    identity, known = vars(training.net).get("_solver_memory") or (None, {})
-    if identity != _identity(training):
+    memory: tuple[dict[str, Any], dict[str, Array]] | None = vars(training.net).get("_solver_memory")
+    if memory is None or memory[0] != _identity(training):
         return False
+    known = memory[1]
     for name, values in training.kept().items():
         if name in known:
             values[:] = known[name]

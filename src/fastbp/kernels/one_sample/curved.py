@@ -129,7 +129,8 @@ def forward_along(net, bends, v, u):
         for j in range(layers[l, LAYER.n_units]):
             u.r_a[first + j] = arriving_along(net, v, l, j, u) + (v[bias + j] if bias != NONE else 0.0)
             u.slope[first + j] = 1.0
-        a, z, r_a, r_z = (sample.units_of(net, l, values) for values in (u.a, u.z, u.r_a, u.r_z))
+        a, z = sample.units_of(net, l, u.a), sample.units_of(net, l, u.z)
+        r_a, r_z = sample.units_of(net, l, u.r_a), sample.units_of(net, l, u.r_z)
         if layers[l, LAYER.function] == SOFTMAX:
             mean = 0.0
             for k in range(r_a.size):
@@ -166,7 +167,9 @@ def output_delta_along(net, t, u):
     """R{delta_k} of the outputs, from what `derivation.output_delta` has as delta_k."""
     last = len(net.layers) - 1
     function = net.layers[last, LAYER.function]
-    y, r_y, r_delta = (sample.units_of(net, last, values) for values in (u.z, u.r_z, u.r_delta))
+    y, r_y, r_delta = (
+        sample.units_of(net, last, u.z), sample.units_of(net, last, u.r_z), sample.units_of(net, last, u.r_delta),
+    )  # fmt: skip
     if is_canonical(net.loss, function):
         total = t.sum() if function == SOFTMAX else 1.0
         for k in range(t.size):

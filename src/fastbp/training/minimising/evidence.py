@@ -207,7 +207,8 @@ class _Search:
 
     def run(self, epochs: int, update_every: int) -> Evidence:
         """Minimise F and re-estimate, in turn, until nothing changes or so many epochs are over."""
-        begin, history = time.perf_counter(), History(mu=[])
+        begin, history = time.perf_counter(), History()
+        mus: list[float] = []
         objective = Objective(self._curvature, self._given, self._beta, self._alpha[self._group_of], -np.inf)
         choice = make_minimiser("lm", {"min_gradient": 1e-6}, None)
         minimiser = LevenbergMarquardt(choice, objective, self._net.loss_name, can_accelerate=True)
@@ -217,14 +218,15 @@ class _Search:
                 _ended, losses = minimiser.run(min(update_every, epochs - n_done), n_slots)
             n_done += max(1, len(losses))
             history.loss.extend((losses / len(self._given.x)).tolist())
-            history.mu.extend(minimiser.mus.tolist())
+            mus.extend(minimiser.mus.tolist())
             before = np.append(self._alpha, self._beta)
             self._estimate()
             after = np.append(self._alpha, self._beta)
             settled = bool((abs(after - before) <= SETTLED * before).all())
             objective.scale, objective.decay = self._beta, self._alpha[self._group_of]
             minimiser.forget()
-        history.stopped_by, history.time = "settled" if settled else "epochs", time.perf_counter() - begin
+        history.mu, history.stopped_by = mus, "settled" if settled else "epochs"
+        history.time = time.perf_counter() - begin
         return self._found(history)
 
     def _posterior(self) -> tuple[float, Array, Array]:
