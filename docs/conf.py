@@ -7,17 +7,22 @@ its examples, which are run.
 import re
 import sys
 import warnings
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from sphinx.errors import ConfigError
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-from pygments.lexers.special import TextLexer
-
-import fastbp
+# What the extra "docs" brings, by the names of its modules.
+_NEEDED = ("matplotlib", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sklearn", "sphinx_gallery",
+           "sphinx-mathjax-offline")  # fmt: skip
+if _missing := [name for name in _NEEDED if find_spec(name) is None]:
+    raise ConfigError(f"the documentation needs {', '.join(_missing)}: pip install '.[docs]' has all of it")
 
 project, author, copyright = "fastbp", "The fastbp developers", "The fastbp developers"
-release = fastbp.__version__
+release = metadata.version("fastbp")
 version = release
 
 extensions = [
@@ -28,6 +33,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
+    "flowchart",  # drawings that are text in Markdown
     "own_links",  # none of them leads nowhere
     "source_lines",  # the lines of the kernels beside the equations
 ]
@@ -37,6 +43,7 @@ default_role = "literal"  # `names` in docstrings are code
 nitpick_ignore_regex = [("py:.*", r"numpy\..*")]  # other projects' pages are not looked up: no network
 
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_fence_as_directive = {"mermaid"}
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
@@ -80,12 +87,14 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "within_subsection_order": "FileNameSortKey",
     "write_computation_times": False,
+    "capture_repr": (),  # what is printed is shown, not what a last line happens to return
     "abort_on_example_error": True,
 }
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
 
 # Links that lead out of this folder, as they read where the files stand.
-_ABOVE = {"../SECURITY.md": "security.md", "../README.md": "index.md", "../CONTRIBUTING.md": "contributing.md"}
+_ABOVE = {"../SECURITY.md": "security.md", "../README.md": "index.md", "../CONTRIBUTING.md": "contributing.md",
+          "../examples/gallery/README.rst": "gallery/index"}  # fmt: skip
 _FOLDER = re.compile(r"\[([^\]]*)\]\(\.\./[\w/]+/\)")
 
 
@@ -95,7 +104,11 @@ def _lead_inside(_app, _page, source):
     source[0] = _FOLDER.sub(r"\1", source[0])  # a site has no page for a folder
 
 
+def _lead_down(_app, _path, _page, source):
+    source[0] = source[0].replace("](examples/", "](../examples/")  # of a file that stands above this folder
+
+
 def setup(app):
     """Register what a page goes through before it is read."""
     app.connect("source-read", _lead_inside)
-    app.add_lexer("mermaid", TextLexer)  # drawn by what shows plain Markdown; as it is written here
+    app.connect("include-read", _lead_down)

@@ -60,7 +60,10 @@ SHAPES = {
         "test_chunks_and_tiles_change_nothing_but_rounding",
     },
     "test_gradient": {"test_every_small_width", "test_every_small_number_of_samples"},
-    "test_single": {"test_outputs_for_all_widths", "test_steps_for_all_widths", "test_steps_of_many_networks"},
+    "test_single": {
+        "test_outputs_for_all_widths", "test_outputs_of_any_connections", "test_steps_for_all_widths",
+        "test_steps_of_many_networks",
+    },
     "test_input_gradient": {"test_all_sizes", "test_skips_and_small_networks", "test_float32"},
     "test_shares": {"test_small_networks_shared_all_the_same", "test_how_many_threads_find_something_to_do"},
     "test_estimators": {"test_float32", "test_same_numbers_of_small_networks"},

@@ -1,7 +1,9 @@
 """Damaged files: refused with the file's name, in bounded memory, or read as another network that makes sense."""
 
+import contextlib
 import random
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 
@@ -42,16 +44,38 @@ def damaged(content, n, seed=0):
 def assert_refused_or_read(path, content, read):
     """Return whether a file is refused: by a ValueError that names it, in bounded memory."""
     path.write_bytes(content)
-    tracemalloc.start()
-    try:
-        net = read(path)
+    with bounded_memory(16 * MEGABYTE + 60 * len(content)):
+        try:
+            net = read(path)
+        except ValueError as error:
+            assert path.name in str(error)
+            assert len(str(error)) < 2000
+            return True
         assert np.isfinite(net.params).all()
         return False
-    except ValueError as error:
-        assert path.name in str(error)
-        assert len(str(error)) < 2000
-        return True
+
+
+@contextlib.contextmanager
+def bounded_memory(most):
+    """Fail if more bytes are taken meanwhile: of Python and NumPy, and of the process where the system tells it."""
+    PEAK.exists() and PEAK.write_text("5")  # the highest use so far is forgotten
+    before = resident("VmRSS")
+    tracemalloc.start()
+    try:
+        yield
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 16 * MEGABYTE + 60 * len(content)
+    assert peak <= most
+    assert resident("VmHWM") - before <= most + 4 * MEGABYTE  # tracemalloc's own, and what the allocator keeps
+
+
+PEAK, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+
+
+def resident(name):
+    """Return a number of bytes from the process's status; 0 where there is none."""
+    if not STATUS.exists():
+        return 0
+    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024

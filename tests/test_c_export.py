@@ -13,6 +13,7 @@ from cases import COMPILED
 import fastbp
 from fastbp.activations import ACTIVATIONS
 from fastbp.exporting.c_functions import FUNCTIONS
+from fastbp.exporting.c_names import is_reserved
 from fastbp.exporting.c_tables import MULTIPLIER, checksum
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
@@ -203,6 +204,26 @@ def test_one_weight_changed_in_the_file_fails_the_self_test(dtype, tmp_path):
     assert n_changed >= 2
 
 
+def test_one_place_of_a_link_changed_fails_the_self_test(tmp_path):
+    """Also where the weight is so small that no sample shows it; and a number of a sample, in its last digit."""
+    path, edges = tmp_path / "net.c", [(0, 3), (1, 3), (2, 4), (0, 4), (3, 5), (4, 5)]
+    net = fastbp.Network.from_edges(3, 1, edges, seed=0)
+    net.edge_weights = [1e-30] * 4 + [1.0, 1.0]
+    net.to_c(path)
+    text = path.read_text()
+    assert self_test(path) == (0, "")
+    tables = re.findall(
+        r"static const (?:unsigned char (?:from|start)_\d+|real test_\w+)\S* = \{[^;]*?\d+[,.\d]*", text
+    )
+    assert len(tables) >= 6
+    for table in tables:
+        other = table[:-1] + ("1" if table[-1] != "1" else "2") if table[-1].isdigit() else table[:-2] + "1,"
+        if other == table:
+            other = table[:-2] + "2,"
+        path.write_text(text.replace(table, other))
+        assert self_test(path, flags=["-std=c99"])[0] == 1, table
+
+
 def test_a_wrong_formula_fails_the_samples(tmp_path):
     path = tmp_path / "net.c"
     fastbp.Network((3, 8, 2), output="logistic", seed=0).to_c(path)
@@ -248,12 +269,59 @@ def test_samples_of_networks_whose_outputs_overflow(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "1net", "a-b", "int", "exp", "tanhf", "forward", "z", "h_tanh", "w_0_1", "N_UNITS", "R", "é", "a" * 60]
+    "name",
+    [
+        "",
+        "1net",
+        "a-b",
+        "int",
+        "exp",
+        "tanhf",
+        "forward",
+        "z",
+        "h_tanh",
+        "w_0_1",
+        "N_UNITS",
+        "R",
+        "é",
+        "a" * 60,
+        "NAN",
+        "isnan",
+        "stdout",
+        "EOF",
+        "EDOM",
+        "uint32_t",
+        "FLT_MAX",
+        "memcpy",
+        "printf",
+        "time",
+        "nullptr",
+        "linux",
+    ],
 )
 def test_names_that_c_does_not_allow(name, tmp_path):
     with pytest.raises(ValueError, match="name must"):
         fastbp.Network((1, 2, 1)).to_c(tmp_path / "net.c", name=name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("standard", ["c99", "gnu17"])
+def test_no_name_of_the_library_is_taken_for_the_function(standard):
+    """All identifiers that the file's headers bring, as this compiler has them, but those that no name may begin as."""
+    headers = "".join(f"#include <{name}.h>\n" for name in ("float", "math", "stdint", "string", "stdio"))
+    command = ["gcc", f"-std={standard}", "-E", "-x", "c", "-"]
+    declared = subprocess.run(command, input=headers, text=True, capture_output=True, check=True).stdout
+    macros = subprocess.run([*command, "-dM"], input=headers, text=True, capture_output=True, check=True).stdout
+    code = re.sub(r"^#.*$|\{[^{}]*\}|\([^()]*\)", "", declared, flags=re.M)  # without members and parameters
+    names = {*re.findall(r"\b[A-Za-z]\w*", code), *re.findall(r"^#define ([A-Za-z]\w*)", macros, flags=re.M)}
+    assert len(names) > 300
+    assert {name for name in names if not is_reserved(name)} <= {"packed", "extension", "restrict"}
+
+
+def test_names_that_sound_like_the_library_are_allowed(tmp_path):
+    for name in ("strain", "stress", "torque", "issue", "memory", "total", "model", "net", "Plants", "e1", "logit"):
+        fastbp.Network((1, 2, 1), seed=0).to_c(tmp_path / "net.c", name=name)
+        assert self_test(tmp_path / "net.c", name=name) == (0, "")
 
 
 def test_other_mistakes(tmp_path):

@@ -1,6 +1,7 @@
 """`fastbp export`: files that take the raw columns of the table, and predict what `fastbp predict` predicts."""
 
 import ctypes
+import re
 import shutil
 
 import numpy as np
@@ -65,9 +66,69 @@ def test_c_of_raw_columns(models, tmp_path):
     source = exported(numbers, "c", tmp_path)
     assert self_test(source) == (0, "")
     text = source.read_text()
-    place = text.index("x[0] = (real)((filled(row->height, ")
-    source.write_text(text[:place] + text[place:].replace(") - (", ") + (", 1))
-    assert self_test(source)[0] == 1
+    for right, wrong in [
+        ("x - mean_and_scale[0]", "x + mean_and_scale[0]"),
+        ("filled(row->height", "filled(row->leaves"),
+    ]:
+        assert right in text
+        source.write_text(text.replace(right, wrong))
+        assert self_test(source)[0] == 1
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_any_number_or_text_of_a_column_changed_fails_the_self_test(models, tmp_path):
+    for model in models[:2]:
+        source = exported(model, "c", tmp_path)
+        text, n_changed = source.read_text(), 0
+        for table in re.finditer(r"const (?:double|char \*const) (?:\w+)\[\w+\] = \{(.*?)\};", text, re.DOTALL):
+            if "test_" in table.group():
+                continue
+            for constant in re.finditer(r'"[^"]+"|-?\d[\d.e+-]*', table.group(1)):
+                at, old = table.start(1) + constant.start(), constant.group()
+                new = old[:-2] + '~"' if old[-1] == '"' else repr(float(np.nextafter(float(old), np.inf)))
+                source.write_text(text[:at] + new + text[at + len(old) :])
+                code, output = self_test(source)
+                assert code == 1, old
+                assert "of a column was changed" in output
+                n_changed += 1
+        assert n_changed > 8
+
+
+def test_whole_numbers_of_a_table(models, tmp_path):
+    """x_max is what the training had; the file has the network alone."""
+    out = tmp_path / "model.c"
+    result = run("export", models[0], "--to", "c", "--bits", "16", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "not raw columns" in result.stdout
+    net, extra = load_network(models[0])
+    largest = table_of(extra, net.n_inputs, net.n_outputs).largest
+    assert f"for inputs up to {largest:g} in size" in result.stdout
+    encoded = TableModel.load(str(models[0])).encoder.encode(models[2])
+    assert largest / 1.5 <= np.abs(encoded).max() <= 1.5 * largest  # a fifth of the rows were held out
+    (column,) = table_of({"table": {"columns": [DATE], "target": NUMBER}}, 1, 1).columns
+    assert np.isnan(column.largest)
+    with pytest.raises(ValueError, match=r"x_max must be given.*column 'a'"):
+        _ = table_of({"table": {"columns": [DATE], "target": NUMBER}}, 1, 1).largest
+    circle = DATE | {"features": ["hour_sin"], "means": [0.5], "scales": [0.5]}
+    assert table_of({"table": {"columns": [circle], "target": NUMBER}}, 1, 1).largest == 3.0
+
+
+NUMBER = {"task": "regression", "names": ["t"], "centres": [0.0], "scales": [1.0], "log": False}
+
+
+def test_columns_without_a_name_or_with_that_of_an_output(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    numbers = np.random.default_rng(0).normal(size=(3, 60))
+    frame = pl.DataFrame(dict(zip(("prediction", "", "t"), numbers, strict=True)))
+    frame.write_csv(tmp_path / "odd.csv")
+    model = tmp_path / "odd.fastbp"
+    trained(tmp_path / "odd.csv", "--target", "t", "--out", model, "--hidden", "3", "--epochs", "2", "--no-plot")
+    session = onnxruntime.InferenceSession(str(exported(model, "onnx", tmp_path)), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    assert names == ["column_prediction", "column_2"]
+    feed = {name: frame[k].to_numpy().reshape(-1, 1) for k, name in zip(("prediction", ""), names, strict=True)}
+    found = session.run(["prediction"], feed)[0][:, 0]
+    np.testing.assert_allclose(found, TableModel.load(str(model)).predict(frame)["prediction"], rtol=1e-5)
 
 
 def test_onnx_of_raw_columns(models, tmp_path):
@@ -143,7 +204,7 @@ def test_tables_that_do_not_fit():
 def test_names_of_columns_in_c():
     names = ["Höhe", "a b", "a-b", "a_b", "1st", "int", "", "*/ int x;", "unix", "??/", "x" * 30]
     columns = tuple(Column("number", name) for name in names)
-    found = member_names(columns, {"int"})
+    found = member_names(columns)
     assert len(set(found)) == len(found)
     assert all(name.isidentifier() and name.isascii() for name in found)
     assert c_string('a"b\\c?é\n') == '"a\\042b\\134c\\077\\303\\251\\012"'

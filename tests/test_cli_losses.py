@@ -110,6 +110,12 @@ def test_a_report_replaces_reports_alone(folder):
     for _ in range(2):
         trained("plants.csv", *SHORT, "--report", page)
         assert "by fastbp" in page.read_text()
+    explained = ("explain", "plants.fastbp", "plants.csv", "--html", page)
+    for _ in range(2):
+        assert run(*explained).exit_code == 0
+    page.write_text(PAGE)
+    assert "--html" in refused(*explained)
+    assert page.read_text() == PAGE
 
 
 @pytest.mark.compiled_only

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
-from command_line import SHORT, plants, refused, run, train_on_plants, trained
+from command_line import SHORT, changed, plants, refused, run, train_on_plants, trained
+from matplotlib import pyplot
 from matplotlib.image import imread
 
+from fastbp.cli import showing
 from fastbp.tables.model import TableModel, targets_of
 from fastbp.tables.sources import read_table
 
@@ -40,6 +43,58 @@ def test_why_and_a_page(model, folder):
     assert "From (5.55) to (5.56) for unit 7" in result.output
     assert "page: page.html" in result.output
     assert "<svg" in (folder / "page.html").read_text("utf-8")
+
+
+def test_names_of_columns_reach_the_page_and_the_drawing(model, folder):
+    assert run("explain", model, "plants.csv", "--row", 23, "--html", "page.html").exit_code == 0
+    text = (folder / "page.html").read_text("utf-8")
+    assert '"soil=clay"' in text and '"herb"' in text and "row 23 of plants.csv" in text
+    assert run("plot", model, "--out", "network.svg").exit_code == 0
+    drawn = Path("network.svg").read_text("utf-8")
+    assert "<!-- height -->" in drawn and "<!-- herb -->" in drawn
+
+
+def test_warnings_name_the_row_of_the_table(model):
+    is_23 = pl.int_range(pl.len()) == 22
+    changed("far.csv", height=pl.when(is_23).then(1e6).otherwise("height"))
+    result = run("explain", model, "far.csv", "--row", 23)
+    assert "in row 23 is far outside" in result.stderr, result.stderr
+    changed("gap.csv", kind=pl.when(is_23).then(None).otherwise("kind"))
+    assert "of row 23 is missing" in refused("explain", model, "gap.csv", "--row", 23)
+
+
+def test_numbers_are_in_the_units_of_the_table(model, folder):
+    """The network's are standardised: beside inputs, of outputs and in pictures stand the table's."""
+    frame = plants().select("height", "leaves", "weight")
+    frame.write_csv("weights.csv")
+    path = trained("weights.csv", *SHORT, "--out", "weights.fastbp")["model"]
+    table_model = TableModel.load(path)
+    (y,) = table_model.predict(frame[4:5])["prediction"]
+    printed = run("explain", path, "weights.csv", "--row", 5).output
+    assert f"({frame['height'][4]})" in printed
+    assert f"weight = {y:.6g}, in the table {frame['weight'][4]:.6g} (in the network both are standardised)" in printed
+    for kind in ("regression", "residuals"):
+        axes = showing._axes(path, "weights.csv", kind, None)
+        x, y = axes.collections[0].get_offsets().T
+        predicted, true = table_model.predict(frame)["prediction"].to_numpy(), frame["weight"].to_numpy()
+        assert np.allclose(x, true if kind == "regression" else predicted, rtol=1e-5)
+        assert np.allclose(y, predicted if kind == "regression" else true - predicted, rtol=1e-3, atol=1e-4)
+        assert "weight" in axes.get_xlabel()
+        pyplot.close("all")
+
+
+def test_of_a_large_network_a_part_is_drawn(folder):
+    path = trained("digits", "--epochs", "2", "--no-plot", "--out", "digits.fastbp")["model"]
+    for given in ((), ("--unit", 70)):
+        result = run("plot", path, "--out", "network.png", *given)
+        assert result.exit_code == 0, result.output
+        assert imread("network.png").std() > 0.01
+    assert "--kind network" in refused("plot", path, "--kind", "importance", "--unit", 70)
+    assert "unit must be below 199" in refused("plot", path, "--unit", 200, "--out", "none.png")
+    result = run("explain", path, "digits", "--unit", 7, "--html", "page.html")
+    assert result.exit_code == 0, result.output
+    assert "Unit 7 is an input" in result.output and "61 to 198 are computed" in " ".join(result.output.split())
+    assert (folder / "page.html").stat().st_size < 1_000_000
 
 
 def test_mistakes_of_explain(model, folder):

@@ -155,7 +155,7 @@ def test_kept_tiles_in_several_rounds(monkeypatch):
 
     problem = cases.draw(Case((3, 6, 2), n_samples=300, weighted=True))
     once = problem.net.hessian(*problem.data)
-    monkeypatch.setattr(curvature, "KEPT_BYTES", 1)
+    monkeypatch.setattr(curvature, "CURVATURE_BYTES", 1)
     for found, expected in zip(problem.net.hessian(*problem.data), once, strict=True):
         assert_near(np.asarray(found), expected)
 

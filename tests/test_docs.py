@@ -122,4 +122,5 @@ def test_examples_of_explanations(tmp_path, monkeypatch, capsys):
     assert names["by_hand"] == pytest.approx(ex.gradient[0, 2].value)
     assert "inputs of very different scales" in names["names"]
     assert "targets outside the range of the outputs" in names["names"]
-    assert (tmp_path / "explained.html").stat().st_size > 10_000
+    for page in ("explained", "large", "unit_70"):
+        assert (tmp_path / f"{page}.html").stat().st_size > 10_000

@@ -483,6 +483,19 @@ def test_task_is_guessed_with_a_reason(values, task, reason):
     assert guess_task(understand(pl.Series("y", values))) == (task, reason)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "task"),
+    [
+        ("year", range(1935, 1955), "regression"), ("Birth_Year", [1999, 2008, 2009], "regression"),
+        ("jahr", ["1990", "1995", "2000", "2005"], "regression"), ("year", [1999, 2008], "classification"),
+        ("year", [1, 2, 3, 4], "classification"), ("code", [1999, 2008, 2009], "classification"),
+        ("yearly", [1999, 2008, 2009], "classification"),
+    ],
+)  # fmt: skip
+def test_years_are_quantities(name, values, task):
+    assert guess_task(understand(pl.Series(name, list(values) * 20)))[0] == task
+
+
 def test_skewed_targets():
     rng = np.random.default_rng(0)
     assert is_skewed(rng.lognormal(0, 1, (500, 1)))

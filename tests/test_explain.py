@@ -164,6 +164,17 @@ def test_a_wrong_derivative_is_seen():
     assert "The check differs at" in str(net.explain([1.0, -0.5], [0.3]))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_no_derivative_is_doubted_at_a_minimum(dtype):
+    """Where the error is as good as 0, so are its derivatives: what rounding makes of them is no fault of h'."""
+    for seed in range(10 if COMPILED else 2):
+        problem = draw(Case((3, 4, 2), "tanh", "logistic", seed=seed), dtype)
+        y = problem.net.forward(problem.X[:1])[0]
+        for away in (0.0, 1e-12, 1e-10, 1e-7):
+            ex = problem.net.explain(problem.X[0], y + problem.net.dtype.type(away))
+            assert "differs" not in str(ex), (seed, away)
+
+
 def test_an_explanation_stays_as_it_is():
     problem = draw(Case((3, 4, 1)))
     ex = explained(problem)
@@ -259,7 +270,9 @@ def test_wrong_arguments():
     refused(lambda: net.explain(x, t, -1.0), "learning_rate")
     refused(lambda: net.explain(x, t, notation="bishops"), "notation", "bishop")
     refused(lambda: net.explain(x, t, unit=7), "unit", "6")
-    refused(lambda: ex.why(0), "j")
+    refused(lambda: ex.why(0), "j", "no input", "2 to 6", "0 to 1")
+    refused(lambda: net.explain(x, t, names=["a"]), "names", "2 inputs", "4")
+    refused(lambda: net.explain(x, t, names="ab"), "names")
     refused(lambda: ex.why(1.5), "j")
     refused(lambda: ex.why("x1"), "j")
     refused(lambda: ex.why("f9"), "j")

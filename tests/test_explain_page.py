@@ -9,10 +9,13 @@ import pytest
 from browser import set_window, start_browser
 from cases import COMPILED, Case, draw
 from refusals import refused
-from test_explain_views import example
+from test_explain_views import example, sum_of_products
 
 import fastbp
+from fastbp.explaining.digits import Digits
+from fastbp.explaining.equations import Equations
 from fastbp.explaining.layout import LABEL_HEIGHT, LABEL_WIDTH, RADIUS, lay_out
+from fastbp.explaining.names import NOTATIONS
 from fastbp.explaining.page import label, page
 
 # ---------------------------------------------------------------- the file
@@ -80,11 +83,73 @@ def test_every_network_has_a_page():
     assert "backward" in page(net.explain([1, 0.5], [1, 0]))
 
 
-def test_networks_that_are_too_large_to_draw():
-    net = fastbp.Network((100, 120, 1), seed=0)
-    ex = net.explain(np.ones(100), [0.0])
-    refused(lambda: ex.save_html("page.html"), "net", "200")
-    refused(lambda: ex.save_html(3), "path")
+def test_networks_that_are_too_deep_to_draw():
+    net = fastbp.Network((1,) * 250, seed=0)
+    refused(lambda: net.explain([1.0], [0.0]).save_html("page.html"), "net", "200", "unit")
+    refused(lambda: net.explain([1.0], [0.0]).save_html(3), "path")
+    assert len(data_of(net.explain([1.0], [0.0], unit=7))["units"]) == 3
+
+
+def data_of(ex):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page(ex), re.DOTALL)[1])
+
+
+def large_network(notation="bishop", unit=None):
+    net = fastbp.Network((61, 128, 10), activation="relu", output="softmax", loss="cross_entropy", seed=0)
+    names = [*(f"pixel_{k // 8}_{k % 8}" for k in range(61)), *(f"digit {k}" for k in range(10))]
+    x = np.random.default_rng(0).normal(size=61)
+    return net.explain(x, np.eye(10)[3], 0.1, notation, unit, names)
+
+
+@pytest.mark.parametrize("notation", ["bishop", "layers", "neurons"])
+def test_of_large_networks_the_strongest_units_are_drawn(notation):
+    ex = large_network(notation)
+    data = data_of(ex)
+    drawn = {unit["number"] for unit in data["units"] if unit["layer"] == 1}
+    assert drawn == {61 + int(k) for k in np.argsort(-np.abs(ex.numbers.delta[61:189]), kind="stable")[:12]}
+    assert [unit["layer"] for unit in data["units"]].count(0) == 12
+    edges = {(data["units"][e["i"]]["number"], data["units"][e["j"]]["number"]): e["value"] for e in data["edges"]}
+    assert len(edges) == 12 * 12 + 12 * 10
+    assert edges == {ends: ex.gradient[ends].value for ends in edges}
+    assert {"12 of 61", "12 of 128"} <= {word["text"] for word in data["words"]}
+    assert "layer 1, relu" in str(data["steps"][0]["lines"])
+    (forward,) = [step for step in data["steps"] if step["title"] == "Forward: layer 1"]
+    assert "of 49 others" in forward["lines"][0][1] and len(forward["lines"]) == 12
+
+
+@pytest.mark.parametrize("most", [1, 5, 12, 60])
+def test_the_terms_that_are_shown_and_the_others_add_up(most):
+    ex = large_network()
+    equations = Equations(ex, NOTATIONS["bishop"](ex.numbers), Digits(17), most)
+    for unit in (ex.units[61], ex.units[188], ex.units[190]):
+        parts = equations.forward(unit.j).parts
+        terms = " ".join(parts[: parts.index(f"= {unit.a:+.17f}")]).removeprefix("a = ")
+        assert terms.count("*") == min(most, len(unit.terms))
+        left = re.search(r"(\S+) of \d+ others", terms)
+        total = sum_of_products(re.sub(r" of \d+ others", "", terms))
+        assert total == pytest.approx(unit.a, rel=1e-12)
+        assert bool(left) == (most < len(unit.terms))
+
+
+def test_a_unit_of_a_large_network_with_those_that_it_deals_with():
+    data = data_of(large_network(unit=70))
+    assert data["units"][data["selected"]]["number"] == 70
+    assert [sum(unit["layer"] == layer for unit in data["units"]) for layer in (0, 1, 2)] == [12, 1, 10]
+    assert len(data["edges"]) == 22
+    assert [step["title"] for step in data["steps"]][1:3] == ["Forward: layer 1", "Forward: layer 2"]
+    small = data_of(example().explain([1, 0.5], [1], unit=4))
+    assert len(small["units"]) == 7 and small["selected"] == 4
+
+
+def test_names_and_a_note_are_on_the_page(tmp_path):
+    ex = example().explain([1, 0.5], [1], names=["rain <mm>", "a name that is far too long", "yield"])
+    data = data_of(ex)
+    assert [(word["text"], word["anchor"]) for word in data["words"]] == [
+        ("rain <mm>", "end"), ("a name...o long", "end"), ("yield", "start")
+    ]  # fmt: skip
+    assert [unit["called"] for unit in data["units"]][:3] == ["rain <mm>", "a name that is far too long", ""]
+    ex.save_html(tmp_path / "page.html", note="Row 3 of <plots.csv>")
+    assert '<p id="note">Row 3 of &lt;plots.csv&gt;</p>' in (tmp_path / "page.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +302,29 @@ return bad;
 """
 
 
+SLIDER_IS_SEEN = """
+const box = document.getElementById("slider").getBoundingClientRect();
+const top = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+return box.left >= 0 && box.right <= innerWidth && box.top >= 0 && box.bottom <= innerHeight && top.id === "slider";
+"""
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("unit", [None, 70])
+def test_a_large_network_with_names_can_be_read(opened, width, unit):
+    driver = opened(large_network(unit=unit), width, 850, phone=width < 500)
+    for step in range(7):
+        driver.execute_script(f"const s = document.getElementById('slider'); s.value = {step};"
+                              "s.dispatchEvent(new Event('input'))")  # fmt: skip
+        assert driver.execute_script(OVERLAPS) == []
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        assert driver.execute_script(SLIDER_IS_SEEN)
+    assert ("Unit 70 (relu)" in text_of(driver, "#selection")) == (unit == 70)
+    driver.execute_script("document.querySelector('.unit').dispatchEvent(new Event('click', {bubbles: true}))")
+    assert "input pixel_" in text_of(driver, "#selection")
+
+
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
@@ -251,5 +339,6 @@ def test_texts_neither_overlap_nor_leave_the_page(opened, width, dark):
             assert driver.execute_script(OVERLAPS) == []
             wide = driver.execute_script("return document.documentElement.scrollWidth")
             assert wide <= width  # no scrolling sideways but in the drawing
+            assert driver.execute_script(SLIDER_IS_SEEN)
         background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert background == ("rgb(21, 24, 29)" if dark else "rgb(255, 255, 255)")

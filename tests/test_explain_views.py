@@ -310,6 +310,7 @@ def test_units_and_inputs_alone():
     ex = problem.net.explain(problem.X[0], problem.T[0], notation="neurons", unit="f2")
     assert "f_2" in str(ex) and "unit f_1" not in str(ex)
     (_, of_input) = ex.text(unit="x1").split("INPUT")
+    assert "Unit 0 is an input" in of_input and "2 to 6 are computed" in squeezed(of_input)
     gradient = problem.net.input_gradient(problem.X[:1], problem.net.forward(problem.X[:1]) - problem.T[:1])
     assert f"{gradient[0, 0]:+.6f}" in of_input
 
@@ -333,3 +334,18 @@ def test_many_outputs_show_the_largest_errors():
     net = fastbp.Network((1, 30), init="zeros")
     text = str(net.explain([1.0], np.arange(30.0)))
     assert "output 30 " in text and "output 3 " not in text and "of the others" in text
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("notation", ["bishop", "layers", "neurons"])
+def test_a_hundred_columns_are_enough_for_wide_networks(notation):
+    """Many inputs of many digits, many units, long names of functions: lines are broken, within a part if need be."""
+    own = fastbp.Activation("a_function_with_a_rather_long_name", lambda a: a * a, lambda a: 2 * a)
+    rng = np.random.default_rng(3)
+    for sizes in ((12, 10, 3), (11, 14, 12, 10), (40, 130, 30, 12), (9, 8, 8, 8, 8, 8, 8, 8, 2)):
+        activation = [own, *["tanh"] * (len(sizes) - 3)]
+        net = fastbp.Network(sizes, activation=activation, output="softmax", loss="cross_entropy", seed=0)
+        ex = net.explain(1e4 * rng.normal(size=sizes[0]) + 0.123456, np.eye(sizes[-1])[0], 0.0123456, notation)
+        for unit in (None, 0, sizes[0], net.n_units - 1):
+            lines = ex.text(unit=unit).splitlines()
+            assert max(map(len, lines)) <= 100, max(lines, key=len)

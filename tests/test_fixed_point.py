@@ -137,6 +137,35 @@ def test_undefined_behaviour(tmp_path):
             assert self_test(tmp_path / "net.c", *options, compiler="clang") == (0, "")
 
 
+@both_sizes
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_of_any_size(dtype, bits, tmp_path):
+    """From the smallest to the largest numbers: a file whose bound holds, or a word about what is too large."""
+    rng, n_written = np.random.default_rng(bits), 0
+    exponents = np.arange(-320, 309, 30 if exchanged.NIGHTLY else 90)
+    for exponent in exponents:
+        for function in ("tanh", "relu", "leaky_relu", "softplus", "sin", "identity"):
+            net = fastbp.Network((2, 3, 2), activation=function, output="identity", dtype=dtype, seed=1)
+            with np.errstate(all="ignore"):
+                params = (net.params * 10.0**exponent).astype(dtype)
+            if not np.isfinite(params).all():
+                continue
+            params[rng.integers(params.size)] = 0.0
+            net.params = params
+            try:
+                bound = net.to_c(tmp_path / "net.c", bits=bits)
+            except ValueError as error:
+                assert re.match("params must be so small that no sum exceeds 1.27e", str(error))
+                assert exponent > 20
+                continue
+            fixed = fixed_point(net, bits, 1.0)
+            q = as_numbers(rng.uniform(-1, 1, (50, 2)), fixed)
+            off = np.abs(fixed.forward(q) * 2.0**-fixed.y_scale - exact(net, q * 2.0**-fixed.x_scale))
+            assert (off <= bound * (1 + 1e-9)).all()
+            n_written += 1
+    assert n_written > 10
+
+
 def test_what_is_refused(tmp_path):
     net = fastbp.Network((2, 3, 1), seed=0)
     for options, message in [

@@ -31,6 +31,7 @@ THROUGH_THE_GATE = {
 }  # fmt: skip
 OTHER_WAYS = {
     "one_sample.few.forward_call": "engine/few_samples.py",  # `FewSamples` checks dtype and size, the kernel widths
+    "one_sample.few_links.forward_links_call": "engine/few_samples.py",  # as `forward_call`
     "one_sample.stream.learning_call": "training/stream.py",  # `Stream` checks dtype, the kernel widths and numbers
     "one_sample.few.forward_few": "versions.py",  # asks what machine code is there, and calls nothing
     "training.chunks.work_on_chunk": "engine/first_use.py",  # whether its code has been checked; nothing is called
@@ -64,6 +65,8 @@ OTHER_WAYS = {
     "curvature.conjugate.truncated_newton": "training/minimising/minimisers.py",
     "curvature.damped.levenberg_marquardt": "training/minimising/minimisers.py",
     "curvature.limited_memory.l_bfgs": "training/minimising/minimisers.py",
+    # `PopulationTraining` takes `CheckedSamples` and rows that `rows_of` has looked at; all else it has made itself.
+    "population.members.train_networks": "population/training.py",
     "one_sample.from_njit.register_run": "jit/__init__.py",  # types checked when compiled, sizes in each call
     "one_sample.from_c.c_function": "jit/c_functions.py",  # C: addresses alone
 }

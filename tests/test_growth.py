@@ -20,6 +20,22 @@ def bent_slope(a, z):
     return (1.0 - a * a) / ((1.0 + a * a) * (1.0 + a * a))
 '''
 
+BENT_BEND = '''
+
+@kernel
+def bent_bend(a, z):
+    """2 a (a**2 - 3) / (1 + a**2)**3."""
+    return 2.0 * a * (a * a - 3.0) / ((1.0 + a * a) * (1.0 + a * a) * (1.0 + a * a))
+'''
+
+QUARTIC_BEND = '''@kernel
+def quartic_bend(y, t, option):
+    """Its second derivative by y."""
+    return 12.0 * (y - t) * (y - t)
+
+
+'''
+
 QUARTIC = '''@kernel
 def quartic(y, t, option):
     """(y - t)**4."""
@@ -35,11 +51,12 @@ def quartic_slope(y, t, option):
 '''
 
 TRAIN = """
+import copy
 import sys
 import numpy as np
 import fastbp
 
-function, loss = sys.argv[1:]
+function, loss, second = sys.argv[1:]
 rng = np.random.default_rng(0)
 X, T = rng.standard_normal((20, 2)), rng.standard_normal((20, 1))
 edges = [(0, 2), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]  # by the loops of the derivation, in `jit`
@@ -56,6 +73,24 @@ for net in (
     before = net.loss(X, T)
     net.fit(X, T, epochs=5, batch_size=5, learning_rate=1e-2, seed=0)
     assert net.loss(X, T) < before
+    if second == "refused":
+        try:
+            net.hessian(X, T)
+        except ValueError as error:
+            assert "second derivative" in str(error), error
+        else:
+            raise AssertionError("a second derivative that nobody has written")
+    else:
+        H, step = net.hessian(X, T)[2], 1e-6
+        for p in range(net.n_params):
+            sides = []
+            for sign in (1.0, -1.0):
+                moved = net.params.copy()
+                moved[p] += sign * step
+                other = copy.deepcopy(net)
+                other.params = moved
+                sides.append(other.gradient(X, T)[1])
+            np.testing.assert_allclose(H[p], (sides[0] - sides[1]) / (2 * step), rtol=1e-5, atol=1e-6)
 print("trained")
 """
 
@@ -74,20 +109,24 @@ def kernels(tmp_path):
     return tmp_path / "fastbp" / "kernels"
 
 
-def train(kernels, function, loss):
-    return run_python(TRAIN, function, loss, package=kernels.parents[1], NUMBA_DISABLE_JIT="1").split()
+def train(kernels, function, loss, second="known"):
+    return run_python(TRAIN, function, loss, second, package=kernels.parents[1], NUMBA_DISABLE_JIT="1").split()
 
 
 def test_an_activation_function_takes_two_edits(kernels):
     edit(kernels / "codes.py", '    "exp": False,\n', '    "exp": False,\n    "bent": True,\n')
     path = kernels / "formulas" / "activations.py"
     path.write_text(path.read_text() + BENT)
+    assert train(kernels, "bent", "squared_error", "refused") == ["trained"]
+    path.write_text(path.read_text() + BENT_BEND)
     assert train(kernels, "bent", "squared_error") == ["trained"]
 
 
 def test_a_loss_takes_two_edits(kernels):
     edit(kernels / "codes.py", '    "quantile",\n)', '    "quantile",\n    "quartic",\n)')
     edit(kernels / "formulas" / "losses.py", "@kernel\ndef linear(", f"{QUARTIC}@kernel\ndef linear(")
+    assert train(kernels, "tanh", "quartic", "refused") == ["trained"]
+    edit(kernels / "formulas" / "losses.py", "@kernel\ndef linear(", f"{QUARTIC_BEND}@kernel\ndef linear(")
     assert train(kernels, "tanh", "quartic") == ["trained"]
 
 

@@ -51,7 +51,7 @@ def test_options_of_every_function():
         assert options["error_model"] == "numpy", f"{name}: a division by zero raises"
         assert set(options["fastmath"]) <= HARMLESS, name
         # Except what takes 0.1 ms at most, and shares its work space with other calls.
-        is_short = name.endswith((".few.forward_few", ".stream.learn_few"))
+        is_short = name.endswith((".few.forward_few", ".few_links.forward_few_links", ".stream.learn_few"))
         assert options["nogil"] == (not is_short), f"{name} keeps other threads waiting"
 
 

@@ -155,6 +155,44 @@ def test_pytorch_state_dicts_and_their_files(tmp_path):
         from_pytorch(model.state_dict())
     with pytest.raises(ValueError, match="must have weight and bias alone"):
         from_pytorch({**model.state_dict(), "1.running_mean": X[0]}, activation="tanh")
+    with pytest.raises(ValueError, match=r"order of its layers by numbers.*'output.weight' and 'hidden.weight'"):
+        from_pytorch({"output.weight": np.ones((2, 2)), "hidden.weight": np.ones((2, 2))}, activation="tanh")
+    backwards = {f"fc{k}.weight": np.full((1, 1), float(k)) for k in (10, 9, 2)}
+    assert [w.item() for w in from_pytorch(backwards, activation="tanh").weights] == [2.0, 9.0, 10.0]
+
+
+def test_pytorch_modules_that_come_twice_or_compute_in_half_precision():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    linear, tanh = torch.nn.Linear(3, 3), torch.nn.Tanh()
+    model = torch.nn.Sequential(linear, tanh, linear, tanh, torch.nn.Sequential(linear), torch.nn.Dropout(0.5))
+    X = torch.randn(20, 3)
+    assert model.training
+    net = from_pytorch(model)
+    assert model.training
+    assert model[5].training
+    assert net.layer_functions == ("tanh", "tanh", "identity")
+    close(net.forward(X.numpy()), model.eval()(X).detach().numpy())
+    half = torch.nn.Sequential(linear, tanh).half()
+    assert from_pytorch(half).weights[0].tolist() == linear.weight.tolist()
+
+
+def test_a_model_that_is_not_what_its_parts_say_is_refused(table):
+    """What no name shows: a function that was replaced in the library, weights that are computed in another type."""
+    neural = pytest.importorskip("sklearn.neural_network")
+    X, t, _c = table
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = neural.MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, random_state=0).fit(X, t)
+    model.predict = lambda x: np.zeros(len(x))
+    with pytest.raises(ValueError, match=r"for a sample of random numbers its output 0 is 0"):
+        from_sklearn(model)
+    model.predict = lambda x: np.zeros((len(x), 2))
+    with pytest.raises(ValueError, match="must give 1 numbers for a sample"):
+        from_sklearn(model)
+    model.predict = lambda x: 1 / 0
+    with pytest.raises(ValueError, match="must take samples of 4 numbers; division by zero"):
+        from_sklearn(model)
 
 
 def test_damaged_files_of_pytorch(tmp_path):
@@ -180,6 +218,23 @@ def test_what_pytorch_has_and_fastbp_has_not():
             from_pytorch(nn.Sequential(nn.Linear(2, 2), module))
     with pytest.raises(ValueError, match="begin with a dense layer"):
         from_pytorch(nn.Sequential(nn.ReLU(), nn.Linear(2, 2)))
+    clipped = nn.Linear(2, 2)
+    clipped.register_forward_hook(lambda module, x, y: y.clamp(-1, 1))
+    own_forward = nn.Linear(2, 2)
+    own_forward.forward = lambda x: -x
+    for module, message in [
+        (clipped, "Sequential.1 has one: function"),
+        (own_forward, "a forward of its own"),
+        (type("Linear", (nn.Linear,), {"forward": lambda self, x: -x})(2, 2), "PyTorch's own modules"),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "ParametrizedLinear"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            from_pytorch(nn.Sequential(nn.Linear(2, 2), module))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old = nn.utils.weight_norm(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"has one: WeightNorm.*remove_weight_norm"):
+        from_pytorch(nn.Sequential(old))
     with pytest.raises(ValueError, match="layer 2 must take what layer 1 gives"):
         from_pytorch(nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)))
     with pytest.raises(ValueError, match="1 to 4096 layers"):
@@ -189,31 +244,77 @@ def test_what_pytorch_has_and_fastbp_has_not():
 # ---------------------------------------------------------------- Keras
 
 
-def test_keras(monkeypatch):
+@pytest.fixture
+def keras(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     pytest.importorskip("torch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        keras = pytest.importorskip("keras")
-        k = keras.layers
-        rng = np.random.default_rng(0)
-        model = keras.Sequential(
-            [
-                keras.Input((4,)), k.Rescaling(0.5, 0.1), k.Dense(7, activation="relu"), k.BatchNormalization(),
-                k.Dropout(0.3), k.Dense(6, use_bias=False), k.BatchNormalization(scale=False), k.Activation("gelu"),
-                k.Dense(5, activation="silu"), k.LeakyReLU(negative_slope=0.01), k.Dense(3, activation="softmax"),
-            ]
-        )  # fmt: skip
-        for layer in model.layers:
+        library = pytest.importorskip("keras")
+        yield library
+
+
+def keras_model(keras, rng):
+    """Return a random Sequential, with everything that can be folded, and its number of inputs."""
+    k, sizes = keras.layers, [int(n) for n in rng.integers(1, 20, 4)]
+    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu"]
+    layers = [keras.Input((sizes[0],))]
+    if rng.random() < 0.5:
+        layers.append(k.Normalization(invert=bool(rng.random() < 0.5)))
+        layers[-1].adapt(np.repeat(rng.normal(2, 3, (30, sizes[0])), 2, axis=0))
+    layers += [k.Rescaling(0.5, 0.1)] if rng.random() < 0.3 else []
+    for n in sizes[1:]:
+        apart = rng.random() < 0.5
+        name = str(rng.choice(functions))
+        layers.append(k.Dense(n, activation=None if apart else name, use_bias=bool(rng.random() < 0.8)))
+        layers += [k.BatchNormalization(scale=bool(rng.random() < 0.5), center=bool(rng.random() < 0.5))] * apart
+        layers += [k.Activation(name)] * apart
+        layers += [k.Dropout(0.3)] if rng.random() < 0.3 else []
+    layers += [k.Softmax()] if rng.random() < 0.3 and sizes[-1] > 1 else []
+    layers += [k.LeakyReLU(negative_slope=0.01)] if rng.random() < 0.2 else []
+    model = keras.Sequential(layers)
+    for layer in model.layers:
+        if layer.trainable_weights:
             layer.set_weights([rng.uniform(0.2, 1.0, w.shape) for w in layer.get_weights()])
-        X = rng.normal(size=(20, 4)).astype(np.float32)
-        close(from_keras(model).forward(X), model.predict(X, verbose=0), FOLDED)
-        for layer, message in [
-            (k.Dense(2, activation="relu6"), "relu6"),
-            (k.LeakyReLU(negative_slope=0.3), "0.01; got 0.3"),
-        ]:
-            with pytest.raises(ValueError, match=message):
-                from_keras(keras.Sequential([keras.Input((4,)), k.Dense(3), layer]))
+    return model, sizes[0]
+
+
+@pytest.mark.parametrize("seed", range(exchanged.N_NETWORKS))
+def test_keras(seed, keras):
+    rng = np.random.default_rng(seed)
+    model, n_inputs = keras_model(keras, rng)
+    if any(type(layer).__name__ == "Softmax" for layer in model.layers[:-1]):
+        with pytest.raises(ValueError, match="softmax, which is for the output layer"):
+            from_keras(model)
+        return
+    X = rng.normal(size=(20, n_inputs)).astype(np.float32)
+    net, expected = from_keras(model), model.predict_on_batch(X)
+    close(net.forward(X), expected, max(2 * FOLDED, 4 * own_rounding(net, X)))
+
+
+def own_rounding(net, X):
+    """Return by how many ulp rounding moves outputs of the network itself."""
+    return exchanged.ulps(net.forward(X), net.astype("float64").forward(X.astype(float)), net.dtype)
+
+
+def test_what_keras_has_and_fastbp_has_not(keras):
+    k = keras.layers
+
+    def relu(x):
+        return keras.ops.minimum(keras.ops.relu(x), 0.5)
+
+    for layers, message in [
+        ([k.Dense(3), k.Dense(2, activation="relu6")], "relu6"),
+        ([k.Dense(3), k.LeakyReLU(negative_slope=0.3)], "0.01; got 0.3"),
+        ([k.Dense(3), k.Dense(2, activation="leaky_relu")], "leaky_relu"),
+        ([k.Dense(3), k.GroupNormalization(1)], "is GroupNormalization"),
+        ([k.Dense(3, activation=relu)], "for a sample of random numbers its output"),
+        ([k.Dense(3, dtype="mixed_bfloat16")], "for a sample of random numbers its output"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            from_keras(keras.Sequential([keras.Input((4,)), *layers]))
+    with pytest.raises(ValueError, match="model must be built"):
+        from_keras(keras.Sequential([k.Dense(3)]))
     with pytest.raises(TypeError, match="must be a Sequential of Keras"):
         from_keras(3)
 
@@ -317,6 +418,11 @@ def test_files_of_fann_that_make_no_sense(tmp_path):
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             read(**options)
+    twice = read(a=("(1, 2.5e-1)", "(0, 2.5e-1)"))
+    assert twice.edge_weights.tolist() == [0.625]
+    with pytest.raises(ValueError, match=r"neuron 2 must have a steepness of up to 7.89.*got 9"):
+        read(a=("5e-1)", "9e0)"))
+    assert read(code=7, a=("5e-1)", "9e0)")).n_params == 2
 
 
 # ---------------------------------------------------------------- MATLAB
@@ -427,7 +533,29 @@ def test_neuralnet(tmp_path):
     assert from_neuralnet(path).layer_functions == ("tanh", "tanh")
     for altered in damaged(NEURALNET.encode(), exchanged.N_DAMAGED):
         assert_refused_or_read(path, altered, from_neuralnet)
-    for text in ("list(" * 100_000, "", "c(1, 2)", '"', "list(weights = 1:99999999999)", NEURALNET + ")"):
-        path.write_text(text)
-        with pytest.raises(ValueError, match=r"net\.txt"):
-            from_neuralnet(path)
+    for text in (
+        "list(" * 100_000, "", "c(1, 2)", '"', "list(weights = 1:99999999999)", NEURALNET + ")",
+        "list(weights = c(" + "1:99999," * 100_000 + "1))", "c(" + "1," * 1_000_000, "list(" + "list()," * 100_000,
+        "list(a = " + "1" * 1_000_000, '"' + "a" * 1_000_000, "c(" + '"",' * 300_000,
+    ):  # fmt: skip
+        assert assert_refused_or_read(path, text.encode(), from_neuralnet)
+
+
+def test_small_files_that_would_be_large_are_refused(tmp_path):
+    one = {"transfer": "purelin", "weights": [[1.0]], "biases": [0.0]}
+    many = {"transfer": "tansig", "weights": [[1.0]] * 5000, "biases": [0.0] * 5000}
+    for k, contents in enumerate([
+        {"input": [{"keep": [1], "n": 10**6}], "layers": [many], "output": []},
+        {"input": [], "layers": [many], "output": [{"gain": 1.0, "offset": 0.0, "min": -1}]},
+        {"input": [{"keep": [1], "n": 10**6}] * 2, "layers": [one], "output": []},
+    ]):  # fmt: skip
+        path = tmp_path / f"{k}.json"
+        content = json.dumps({"format": "fastbp matlab", "version": 1} | contents).encode()
+        assert assert_refused_or_read(path, content, from_matlab)
+    path = tmp_path / "lists.json"
+    assert assert_refused_or_read(path, b"[" + b"[]," * 2_000_000 + b"[]]", from_matlab)
+    path = tmp_path / "a.net"
+    tuples = "(1, 5, 5e-1) " * 300_000
+    sizes = "layer_sizes=2 2\nnetwork_type=0\n"
+    for text in (f"neurons (a)={tuples}", f"neurons (a)=(0, 0, 0)\nconnections (a)={'(0,1)' * 500_000}"):
+        assert assert_refused_or_read(path, f"FANN_FLO_2.1\n{sizes}{text}\n".encode(), from_fann)

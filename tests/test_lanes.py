@@ -29,9 +29,9 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 @entry
-def sums(out, weights, rows, at_out, numbers, floor):
+def sums(out, weights, rows, adds, numbers, floor):
     n_sums, length = out.shape
-    epilogue, size = Epilogue(at_out, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
+    epilogue, size = Epilogue(adds, view(numbers), 1, floor, False, view(out)), Size(n_sums, length, weights.shape[1])
     w = Weights(view(weights), weights.shape[1], 1)
     weighted_sums(Rows(view(out), length), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
@@ -57,9 +57,9 @@ def sums_that_ask(out, weights, rows, numbers, start, stop):
 
 
 @entry
-def products(out, left, right, at_out):
+def products(out, left, right, adds):
     epilogue, size = (
-        Epilogue(at_out, view(out), 0, NO_FLOOR, False, view(out)),
+        Epilogue(adds, view(out), 0, NO_FLOOR, False, view(out)),
         Size(len(left), len(right), left.shape[1]),
     )
     rows = Rows(view(left), left.shape[1]), Rows(view(right), right.shape[1])
@@ -67,15 +67,15 @@ def products(out, left, right, at_out):
 
 
 @entry
-def masked_sums(out, weights, rows, at_out, mask):
-    epilogue = Epilogue(at_out, view(weights), 0, NO_FLOOR, True, view(mask))
+def masked_sums(out, weights, rows, adds, mask):
+    epilogue = Epilogue(adds, view(weights), 0, NO_FLOOR, True, view(mask))
     size, w = Size(out.shape[0], out.shape[1], weights.shape[1]), Weights(view(weights), weights.shape[1], 1)
     weighted_sums(Rows(view(out), out.shape[1]), w, terms_of(Rows(view(rows), rows.shape[1])), epilogue, size)
 
 
 @entry
-def sums_of_rows(out, rows, factors, stride, at_out):
-    epilogue, size = Epilogue(at_out, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
+def sums_of_rows(out, rows, factors, stride, adds):
+    epilogue, size = Epilogue(adds, view(out), 0, NO_FLOOR, False, view(out)), Size(len(rows), rows.shape[1], 0)
     row_sums(view(out), Rows(view(rows), rows.shape[1]), Rows(view(factors), stride), epilogue, size)
 
 
@@ -128,10 +128,10 @@ def test_weighted_sums(dtype, n_sums, length):
     rows[:, :length] = draw((5, length), dtype, 2)
     # Not `@`: of a few strided numbers BLAS reads more than there are, and NumPy now and then warns of what it finds.
     product, begun = np.einsum("qk,ks->qs", weights, rows[:, :length]), draw((n_sums, length), dtype, 1)
-    for at_out, first in ((False, numbers[:, None]), (True, begun)):
+    for adds, first in ((False, numbers[:, None]), (True, begun)):
         for floor in (NO_FLOOR, 0.0):
             out = begun.copy()
-            sums(out, weights, rows, at_out, numbers, floor)
+            sums(out, weights, rows, adds, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
@@ -163,10 +163,10 @@ def test_weighted_sums_in_blocks(dtype, n_sums, n_terms, n_registers, rest):
     weights, numbers, begun = draw((n_sums, n_terms), dtype), draw(n_sums, dtype, 3), draw((n_sums, length), dtype, 1)
     rows = draw((n_terms, width), dtype, 2)
     product = weights.astype("float64") @ rows[:, :length].astype("float64")
-    for at_out, first in ((False, numbers[:, None]), (True, begun)):
+    for adds, first in ((False, numbers[:, None]), (True, begun)):
         for floor in (NO_FLOOR, 0.0):
             out = begun.copy()
-            sums(out, weights, rows, at_out, numbers, floor)
+            sums(out, weights, rows, adds, numbers, floor)
             expected = np.maximum(first + product, floor)
             assert np.allclose(out, expected, rtol=0, atol=50 * np.sqrt(n_terms) * np.finfo(dtype).eps)
 
@@ -212,9 +212,9 @@ def test_weighted_sums_behind_a_mask(dtype, n_sums, length):
     rows = np.zeros((3, length + lanes_of(np.dtype(dtype))), dtype)
     rows[:, :length] = draw((3, length), dtype, 2)
     begun = draw((n_sums, length), dtype, 1)
-    for at_out, first in ((False, weights[0, 0]), (True, begun)):
+    for adds, first in ((False, weights[0, 0]), (True, begun)):
         out = begun.copy()
-        masked_sums(out, weights, rows, at_out, mask)
+        masked_sums(out, weights, rows, adds, mask)
         expected = np.where(mask > 0, first + weights @ rows[:, :length], 0)
         assert np.allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps)
 
@@ -232,15 +232,15 @@ def test_a_sum_that_is_not_a_number_stays_so_above_a_floor(dtype):
 def test_row_products_and_sums(dtype, n_left, n_right, n_registers):
     n_samples = n_registers * lanes_of(np.dtype(dtype))
     left, right = draw((n_left, n_samples), dtype), draw((n_right, n_samples), dtype, 1)
-    for at_out, first in ((False, 0), (True, 7)):
+    for adds, first in ((False, 0), (True, 7)):
         out, totals, weighted = (
             np.full((n_left, n_right), 7, dtype),
             np.full(n_left, 7, dtype),
             np.full(n_left, 7, dtype),
         )
-        products(out, left, right, at_out)
-        sums_of_rows(totals, left, np.ones(n_samples // n_registers, dtype), 0, at_out)
-        sums_of_rows(weighted, left, right[0].copy(), 1, at_out)
+        products(out, left, right, adds)
+        sums_of_rows(totals, left, np.ones(n_samples // n_registers, dtype), 0, adds)
+        sums_of_rows(weighted, left, right[0].copy(), 1, adds)
         for result, expected in ((out, left @ right.T), (totals, left.sum(axis=1)), (weighted, left @ right[0])):
             assert np.allclose(result, first + expected, rtol=0, atol=300 * np.finfo(dtype).eps)
 

@@ -91,6 +91,12 @@ def test_canonical_pairs_are_those_of_the_table():
     assert {pair for pair in pairs if kernels.is_canonical(*pair)} == set(kernels.CANONICAL)
 
 
+def test_each_loss_has_second_derivatives():
+    assert set(kernels.BENDS) == set(kernels.LOSSES)
+    of_softmax = {pair for pair in kernels.CANONICAL if pair[1] == codes.SOFTMAX}
+    assert set(kernels.CANONICAL_BENDS) == {loss for loss, _ in set(kernels.CANONICAL) - of_softmax}
+
+
 @pytest.mark.parametrize("code", [-1, len(kernels.LOSSES), 99])
 def test_an_unknown_loss_is_no_other_one(code):
     assert code not in kernels.LOSSES

@@ -4,7 +4,7 @@ import exchanged
 import numpy as np
 import pytest
 from cases import COMPILED
-from hostile import assert_refused_or_read, damaged
+from hostile import MEGABYTE, assert_refused_or_read, bounded_memory, damaged
 
 import fastbp
 from fastbp.activations import ACTIVATIONS
@@ -110,13 +110,21 @@ def test_matmul_add_scalings_and_a_residual_connection(tmp_path):
     [
         (("Conv", ["x", "w"], ["y"], {}), "node 'here', Conv: fastbp has no such node"),
         (("LeakyRelu", ["a"], ["y"], {"alpha": 0.3}), "alpha must be 0.01"),
+        (("Add", ["a", "column"], ["y"], {}), r"'column' must be a row of 1 or 2 numbers; its shape is \(3, 1\)"),
+        (("Mul", ["column", "a"], ["y"], {}), "must be a row of 1 or 2"),
+        (("Gemm", ["a", "square", "column"], ["y"], {}), "must be a row of 1 or 2"),
+        (("Dropout", ["a", "", "yes"], ["y"], {}), "training_mode must be false"),
+        (("Dropout", ["a", "", "x"], ["y"], {}), "training_mode must be false"),
+        (("Relu", ["a"], ["y"], {"alpha": 0.5}), "attribute 'alpha' is not known"),
+        (("Tanh", ["a"], ["w"], {}), "one output, of a name of its own"),
+        (("Tanh", ["a"], ["a"], {}), "one output, of a name of its own"),
         (("Gelu", ["a"], ["y"], {"approximate": "tanh"}), "approximate must be"),
-        (("Gemm", ["a", "w", "b"], ["y"], {"alpha": 2.0}), "alpha and beta 1"),
+        (("Gemm", ["a", "w", "b"], ["y"], {"alpha": 2.0}), "alpha must be 1.0"),
         (("Gemm", ["a", "x"], ["y"], {}), "'x' must be a constant"),
         (("Gemm", ["a", "w"], ["y"], {}), "by a matrix of 3 rows"),
         (("Div", ["a", "zero"], ["y"], {}), "divisor must not be 0"),
         (("Tanh", ["later"], ["y"], {}), "later"),
-        (("Softmax", ["a"], ["y"], {"axis": 0}), "axis must be the last"),
+        (("Softmax", ["a"], ["y"], {"axis": 0}), "axis must be"),
     ],
 )
 def test_other_nodes_are_refused_by_name(node, message, tmp_path):
@@ -125,7 +133,9 @@ def test_other_nodes_are_refused_by_name(node, message, tmp_path):
         onnx.helper.make_node("Gemm", ["x", "w"], ["a"]),
         onnx.helper.make_node(kind, inputs, results, "here", **attributes),
     ]
-    onnx.save(model_of(nodes, {"w": np.ones((3, 2)), "b": np.ones(2), "zero": [0.0]}), tmp_path / "net.onnx")
+    constants = {"w": np.ones((3, 2)), "b": np.ones(2), "zero": [0.0], "column": np.ones((3, 1)), "yes": [1.0]}
+    constants["square"] = np.ones((2, 2))
+    onnx.save(model_of(nodes, constants), tmp_path / "net.onnx")
     with pytest.raises(ValueError, match=message):
         from_onnx(tmp_path / "net.onnx")
 
@@ -157,3 +167,78 @@ def test_what_is_refused_on_the_way_out(tmp_path):
     with pytest.raises(ValueError, match="ONNX has no form of activation 'own'"):
         fastbp.Network((1, 2, 1), activation=own).to_onnx(tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_models_that_are_none_of_ours(tmp_path):
+    path = tmp_path / "net.onnx"
+    gemm = onnx.helper.make_node("Gemm", ["x", "w"], ["y"])
+    for change, message in [
+        (lambda model: setattr(model.opset_import[0], "version", 6), "of opset 7 or later; got 6"),
+        (lambda model: model.functions.add(name="Gemm"), "must define no functions; it has 'Gemm'"),
+        (lambda model: setattr(model.graph.input[0].type.tensor_type, "elem_type", 10), "of type number 10"),
+        (lambda model: model.graph.node.extend([gemm] * 10_000), "at most 10,000 nodes"),
+    ]:
+        model = model_of([gemm], {"w": np.ones((3, 2))})
+        change(model)
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(ValueError, match=message):
+            from_onnx(path)
+
+
+def test_what_the_library_computes_otherwise_is_refused(tmp_path, monkeypatch):
+    """A node whose meaning is another one than was thought: here, a function that is taken for the wrong one."""
+    from fastbp.exchange import onnx_import
+
+    monkeypatch.setitem(onnx_import.FUNCTIONS, "Tanh", ("logistic", {}))
+    nodes = [onnx.helper.make_node("Gemm", ["x", "w"], ["a"]), onnx.helper.make_node("Tanh", ["a"], ["y"])]
+    onnx.save(model_of(nodes, {"w": np.ones((3, 2))}), tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match="for a sample of random numbers its output 0 is"):
+        from_onnx(tmp_path / "net.onnx")
+
+
+def test_weights_that_follow_weights_are_a_layer(tmp_path):
+    """(n, 1) times (1, n) would be n**2 numbers: two layers have 2 n."""
+    rng, n, path = np.random.default_rng(0), 3000, tmp_path / "net.onnx"
+    nodes = [onnx.helper.make_node("MatMul", ["x", "v"], ["a"]), onnx.helper.make_node("MatMul", ["a", "w"], ["y"])]
+    onnx.save(model_of(nodes, {"v": rng.normal(size=(n, 1)), "w": rng.normal(size=(1, n))}, n, n), path)
+    with bounded_memory(16 * MEGABYTE):
+        net = from_onnx(path)
+    assert net.sizes == (n, 1, n)
+    X = rng.normal(size=(3, n)).astype(np.float32)
+    assert exchanged.ulps(net.forward(X), outputs(path, X)) <= 16
+
+
+def huge_models():
+    """Yield (name, bytes): small files that would be large in memory."""
+    node = onnx.helper.make_node
+    scaled = [node("Mul", [f"z{k}", "two"], [f"z{k + 1}"]) for k in range(5000)]
+    named = {"two": [2.0], "w": np.ones((100, 100))}
+    yield "copies", model_of([node("MatMul", ["x", "w"], ["z0"]), *scaled], named, 100, 100)
+    wide = [node("Identity", ["x"], ["z0"]), *scaled]
+    yield "width", model_of(wide, {"two": [2.0], "bytes": np.zeros(100_000)}, 400_000, 400_000)
+    sums = [node("Add", [f"z{k}", f"z{k}"], [f"z{k + 1}"]) for k in range(5000)]
+    yield "sums", model_of([node("MatMul", ["x", "w"], ["z0"]), *sums], named, 100, 100)
+    residual = [node("Identity", ["x"], ["z0"])]
+    for k in range(500):
+        residual += [node("MatMul", [f"z{k}", "w"], [f"a{k}"]), node("Tanh", [f"a{k}"], [f"h{k}"])]
+        residual += [node("Add", [f"z{k}", f"h{k}"], [f"z{k + 1}"])]
+    yield "residual", model_of(residual, named, 100, 100)
+    yield "unit", model_of([node("Add", ["x", "two"], ["y"])], {"two": [2.0]}, 20_000, 20_000)
+
+
+def test_small_models_that_would_be_large_are_refused(tmp_path):
+    for name, model in huge_models():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(model.SerializeToString())
+        assert assert_refused_or_read(path, path.read_bytes(), from_onnx), name
+    path = tmp_path / "empty.onnx"  # nodes of 2 bytes each, and other messages, which take a hundred in memory
+    for field in (b"\x0a\x00", b"\x2a\x00", b"\x6a\x00"):
+        graph = field * 1_500_000
+        content = b"\x08\x09\x3a" + varint(len(graph)) + graph
+        assert assert_refused_or_read(path, content, from_onnx)
+        node = b"\x0a" + varint(len(graph)) + b"\x0a\x00" * 1_500_000
+        assert assert_refused_or_read(path, b"\x08\x09\x3a" + varint(len(node)) + node, from_onnx)
+
+
+def varint(n):
+    return bytes([n & 127 | 128, *varint(n >> 7)]) if n > 127 else bytes([n])

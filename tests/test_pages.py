@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 
 import pytest
 from pages import DOCS, run_page
@@ -18,9 +19,9 @@ PAGES = {
 }  # fmt: skip
 
 
-def equations():
-    """The module that finds lines of the source for the site."""
-    spec = importlib.util.spec_from_file_location("equations", DOCS / "_ext" / "equations.py")
+def extension(name):
+    """A module of the site's own."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -56,10 +57,12 @@ def test_a_new_user_gets_there(tmp_path, monkeypatch, capsys):
     assert len((tmp_path / "predicted.csv").read_text().splitlines()) == 401
     for equation in ("(5.48)", "(5.49)", "(5.56)", "(5.53)"):
         assert equation in printed
+    explained = printed[printed.index("BACKWARD") :]
+    assert re.search(r"h' = 1\.000000", printed) and not re.search(r"delta = .* = [+-]?0\.000000$", explained, re.M)
 
 
 def test_every_equation_leads_to_lines_of_the_source():
-    module, found = equations(), {}
+    module, found = extension("equations"), {}
     for page in DOCS.glob("*.md"):
         for block in re.findall(r"^```\{source-lines\}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
             for reference in block.splitlines():
@@ -76,7 +79,45 @@ def test_every_equation_leads_to_lines_of_the_source():
 ])  # fmt: skip
 def test_an_equation_that_is_nowhere_is_an_error(reference):
     with pytest.raises(ValueError, match=r"there is no|no line has|a reference is"):
-        equations().find(reference)
+        extension("equations").find(reference)
+
+
+def test_links_of_the_pages_lead_to_files():
+    """As plain Markdown: what is there only in the site can't be followed where the files stand."""
+    for page in [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_drawing_of_the_rooms_is_understood():
+    pytest.importorskip("sphinx")
+    flowchart, text = extension("flowchart"), (DOCS / "architecture.md").read_text(encoding="utf-8")
+    (drawing,) = re.findall(r"^```mermaid\n(.*?)^```", text, re.M | re.S)
+    chart = flowchart.read(drawing)
+    rows, _ = flowchart.rows_of(chart)
+    row_of = {name: k for k, row in enumerate(rows) for name in row}
+    assert set(chart.boxes) <= set(row_of) and all(row_of[a] < row_of[b] for a, b in chart.arrows)
+    svg = flowchart.svg(drawing)
+    assert svg.count("<rect") == len(chart.boxes) > 15
+    assert svg.count('class="head"') == len(chart.arrows)
+    for wrong in ("flowchart LR", "flowchart TD\na --- b", 'flowchart TD\na["A"]\na --> b', LOOP):
+        with pytest.raises(ValueError, match=r"begins with|a box or a chain|not there|in a circle"):
+            flowchart.svg(wrong)
+
+
+LOOP = """flowchart TD
+a["A"]
+b["B"]
+a --> b --> a
+"""
+
+
+def test_a_missing_extra_of_the_site_is_named(monkeypatch):
+    errors = pytest.importorskip("sphinx.errors")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numpydoc" else found(name))
+    with pytest.raises(errors.ConfigError, match=r"needs numpydoc.*\[docs\]"):
+        runpy.run_path(str(DOCS / "conf.py"))
 
 
 def test_every_page_is_in_the_site():

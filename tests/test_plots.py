@@ -91,9 +91,41 @@ def test_network_alone_and_irregular(ax):
     assert len(ax.texts) > 2 * before - 4
     large = fastbp.Network((12,) * 6, seed=0)
     assert len(plots.network(large, ax=ax).texts) == len(ax.texts)
-    refused(lambda: plots.network(fastbp.Network((300, 2)), ax=ax), "net", "200")
+    deep = fastbp.Network((1,) * 300, seed=0)
+    refused(lambda: plots.network(deep, ax=ax), "net", "200")
     refused(lambda: plots.network("net"), "source")
     refused(lambda: plots.network(net, show="y"), "show")
+
+
+def test_large_networks_and_names(ax):
+    net = fastbp.Network((61, 128, 10), output="softmax", loss="cross_entropy", seed=0)
+    names = [*(f"pixel $_{k}" for k in range(61)), *(f"digit {k}" for k in range(10))]
+    plots.network(net, names=names, ax=ax)
+    shown = texts(ax)
+    assert {"12 of 61", "12 of 128", "digit 9"} <= set(shown)
+    strongest = 61 + np.argsort(
+        -np.hypot(*(np.linalg.norm(w, axis=k) for w, k in zip(net.weights, (1, 0), strict=True)))
+    )
+    assert {str(unit) for unit in strongest[:12]} <= set(shown) and str(strongest[12]) not in shown
+    ax.clear()
+    ex = net.explain(np.ones(61), np.eye(10)[3], names=names)
+    plots.network(ex, ax=ax)
+    assert {str(unit) for unit in 61 + np.argsort(-np.abs(ex.numbers.delta[61:189]), kind="stable")[:12]} <= set(
+        texts(ax)
+    )
+    ax.clear()
+    plots.network(ex, unit=70, ax=ax)
+    shown = texts(ax)
+    senders = np.argsort(-np.abs(net.weights[0][9]), kind="stable")[:12]
+    assert {"70", "12 of 61", "1 of 128", "199", *(f"pixel $_{k}" for k in senders)} - {"199"} <= set(shown)
+    assert len(ax.collections[0].get_paths()) == 12 + 10
+    refused(lambda: plots.network(net, unit=199), "unit", "199")
+    refused(lambda: plots.network(net, names=["a"]), "names", "61", "71")
+    small = example()
+    ax.clear()
+    plots.network(small, unit=4, ax=ax)
+    alphas = ax.collections[0].get_alpha()
+    assert sum(alpha > 0.3 for alpha in alphas) == 3  # 2 -> 4, 3 -> 4, 4 -> 6
 
 
 @pytest.mark.compiled_only

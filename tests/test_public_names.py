@@ -17,22 +17,24 @@ NAMES = {
     "fastbp.jit": {"forward", "gradient", "hessian_product", "input_gradient", "jacobian", "with_params"},
     "fastbp.neat": {"ACTIVATIONS", "from_genome", "write_back"},
     "fastbp.plots": {
-        "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance", "learning_curve",
-        "network", "olden", "regression", "residuals",
+        "Recorder", "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance",
+        "learning_curve", "network", "olden", "regression", "residuals", "save_error_signal",
     },
 }  # fmt: skip
 TOP = {
-    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network",
+    "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "Population",
     "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "__version__", "check_gradient",
     "describe_schedule", "self_check", "show_versions", "warm_up",
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {
-    "assemble", "check_inputs", "check_samples", "few_outputs", "functions_without_bend", "has_softmax",
+    "assemble", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs", "functions_without_bend",
+    "has_softmax",
     "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"
+REFERENCE = PAGE.with_name("reference.md")
 CITATION = Path(__file__).parents[1] / "CITATION.cff"
 
 
@@ -66,6 +68,14 @@ def test_the_page_of_what_stays_has_the_same_names():
     assert {module: names_in(row) for module, row in rows.items()} == NAMES | {"fastbp": TOP}
     listed = names_in(text[text.index("Of `Network`:") + 13 : text.index("So are the names")])
     assert listed == {name for name in dir(fastbp.Network) if not name.startswith("_")} - OWN
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="an installed package has no docs beside its tests")
+def test_the_reference_has_each_of_them():
+    text = REFERENCE.read_text(encoding="utf-8")
+    names = {f"fastbp.{name}" for name in TOP - {"__version__"}}
+    names |= {f"{module}.{name}" for module, rest in NAMES.items() for name in rest}
+    assert names <= set(re.findall(r"\bfastbp(?:\.\w+)+", text))
 
 
 @pytest.mark.skipif(not CITATION.exists(), reason="an installed package has no citation beside its tests")

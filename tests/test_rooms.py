@@ -123,3 +123,19 @@ def test_the_drawing_of_the_rooms_is_that_of_the_contracts():
     for above, below in arrows:
         for room in boxes[above]:
             assert all(floor_of[room] < floor_of[other] for other in boxes[below]), f"{above} --> {below}"
+
+
+def test_no_module_is_imported_by_a_text_but_those_that_are_loaded_when_asked_for():
+    """What contracts and the search for circles would not see."""
+    texts = {path.relative_to(PACKAGE): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    by_text = {str(path) for path, text in texts.items() if re.search(r"import_module\(f?['\"]fastbp|__import__", text)}
+    assert by_text == {"__init__.py", "exchange/__init__.py"}
+
+
+def test_private_names_of_scikit_learn_stand_in_one_file():
+    """Modules, functions and methods that begin with an underscore, and what its base class calls so."""
+    pattern = re.compile(
+        r"sklearn[\w.]*\._|from sklearn[\w.]* import (?:\w+, )*_|\b_validate_params|\b_parameter_constraints"
+    )
+    found = {path.name for path in PACKAGE.rglob("*.py") if pattern.search(path.read_text(encoding="utf-8"))}
+    assert found == {"compat.py"}

@@ -4,6 +4,7 @@ import platform
 import sys
 import threading
 
+import irregular
 import numpy as np
 import pytest
 from cases import COMPILED, Case, assert_gradients_equal, draw
@@ -116,6 +117,29 @@ def test_outputs_of_any_network(sizes, output, bias, skip, seed):
     loss = "cross_entropy" if output == "softmax" else "squared_error"
     problem = draw(Case(tuple(sizes), "tanh", output, loss, bias=bias, skip=skip, n_samples=3, seed=seed))
     check_outputs(problem.net, problem.X)
+
+
+@pytest.mark.parametrize("first", range(0, 40 if COMPILED else 8, 4))
+def test_outputs_of_any_connections(first):
+    """Links, blocks and links, outputs in several layers, units that nothing feeds, softmax, own functions."""
+    for seed in range(first, first + 4):
+        dtype = ["float64", "float32"][seed % 2]
+        net, X, _T = irregular.build(irregular.draw(seed, n_units=2 + 2 * seed), seed, dtype)
+        check_outputs(net, X)
+    dense = fastbp.Network((17, 33, 18, 5), output="softmax", loss="cross_entropy", seed=first)
+    for share in (0.02, 0.3, 0.9):
+        pruned = dense.with_mask(np.random.default_rng(first).random(len(dense.edges)) < share)
+        check_outputs(pruned, np.random.default_rng(first).normal(size=(4, 17)))
+
+
+def test_a_pruned_network_of_an_own_function_and_a_sample_that_is_not_finite():
+    inverse = fastbp.Activation("inverse", lambda a: 1 / a, lambda a: -1 / (a * a))
+    net = fastbp.Network((3, 5, 2), activation=inverse, seed=1)
+    net.biases[0][:] = 3.0
+    net = net.with_mask(np.arange(len(net.edges)) % 3 > 0)
+    check_outputs(net, np.random.default_rng(0).uniform(0.1, 0.2, (4, 3)))
+    with pytest.raises(ValueError, match=r"X\[0, 1\] is nan"):
+        net.forward([[0.0, np.nan, 1.0]])
 
 
 @pytest.mark.parametrize("layout", ["list", "float64", "fortran", "rows apart", "swapped", "subclass", "1-D"])

@@ -102,6 +102,29 @@ def test_names_are_told_from_values(file, text, names, first):
     assert any("no line of names" in note for note in table.notes) == (names is None)
 
 
+@pytest.mark.parametrize("quote", "'\"")
+@pytest.mark.parametrize("value", ["1,2", "'a',b", "'a','b'"])
+def test_quotes_around_names_are_no_part_of_them(file, quote, value):
+    names = ",".join(f"{quote}{name}{quote}" for name in ("x", "the y"))
+    assert read_table(file("\n".join([names, *[value] * 5]))).frame.columns == ["x", "the y"]
+    assert read_table(file("\n".join(["'x',y", *["1,2"] * 5]))).frame.columns == ["'x'", "y"]
+
+
+@pytest.mark.parametrize("separator", [" ", "   ", ",", ";"])
+@pytest.mark.parametrize("names", [True, False])
+def test_prose_above_a_table_is_skipped_however_long_it_is(file, separator, names):
+    prose = [
+        "Averages of a week, from samples of air, in ppm", "",
+        *[f"line {k}, of a few words; more or less" for k in range(25)], "In all", "",
+    ]  # fmt: skip
+    rows = [[f"S{k % 3}", str(k), f"{k / 8}"] for k in range(60)]
+    lines = prose + ["site week ppm".replace(" ", separator)] * names + [separator.join(row) for row in rows]
+    table = read_table(file("\n".join(lines) + "\n"))
+    assert table.frame.columns == (["site", "week", "ppm"] if names else ["column_1", "column_2", "column_3"])
+    assert table.frame.rows() == [tuple(row) for row in rows]
+    assert any("lines above the table skipped" in note for note in table.notes)
+
+
 def test_names_can_be_told_by_the_user(file):
     path = file("1,2\n3,4\n")
     assert rows_of(read_table(path, Reading(header=True))) == [["1", "2"], ["3", "4"]]

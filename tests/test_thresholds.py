@@ -162,12 +162,15 @@ NO_THRESHOLDS = {
     "gradients": {"ALL"},
     "choices": {"VALUES", "DELTAS", "SLOPES"},
     # STEP_NUMBERS: of steps, see `test_caches.py`; TWO_COLUMNS, FEW_COLUMNS: `registers` and `anything` draw such
-    # widths; MAX_REGISTERS, MIN_DENSE: see `test_irregular.py`; FEW_ROWS to MAX_SAMPLES: see `test_single.py`
+    # widths; MAX_REGISTERS, MIN_DENSE: see `test_irregular.py`; FEW_ROWS to MAX_SAMPLES and STRIPE_NUMBERS: see
+    # `test_single.py`; of second derivatives: see `test_curvature.py`
     "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "PREFETCH_DISTANCE", "PREFETCH_TERMS", "STEP_NUMBERS", "TWO_COLUMNS",
                "FEW_COLUMNS", "MAX_REGISTERS", "MIN_DENSE", "FEW_ROWS", "FEW_PRODUCTS", "SINGLE_PRODUCTS",
+               "FEW_LINKED", "SINGLE_LINKED",
                "MAX_SAMPLES", "PACKED_TOGETHER", "LOG_SHARE_PRODUCTS", "KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS",
                "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES", "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS",
-               "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES"},
+               "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES", "STRIPE_NUMBERS", "CURVATURE_TILE",
+               "CURVATURE_ROWS", "CURVATURE_COLUMNS", "CURVATURE_BYTES", "DECOMPOSED_ROWS"},
     "links": set(),
     "parts": set(),
     "stripes": set(),

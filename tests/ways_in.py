@@ -10,6 +10,7 @@ KERNELS = PACKAGE / "kernels"
 # Functions of the kernels' files that hand out compiled functions, or make ways into them.
 MAKERS = {
     "forward_call",
+    "forward_links_call",
     "learning_call",
     "register_run",
     "c_function",

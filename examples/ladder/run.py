@@ -60,9 +60,9 @@ def climb(n_units=N_UNITS, n_inputs=N_INPUTS, n_samples=N_SAMPLES, seconds=0.3):
 def main():
     """Print the table."""
     print(f"a[j, s] = b_j + sum_i w_ji z[i, s], {N_UNITS} units, {N_INPUTS} inputs, {N_SAMPLES} samples, float32\n")
-    print(f"{'rung':24}{'time (us)':>12}{'GFLOP/s':>10}{'x before':>10}")
+    print(f"{'rung':24}{'time (us)':>12}{'GFLOP/s':>10}{'x rung above':>14}")
     for name, seconds, gflops, gain in climb():
-        print(f"{name:24}{1e6 * seconds:12,.1f}{gflops:10.2f}{gain:10.1f}")
+        print(f"{name:24}{1e6 * seconds:12,.1f}{gflops:10.2f}{gain:14.1f}")
 
 
 if __name__ == "__main__":

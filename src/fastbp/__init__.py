@@ -14,32 +14,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
-from fastbp.checking.self_check import SelfCheck, self_check
-from fastbp.explaining.gradient_check import GradientCheck, check_gradient
-from fastbp.explaining.schedule import ScheduleDescription, describe_schedule
 from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
+from fastbp.population.population import Population
 from fastbp.training.history import History
 from fastbp.version import __version__
-from fastbp.versions import show_versions
-from fastbp.warm import warm_up
 
 if TYPE_CHECKING:
+    from fastbp.checking.self_check import SelfCheck, self_check
     from fastbp.estimators import MLPClassifier, MLPRegressor
+    from fastbp.explaining.gradient_check import GradientCheck, check_gradient
+    from fastbp.explaining.schedule import ScheduleDescription, describe_schedule
     from fastbp.tables.transformer import TableEncoder
+    from fastbp.versions import show_versions
+    from fastbp.warm import warm_up
 
-# Loaded when asked for: they need scikit-learn, which takes longer to import than all else.
+# Loaded when asked for: no training needs them, and scikit-learn takes longer to import than all else.
 # By name: the packages, the extra that installs them, and the module.
-_LAZY = {
+_LAZY: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "GradientCheck": ((), "", "fastbp.explaining.gradient_check"),
+    "ScheduleDescription": ((), "", "fastbp.explaining.schedule"),
+    "SelfCheck": ((), "", "fastbp.checking.self_check"),
+    "check_gradient": ((), "", "fastbp.explaining.gradient_check"),
+    "describe_schedule": ((), "", "fastbp.explaining.schedule"),
+    "self_check": ((), "", "fastbp.checking.self_check"),
+    "show_versions": ((), "", "fastbp.versions"),
+    "warm_up": ((), "", "fastbp.warm"),
     "MLPClassifier": (("sklearn",), "sklearn", "fastbp.estimators"),
     "MLPRegressor": (("sklearn",), "sklearn", "fastbp.estimators"),
     "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.transformer"),
 }
 
+_MODULES = frozenset({"estimators", "exchange", "io", "jit", "neat", "plots"})
+
 
 def __getattr__(name: str) -> Any:
-    """The estimators, and the encoder of tables."""
+    """What is loaded when it is asked for."""
+    if name in _MODULES:
+        return import_module(f"fastbp.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     needed, extra, module = _LAZY[name]
@@ -52,6 +65,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 __all__ = [
     "Activation",
     "GradientCheck",
@@ -60,6 +77,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "Population",
     "ScheduleDescription",
     "SelfCheck",
     "TableEncoder",

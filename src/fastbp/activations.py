@@ -15,6 +15,7 @@ from fastbp.checks import Array
 from fastbp.kernels import codes
 from fastbp.kernels.compiling.decorators import unkept
 from fastbp.kernels.formulas import activation_calls as calls
+from fastbp.kernels.formulas.activations import STRAIGHT
 from fastbp.kernels.tables import NONE
 
 Scalar = Callable[[float], float]
@@ -178,8 +179,8 @@ class BuiltIn(Activation):
 
     @property
     def has_bend(self) -> bool:
-        """Whether h'' is known: always."""
-        return True
+        """Whether h'' is known."""
+        return self.code == codes.SOFTMAX or self.name in STRAIGHT or calls.FUNCTIONS[self.code][2] is not None
 
     def address_of_bend(self, dtype: np.dtype) -> int:
         """Address of the compiled h''; NONE where it is 0 for every number, and of softmax."""

@@ -23,7 +23,6 @@ from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.loop import Training
-from fastbp.training.minimising import loop as minimising
 from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
 from fastbp.training.restarts import best_of
@@ -111,8 +110,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         draw_weights = initial.resolve(init, checked_dtype)
         memory.check(initial.n_bytes(topology, checked_dtype), "sizes", f"{topology.n_params:,} parameters")
         self._build(topology, functions, checked_loss, checked_dtype)
-        for (n_out, n_in), view in zip(topology.block_shapes, self._block_views, strict=True):
-            view[:] = draw_weights(draw, n_in, n_out, (n_out, n_in))
+        initial.of_blocks(draw_weights, draw, topology, self.params)
 
     @constructor
     @knows_other_names("fit", "net.fit(X, T, {}=...)")
@@ -385,15 +383,17 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         if n_starts > 1 and (warm or options.checkpoint is not None):
             which = "warm=True" if warm else "a checkpoint"
             raise ValueError(f"restarts must be 1 with {which}, which is of one training; got {n_starts}")
-        is_minimiser = isinstance(options.solver, MinimiserChoice)
+        kind: type[Training] = Training
         if isinstance(options.solver, MinimiserChoice):
+            from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
+
             minimising.check(self, options)
+            kind = minimising.Minimising
         else:
             options.solver.check_size(self.n_params)
         samples = self.check_samples(X, T, sample_weight)
         traps.warn_before(self, samples, options.epochs)
         with self.trainer.training():
-            kind = minimising.Minimising if is_minimiser else Training
             history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
         traps.warn_after(self, samples, history.loss)
         return history

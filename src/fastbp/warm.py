@@ -9,7 +9,7 @@ import numpy as np
 from fastbp import checks, jit
 from fastbp.activations import ACTIVATIONS
 from fastbp.checking.self_check import self_check
-from fastbp.engine import gate
+from fastbp.engine import curvature, gate  # noqa: F401 - the kernels of second derivatives make themselves known
 from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
@@ -71,6 +71,7 @@ def _use_a_network(dtype: np.dtype) -> None:
     net, X = Network((1, 1), init="zeros", dtype=dtype), np.zeros((32, 1), dtype)
     net.forward(X[:1])
     net.forward(X)
+    Network.from_edges(1, 1, [(0, 1)], init="zeros", dtype=dtype).forward(X[:1])
     net.gradient(X, X)
     net.input_gradient(X)
     net.update(X[0], X[0])

@@ -11,8 +11,8 @@ import numpy as np
 
 from fastbp.checking.crossings import error_of
 from fastbp.checks import Array
-from fastbp.kernels.curvature.plan import TILE
 from fastbp.kernels.registers import machine
+from fastbp.kernels.tuning import CURVATURE_TILE
 from fastbp.network import Network
 
 STEP = 1e-30
@@ -33,7 +33,7 @@ def problem() -> tuple[Network, Array, Array]:
     net = Network((lanes + 1, lanes + 2, 3, 2), skip=((0, 3),), seed=0)
     draw = np.random.default_rng(0)
     net.params = draw.uniform(-0.7, 0.7, net.n_params)
-    n_samples = lanes + 1 if machine.JIT_DISABLED else 2 * TILE + lanes + 1
+    n_samples = lanes + 1 if machine.JIT_DISABLED else 2 * CURVATURE_TILE + lanes + 1
     return net, draw.standard_normal((n_samples, lanes + 1)), draw.standard_normal((n_samples, 2))
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks
-from fastbp.checking import second_order
 from fastbp.checking.crossings import (
     Crossing,
     Problem,
@@ -255,6 +254,8 @@ def _all_checks(dtype: np.dtype) -> Iterator[Check]:
     links = Crossing("single connections", (lanes + 3, 2 * lanes + 5, 3), 9 * lanes + 1)
     yield _check("step", links, dtype, _of_links(problem_of(links, dtype, sparse=True)))
     if dtype == np.float64:  # second derivatives of networks of both dtypes are worked out in it
+        from fastbp.checking import second_order  # with kernels that nothing else here needs
+
         for what, sizes, n_samples, error in second_order.errors():
             yield Check(f"second order: {what}", sizes, n_samples, dtype.name, error)
 

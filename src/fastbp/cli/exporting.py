@@ -16,7 +16,11 @@ SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 @click.option("--to", "file_format", type=click.Choice(sorted(SUFFIXES)), required=True, help="Format to write.")
 @click.option("--name", default="net", show_default=True, help="What to call the function in C.")
 @click.option("--bits", type=click.Choice(["8", "16"]), help="C in whole numbers of so many bits: no columns.")
-@click.option("--x-max", type=float, help="With --bits: how large the network's inputs may be.  [default: 1.0]")
+@click.option(
+    "--x-max",
+    type=float,
+    help="With --bits: how large the network's inputs may be.  [default: as in the training of a table; 1.0]",
+)
 @output_file("--out", help="File to write.  [default: MODEL's name with the format's suffix, in this folder]")
 def export(model: str, file_format: str, name: str, bits: str | None, x_max: float | None, out: Path | None) -> None:
     """Write MODEL, a file of train or of Network.save, as C, ONNX or safetensors.
@@ -25,6 +29,7 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
     """
     from fastbp.cli.outputs import check_default
     from fastbp.exporting.c_export import to_c
+    from fastbp.exporting.columns import table_of
     from fastbp.exporting.onnx_export import to_onnx
     from fastbp.exporting.safetensors import save_network
     from fastbp.io import load_network
@@ -40,6 +45,8 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
         net, extra = load_network(model)
         bound = None
         if file_format == "c" and (bits or x_max is not None):
+            table = table_of(extra, net.n_inputs, net.n_outputs)
+            x_max = table.largest if table is not None and x_max is None else x_max
             bound = net.to_c(target, name=name, bits=int(bits) if bits else None, x_max=x_max)
         elif file_format == "c":
             to_c(net, target, name=name, extra=extra)
@@ -50,5 +57,7 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
     except (ValueError, ImportError) as error:
         raise click.UsageError(str(error)) from error
     click.echo(f"{target}: {target.stat().st_size:,} bytes")
+    if bound is not None and table is not None:
+        click.echo("Its inputs are the network's own, what columns become once they are standardised, not raw columns.")
     if bound is not None:
         click.echo(f"Outputs are off by no more than {bound:.2e}, for inputs up to {x_max or 1.0:g} in size.")

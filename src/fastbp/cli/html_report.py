@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastbp.cli.outputs import GENERATOR
-from fastbp.cli.report import MOST_CLASSES_SHOWN, epochs_line, rows_line, score_facts
+from fastbp.cli.report import MOST_CLASSES_SHOWN, describe, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
 from fastbp.files.outputs import replacing
 from fastbp.plots import draw_calibration, draw_importance, draw_learning_curve, draw_predictions, save
-from fastbp.tables.columns import describe
 from fastbp.tables.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fastbp.tables.errors import TableWarning
 from fastbp.tables.model import TableModel
 from fastbp.training import checkpoints
 
-GENERATOR = '<meta name="generator" content="fastbp">'  # in each report: it may be replaced by a later one
+GENERATOR = '<meta name="generator" content="fastbp">'  # in each page: it may be replaced by a later one
 _PAGE_HEAD = 4096  # bytes in which that stands
 
 
@@ -60,15 +60,15 @@ def check_checkpoint(path: Path | None) -> None:
             checkpoints.check_file(path, "--checkpoint")
 
 
-def check_report(path: Path | None) -> None:
-    """Refuse to write a report over a page that is none of fastbp's."""
+def check_page(path: Path | None, option: str) -> None:
+    """Refuse to write a page over one that is none of fastbp's."""
     if path is None or not path.is_file() or path.stat().st_size == 0:
         return
     with path.open("rb") as file:
         if GENERATOR.encode() in file.read(_PAGE_HEAD):
             return
     raise click.UsageError(
-        f"--report {str(path)!r} is a page that fastbp did not write: it is not replaced, name another file"
+        f"{option} {str(path)!r} is a page that fastbp did not write: it is not replaced, name another file"
     )
 
 

@@ -18,7 +18,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fastbp.tables.columns import describe
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import counted
 from fastbp.tables.model import Facts, TableModel
@@ -220,6 +220,28 @@ def print_columns(console: Console, encoder: Encoder) -> None:
     console.print(table)
     if len(encoder.columns) > MOST_COLUMNS_SHOWN:
         console.print(f"... and {counted(len(encoder.columns) - MOST_COLUMNS_SHOWN, 'more column')}")
+
+
+def describe(column: Column) -> str:
+    """Say in words how a column becomes inputs."""
+    gaps = ", missing: an input of its own" if column.indicator else ""
+    match column:
+        case NumberColumn(scale=0.0):
+            return f"{column.mean:.5g} in all training rows: not used{gaps}"
+        case NumberColumn():
+            filled = (
+                f", missing: {column.fill:.5g}"
+                if not column.indicator
+                else f", missing: {column.fill:.5g} and an input"
+            )
+            return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
+        case BooleanColumn():
+            return f"0 or 1, missing: {int(column.fill)}{' and an input' * column.indicator}"
+        case CategoryColumn():
+            more = ", ..." if len(column.categories) > 15 else ""
+            return "one-hot: " + ", ".join(column.categories[:15]) + more + ", others together" * column.other + gaps
+        case DateColumn():
+            return ", ".join(column.features) + gaps
 
 
 def print_model(console: Console, model: TableModel, path: str) -> None:

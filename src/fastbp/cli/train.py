@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ def _say_unread(error: OSError, out: Path) -> None:
 
 def _check(data: str, files: Files, wishes: Wishes) -> None:
     """Try the files that will be written; a picture that nobody asked for is tried later."""
-    from fastbp.cli.outputs import check_checkpoint, check_outputs, check_report
+    from fastbp.cli.outputs import check_checkpoint, check_outputs, check_page
 
     plot = files.plot if files.plot_named else None
     check_outputs(
@@ -101,7 +101,7 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
         {"--out": files.out, "--plot": plot, "--report": files.report, "--checkpoint": wishes.options["checkpoint"]},
     )
     check_checkpoint(wishes.options["checkpoint"])
-    check_report(files.report)
+    check_page(files.report, "--report")
 
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
@@ -113,11 +113,22 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
     from fastbp.tables.table import Reading
 
     with refusals(TableError):
-        table = read_table(data, Reading(**wishes.reading))
+        table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
         prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
     for line in prepared.warnings:
         warnings.warn(line, TableWarning, stacklevel=2)
     return prepared
+
+
+def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Collection[str]]:
+    """Tell of the names of columns those whose text tells more than their numbers: classes may be 1.50, codes 007."""
+
+    def of(names: Sequence[str]) -> Collection[str]:
+        last = [name for name in names if name not in wishes.choices["drop"]][-1:]
+        targets = last if wishes.target is None else [wishes.target, *map(str.strip, wishes.target.split(","))]
+        return {*targets, *wishes.choices["categorical"]}
+
+    return of
 
 
 def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:

@@ -13,16 +13,16 @@ from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
+from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
 from fastbp.kernels.curvature import products as kernels
 from fastbp.kernels.curvature.loading import Given
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.tables import LAYER, NONE, Packed
+from fastbp.kernels.tuning import CURVATURE_BYTES, CURVATURE_COLUMNS, CURVATURE_ROWS, CURVATURE_TILE, MAX_CHUNKS
 from fastbp.structure.topology import Topology
 
 FLOAT64 = np.dtype(np.float64)
-MOST_ROWS, MOST_COLUMNS = 48, 384  # of a block of the Hessian: its memory is to stay in an L2 cache
-KEPT_BYTES = 1 << 26  # of what an assembly keeps of the tiles, unless a single one takes more
 
 
 class Groups:
@@ -88,8 +88,8 @@ class Groups:
                 (units_g, sources_g), (units_h, sources_h) = (
                     self.table[group, [plan.GROUP_UNITS, plan.GROUP_N_SOURCES]].tolist() for group in (g, h)
                 )
-                parts_j = _parts(units_g, units_h, g == h, MOST_ROWS)
-                parts_i = _parts(sources_g, sources_h, same, MOST_COLUMNS)
+                parts_j = _parts(units_g, units_h, g == h, CURVATURE_ROWS)
+                parts_i = _parts(sources_g, sources_h, same, CURVATURE_COLUMNS)
                 for j_start, j_stop, rows in parts_j:
                     for i_start, i_stop, columns in parts_i:
                         found.append((g, h, j_start, j_stop, i_start, i_stop, same))
@@ -172,7 +172,7 @@ class Curvature:
     def _room(self, n_samples: int, n_slots: int, **sizes: Any) -> jobs.Room:
         """Memory of a job: see `jobs.Room`."""
         topology, n_chunks = self.topology, n_chunks_of(n_samples)
-        tile = plan.tile_numbers(topology.n_units, topology.n_outputs, plan.TILE)
+        tile = plan.tile_numbers(topology.n_units, topology.n_outputs, CURVATURE_TILE)
         return jobs.Room(
             tiles=aligned_zeros((n_slots, -(-tile // 8) * 8), FLOAT64),
             kept=aligned_zeros(sizes.get("kept", (0, 1)), FLOAT64),
@@ -225,7 +225,7 @@ class Curvature:
     def _rows(self, worker: int, given: Given, shape: tuple[int, ...], n_threads: int | None) -> Array:
         memory.check(8 * math.prod(shape), "the result", f"{' x '.join(f'{n:,}' for n in shape)} numbers")
         out, n_units = np.empty(shape), self.topology.n_units
-        n_scratch = 2 * plan.TILE * (n_units + 1)
+        n_scratch = 2 * CURVATURE_TILE * (n_units + 1)
         self._run(worker, given, NOTHING, out.reshape(1, -1), n_threads=n_threads, n_scratch=n_scratch)
         return out
 
@@ -233,7 +233,7 @@ class Curvature:
         """(E, gradient, Hessian or its Gauss-Newton part)."""
         memory.check(8 * self.n_params**2, "the Hessian", f"{self.n_params:,} x {self.n_params:,} numbers")
         matrix = np.empty((self.n_params, self.n_params))
-        with threads.limit(n_threads, jobs.MOST_CHUNKS) as n_slots:
+        with threads.limit(n_threads, MAX_CHUNKS) as n_slots:
             room, assembler = self.assembler(len(given.x), n_slots, exact=exact)
             error = hessians.hessian(self.plan(exact=exact), given, room, assembler, matrix.reshape(-1))
         return error, room.sums[0].copy(), matrix
@@ -242,7 +242,7 @@ class Curvature:
         """What an assembly works in, and what it calls."""
         topology, n_sources = self.topology, self.groups.most_sources
         n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
-        n_tiles = min(n_tiles_of(n_samples), max(1, KEPT_BYTES // (8 * n_kept)))
+        n_tiles = min(n_tiles_of(n_samples), max(1, CURVATURE_BYTES // (8 * n_kept)))
         n_scratch = sum(assembly.scratch_sizes(self._n_rows, self._n_columns, n_sources, topology.n_outputs))
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
         room = self._room(
@@ -279,7 +279,7 @@ class Curvature:
 
     def rows_room(self, n_samples: int, n_slots: int) -> jobs.Room:
         """The same, and for rows of a Jacobian."""
-        return self._room(n_samples, n_slots, n_sums=1, n_scratch=2 * plan.TILE * (self.topology.n_units + 1))
+        return self._room(n_samples, n_slots, n_sums=1, n_scratch=2 * CURVATURE_TILE * (self.topology.n_units + 1))
 
 
 def given_of(samples: CheckedSamples) -> Given:
@@ -297,12 +297,12 @@ def _parallel(n_slots: int) -> int:
 
 def n_tiles_of(n_samples: int) -> int:
     """Tiles of so many samples."""
-    return -(-n_samples // plan.TILE)
+    return int(in_python(jobs.n_tiles_of)(n_samples))
 
 
 def n_chunks_of(n_samples: int) -> int:
     """Chunks of so many samples."""
-    return min(jobs.MOST_CHUNKS, n_tiles_of(n_samples))
+    return int(in_python(jobs.n_chunks_of)(n_samples))
 
 
 def layers_of(topology: Topology) -> Array:

@@ -10,12 +10,12 @@ from fastbp.engine.engine import Engine, aligned_zeros, filled_up
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.compiling.plan_table import PLAN_SIZE
 from fastbp.kernels.layout import place_of_layer, whole
-from fastbp.kernels.one_sample import few, plan
+from fastbp.kernels.one_sample import few, few_links, plan
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.one_sample.outputs import address_of_single_deltas
 from fastbp.kernels.registers.machine import lanes_of
 from fastbp.kernels.tables import BLOCK, LAYER, NONE, Packed
-from fastbp.kernels.tuning import FEW_PRODUCTS, MAX_SAMPLES, SINGLE_PRODUCTS
+from fastbp.kernels.tuning import FEW_LINKED, FEW_PRODUCTS, MAX_SAMPLES, SINGLE_LINKED, SINGLE_PRODUCTS
 from fastbp.structure.topology import Topology
 
 
@@ -49,6 +49,33 @@ def online_memory(packed: Packed) -> OnlineMemory:
     )
 
 
+class LinkedUnits:
+    """The tables of `few_links.py` for one network: its units in the order in which they are computed.
+
+    Attributes
+    ----------
+    layers : array
+        The table of layers, with their first units in that order.
+    ranges : array (n_units, 2)
+        The first of the links that arrive at a unit, and the one behind the last.
+    places : array
+        Where z of the links' sources stands, link by link, and behind them z of the outputs.
+    """
+
+    def __init__(self, packed: Packed, topology: Topology) -> None:
+        sizes, n = np.array(topology.sizes), topology.n_units
+        new_first, old_first = np.cumsum(sizes) - sizes, np.array(topology.first_units)
+        layer = np.repeat(np.arange(len(sizes)), sizes)
+        old = np.arange(n) - new_first[layer] + old_first[layer]
+        place = np.empty(n, np.int64)
+        place[old] = in_python(place_of_layer)(np.arange(n), layer, lanes_of(packed.params.dtype))
+        self.layers = packed.layers.copy()
+        self.layers[: len(sizes), LAYER.first_unit] = new_first
+        self.ranges = np.stack([packed.starts[:n][old], packed.starts[1 : n + 1][old]], axis=1)
+        sources = np.append(topology.links[:, 0], np.arange(topology.first_output, n))
+        self.places = place[sources]
+
+
 class FewSamples:
     """Computes outputs of one network for a few samples, with little around the arithmetic.
 
@@ -59,22 +86,13 @@ class FewSamples:
     def __init__(self, packed: Packed, engine: Engine, topology: Topology) -> None:
         self._engine = engine
         n_weights = max(1, topology.n_weights)
-        self._most = min(MAX_SAMPLES, FEW_PRODUCTS // n_weights) or int(n_weights <= SINGLE_PRODUCTS)
-        if not topology.is_layered:
-            self._most = 0
+        few, single = (FEW_PRODUCTS, SINGLE_PRODUCTS) if topology.is_layered else (FEW_LINKED, SINGLE_LINKED)
+        self._most = min(MAX_SAMPLES, few // n_weights) or int(n_weights <= single)
+        self._packed, self._topology = packed, topology
         self._dtype, self._n_outputs = packed.params.dtype, topology.n_outputs
         self._row = np.empty((1, self._n_outputs), self._dtype)
-        memory = unit_values(packed, 3)  # a line for an error, which is not computed; a; z
-        self._arrays = {
-            plan.PARAMS: packed.params,
-            plan.LAYERS: packed.layers,
-            plan.BLOCKS: packed.blocks,
-            plan.MEMORY: memory,
-        }
+        self._arrays: list[Array] = []
         self._plan = np.zeros(PLAN_SIZE, np.int64)
-        self._plan[plan.N_VALUES] = memory.shape[1]
-        for place, array in self._arrays.items():
-            self._plan[place : place + 2] = array.ctypes.data, array.size
         self._address = self._plan.ctypes.data
         self._forward: Callable[[int, Array, Array], bool] | None = None
 
@@ -92,5 +110,20 @@ class FewSamples:
 
     def _compile(self) -> Callable[[int, Array, Array], bool]:
         self._engine.link(VALUES)
-        self._forward = few.forward_call(self._dtype)
+        packed, topology, is_layered = self._packed, self._topology, self._topology.is_layered
+        memory = unit_values(packed, 3)  # a line for an error, which is not computed; a; z
+        arrays = {plan.PARAMS: packed.params, plan.BLOCKS: packed.blocks, plan.MEMORY: memory}
+        if is_layered:
+            arrays |= {plan.LAYERS: packed.layers}
+        else:
+            linked = LinkedUnits(packed, topology)
+            arrays |= {plan.LAYERS: linked.layers, plan.STARTS: linked.ranges, plan.LINKS: linked.places}
+        self._arrays = list(arrays.values())  # for as long as their addresses stand in the plan
+        self._plan[[plan.N_VALUES, plan.N_COMPUTED, plan.LINK_WEIGHTS]] = (
+            memory.shape[1], packed.n_computed, topology.weight_offsets[-1],
+        )  # fmt: skip
+        for place, array in arrays.items():
+            self._plan[place : place + 2] = array.ctypes.data, array.size
+        call = few.forward_call if is_layered else few_links.forward_links_call
+        self._forward = call(self._dtype)
         return self._forward

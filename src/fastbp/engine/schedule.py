@@ -55,15 +55,15 @@ class Lists:
     def phases(self, *, gradient: bool) -> list[list[Task]]:
         """The tasks of each phase, with a gradient or without: as far as is wanted.
 
-        Where gradients are wanted, outputs are too: of samples that are held out.
+        Where gradients are wanted, outputs and errors are too: of samples that are held out.
         """
         phases: list[list[Task]] = [list(self.forward()), [], [], []]
         if gradient:
             at_once = self._choices.width.is_at_once
             phases[1:] = list(self.outputs()), [*self.copies(), *self.recursion(1, at_once=at_once)], [*self.gradient()]
-        elif self._want.level >= DELTAS and not self._want.gradient:
+        elif self._want.level >= DELTAS:
             phases[1] = list(self.outputs())
-            if self._want.level == SLOPES:
+            if self._want.level == SLOPES and not self._want.gradient:
                 deltas = list(self.recursion(0, at_once=False))
                 n_above = next((n for n, task in enumerate(deltas) if task.layer == 0), len(deltas))
                 phases[2:] = deltas[:n_above], deltas[n_above:]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.random import RandomState
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastbp import checks
@@ -14,7 +14,7 @@ from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
-from fastbp.estimators.compat import Interval, Options, StrOptions, check_sample_weight
+from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
@@ -35,20 +35,16 @@ from fastbp.training.options import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
-MAX_VALID = 1024
-_VALID: set[Any] = set()  # parameters that were found valid, see `_validate_params`
-_SIMPLE = {bool, int, float, str, type(None)}
-
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
 
-class BaseMLP(HoldsNetwork, BaseEstimator):
+class BaseMLP(HoldsNetwork, CheckedParameters):
     """Base class of `MLPClassifier` and `MLPRegressor`."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
         "activation": [StrOptions(set(TRAINABLE)), Activation, list, tuple],
         "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS, *MINIMISERS})],
@@ -83,21 +79,6 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
     def _keep(self, parameters: dict[str, Any]) -> None:
         """Set attributes of the constructor's parameters, as scikit-learn wants them: by their names, unchanged."""
         self.__dict__.update((name, value) for name, value in parameters.items() if name not in ("self", "__class__"))
-
-    def _validate_params(self) -> None:
-        """scikit-learn's check, once for the same parameters: it takes as long as ten epochs of a small network."""
-        values = tuple(map(vars(self).get, self._parameter_constraints))
-        types = tuple(map(type, values))
-        inner = {type(item) for value in values if type(value) is tuple for item in value}
-        if not _SIMPLE.issuperset(inner.union(types) - {tuple}) or tuple in inner:
-            super()._validate_params()
-            return
-        key = (type(self), types, values)
-        if key not in _VALID:
-            super()._validate_params()
-            if len(_VALID) >= MAX_VALID:
-                _VALID.clear()
-            _VALID.add(key)
 
     # ------------------------------------------------------------------ fitting
 
@@ -155,7 +136,7 @@ class BaseMLP(HoldsNetwork, BaseEstimator):
     def _check_parameters(self, incremental: bool) -> list[int]:
         """What scikit-learn's check of parameters leaves; returns the sizes of the hidden layers."""
         if incremental:  # of an estimator that is fitted scikit-learn does not check them
-            self._validate_params()
+            self.check_parameters()
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
         check_callbacks(self.callback, "a function of the estimator, or a list of them")

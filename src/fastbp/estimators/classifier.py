@@ -83,8 +83,8 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     """
 
     loss = "log_loss"
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 

@@ -1,7 +1,12 @@
-"""Training an estimator with fastbp's own minimisers, or by the evidence: all samples at once, in float64."""
+"""Training an estimator with fastbp's own minimisers, or by the evidence: all samples at once, in float64.
+
+What they need of second derivatives is imported when it is asked for: no other solver needs it.
+"""
+
+from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -9,7 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.curvature import given_of
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, check_weighted
 from fastbp.estimators.orders import split
@@ -19,9 +23,9 @@ from fastbp.network import Network
 from fastbp.solvers import make_minimiser
 from fastbp.training.dropout import rates_of
 from fastbp.training.history import History
-from fastbp.training.minimising import evidence
-from fastbp.training.minimising.loop import check_network
-from fastbp.training.minimising.minimisers import Objective, minimiser_of
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 MINIMISERS = ("lm", "scg", "cg", "newton_cg")
 EVIDENCE, RESTARTS, UPDATE_EVERY = "evidence", 3, 1
@@ -51,6 +55,10 @@ class MinimiserTraining:
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
+        from fastbp.engine.curvature import given_of
+        from fastbp.training.minimising.loop import check_network
+        from fastbp.training.minimising.minimisers import Objective, minimiser_of
+
         refuse_noise(estimator, net, f"solver {estimator.solver!r}")
         choice = make_minimiser(estimator.solver, {"min_gradient": float(estimator.tol)}, None)
         check_network(net, choice)
@@ -138,6 +146,8 @@ class EvidenceTraining:
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
+        from fastbp.training.minimising import evidence
+
         refuse_noise(estimator, net, "alpha='evidence'")
         if estimator.early_stopping:
             raise ValueError("early_stopping must be False for alpha='evidence', which needs no samples held out")
@@ -150,6 +160,8 @@ class EvidenceTraining:
 
     def run(self, *, incremental: bool = False) -> None:
         """Train, and keep what was found in `evidence_`."""
+        from fastbp.training.minimising import evidence
+
         est, net = self.estimator, self.net
         n_threads = n_threads_of(est.n_jobs)
         check_new_code(net.dtype)
@@ -173,9 +185,9 @@ class EvidenceTraining:
         self.monitor.call_back()
 
 
-def evidence_of(estimator: Any) -> evidence.Evidence:
+def evidence_of(estimator: Any) -> Evidence:
     """The evidence of an estimator, if it is that of its weights as they are."""
-    found: evidence.Evidence | None = vars(estimator).get("evidence_")
+    found: Evidence | None = vars(estimator).get("evidence_")
     if found is None:
         raise ValueError(
             "standard deviations, and moderated probabilities, need a fit with alpha='evidence'; this one had "

@@ -57,8 +57,8 @@ evidence_
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseMLP._parameter_constraints,
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._constraints,
         "loss": [StrOptions({"squared_error", "poisson", "absolute_error", "huber", "quantile"})],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "output_activation": [StrOptions(set(TRAINABLE)), Activation, None],

@@ -1,7 +1,8 @@
 """From dense layers that another library trained to a network: checked, scaling of inputs and outputs folded in."""
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,14 @@ from fastbp.checks import Array
 from fastbp.files.container import FileError
 from fastbp.files.models import MAX_LAYERS
 from fastbp.network import Network
+
+N_PROBES = 12  # samples for which a network is compared with what it was made of
+PROBE_SIZES = 0.1, 1.0, 10.0
+ROUNDING = 64.0  # eps of the largest output: what other orders of adding up, and weights rounded anew, may come to
+SHAKEN, MARGIN = 16.0, 8.0  # eps by which weights are shaken to see how rounding grows; how much more is let pass
+# Functions that others compute to fewer digits than ours, as the importers' notes say: relative to the largest output.
+LOOSE = {"softplus": 1e-6, "leaky_relu": 1e-6}
+WIDEST_IDENTITY = 4096  # numbers that a layer may only pass on: it takes a square matrix
 
 LOSSES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy"}  # what goes with an output function
 
@@ -121,9 +130,17 @@ class Chain:
             self._pending = []
 
     def _pass_on(self) -> None:
-        n = len(self.layers[-1].weights)
-        self.layers.append(Dense(np.eye(n), np.zeros(n)))
+        self.layers.append(passing_on(len(self.layers[-1].weights)))
         self._is_open = True
+
+
+def passing_on(n: int) -> Dense:
+    """A layer that gives what it gets."""
+    if n > WIDEST_IDENTITY:
+        raise ValueError(
+            f"a function or scaling that follows no weights must be of up to {WIDEST_IDENTITY:,} numbers; got {n:,}"
+        )
+    return Dense(np.eye(n), np.zeros(n))
 
 
 def network_of(layers: Sequence[Dense], dtype: Any, where: str) -> Network:
@@ -151,3 +168,52 @@ def network_of(layers: Sequence[Dense], dtype: Any, where: str) -> Network:
         weights[:] = checks.finite(layer.weights, f"weights of {where}", checked)
         bias[:] = checks.finite(layer.bias, f"biases of {where}", checked)
     return net
+
+
+def same_outputs(net: Network, run: Callable[[Array], Any], model: str) -> Network:
+    """The network, once its outputs are those of the model that it was made of: `run` gives these for a batch.
+
+    What an importer does not know, an option that came with a newer version, say, shows here and is refused. Outputs
+    may differ by what rounding comes to, which weights show that are a little off.
+    """
+    x, expected = _probes(net, run, model)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found, shaken = (np.asarray(n.forward(x), np.float64) for n in (net, _shaken(net)))
+        largest = np.max(np.abs(expected[np.isfinite(expected)]), initial=0.0)
+        loose = max((LOOSE.get(name, 0.0) for name in net.layer_functions), default=0.0)
+        eps = float(np.finfo(net.dtype).eps)
+        allowed = (ROUNDING * eps + loose) * largest + MARGIN * np.abs(found - shaken) + np.finfo(net.dtype).tiny
+        off = np.abs(found - expected)
+        differs = (off > allowed) & ~((found == expected) | (np.isnan(found) & np.isnan(expected)))
+    if differs.any():
+        n, k = (int(i) for i in np.argwhere(differs)[0])
+        raise ValueError(
+            f"{model} must be what fastbp can be, and is not: for a sample of random numbers its output {k} is "
+            f"{expected[n, k]:.9g}, where the same layers in fastbp give {found[n, k]:.9g}"
+        )
+    return net
+
+
+def _probes(net: Network, run: Callable[[Array], Any], model: str) -> tuple[Array, Array]:
+    """Samples of random numbers, and what the model makes of them."""
+    draw = np.random.default_rng(0).normal(size=(N_PROBES, net.n_inputs))
+    x = (draw * np.resize(PROBE_SIZES, (N_PROBES, 1))).astype(net.dtype)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            expected = np.asarray(run(x), np.float64)
+    except Exception as error:  # whatever another library raises
+        raise ValueError(f"{model} must take samples of {net.n_inputs} numbers; {str(error)[:300]}") from error
+    if expected.size != len(x) * net.n_outputs:
+        raise ValueError(f"{model} must give {net.n_outputs} numbers for a sample; it gives shape {expected.shape}")
+    return x, expected.reshape(len(x), net.n_outputs)
+
+
+def _shaken(net: Network) -> Network:
+    """The network with weights that are some units in the last place off."""
+    other = net.twin()
+    eps = float(np.finfo(net.dtype).eps)
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], net.n_params)
+    other.params = (net.params * (1.0 + SHAKEN * eps * signs)).astype(net.dtype)
+    return other

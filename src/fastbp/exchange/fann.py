@@ -2,12 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass
+from array import array
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp import checks
+from fastbp.checks import Array
 from fastbp.exchange.building import read_bytes
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
@@ -15,6 +16,10 @@ from fastbp.network import Network
 MAX_BYTES = 1 << 28
 MAX_NUMBER = 10**9
 MAGIC = re.compile(r"FANN_(FLO|FIX|DOU)_2\.[01]")
+TUPLE = re.compile(r"\(([^()]{0,200})\)")
+# fann_run cuts sums times steepness s off at 150 / s. A curve that is as good as flat by then does not show it.
+CUT = 150.0
+FLAT_FROM = {"tanh": 19.0, "logistic": 37.0, "gaussian": 6.2, "threshold": 0.0}
 
 
 class Function(NamedTuple):
@@ -49,14 +54,22 @@ REFUSED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Net:
-    """What a file says: layer sizes with bias neurons, (inputs, function, steepness) of neurons, their connections."""
+class _Neurons(NamedTuple):
+    """Of each neuron: how many connections arrive, its function, its steepness."""
+
+    n_arriving: Array
+    codes: Array
+    steepness: Array
+
+
+class _Net(NamedTuple):
+    """What a file says: layer sizes with bias neurons, neurons, where their connections come from, and the weights."""
 
     layer_sizes: list[int]
     is_shortcut: bool
-    neurons: list[tuple[int, int, float]]
-    connections: list[tuple[int, float]]
+    neurons: _Neurons
+    sources: Array
+    weights: Array
 
 
 def from_fann(path: StrPath, *, dtype: Any = "float64") -> Network:
@@ -77,11 +90,14 @@ def from_fann(path: StrPath, *, dtype: Any = "float64") -> Network:
     Raises
     ------
     ValueError
-        For a file that is damaged, or has one of FANN's stepwise functions or linear pieces, by name.
+        For a file that is damaged, or has one of FANN's stepwise functions or linear pieces, by name; for a
+        steepness at which FANN cuts a curve off while it still rises, from 8 on (gaussian: 24).
 
     Notes
     -----
-    The scaling that a file may hold is left out, as ``fann_run`` leaves it out. FANN's thresholds give 1 at 0, ours 0.
+    ``fann_run`` takes no sum, times its steepness s, for more than 150 / s in size: linear, elliot, sine and cosine
+    neurons give the same for all sums beyond. Ours go on. The scaling that a file may hold is left out, as ``fann_run``
+    leaves it out. FANN's thresholds give 1 at 0, ours 0.
     A fixed-point file is read as the network that it rounds; FANN's own fixed-point run rounds each sum too, and
     replaces the functions by pieces of lines.
     """
@@ -96,33 +112,41 @@ def from_fann(path: StrPath, *, dtype: Any = "float64") -> Network:
 
 
 def _parse(text: str) -> _Net:
-    first, *rest = text.split("\n")
+    first, _, rest = text.partition("\n")
     kind = MAGIC.fullmatch(first.strip())
     if not kind:
         raise ValueError("not a .net file of FANN 2")
-    entries = dict(line.split("=", 1) for line in rest if "=" in line)
+    entries = dict(line.split("=", 1) for line in rest.split("\n") if "=" in line)
     unit = 1.0
     if kind.group(1) == "FIX":
         unit = 0.5 ** checks.integer(int(entries["decimal_point"]), "decimal_point", minimum=0, maximum=30)
     sizes = [
         checks.integer(int(n), "layer_sizes", minimum=1, maximum=MAX_NUMBER) for n in entries["layer_sizes"].split()
     ]
-    neurons = [(int(n), int(f), _number(s) * unit) for n, f, s in _tuples(entries, "neurons", 3)]
-    connections = [(int(i), _number(w) * unit) for i, w in _tuples(entries, "connections", 2)]
-    if len(sizes) < 2 or sum(sizes) != len(neurons):
-        raise ValueError(f"layer_sizes must add up to its {len(neurons)} neurons; got {sizes[:20]}")
-    if any(n < 0 for n, _f, _s in neurons) or sum(n for n, _f, _s in neurons) != len(connections):
-        raise ValueError(f"its neurons must have {len(connections)} inputs together, one for each connection")
-    return _Net(sizes, int(entries["network_type"]) == 1, neurons, connections)
+    n_arriving, codes, steepness = _columns(entries, "neurons", "qqd")
+    sources, weights = _columns(entries, "connections", "qd")
+    if len(sizes) < 2 or sum(sizes) != len(codes):
+        raise ValueError(f"layer_sizes must add up to its {len(codes)} neurons; got {sizes[:20]}")
+    if n_arriving.min() < 0 or sum(n_arriving.tolist()) != len(sources):
+        raise ValueError(f"its neurons must have {len(sources)} inputs together, one for each connection")
+    neurons = _Neurons(n_arriving, codes, steepness * unit)
+    return _Net(sizes, int(entries["network_type"]) == 1, neurons, sources, weights * unit)
 
 
-def _tuples(entries: dict[str, str], start: str, n: int) -> list[list[str]]:
-    """The "(a, b, c)" of the entry whose name begins so."""
+def _columns(entries: dict[str, str], start: str, types: str) -> list[Array]:
+    """The "(a, b, c) (a, b, c)" of the entry whose name begins so, as an array of each of a, b and c."""
     (text,) = [value for key, value in entries.items() if key.startswith(f"{start} (")] or [""]
-    found = [part.split(",") for part in re.findall(r"\(([^()]*)\)", text)]
-    if not found or any(len(part) != n for part in found):
-        raise ValueError(f"its {start} must be tuples of {n} numbers")
-    return found
+    columns: list[array[Any]] = [array(code) for code in types]
+    for found in TUPLE.finditer(text):
+        parts = found.group(1).split(",")
+        if len(parts) != len(columns):
+            break
+        for column, part in zip(columns, parts, strict=True):
+            column.append(int(part) if column.typecode == "q" else _number(part))
+    else:
+        if len(columns[0]):
+            return [np.array(column) for column in columns]
+    raise ValueError(f"its {start} must be tuples of {len(types)} numbers")
 
 
 def _number(text: str) -> float:
@@ -130,65 +154,113 @@ def _number(text: str) -> float:
 
 
 class _Units:
-    """The units that neurons become: inputs, hidden ones, outputs whose function has a factor, outputs."""
+    """The units that neurons become: inputs, hidden ones, outputs whose function has a factor, outputs.
+
+    `number` of a neuron is that of its unit, of a scaled output that of its function; -1 of a bias.
+    """
 
     def __init__(self, net: _Net) -> None:
         first = np.concatenate([[0], np.cumsum(net.layer_sizes)]).tolist()
         self.layer_of = np.repeat(np.arange(len(net.layer_sizes)), net.layer_sizes)
         with_bias = [0] if net.is_shortcut else range(len(net.layer_sizes))
-        self.bias_neurons = {first[layer + 1] - 1 for layer in with_bias}
+        self.is_bias = np.zeros(first[-1], bool)
+        self.is_bias[[first[layer + 1] - 1 for layer in with_bias]] = True
         self.n_inputs = net.layer_sizes[0] - 1
-        outputs = [k for k in range(first[-2], first[-1]) if k not in self.bias_neurons]
-        hidden = [k for k in range(first[1], first[-2]) if k not in self.bias_neurons]
-        if self.n_inputs < 1 or not outputs:
+        computed = np.flatnonzero((self.layer_of > 0) & ~self.is_bias)
+        self.functions = _functions(net, computed)
+        outputs = computed[computed >= first[-2]]
+        if self.n_inputs < 1 or not len(outputs):
             raise ValueError("it must have inputs and outputs besides its bias neurons")
-        self.functions = {k: _function(net.neurons[k][1], k) for k in [*hidden, *outputs]}
-        self.scaled = [k for k in outputs if (self.functions[k].factor, self.functions[k].offset) != (1.0, 0.0)]
-        inside = [*hidden, *self.scaled]
+        is_scaled = (self.functions.factor[outputs] != 1) | (self.functions.offset[outputs] != 0)
+        self.scaled = outputs[is_scaled]
+        inside = np.concatenate([computed[computed < first[-2]], self.scaled])
         self.n_units, self.n_outputs = self.n_inputs + len(inside) + len(outputs), len(outputs)
-        self.output = {k: self.n_units - len(outputs) + at for at, k in enumerate(outputs)}
-        computed = {k: self.n_inputs + at for at, k in enumerate(inside)}
-        self.number = {k: k for k in range(self.n_inputs)} | self.output | computed
+        self.number = np.full(first[-1], -1)
+        self.number[: self.n_inputs] = np.arange(self.n_inputs)
+        self.number[outputs] = np.arange(self.n_units - len(outputs), self.n_units)
+        self.scaled_outputs = self.number[self.scaled]
+        self.number[inside] = np.arange(self.n_inputs, self.n_inputs + len(inside))
+        self.names = {int(self.number[k]): FUNCTIONS[int(net.neurons.codes[k])].name for k in computed}
+
+
+class _Functions(NamedTuple):
+    """Of all neurons what `Function` has, the gain times the steepness; inputs and biases pass their number on."""
+
+    gain: Array
+    angle: Array
+    factor: Array
+    offset: Array
+
+
+def _functions(net: _Net, computed: Array) -> _Functions:
+    gain, factor = np.ones((2, len(net.neurons.codes)))
+    angle, offset = np.zeros((2, len(net.neurons.codes)))
+    for code in np.unique(net.neurons.codes[computed]).tolist():
+        neurons = computed[net.neurons.codes[computed] == code]
+        function = _function(code, int(neurons[0]))
+        steepness = net.neurons.steepness[neurons]
+        _check_steepness(function, neurons, steepness)
+        gain[neurons], angle[neurons] = function.gain * steepness, function.angle
+        factor[neurons], offset[neurons] = function.factor, function.offset
+    return _Functions(gain, angle, factor, offset)
+
+
+def _check_steepness(function: Function, neurons: Array, steepness: Array) -> None:
+    """Raise a ValueError for a curve that FANN cuts off where it is not flat."""
+    flat_from = FLAT_FROM.get(function.name, 0.0) / function.gain
+    for k in np.flatnonzero(flat_from * np.abs(steepness) > CUT)[:1]:
+        raise ValueError(
+            f"neuron {neurons[k]} must have a steepness of up to {CUT / flat_from:.3g}, as FANN cuts sums off at 150 "
+            f"divided by it; got {steepness[k]:.6g}"
+        )
 
 
 def _network(net: _Net, dtype: np.dtype) -> Network:
     """Neurons to units, bias neurons to biases, steepness and factors into the weights."""
-    units, at = _Units(net), 0
-    weights: dict[tuple[int, int], float] = {}
-    bias = np.zeros(units.n_units)
-    for k, (n, _code, steepness) in enumerate(net.neurons):
-        arriving, at = net.connections[at : at + n], at + n
-        if k in units.functions:
-            _connect(units, k, steepness, arriving, (weights, bias))
-        elif n:
-            raise ValueError(f"neuron {k}, an input or a bias, must have no connections; it has {n}")
-    for k in units.scaled:
-        weights[units.number[k], units.output[k]] = units.functions[k].factor
-        bias[units.output[k]] = units.functions[k].offset
+    units = _Units(net)
+    functions, number = units.functions, units.number
+    targets = _targets(net, units)
+    w = functions.gain[targets] * net.weights
+    bias, from_bias = np.zeros(units.n_units), units.is_bias[net.sources]
+    computed = np.flatnonzero((units.layer_of > 0) & ~units.is_bias)
+    bias[number[computed]] = functions.angle[computed]
+    np.add.at(bias, number[targets], w * np.where(from_bias, 1.0, functions.offset[net.sources]))
+    edges = np.stack([number[net.sources], number[targets]], axis=1)[~from_bias]
+    edges, weights = _together(edges, (w * functions.factor[net.sources])[~from_bias], units.n_units)
+    bias[units.scaled_outputs] = functions.offset[units.scaled]
     built = Network.from_edges(
-        units.n_inputs, units.n_outputs, list(weights), init="zeros", dtype=dtype, n_units=units.n_units,
-        activation={units.number[k]: function.name for k, function in units.functions.items()},
+        units.n_inputs, units.n_outputs,
+        np.concatenate([edges, np.stack([number[units.scaled], units.scaled_outputs], axis=1)]),
+        init="zeros", dtype=dtype, n_units=units.n_units, activation=units.names,
     )  # fmt: skip
-    built.edge_weights, built.unit_biases = np.array(list(weights.values())), bias
+    built.edge_weights = np.concatenate([weights, functions.factor[units.scaled]])
+    built.unit_biases = bias
     return built
 
 
-def _connect(
-    units: _Units, k: int, steepness: float, arriving: list[tuple[int, float]], sums: tuple[dict[Any, float], Any]
-) -> None:
-    """Add what arrives at neuron k to the weights and biases `sums`."""
-    weights, bias = sums
-    target, gain = units.number[k], units.functions[k].gain * steepness
-    bias[target] += units.functions[k].angle
-    for source, w in arriving:
-        if not 0 <= source < len(units.layer_of) or units.layer_of[source] >= units.layer_of[k]:
-            raise ValueError(f"neuron {k} must be fed by earlier layers; it has a connection from neuron {source}")
-        if source in units.bias_neurons:
-            bias[target] += gain * w
-            continue
-        sending, edge = units.functions.get(source, IDENTITY), (units.number[source], target)
-        weights[edge] = weights.get(edge, 0.0) + gain * w * sending.factor
-        bias[target] += gain * w * sending.offset
+def _targets(net: _Net, units: _Units) -> Array:
+    """The neuron at which each connection arrives; checked, that it comes from an earlier layer."""
+    has_none = (units.layer_of == 0) | units.is_bias
+    for k in np.flatnonzero(has_none & (net.neurons.n_arriving > 0))[:1]:
+        raise ValueError(
+            f"neuron {k}, an input or a bias, must have no connections; it has {net.neurons.n_arriving[k]}"
+        )
+    targets: Array = np.repeat(np.arange(len(units.layer_of)), net.neurons.n_arriving)
+    inside = (net.sources >= 0) & (net.sources < len(units.layer_of))
+    fed = units.layer_of[np.where(inside, net.sources, 0)]
+    for at in np.flatnonzero(~inside | (fed >= units.layer_of[targets]))[:1]:
+        raise ValueError(
+            f"neuron {targets[at]} must be fed by earlier layers; it has a connection from neuron {net.sources[at]}"
+        )
+    return targets
+
+
+def _together(edges: Array, weights: Array, n_units: int) -> tuple[Array, Array]:
+    """(edges, weights), with those from one unit to another added up."""
+    codes, first, which = np.unique(edges[:, 0] * n_units + edges[:, 1], return_index=True, return_inverse=True)
+    if len(codes) == len(edges):
+        return edges, weights
+    return edges[first], np.bincount(which.reshape(-1), weights, len(codes))
 
 
 def _function(code: int, neuron: int) -> Function:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.exchange.building import Chain, dense
+from fastbp.checks import Array
+from fastbp.exchange.building import Chain, dense, same_outputs
 from fastbp.network import Network
 
 ACTIVATIONS = {
@@ -19,6 +20,7 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ELU": ("elu", {"alpha": 1.0}),
     "Softmax": ("softmax", {"axis": -1}),
 }
+SMALLEST_DEVIATION = 1e-7  # by which Normalization divides
 IGNORED = ("InputLayer", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization")
 
 
@@ -38,7 +40,8 @@ def from_keras(model: Any) -> Network:
     Raises
     ------
     ValueError, TypeError
-        For a layer of another kind, or with an option that fastbp has not; the message names it.
+        For a layer of another kind, or with an option that fastbp has not; the message names it. For a model whose
+        outputs for some random samples are not those of the network.
     """
     if not hasattr(model, "layers"):
         raise TypeError(f"model must be a Sequential of Keras; got {type(model).__name__}")
@@ -53,11 +56,21 @@ def from_keras(model: Any) -> Network:
             chain.scaling(*_scaling(layer), layer.name)
             continue
         if kind == "Dense":
-            kernel, *bias = (np.asarray(w) for w in layer.get_weights())
+            kernel, *bias = _weights(layer)
             chain.layer(dense(kernel.T, bias[0] if bias else None, layer.name))
             dtype = dtype or (np.float64 if kernel.dtype == np.float64 else np.float32)
         chain.function(_function_of(layer), layer.name)
-    return chain.network(dtype or np.float32)
+    return same_outputs(chain.network(dtype or np.float32), model.predict_on_batch, "model")
+
+
+def _weights(layer: Any) -> list[Array]:
+    """The weights of a layer, which it has once it knows its inputs."""
+    weights = [np.asarray(w) for w in layer.get_weights()]
+    if not weights:
+        raise ValueError(
+            f"model must be built; {layer.name} has no weights yet: call the model once, or give it an Input"
+        )
+    return weights
 
 
 def _scaling(layer: Any) -> tuple[Any, Any]:
@@ -67,8 +80,9 @@ def _scaling(layer: Any) -> tuple[Any, Any]:
         return np.asarray(layer.scale, float), np.asarray(layer.offset, float)
     if kind == "Normalization":
         mean, variance = (np.asarray(values, float).reshape(-1) for values in (layer.mean, layer.variance))
-        return 1.0 / np.sqrt(variance), -mean / np.sqrt(variance)
-    weights = [np.asarray(w, float) for w in layer.get_weights()]
+        deviation = np.maximum(np.sqrt(variance), SMALLEST_DEVIATION)
+        return (np.sqrt(variance), mean) if layer.invert else (1.0 / deviation, -mean / deviation)
+    weights = [w.astype(float) for w in _weights(layer)]
     mean, variance = weights[-2:]
     gamma = weights[0] if layer.scale else np.ones(len(mean))
     beta = weights[int(layer.scale)] if layer.center else np.zeros(len(mean))

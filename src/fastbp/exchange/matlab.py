@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from fastbp import checks
-from fastbp.exchange.building import Dense, affine, dense, network_of, read_bytes
+from fastbp.exchange.building import Dense, affine, dense, network_of, passing_on, read_bytes
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 SCRIPT = Path(__file__).with_name("save_for_fastbp.m")
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 26
+MAX_LISTS = 1 << 20  # and objects: an empty one takes 88 bytes of memory for 3 of the file
+MOST_FILLED = 1 << 21  # weights, or as many as the file has bytes, that rows of zeros, or of one 1, may add up to
 TRANSFERS = {
     "tansig": "tanh", "logsig": "logistic", "purelin": "identity", "poslin": "relu", "softmax": "softmax",
     "radbas": "gaussian", "elliotsig": "softsign", "hardlim": "threshold",
@@ -47,14 +49,17 @@ def from_matlab(path: StrPath, *, dtype: Any = "float64") -> Network:
     checked_dtype = checks.float_dtype(dtype)
     content = read_bytes(checked, MAX_BYTES)
     try:
-        return _network(json.loads(content), checked_dtype)
+        if content.count(b"[") + content.count(b"{") > MAX_LISTS:
+            raise ValueError(f"it may have up to {MAX_LISTS:,} lists")
+        return _network(json.loads(content), checked_dtype, max(MOST_FILLED, len(content)))
     except KeyError as error:
         raise FileError(f"{checked}: {error} is not there") from None
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise FileError(f"{checked}: {str(error)[:500]}") from None
 
 
-def _network(contents: Any, dtype: np.dtype) -> Network:
+def _network(contents: Any, dtype: np.dtype, most: int) -> Network:
+    """`most`: weights that may be filled in."""
     if not isinstance(contents, dict) or contents.get("format") != "fastbp matlab" or contents.get("version") != 1:
         raise ValueError("save_for_fastbp.m did not write it")
     layers = []
@@ -65,15 +70,22 @@ def _network(contents: Any, dtype: np.dtype) -> Network:
     if not layers:
         raise ValueError("it must have layers")
     for step in reversed(contents["input"]):
-        _fold_input(layers[0], step)
+        _fold_input(layers[0], step, most)
     for step in reversed(contents["output"]):
         if layers[-1].function != "identity":
-            layers.append(Dense(np.eye(len(layers[-1].weights)), np.zeros(len(layers[-1].weights))))
+            n = len(layers[-1].weights)
+            _check_filled(n, n, most)
+            layers.append(passing_on(n))
         _fold_output(layers[-1], step)
     return network_of(layers, dtype, "layers")
 
 
-def _fold_input(layer: Dense, step: dict[str, Any]) -> None:
+def _check_filled(n_out: int, n_in: int, most: int) -> None:
+    if n_out * n_in > most:
+        raise ValueError(f"its steps may make up to {most:,} weights of a layer; got {n_out:,} x {n_in:,}")
+
+
+def _fold_input(layer: Dense, step: dict[str, Any], most: int) -> None:
     """A step y = (x - offset) * gain + min before a layer, or one that keeps some rows."""
     n = layer.weights.shape[1]
     if "keep" in step:
@@ -81,6 +93,7 @@ def _fold_input(layer: Dense, step: dict[str, Any]) -> None:
         keep = [checks.integer(i, "keep", minimum=1, maximum=n_rows) - 1 for i in step["keep"]]
         if len(keep) != n or len(set(keep)) != n:
             raise ValueError(f"keep must name the {n} rows that the layer takes, each once; got {len(keep)}")
+        _check_filled(len(layer.weights), n_rows, most)
         weights = np.zeros((len(layer.weights), n_rows))
         weights[:, keep] = layer.weights
         layer.weights = weights

@@ -1,5 +1,6 @@
 """From PyTorch: `Sequential` modules, state dicts, and safetensors files of either. PyTorch itself is not imported."""
 
+import copy
 import os
 import re
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exchange.building import Chain, dense, network_of
+from fastbp.exchange.building import Chain, dense, network_of, same_outputs
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
@@ -37,7 +38,8 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
         A Sequential, nested or not, of Linear, activation functions, BatchNorm1d and dropout; or its state dict; or a
         safetensors file of that.
     activation : str, or sequence of str
-        Of a state dict or file, which do not say it: the function of the hidden layers, or of each.
+        Of a state dict or file, which do not say it: the function of the hidden layers, or of each. Their layers stand
+        in the order of the numbers in their names.
     output : str
         Of a state dict or file: that of the outputs.
 
@@ -49,12 +51,14 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
     Raises
     ------
     ValueError, TypeError
-        For a module of another kind, or with an option that fastbp has not: the message names it.
+        For a module of another kind, or with an option or hook that fastbp has not: the message names it. For a model
+        whose outputs for some random samples are not those of the network.
 
     Notes
     -----
-    Weights are taken as they are, unless batch normalisation is folded in. PyTorch's softplus is a itself above 20,
-    ours is ln(1 + e**a): they differ by 2e-9, which float32 does not see.
+    Weights are taken as they are, unless batch normalisation is folded in. The model computes a batch of random
+    numbers, in evaluation mode; it is left as it was. PyTorch's softplus is a itself above 20, ours is ln(1 + e**a):
+    they differ by 2e-9, which float32 does not see.
     """
     if isinstance(model, str | os.PathLike):
         from fastbp.exporting.safetensors import read_tensors
@@ -68,7 +72,24 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
     for name, module in modules:
         _add(chain, name, module)
     dtypes = [_array(module.weight).dtype for _name, module in modules if type(module).__name__ == "Linear"]
-    return chain.network(_dtype(*dtypes[:1]))
+    return same_outputs(chain.network(_dtype(*dtypes[:1])), lambda x: _run(model, x), "model")
+
+
+def _run(model: Any, x: Array) -> Array:
+    """What a module makes of a batch in evaluation mode; one of half precision, in single."""
+    import torch
+
+    if next(model.parameters()).dtype not in (torch.float32, torch.float64):
+        model = copy.deepcopy(model).float()
+    training = [(module, module.training) for module in model.modules()]
+    first = next(model.parameters())
+    try:
+        model.eval()
+        with torch.no_grad():
+            return _array(model(torch.from_numpy(x).to(device=first.device, dtype=first.dtype)))
+    finally:
+        for module, was_training in training:
+            module.training = was_training
 
 
 def _dtype(dtype: Any = np.float32) -> Any:
@@ -85,11 +106,25 @@ def _array(tensor: Any) -> Array:
 
 
 def _flat(module: Any, name: str) -> list[tuple[str, Any]]:
-    """The modules in their order, those inside of others too."""
-    kind = type(module).__name__
-    if kind != "Sequential":
+    """The modules in their order, those inside of others too, and as often as they come."""
+    _check_own(name, module)
+    if type(module).__name__ != "Sequential":
         return [(name, module)]
-    return [item for key, child in module.named_children() for item in _flat(child, f"{name}.{key}")]
+    return [item for k, child in enumerate(module) for item in _flat(child, f"{name}.{k}")]
+
+
+def _check_own(name: str, module: Any) -> None:
+    """Raise a ValueError for a module that may compute something else than PyTorch's of that name does."""
+    kind = type(module)
+    if not kind.__module__.startswith("torch.nn.modules."):
+        raise ValueError(f"model must be made of PyTorch's own modules; {name} is {kind.__module__}.{kind.__name__}")
+    hooks = [hook for key in ("_forward_hooks", "_forward_pre_hooks") for hook in getattr(module, key, {}).values()]
+    if hooks or "forward" in vars(module):
+        what = type(hooks[0]).__name__ if hooks else "a forward of its own"
+        raise ValueError(
+            f"model must have no hooks, which may change what modules compute; {name} has one: {what}. Remove it; what "
+            "torch.nn.utils.weight_norm added, with remove_weight_norm"
+        )
 
 
 def _add(chain: Chain, name: str, module: Any) -> None:
@@ -144,7 +179,8 @@ def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Netwo
     others = set(state) - set(names) - {name[: -len("weight")] + "bias" for name in names}
     if others:
         raise ValueError(f"model must have weight and bias alone; got {sorted(map(str, others))[0]!r}: give the module")
-    names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
+    _check_order(names)
+    names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
     layers = [dense(_array(state[name]), _bias_of(state, name), name) for name in names]
     if not layers:
         raise ValueError("model must have weights of Linear layers, such as '0.weight'; it has none")
@@ -156,6 +192,17 @@ def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Netwo
     for layer, function in zip(layers, [*functions, output], strict=True):
         layer.function = function
     return network_of(layers, _dtype(_array(state[names[0]]).dtype), "model")
+
+
+def _check_order(names: list[str]) -> None:
+    """Raise a ValueError unless the names of the weights are alike but for numbers: these say the order."""
+    by_form = {re.sub(r"\d+", "#", name): name for name in names}
+    if len(by_form) > 1:
+        first, second, *_ = by_form.values()
+        raise ValueError(
+            "model must say the order of its layers by numbers, in names that are alike but for them, such as "
+            f"'0.weight' and '2.weight'; got {first!r} and {second!r}: give the module, or rename them"
+        )
 
 
 def _bias_of(state: Mapping[str, Any], name: str) -> Array | None:

@@ -11,6 +11,8 @@ In R, with full digits:
 """
 
 import re
+from array import array
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,97 +23,122 @@ from fastbp.exchange.building import dense, network_of, read_bytes
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
-MAX_BYTES = 1 << 26  # Python objects take some 30 times the room of the text
+MAX_BYTES = 1 << 25
 MAX_DEPTH = 50
 MAX_RANGE = 100_000  # numbers that a:b stands for: what few characters may take in memory
-TOKEN = re.compile(
-    r'\s*(?:(?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)L?|(?P<string>"(?:[^"\\]|\\.)*")'
-    r"|(?P<word>[A-Za-z.][A-Za-z0-9._]*|`[^`]*`)|(?P<sign>[(),=:]))"
-)
+NUMBER = re.compile(r"(-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)L?")
+RANGE = re.compile(r"(-?\d+)L?\s*:\s*(-?\d+)L?")
+STRING = re.compile(r'"((?:[^"\\]|\\.){0,1000})"')
+WORD = re.compile(r"[A-Za-z.][A-Za-z0-9._]{0,1000}")
+KEY = re.compile(r'(?:([A-Za-z.][A-Za-z0-9._]{0,1000})|"([^"\\]{0,1000})"|`([^`]{0,1000})`)\s*=')
+SPACE = re.compile(r"\s*")
 WORDS = {"TRUE": True, "FALSE": False, "NULL": None}
 
 
 class _Reader:
-    """Reads the part of R that `dput` writes of lists, vectors and matrices of numbers, flags and strings."""
+    """Reads the part of R that `dput` writes of lists, vectors and matrices of numbers, flags and strings.
+
+    Vectors of numbers are arrays, other vectors and lists without names are lists.
+    """
 
     def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
-        at, text = 0, text.strip()
-        while at < len(text):
-            found = TOKEN.match(text, at)
-            if not found:
-                raise ValueError(f"it is not what dput writes, at {text[at : at + 30]!r}")
-            kind = str(found.lastgroup)
-            self._tokens.append((kind, found.group(kind)))
-            at = found.end()
-        self._at = 0
+        self._text, self._at = text, 0
+        self._most_in_ranges = MAX_RANGE + len(text)
 
     def read(self) -> Any:
         """All of the text as one value."""
         value = self._value(0)
-        if self._at < len(self._tokens):
-            raise ValueError(f"it must be one object; {self._tokens[self._at][1]!r} follows")
+        self._match(SPACE)
+        if self._at < len(self._text):
+            raise ValueError(f"it must be one object; {self._next()!r} follows")
         return value
 
-    def _next(self, expected: str = "") -> tuple[str, str]:
-        if self._at >= len(self._tokens):
-            raise ValueError("it is not whole")
-        token = self._tokens[self._at]
-        if expected and token[1] != expected:
-            raise ValueError(f"{expected!r} must come where {token[1][:30]!r} is")
-        self._at += 1
-        return token
+    def _match(self, form: re.Pattern[str]) -> re.Match[str] | None:
+        """Pass over a form, if it comes."""
+        found = form.match(self._text, self._at)
+        if found:
+            self._at = found.end()
+        return found
 
     def _comes(self, sign: str) -> bool:
-        return self._at < len(self._tokens) and self._tokens[self._at] == ("sign", sign)
+        """Pass over a sign, if it comes."""
+        self._match(SPACE)
+        comes = self._text.startswith(sign, self._at)
+        self._at += comes
+        return comes
+
+    def _expect(self, sign: str) -> None:
+        if not self._comes(sign):
+            raise ValueError(f"{sign!r} must come where {self._next()!r} is" if self._next() else "it is not whole")
+
+    def _next(self) -> str:
+        return self._text[self._at : self._at + 30]
 
     def _value(self, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise ValueError(f"it must not be nested deeper than {MAX_DEPTH}")
-        kind, text = self._next()
-        if kind == "number":
-            if not self._comes(":"):
-                return float(text)
-            self._next(":")
-            stop = self._next()[1]
-            return self._range(text, stop)
-        if kind == "string":
-            return text[1:-1]
-        if kind == "word" and text in WORDS:
-            return WORDS[text]
-        if kind == "word" and self._comes("("):
-            return self._call(text, depth)
-        raise ValueError(f"{text[:30]!r} must be a number, a string, TRUE, FALSE, NULL, list, c or structure")
+        self._match(SPACE)
+        if found := self._match(RANGE):
+            return self._range(int(found.group(1)), int(found.group(2)))
+        if found := self._match(NUMBER):
+            return float(found.group(1))
+        if found := self._match(STRING):
+            return found.group(1)
+        start = self._next()
+        if not start:
+            raise ValueError("it is not whole")
+        if found := self._match(WORD):
+            if found.group() in WORDS:
+                return WORDS[found.group()]
+            return self._call(found.group(), depth)
+        raise ValueError(f"{start!r} must be a number, a string, TRUE, FALSE, NULL, list, c or structure")
 
-    def _range(self, start: str, stop: str) -> list[float]:
-        first, last = int(start), int(stop)
-        if abs(last - first) > MAX_RANGE:
-            raise ValueError(f"a range must have up to {MAX_RANGE:,} numbers; got {start[:30]}:{stop[:30]}")
-        step = 1 if first <= last else -1
-        return [float(n) for n in range(first, last + step, step)]
+    def _range(self, first: int, last: int) -> Array:
+        n = abs(last - first) + 1
+        self._most_in_ranges -= n
+        if n > MAX_RANGE + 1 or self._most_in_ranges < 0:
+            raise ValueError(f"a range must have up to {MAX_RANGE:,} numbers; got {str(first)[:30]}:{str(last)[:30]}")
+        return np.linspace(first, last, n)
+
+    def _items(self, depth: int) -> Iterator[tuple[str, Any]]:
+        """(name or "", value) of each item between brackets."""
+        self._expect("(")
+        while not self._comes(")"):
+            self._match(SPACE)
+            key = self._match(KEY)
+            yield next(filter(None, key.groups()), "") if key else "", self._value(depth + 1)
+            if self._comes(")"):
+                return
+            self._expect(",")
 
     def _call(self, name: str, depth: int) -> Any:
-        """list(...), c(...), or structure(...), whose attributes but dim are left out."""
-        self._next("(")
-        names: list[str] = []
-        values: list[Any] = []
-        while not self._comes(")"):
-            key = ""
-            if self._at + 1 < len(self._tokens) and self._tokens[self._at + 1] == ("sign", "="):
-                key = self._next()[1].strip('"`')
-                self._next("=")
-            names.append(key)
-            values.append(self._value(depth + 1))
-            if not self._comes(")"):
-                self._next(",")
-        self._next(")")
-        if name == "list":
-            return dict(zip(names, values, strict=True)) if all(names) and len(set(names)) == len(names) else values
+        """list(...), c(...), or structure(...), whose attributes but dim and names are left out."""
         if name == "c":
-            return [item for value in values for item in (value if isinstance(value, list) else [value])]
-        if name == "structure" and values:
-            return self._structure(values[0], dict(zip(names, values, strict=True)))
-        raise ValueError(f"{name[:30]!r} must be list, c or structure")
+            return self._vector(depth)
+        if name not in ("list", "structure"):
+            raise ValueError(f"{name[:30]!r} must be list, c or structure")
+        items = list(self._items(depth))
+        names = [key for key, _value in items]
+        if name == "structure":
+            if not items:
+                raise ValueError("structure must be of something")
+            return self._structure(items[0][1], dict(items[1:]))
+        return dict(items) if all(names) and len(set(names)) == len(names) else [value for _key, value in items]
+
+    def _vector(self, depth: int) -> Any:
+        """What c(...) puts together: numbers as an array, all else as a list."""
+        numbers = array("d")
+        others: list[Any] = []
+        for _key, value in self._items(depth):
+            if not others and isinstance(value, float):
+                numbers.append(value)
+            elif not others and isinstance(value, np.ndarray):
+                numbers.frombytes(value.tobytes())
+            else:
+                items = value.tolist() if isinstance(value, np.ndarray) else value
+                others = others or numbers.tolist()
+                others += items if isinstance(items, list) else [items]
+        return others or np.array(numbers)
 
     def _structure(self, value: Any, attributes: dict[str, Any]) -> Any:
         dim = attributes.get("dim", attributes.get(".Dim"))
@@ -173,27 +200,26 @@ def from_nnet(path: StrPath, *, dtype: Any = "float64") -> Network:
     return _loaded(path, dtype, _nnet)
 
 
-def _counts(values: Any, what: str, most: int) -> list[int]:
-    items = values if isinstance(values, list) else [values]
-    if any(not isinstance(n, float) or n != int(n) or not 0 <= n <= most for n in items):
+def _counts(values: Any, what: str, most: int) -> Array:
+    numbers = np.atleast_1d(np.asarray(values))
+    if numbers.dtype != np.float64 or not ((numbers >= 0) & (numbers <= most) & (numbers == np.floor(numbers))).all():
         raise ValueError(f"{what} must be whole numbers up to {most:,}")
-    return [int(n) for n in items]
+    return numbers.astype(np.int64)
 
 
 def _nnet(net: dict[str, Any], dtype: np.dtype) -> Network:
     """Units of nnet: 0 is the bias, then inputs, hidden units and outputs; those from `nsunits` on are linear."""
     weights = np.array(net["wts"], float).reshape(-1)
     sources = _counts(net["conn"], "conn", 10**9)
-    sizes = _counts(net["n"], "n", len(weights) + 1)
+    sizes = _counts(net["n"], "n", len(weights) + 1).tolist()
     if len(sizes) != 3 or sizes[0] < 1 or sizes[2] < 1 or len(sources) != len(weights):
         raise ValueError("n must be inputs, hidden units and outputs, and wts and conn of one length")
     n_units = sum(sizes) + 1
-    (n_sigmoid,) = _counts(net["nsunits"], "nsunits", n_units)
+    (n_sigmoid,) = _counts(net["nsunits"], "nsunits", n_units).tolist()
     starts = _counts(net["nconn"], "nconn", len(weights))
-    if len(starts) != n_units + 1 or starts != sorted(starts) or starts[-1] != len(weights) or starts[sizes[0] + 1]:
+    if len(starts) != n_units + 1 or (np.diff(starts) < 0).any() or starts[-1] != len(weights) or starts[sizes[0] + 1]:
         raise ValueError(f"nconn must be {n_units + 1} ascending numbers up to {len(weights)}, 0 for the inputs")
-    target = np.repeat(np.arange(n_units), np.diff(starts)) - 1
-    source = np.array(sources, np.int64) - 1
+    target, source = np.repeat(np.arange(n_units), np.diff(starts)) - 1, sources - 1
     is_bias, bias = source < 0, np.zeros(n_units - 1)
     np.add.at(bias, target[is_bias], weights[is_bias])
     edges = np.stack([source[~is_bias], target[~is_bias]], axis=1)

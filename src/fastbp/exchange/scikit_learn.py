@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exchange.building import Dense, affine, dense, network_of
+from fastbp.exchange.building import Dense, affine, dense, network_of, same_outputs
 from fastbp.network import Network
 
 PERCEPTRONS = ("MLPClassifier", "MLPRegressor")
@@ -29,7 +29,8 @@ def from_sklearn(model: Any) -> Network:
     Raises
     ------
     ValueError, TypeError
-        For a model that is not fitted, or has a step of another kind.
+        For a model that is not fitted, or has a step of another kind. For one whose predictions for some random samples
+        are not the outputs of the network.
 
     Notes
     -----
@@ -53,7 +54,16 @@ def from_sklearn(model: Any) -> Network:
         layers[0].after(*_scaling(step, layers[0].weights.shape[1]))
     if target is not None:
         _unscale(layers[-1], target)
-    return network_of(layers, perceptron.coefs_[0].dtype, "model")
+    net = network_of(layers, perceptron.coefs_[0].dtype, "model")
+    return same_outputs(net, lambda x: _run(model, x, net.n_outputs), "model")
+
+
+def _run(model: Any, x: Array, n_outputs: int) -> Array:
+    """What a model makes of a batch: of two classes, the probability of the second."""
+    if not hasattr(model, "predict_proba"):
+        return np.asarray(model.predict(x))
+    probabilities = np.asarray(model.predict_proba(x))
+    return probabilities[:, -1:] if n_outputs == 1 else probabilities
 
 
 def _steps(model: Any) -> tuple[list[Any], Any, Any]:

@@ -22,7 +22,9 @@ class Digits:
         sign = "+" if signed else ""
         if not math.isfinite(value):
             return format(value, sign)
-        if value != 0 and not 10.0 ** (3 - self.n) <= abs(value) < 1e6:
+        if abs(value) >= 1e4:
+            return format(value, f"{sign}.{self.n - 1}e")
+        if value != 0 and abs(value) < 10.0 ** (3 - self.n):
             return format(value, f"{sign}.{max(3, self.n - 3)}e")
         return format(value, f"{sign}.{self.n}f")
 

@@ -1,6 +1,8 @@
 """Each equation of the derivation with a unit's, or a weight's, numbers in it: the lines that all views show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,18 +11,36 @@ from fastbp.explaining.explained import Explained
 from fastbp.explaining.formulas import error_formula
 from fastbp.explaining.names import Names, NeuronNames
 from fastbp.explaining.sections import Line
-from fastbp.explaining.terms import Parameter, Unit
+from fastbp.explaining.terms import Fed, Parameter, Term, Unit
+
+Product = TypeVar("Product", Term, Fed)
 
 MOST_OUTPUTS = 12  # whose shares of the error are shown, the largest ones
 
 
 @dataclass(frozen=True)
 class Equations:
-    """Of an explanation, in a notation, to so many digits."""
+    """Of an explanation, in a notation, to so many digits; of sums of more terms than `most`, the largest ones."""
 
     of: Explained
     names: Names
     digits: Digits
+    most: int | None = None
+
+    def largest(self, terms: Sequence[Product]) -> Sequence[Product]:
+        """The terms of a sum that are shown, in their order."""
+        if self.most is None or len(terms) <= self.most:
+            return terms
+        order = np.argsort([-abs(term.product) for term in terms], kind="stable")[: self.most]
+        return [terms[place] for place in sorted(order)]
+
+    def others(self, terms: Sequence[Product]) -> list[str]:
+        """What the terms that are not shown add up to, if there are any."""
+        shown = self.largest(terms)
+        if len(shown) == len(terms):
+            return []
+        rest = sum(term.product for term in terms) - sum(term.product for term in shown)
+        return [f"{self.digits(rest, signed=True)} of {len(terms) - len(shown):,} others"]
 
     # ------------------------------------------------------------------ forward
 
@@ -28,7 +48,7 @@ class Equations:
         """a_j with its terms, z_j and h'(a_j): (5.48), (5.49)."""
         unit, n, d = self.of.units[j], self.names, self.digits
         assert unit.a is not None and unit.slope is not None
-        terms = [f"{d(t.w_ji, signed=True)}*{d(t.z_i)}" for t in unit.terms]
+        terms = [f"{d(t.w_ji, signed=True)}*{d(t.z_i)}" for t in self.largest(unit.terms)] + self.others(unit.terms)
         if unit.bias is not None or not terms:
             terms.append(d.short(unit.bias or 0.0, signed=True))
         terms[0] = f"{n.input_letter} = {terms[0]}"
@@ -86,13 +106,22 @@ class Equations:
         if not unit.fed:
             nothing = "it feeds no unit: the sum has no terms"
             return (f"{name} = {n.slope(unit.j)} [] = {d(unit.slope)} * 0 = {d(unit.delta)}", f"({nothing})")
-        symbols = _bracket([f"{n.w(unit.j, f.k)} {n.short_delta(f.k)}" for f in unit.fed], " + ")
-        terms = _bracket([f"{d(f.w_kj, signed=True)}*{d(f.delta_k, signed=True)}" for f in unit.fed], " ")
+        symbols, terms = _bracket(self._weighted(unit), " + "), _bracket(self._products(unit), " ")
         return (
             f"{name} = {n.slope(unit.j)} {symbols[0]}", *symbols[1:],
             f"= {d(unit.slope)} {terms[0]}", *terms[1:],
             f"= {d(unit.slope)} * {d(unit.arrives, signed=True)}", f"= {d(unit.delta, signed=True)}",
         )  # fmt: skip
+
+    def _weighted(self, unit: Unit) -> list[str]:
+        """w_kj delta_k of each k that a unit feeds, as symbols."""
+        n, rest = self.names, ["..."] * bool(self.others(unit.fed))
+        return [f"{n.w(unit.j, f.k)} {n.short_delta(f.k)}" for f in self.largest(unit.fed)] + rest
+
+    def _products(self, unit: Unit) -> list[str]:
+        """The same as numbers."""
+        d, fed = self.digits, self.largest(unit.fed)
+        return [f"{d(f.w_kj, signed=True)}*{d(f.delta_k, signed=True)}" for f in fed] + self.others(unit.fed)
 
     def _canonical(self, unit: Unit) -> tuple[str, ...]:
         n, d, t_sum = self.names, self.digits, self._sum_of_targets()
@@ -127,9 +156,8 @@ class Equations:
         if not unit.fed:
             numbers = f"= {d(unit.slope)} * {own}"
             return (f"{name} = {n.slope(unit.j)} ({slope})", numbers, f"= {d(unit.delta, signed=True)}")
-        symbols = _bracket([f"({slope})", *(f"{n.w(unit.j, f.k)} {n.short_delta(f.k)}" for f in unit.fed)], " + ")
-        products = [f"{d(f.w_kj, signed=True)}*{d(f.delta_k, signed=True)}" for f in unit.fed]
-        terms = _bracket([own, *products], " ")
+        symbols = _bracket([f"({slope})", *self._weighted(unit)], " + ")
+        terms = _bracket([own, *self._products(unit)], " ")
         total = unit.output.slope + unit.arrives
         return (
             f"{name} = {n.slope(unit.j)} {symbols[0]}", *symbols[1:], f"= {d(unit.slope)} {terms[0]}", *terms[1:],

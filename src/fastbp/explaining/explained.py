@@ -125,6 +125,7 @@ class Explained:
     learning_rate: float | None
     notation: str
     unit: int | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def error(self) -> float:
@@ -185,7 +186,8 @@ class Explained:
         number = checks.integer(unit, argument, minimum=0)
         if not lowest <= number < n_units:
             kind = "a unit that is no input" if computed else "a unit"
-            raise ValueError(f"{argument} must be {kind}, {lowest} to {n_units - 1}; got {number}")
+            first = f": units are numbered from the inputs on, 0 to {lowest - 1}" if lowest else ""
+            raise ValueError(f"{argument} must be {kind}, {lowest} to {n_units - 1}; got {number}{first}")
         return number
 
     def to_dict(self) -> dict[str, Any]:

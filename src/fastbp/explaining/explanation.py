@@ -1,13 +1,14 @@
 """`Explanation`: one sample's forward pass, delta recursion and gradient, term by term; questions and views."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fastbp import checks
 from fastbp.explaining import markup, notations, text
+from fastbp.explaining.drawn import names_of_units
 from fastbp.explaining.explained import Explained
 from fastbp.explaining.names import NOTATIONS
 from fastbp.explaining.numbers import Numbers
@@ -31,6 +32,8 @@ class Explanation(Explained):
         "bishop", "layers" or "neurons".
     unit : int or None
         The unit that the views show, None for all.
+    names : tuple of str
+        What drawings call each unit; "" for none.
     error : float
         E_n.
     units : sequence of Unit
@@ -122,37 +125,41 @@ class Explanation(Explained):
         """
         return markup.latex(notations.sections(self, 6, self.unit))
 
-    def save_html(self, path: str | os.PathLike[str]) -> None:
+    def save_html(self, path: str | os.PathLike[str], *, note: str = "") -> None:
         """Write one self-contained page on which the network can be played with.
 
         A slider steps through the forward pass, the error, the delta recursion layer by layer, the gradient and
-        the update; a click on a unit or a connection shows its equation with its numbers. It needs no network.
+        the update; a click on a unit or a connection shows its equation with its numbers. It needs no network. Of more
+        than 200 units or 3,000 connections those are drawn that matter most: the units of each layer with the largest
+        delta, or, with `unit`, that one with those that send most to it and those by which most comes back.
 
         Parameters
         ----------
         path : str or path
             The file, .html.
+        note : str
+            A sentence below the heading: what the sample is.
 
         Raises
         ------
         ValueError
-            For a network that is too large to be drawn.
+            For a network of more layers than units can be drawn, unless a unit is picked.
         """
-        write_page(self, checks.file_path(path))
+        write_page(self, checks.file_path(path), note)
 
 
 def explain(
-    net: Any, x: Any, t: Any, learning_rate: float | None, notation: str, unit: int | str | None
+    net: Any, sample: tuple[Any, Any], learning_rate: float | None, notation: str, unit: int | str | None, names: Any
 ) -> Explanation:
     """Check the arguments of `Network.explain`, and ask the kernels."""
     net._check_differentiable("explain")
     checks.name_of(notation, NOTATIONS, "notation")
     rate = None if learning_rate is None else checks.number(learning_rate, "learning_rate")
-    sample, targets = _one(x, "x", net.n_inputs, net.dtype), _one(t, "t", net.n_outputs, net.dtype)
-    check_targets(net.loss_name, targets, "t")
-    numbers = Numbers.of_sample(net, sample, targets)
-    found = Explanation(numbers, rate, notation)
-    return found if unit is None else Explanation(numbers, rate, notation, found.number_of(unit, "unit"))
+    x, t = _one(sample[0], "x", net.n_inputs, net.dtype), _one(sample[1], "t", net.n_outputs, net.dtype)
+    check_targets(net.loss_name, t, "t")
+    called = names_of_units(net, names)
+    found = Explanation(Numbers.of_sample(net, x, t), rate, notation, names=called)
+    return found if unit is None else replace(found, unit=found.number_of(unit, "unit"))
 
 
 def _one(values: Any, argument: str, size: int, dtype: np.dtype) -> Any:

@@ -64,4 +64,4 @@ def error_formula(loss: Loss, output: Output) -> tuple[str, str]:
         if output.y == output.t:
             return f"{q} ({{t}} - {{y}})", "0"
         return (f"{q} ({{t}} - {{y}})", f"-{q}") if output.t > output.y else (f"(1 - {q}) ({{y}} - {{t}})", f"1 - {q}")
-    return _ERRORS[loss.name]
+    return _ERRORS.get(loss.name, (f"{loss.name}({{y}}, {{t}})", f"{loss.name}'({{y}}, {{t}})"))

@@ -37,7 +37,7 @@ def check_gradient(net: ComputingNetwork, X: Array, T: Array, sample_weight: Arr
     net : Network
         Left as it is.
     X, T, sample_weight
-        As in `Network.gradient`. A handful of samples is enough: the loss is computed twice for each
+        As in `Network.gradient`. A handful of samples is enough: the loss is computed four times for each
         parameter.
 
     Returns
@@ -70,14 +70,21 @@ def check_gradient(net: ComputingNetwork, X: Array, T: Array, sample_weight: Arr
 def central_difference(
     net: ComputingNetwork, place: int, X: Array, T: Array, sample_weight: Array | None = None
 ) -> float:
-    """dE/dparams[place] from two losses; `net` is of float64, and is as it was afterwards."""
+    """dE/dparams[place] from four losses; `net` is of float64, and is as it was afterwards."""
     params = net.params
     center = params[place]
-    # The step balances rounding, which grows as it shrinks, against the third derivative.
-    step = np.cbrt(np.finfo(np.float64).eps) * max(1.0, abs(center))
-    errors = []
-    for value in (center + step, center - step):
-        params[place] = value
-        errors.append(net.loss(X, T, sample_weight))
+    slopes = []
+    for step in (step_of(center), 2 * step_of(center)):
+        errors = []
+        for value in (center + step, center - step):
+            params[place] = value
+            errors.append(net.loss(X, T, sample_weight))
+        slopes.append((errors[0] - errors[1]) / ((center + step) - (center - step)))
     params[place] = center
-    return float((errors[0] - errors[1]) / ((center + step) - (center - step)))
+    # What the third derivative adds to the second is four times what it adds to the first: at a minimum that is all.
+    return float((4 * slopes[0] - slopes[1]) / 3)
+
+
+def step_of(parameter: float) -> float:
+    """The step of a difference: it balances rounding, which grows as it shrinks, against higher derivatives."""
+    return float(np.cbrt(np.finfo(np.float64).eps)) * max(1.0, abs(parameter))

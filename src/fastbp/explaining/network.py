@@ -1,5 +1,6 @@
 """`ExplainedNetwork`: what a `Network` says of itself."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastbp.checks import Array
@@ -20,6 +21,7 @@ class ExplainedNetwork(ComputingNetwork):
         learning_rate: float | None = None,
         notation: str = "bishop",
         unit: int | str | None = None,
+        names: Sequence[str] | None = None,
     ) -> "Explanation":
         """Every term of the gradient of one sample, with its numbers.
 
@@ -36,6 +38,8 @@ class ExplainedNetwork(ComputingNetwork):
             w_A,B, r_j, g of neurons f_1 ..., where delta_j is what arrives, before g'. The same numbers in all.
         unit : int or str, optional
             The unit to show; None shows all, or layers where a network is large.
+        names : sequence of str, optional
+            What drawings call the inputs, or the inputs and the outputs.
 
         Returns
         -------
@@ -79,7 +83,7 @@ class ExplainedNetwork(ComputingNetwork):
         """
         from fastbp.explaining.explanation import explain
 
-        return explain(self, x, t, learning_rate, notation, unit)
+        return explain(self, (x, t), learning_rate, notation, unit, names)
 
     def diagnose(self, X: Array, T: Array) -> "Diagnosis":
         """What is likely to go wrong, or has gone wrong, in training this network with these samples.

@@ -34,15 +34,21 @@ def signal(equations: Equations, j: int) -> Line:
     if unit.output is not None:
         terms.append(error_formula(of.numbers.net.loss_function, unit.output)[1].format(y=n.y(j), t=n.t(j)))
         numbers.append(d(unit.output.slope, signed=True))
-    for fed in unit.fed:
+    shown, others = equations.largest(unit.fed), equations.others(unit.fed)
+    for fed in shown:
         symbol, number = _leaving(equations, fed.k)
         terms.append(f"{symbol} {n.w(j, fed.k)}")
         numbers.append(f"{number} * {d.short(fed.w_kj, signed=True)}")
     if not terms:
         return Line(n.unit(j), (f"{name} = 0",), "it feeds no neuron")
-    several = [d(value, signed=True) for value in _contributions(unit)] if len(terms) > 1 else []
+    own = [] if unit.output is None else [unit.output.slope]
+    several = [d(value, signed=True) for value in (*own, *(f.product for f in shown))] if len(terms) > 1 else []
     several[:1] = [f"= {value}" for value in several[:1]]
-    whence = "arrives from " + ", ".join([*["its error"] * (unit.output is not None), *(n.unit(f.k) for f in unit.fed)])
+    several += others
+    terms += ["..."] * len(others)
+    whence = "arrives from " + ", ".join(
+        [*["its error"] * len(own), *(n.unit(f.k) for f in shown), *["others"] * len(others)]
+    )
     parts = (
         f"{name} = {terms[0]}", *(f"+ {term}" for term in terms[1:]),
         f"= {numbers[0]}", *(f"+ {number}" for number in numbers[1:]), *several, f"= {d(arriving(unit), signed=True)}",
@@ -52,14 +58,9 @@ def signal(equations: Equations, j: int) -> Line:
     return Line(n.unit(j), parts, whence)
 
 
-def _contributions(unit: Unit) -> list[float]:
-    own = [] if unit.output is None else [unit.output.slope]
-    return own + [fed.product for fed in unit.fed]
-
-
 def arriving(unit: Unit) -> float:
     """The text's delta_j."""
-    return sum(_contributions(unit))
+    return (0.0 if unit.output is None else unit.output.slope) + sum(fed.product for fed in unit.fed)
 
 
 def _leaving(equations: Equations, k: int) -> tuple[str, str]:

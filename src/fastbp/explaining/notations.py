@@ -2,6 +2,7 @@
 
 from fastbp.explaining import neurons
 from fastbp.explaining.digits import Digits
+from fastbp.explaining.drawn import shortened
 from fastbp.explaining.equations import Equations
 from fastbp.explaining.explained import Explained
 from fastbp.explaining.formulas import formula_of
@@ -9,6 +10,7 @@ from fastbp.explaining.names import NOTATIONS, LayerNames, NeuronNames
 from fastbp.explaining.sections import Line, Section, Table, without_repeats
 from fastbp.explaining.terms import Parameter
 
+MOST_LETTERS = 20  # of a function's name in a table
 TOLERANCE = 1e-5  # between a derivative and its central difference, of the largest derivative: beyond, a word is said
 
 JOIN = {
@@ -111,9 +113,11 @@ def parameters_of(of: Explained, j: int) -> list[Parameter]:
 def _doubts(equations: Equations, parameters: list[Parameter]) -> tuple[str, ...]:
     """A word on derivatives that their central differences disagree with."""
     numbers = equations.of.numbers
+    if numbers.rounding_of_delta >= 1:
+        return ()  # no digit is left to compare
     largest = max((abs(p.difference) for p in parameters), default=0.0)
-    tolerance = TOLERANCE if numbers.net.dtype.itemsize == 8 else 1e-3
-    wrong = [p for p in parameters if not abs(p.value - p.difference) <= tolerance * largest]
+    tolerance = (TOLERANCE if numbers.net.dtype.itemsize == 8 else 1e-3) + numbers.rounding_of_delta
+    wrong = [p for p in parameters if not abs(p.value - p.difference) <= tolerance * largest + numbers.rounding_of(p.w)]
     if not wrong:
         return ()
     unit = equations.names.unit
@@ -127,9 +131,16 @@ def _doubts(equations: Equations, parameters: list[Parameter]) -> tuple[str, ...
 def input_sections(equations: Equations, unit: int) -> list[Section]:
     """What comes back to an input."""
     n, d, found = equations.names, equations.digits, equations.of.units[unit]
-    terms = tuple(f"{d(f.w_kj, signed=True)}*{d(f.delta_k, signed=True)}" for f in found.fed) or ("0",)
+    products = [f"{d(f.w_kj, signed=True)}*{d(f.delta_k, signed=True)}" for f in equations.largest(found.fed)]
+    terms = (*products, *equations.others(found.fed)) or ("0",)
     parts = (f"d{n.error}/d{n.z(unit)} = {terms[0]}", *terms[1:], f"= {d(found.arrives, signed=True)}")
-    return [Section("INPUT", (f"{n.z(unit)} = {d.short(found.z)}",), (Line(f"unit {n.unit(unit)}", parts),))]
+    lines = (Line(f"unit {n.unit(unit)}", parts),)
+    net = equations.of.numbers.net
+    notes = (
+        f"Unit {unit} is an input, which has neither weights nor delta: units are numbered from the inputs on, and "
+        f"{net.n_inputs} to {net.n_units - 1} are computed.",
+    )
+    return [Section("INPUT", (f"{n.z(unit)} = {d.short(found.z)}",), lines, notes=notes)]
 
 
 def summary(equations: Equations) -> Section:
@@ -137,8 +148,8 @@ def summary(equations: Equations) -> Section:
     d = equations.digits
     head = ("layer", "function", "units", "lowest z", "highest z", "norm of delta", "dead", "saturated")
     rows = tuple(
-        (str(s.layer), s.function, str(s.n_units), d(s.z_low, signed=True), d(s.z_high, signed=True), d(s.delta_norm),
-         f"{s.dead:.0%}", f"{s.saturated:.0%}")
+        (str(s.layer), shortened(s.function, MOST_LETTERS), str(s.n_units), d(s.z_low, signed=True),
+         d(s.z_high, signed=True), d(s.delta_norm), f"{s.dead:.0%}", f"{s.saturated:.0%}")
         for s in equations.of.layers
     )  # fmt: skip
     notes = (

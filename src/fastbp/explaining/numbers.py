@@ -7,7 +7,7 @@ import numpy as np
 
 from fastbp.activations import Activation
 from fastbp.checks import Array
-from fastbp.explaining.gradient_check import central_difference
+from fastbp.explaining.gradient_check import central_difference, step_of
 from fastbp.explaining.terms import Output
 from fastbp.kernels import codes
 from fastbp.kernels.derivation import log_sum_exp
@@ -15,6 +15,8 @@ from fastbp.kernels.formulas import losses
 from fastbp.kernels.formulas.activation_calls import apply_dh
 from fastbp.kernels.tables import LAYER
 from fastbp.model.computing import ComputingNetwork
+
+ROUNDINGS = 16  # units in the last place by which a sum of some terms may be off
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +148,18 @@ class Numbers:
         """The central difference of E_n by the weight of an edge, or by the bias of a unit."""
         place = int(self.net.wiring.places[edge]) if bias is None else self._bias_place[bias]
         return central_difference(self._exact, place, self.x, self.t)
+
+    def rounding_of(self, parameter: float) -> float:
+        """What rounding alone makes of `difference` where the derivative is 0: the errors are about E_n + step**2."""
+        step = step_of(parameter)
+        return ROUNDINGS * float(np.finfo(np.float64).eps) * (abs(self.error) / step + step)
+
+    @cached_property
+    def rounding_of_delta(self) -> float:
+        """Relative error of the outputs' deltas, and so of all: y and t are rounded, and at a minimum all but equal."""
+        size = max(abs(value) for output in self.outputs for value in (output.y, output.t))
+        delta = float(np.abs(self.delta[self.first_output :]).max())
+        return ROUNDINGS * float(np.finfo(self.net.dtype).eps) * size / delta if delta > 0 else np.inf
 
 
 def _edges_by(ends: Array, n_units: int) -> list[Array]:

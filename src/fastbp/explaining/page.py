@@ -1,6 +1,7 @@
 """One self-contained page on which an explanation can be stepped through."""
 
 import json
+import re
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from fastbp.explaining import neurons, notations
 from fastbp.explaining.digits import Digits
+from fastbp.explaining.drawn import MOST_TERMS, Part, Strengths, part_of
 from fastbp.explaining.equations import Equations
 from fastbp.explaining.explained import Explained
 from fastbp.explaining.layout import RADIUS, VALUE_BELOW, lay_out
@@ -19,48 +21,62 @@ from fastbp.explaining.terms import Parameter, Unit
 from fastbp.explaining.why import why
 from fastbp.files.outputs import replacing
 
+MOST_FED = 40  # units that a unit feeds, for which (5.56) is derived on the page: a line for each
 
-def write_page(of: Explained, path: str) -> None:
+
+def write_page(of: Explained, path: str, note: str = "") -> None:
     """Write the page."""
-    text = page(of)
+    text = page(of, note)
     with replacing(path) as file:
         file.write(text.encode())
 
 
-def page(of: Explained) -> str:
+def page(of: Explained, note: str = "") -> str:
     """The page as text: template, style and script from `assets`, and the numbers as JSON."""
     assets = files("fastbp.explaining") / "assets"
     template, style, script = ((assets / name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
     data = json.dumps(page_data(of), allow_nan=False).replace("</", "<\\/")  # nothing within may end the element
     title = notations.header(_equations(of)).title
-    for mark, text in (("title", escape(title)), ("style", style), ("script", script), ("data", data)):
-        template = template.replace(f"/*{mark}*/", text)
-    return template
+    parts = {"title": escape(title), "note": escape(note), "style": style, "script": script, "data": data}
+    return re.sub(r"/\*(\w+)\*/", lambda mark: parts[mark[1]], template)
 
 
-def _equations(of: Explained) -> Equations:
-    return Equations(of, NOTATIONS[of.notation](of.numbers), Digits())
+def _equations(of: Explained, most: int | None = None) -> Equations:
+    return Equations(of, NOTATIONS[of.notation](of.numbers), Digits(), most)
 
 
 def page_data(of: Explained) -> dict[str, Any]:
     """What the script draws and shows."""
-    equations, layout = _equations(of), lay_out(of.numbers.net)
-    head = notations.header(equations)
-    units = [_unit(equations, unit, layout.units[unit.j]) for unit in of.units]
-    parameters = of.gradient.values()
-    places = zip(parameters, layout.labels, layout.controls.tolist(), strict=True)
-    edges = [_edge(equations, p, label, control) for p, label, control in places]
+    numbers = of.numbers
+    part = part_of(numbers.net, Strengths.of_sample(numbers), of.unit)
+    equations, layout = _equations(of, None if part.is_whole else MOST_TERMS), lay_out(numbers.net, part, of.names)
+    place_of = {int(j): place for place, j in enumerate(part.units)}
+    units = [_unit(equations, of.units[j], layout.units[j]) for j in place_of]
+    edges = [
+        _edge(equations, of.gradient[i, j], label, control) | {"i": place_of[i], "j": place_of[j]}
+        for (i, j), label, control in zip(layout.ends.tolist(), layout.labels, layout.controls.tolist(), strict=True)
+    ]
     return {
-        "head": [html_expression(formula) for formula in head.formulas],
+        "head": [html_expression(formula) for formula in [*notations.header(equations).formulas, *_left_out(of, part)]],
         "width": layout.width,
         "height": layout.height,
         "radius": RADIUS,
         "below": VALUE_BELOW,
         "units": units,
         "edges": edges,
-        "steps": _steps(equations),
-        "pair": html_expression(equations.pair()),
+        "words": [word._asdict() for word in layout.words],
+        "steps": _steps(equations, part),
+        "selected": None if of.unit is None else place_of[of.unit],
     }
+
+
+def _left_out(of: Explained, part: Part) -> list[str]:
+    """What is drawn of a larger network."""
+    if part.is_whole:
+        return []
+    if of.unit is not None:
+        return [f"drawn: unit {of.unit}, those that send most to it, and those by which most comes back"]
+    return ["drawn: the units of each layer with the largest error signal"]
 
 
 def _finite(value: float | None) -> float | None:
@@ -85,7 +101,9 @@ def _unit(equations: Equations, unit: Unit, place: Any) -> dict[str, Any]:
     parameters = [] if is_input else [p for p in notations.parameters_of(equations.of, unit.j) if p.i is None]
     lines += [line for p in parameters for line in _of_parameter(equations, p)]
     return {
+        "number": unit.j,
         "name": n.unit(unit.j).replace("_", ""),
+        "called": equations.of.names[unit.j],
         "layer": unit.layer,
         "x": float(place[0]),
         "y": float(place[1]),
@@ -95,7 +113,7 @@ def _unit(equations: Equations, unit: Unit, place: Any) -> dict[str, Any]:
         "signalText": label(signal),
         "function": unit.function or "input",
         "lines": [_html(line) for line in lines],
-        "why": "" if is_input else str(why(equations.of, unit.j)),
+        "why": "" if is_input or len(unit.fed) > MOST_FED else str(why(equations.of, unit.j)),
     }
 
 
@@ -114,8 +132,6 @@ def _edge(
     check = Line("check", (f"central difference {d(p.difference, signed=True)}",))
     back = p.w * p.delta
     return {
-        "i": p.i,
-        "j": p.j,
         "label": place,
         "control": control,
         "w": _finite(p.w),
@@ -131,26 +147,49 @@ def _html(line: Line) -> list[str]:
     return [html_expression(line.label), html_line(line)]
 
 
-def _steps(equations: Equations) -> list[dict[str, Any]]:
+def _steps(equations: Equations, part: Part) -> list[dict[str, Any]]:
     """What the slider steps through, with the equations of each step."""
     of, n = equations.of, equations.names
-    layers = [[int(j) for j in units] for units in of.numbers.net.layer_units]
-    steps: list[dict[str, Any]] = [_step("start", 0, "The sample", [n.sum_formula, n.output_formula], [])]
-    for layer, units in enumerate(layers[1:], 1):
-        lines = [equations.forward(j) for j in units]
-        steps.append(_step("forward", layer, f"Forward: layer {layer}", [n.sum_formula, n.output_formula], lines))
-    steps.append(_step("error", len(layers) - 1, "Error", [], equations.errors()))
-    for layer in range(len(layers) - 1, 0, -1):
-        lines = [_backward(equations, j) for j in layers[layer]]
-        formulas = [n.delta_formula, n.recursion_formula]
+    layers = [(layer, units.tolist()) for layer, units in part.layers]
+    computed = [(layer, units) for layer, units in layers if layer > 0]
+    sums = [n.sum_formula, n.output_formula]
+    steps = [_step("start", 0, "The sample", sums, [] if part.is_whole else _layers(equations))]
+    for layer, units in computed:
+        steps.append(_step("forward", layer, f"Forward: layer {layer}", sums, [equations.forward(j) for j in units]))
+    steps.append(_step("error", layers[-1][0], "Error", [], equations.errors()))
+    for layer, units in computed[::-1]:
+        lines, formulas = [_backward(equations, j) for j in units], [n.delta_formula, n.recursion_formula]
         steps.append(_step("backward", layer, f"Error signal: layer {layer}", formulas, lines))
-    parameters = [p for units in layers[:0:-1] for j in units for p in notations.parameters_of(of, j)]
+    parameters = _parameters(of, part)
     derivatives = [equations.derivative(p) for p in parameters]
     steps.append(_step("gradient", 0, "Gradient", list(n.gradient_formulas), derivatives))
     if of.learning_rate is not None:
         rule = f"w <- w - {n.rate} d{n.error}/dw"
         steps.append(_step("update", 0, "Update", [rule], [equations.step(p) for p in parameters]))
     return steps
+
+
+def _layers(equations: Equations) -> list[Line]:
+    """A line for each layer of a network that is not drawn as a whole."""
+    table = notations.summary(equations).table
+    assert table is not None
+    names = table.head[2:]
+    return [
+        Line(f"layer {row[0]}, {row[1]}", tuple(f"{name} {cell}," for name, cell in zip(names, row[2:], strict=True)))
+        for row in table.rows
+    ]
+
+
+def _parameters(of: Explained, part: Part) -> list[Parameter]:
+    """The weights that are drawn, and the biases, from the last layer back."""
+    into: dict[int, list[Parameter]] = {}
+    for i, j in of.numbers.edges[part.edges].tolist():
+        into.setdefault(j, []).append(of.gradient[i, j])
+    found = []
+    for _, units in part.layers[::-1]:
+        for j in units.tolist():
+            found += [*into.get(j, []), *([of.bias_gradient[j]] if j in of.bias_gradient else [])]
+    return found
 
 
 def _step(kind: str, layer: int, title: str, formulas: list[str], lines: list[Line]) -> dict[str, Any]:

@@ -104,7 +104,10 @@ class ScheduleDescription:
                 f"{task.phase:9} {layer:>5}  {task.equation:54} {task.n_tasks:5} {task.multiply_adds:14,} "
                 f"{task.n_bytes:12,}  {bound}".rstrip()
             )
-        return "\n".join([head, *lines])
+        legend = (
+            "bound: largest share of the peak that the registers allow; across: sums over the lanes, which are samples"
+        )
+        return "\n".join([head, *lines, legend])
 
 
 def describe_schedule(net: ComputingNetwork, n_samples: int) -> ScheduleDescription:

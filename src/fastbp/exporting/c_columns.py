@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exporting.c_selftest import N_CANDIDATES, Samples, draw_samples
+from fastbp.exporting.c_names import KEYWORDS
+from fastbp.exporting.c_selftest import N_CANDIDATES, Further, Samples, draw_samples
 from fastbp.exporting.c_source import CNetwork
-from fastbp.exporting.c_tables import lines
+from fastbp.exporting.c_tables import MULTIPLIER, WORD, checksum, constants, lines
 from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DATE_NUMBERS, FEATURES
 
 TYPES = {"number": "double ", "boolean": "int ", "text": "const char *", "date": "double "}
-NOT_MEMBERS = frozenset({"unix", "linux", "i386"})  # macros of some compilers
+# Words of C, and small letters that are macros of its headers or of some compilers.
+MACROS = {"stdin", "stdout", "stderr", "errno", "assert", "signgam", "unix", "linux", "i386", "arm", "mips", "sun"}
+NOT_MEMBERS = MACROS.union(KEYWORDS.split())
 
 
 def c_string(text: str) -> str:
@@ -26,12 +29,12 @@ def _in_comment(text: str) -> str:
     return c_string(text).replace("*/", "*\\057").replace("/*", "\\057*")
 
 
-def member_names(columns: tuple[Column, ...], reserved: frozenset[str] | set[str]) -> list[str]:
+def member_names(columns: tuple[Column, ...]) -> list[str]:
     """A name for each column that C allows, each another one."""
     found: list[str] = []
     for column in columns:
         name = re.sub(r"[^a-z0-9_]+", "_", column.name.lower())
-        if not re.match(r"[a-z]", name) or name in reserved or name in NOT_MEMBERS:
+        if not re.match(r"[a-z]", name) or name in NOT_MEMBERS:
             name = f"column_{name.strip('_')}"
         number, unique = 2, name
         while unique in found:
@@ -68,30 +71,26 @@ def _meaning(column: Column) -> str:
 
 def columns_text(c: CNetwork, table: Table, members: list[str]) -> str:
     """The function of a row: inputs from its columns, the network, the prediction from its outputs."""
-    names, body, place = "", "", 0
+    body, place = "", 0
     for number, (column, member) in enumerate(zip(table.columns, members, strict=True)):
-        if column.kind == "text" and column.categories:
-            literals = lines(map(c_string, column.categories))
-            names += f"static const char *const names_{number}[{len(column.categories)}] = {{\n{literals}\n}};\n\n"
         body += _column_text(column, number, f"row->{member}", place)
         place += column.n_inputs
-    if table.is_classification:
-        labels = lines(map(c_string, table.classes))
-        names += f"const char *const {c.name}_classes[N_OUTPUTS] = {{\n{labels}\n}};\n\n"
-    else:
-        names += "".join(
-            f"static const double target_{what}[N_OUTPUTS] = {{{', '.join(map(repr, numbers))}}};\n"
-            for what, numbers in (("means", table.means), ("scales", table.scales))
-        )
+    kept = "".join(
+        f"static const double {name}[{len(numbers)}] = {{{', '.join(constants(numbers))}}};\n"
+        for name, numbers in _numbers(table)
+    )
+    for name, texts in _texts(c, table):
+        form = "" if name.endswith("_classes") else "static "
+        kept += f"\n{form}const char *const {name}[{len(texts)}] = {{\n{lines(map(c_string, texts))}\n}};\n"
     helpers = "".join(text for called, text in HELPERS.items() if f"{called}(" in body)
-    numbers = "    double numbers[8];\n" if "numbers" in body else ""
+    features = "    double features[8];\n" if "features" in body else ""
     best = "        best = z[k] > z[best] ? k : best;\n    }\n" if table.is_classification else ""
     return f"""\
-{names}
+{kept}
 {helpers}int {c.name}_columns(const struct {c.name}_row *row, double *y)
 {{
     real x[N_INPUTS], z[N_OUTPUTS];
-{numbers}    int k{", best = 0" if best else ""};
+{features}    int k{", best = 0" if best else ""};
 
     (void)row;
 {body}    {c.name}(x, z);
@@ -100,6 +99,25 @@ def columns_text(c: CNetwork, table: Table, members: list[str]) -> str:
 {best}    return {"best" if best else "0"};
 }}
 """
+
+
+def _numbers(table: Table) -> list[tuple[str, Array]]:
+    """(what C calls it, doubles) of what the columns and the targets are computed with."""
+    found = []
+    for number, column in enumerate(table.columns):
+        kept = [column.fill] + ([column.first] if column.kind == "date" else [])
+        kept += [x for pair in zip(column.means, column.scales, strict=True) for x in pair]
+        if column.kind == "boolean" or (column.kind != "text" and column.scales and column.scales[-1] != 0):
+            found.append((f"numbers_{number}", np.array(kept)))
+    if not table.is_classification:
+        found += [("target_means", np.array(table.means)), ("target_scales", np.array(table.scales))]
+    return found
+
+
+def _texts(c: CNetwork, table: Table) -> list[tuple[str, tuple[str, ...]]]:
+    """(what C calls it, texts) of the categories of columns, and the classes."""
+    found = [(f"names_{k}", column.categories) for k, column in enumerate(table.columns) if column.categories]
+    return found + ([(f"{c.name}_classes", table.classes)] if table.is_classification else [])
 
 
 def _prediction(table: Table) -> str:
@@ -116,17 +134,16 @@ def _column_text(column: Column, number: int, value: str, place: int) -> str:
     if column.kind == "text":
         known, n = (f"names_{number}", len(column.categories)) if column.categories else ("NULL", 0)
         return f"    set_category({known}, {n}, {int(column.other)}, {int(column.indicator)}, {value}, x + {place});\n"
-    gap = f"{value} < 0" if column.kind == "boolean" else f"isnan({value})"
+    gap, kept = f"{value} < 0" if column.kind == "boolean" else f"isnan({value})", f"numbers_{number}"
     if column.kind == "boolean":
-        text += f"    x[{place}] = {gap} ? R({column.fill:.1f}) : {value} ? R(1.0) : R(0.0);\n"
+        text += f"    x[{place}] = {gap} ? (real){kept}[0] : {value} ? R(1.0) : R(0.0);\n"
     elif column.kind == "date" and column.features:
-        text += f"    date_numbers(filled({value}, {column.fill!r}), {column.first!r}, numbers);\n"
-        for k, (name, mean, scale) in enumerate(zip(column.features, column.means, column.scales, strict=True)):
+        text += f"    date_numbers(filled({value}, {kept}[0]), {kept}[1], features);\n"
+        for k, name in enumerate(column.features):
             at = FEATURES.index(name)
-            text += f"    x[{place + k}] = (real)((numbers[{at}] - ({mean!r})) / {scale!r}); /* {name} */\n"
+            text += f"    x[{place + k}] = standardised(features[{at}], {kept} + {2 + 2 * k}); /* {name} */\n"
     elif column.kind == "number" and column.scales[0] != 0:
-        mean, scale = column.means[0], column.scales[0]
-        text += f"    x[{place}] = (real)((filled({value}, {column.fill!r}) - ({mean!r})) / {scale!r});\n"
+        text += f"    x[{place}] = standardised(filled({value}, {kept}[0]), {kept} + 1);\n"
     elif column.kind == "number":
         text += f"    x[{place}] = R(0.0); /* {_in_comment(column.name)} had one value in the training */\n"
     if column.indicator:
@@ -159,6 +176,13 @@ static double filled(double x, double fill)
 }
 
 """,
+    "standardised": """\
+static real standardised(double x, const double *mean_and_scale)
+{
+    return (real)((x - mean_and_scale[0]) / mean_and_scale[1]);
+}
+
+""",
     "date_numbers": DATE_NUMBERS,
 }
 
@@ -172,8 +196,60 @@ def draw_rows(c: CNetwork, table: Table) -> tuple[list[list[Any]], Samples]:
     return [rows[k] for k in samples.chosen], samples
 
 
-def test_of_columns(c: CNetwork, table: Table, rows: list[list[Any]], samples: Samples) -> tuple[str, str]:
-    """Tables for the self-test, and its lines for each sample."""
+CHECKS = {
+    "add_doubles": f"""\
+static uint32_t add_doubles(uint32_t h, const double *numbers, int n)
+{{
+    int k;
+    uint64_t bits;
+    for (k = 0; k < n; ++k) {{
+        memcpy(&bits, &numbers[k], sizeof bits);
+        h = h * UINT32_C({MULTIPLIER}) + (uint32_t)(bits & UINT32_C(0xffffffff));
+        h = h * UINT32_C({MULTIPLIER}) + (uint32_t)(bits >> 32);
+    }}
+    return h;
+}}
+""",
+    "add_texts": f"""\
+static uint32_t add_texts(uint32_t h, const char *const *texts, int n)
+{{
+    int k;
+    const char *c;
+    for (k = 0; k < n; ++k) {{
+        for (c = texts[k]; *c; ++c)
+            h = h * UINT32_C({MULTIPLIER}) + (unsigned char)*c;
+        h *= UINT32_C({MULTIPLIER});
+    }}
+    return h;
+}}
+""",
+}
+
+
+def _checks(c: CNetwork, table: Table) -> str:
+    """Lines of the self-test that see a changed number or text."""
+    numbers, texts = _numbers(table), _texts(c, table)
+    total = checksum([np.empty(0), *(values for _, values in numbers), *(_words(values) for _, values in texts)])
+    added = "".join(f"    h = add_doubles(h, {name}, {len(values)});\n" for name, values in numbers)
+    added += "".join(f"    h = add_texts(h, {name}, {len(values)});\n" for name, values in texts)
+    return f"""\
+#if DBL_MANT_DIG == 53
+    h = 0;
+{added}    if (h != UINT32_C({total})) {{
+        printf("a number or text of a column was changed: the checksum is %lu, not {total}\\n", (unsigned long)h);
+        ++wrong;
+    }}
+#endif
+"""
+
+
+def _words(texts: tuple[str, ...]) -> Array:
+    """Byte by byte, a zero behind each text."""
+    return np.frombuffer(b"".join(text.encode() + b"\0" for text in texts), np.uint8).astype(WORD)
+
+
+def test_of_columns(c: CNetwork, table: Table, rows: list[list[Any]], samples: Samples) -> Further:
+    """What the self-test has of columns."""
     written = ",\n".join(
         "    {" + ", ".join(map(_literal, row, [column.kind for column in table.columns])) + "}" for row in rows
     )
@@ -200,7 +276,9 @@ def test_of_columns(c: CNetwork, table: Table, rows: list[list[Any]], samples: S
                 }}
         }}
 """
-    return tables + allowed, lines_of_main
+    checks = _checks(c, table)
+    helpers = "".join(text for called, text in CHECKS.items() if f"{called}(" in checks)
+    return Further(f"{tables}{allowed}#if DBL_MANT_DIG == 53\n{helpers}#endif\n\n", checks, lines_of_main)
 
 
 MISSING = {"number": "NAN", "date": "NAN", "boolean": "-1", "text": "NULL"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastbp.exporting.c_columns import columns_text, draw_rows, member_names, row_text, test_of_columns
-from fastbp.exporting.c_names import PLACEHOLDER, RESERVED, check_name, named
+from fastbp.exporting.c_names import PLACEHOLDER, check_name, named
 from fastbp.exporting.c_selftest import draw_samples, test_text
 from fastbp.exporting.c_source import CNetwork, file_text
 from fastbp.exporting.columns import table_of
@@ -29,7 +29,7 @@ def to_c(net: "ComputingNetwork", path: StrPath, *, name: str = "net", extra: Ma
     if table is None:
         text = head_text(c) + "\n" + file_text(c) + "\n" + test_text(c, draw_samples(net, c.has_gradient))
     else:
-        members = member_names(table.columns, RESERVED)
+        members = member_names(table.columns)
         rows, samples = draw_rows(c, table)
         parts = [head_text(c), row_text(c, table, members), file_text(c), columns_text(c, table, members)]
         text = "\n".join([*parts, test_text(c, samples, test_of_columns(c, table, rows, samples))])

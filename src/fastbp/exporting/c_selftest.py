@@ -1,6 +1,7 @@
 """The self-test of a C file: a few samples with what must come out, and a checksum of all weights.
 
-Samples alone would not see a changed weight of a unit that is off for all of them; the checksum sees each bit.
+Samples alone would not see a changed weight of a unit that is off for all of them; the checksum sees each bit of each
+table, of the samples too.
 """
 
 import warnings
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.exporting.c_source import CNetwork, table_arrays
-from fastbp.exporting.c_tables import MULTIPLIER, checksum, table
+from fastbp.exporting.c_source import CNetwork
+from fastbp.exporting.c_tables import MULTIPLIER, WORD, checksum, table
 
 if TYPE_CHECKING:
     from fastbp.model.computing import ComputingNetwork
@@ -104,43 +105,63 @@ static int differs(const char *what, int sample, int n, const real *found, const
 """.replace("MULTIPLIER", str(MULTIPLIER))
 
 
-def test_text(c: CNetwork, samples: Samples, extra: tuple[str, str] = ("", "")) -> str:
-    """The program behind -D<NAME>_TEST; `extra`: further tables before main, and further lines for each sample."""
+class Further(NamedTuple):
+    """What a self-test has besides the network's: tables before main, checks, and lines for each sample."""
+
+    tables: str = ""
+    checks: str = ""
+    for_each: str = ""
+
+
+def test_text(c: CNetwork, samples: Samples, further: Further | None = None) -> str:
+    """The program behind -D<NAME>_TEST."""
+    further = further or Further()
     names = ["x", "y"] + (["v", "dx"] if samples.dx is not None else [])
-    arrays = [(name, getattr(samples, name)) for name in names]
-    tables = "\n".join(table(f"real test_{name}[{len(a)}][{a.shape[1]}]", a) for name, a in arrays)
-    added = "".join(
-        f"    h = add_to_checksum(h, {'&' + name + '[0][0]' if numbers.ndim == 2 else name}, {numbers.size});\n"
-        for name, numbers in c.tables
-    )
+    arrays = [(f"test_{name}", getattr(samples, name)) for name in names]
+    tables = "\n".join(table(f"real {name}[{len(a)}][{a.shape[1]}]", a) for name, a in arrays)
+    added, total = _checksum(c, arrays)
     gradient = ""
     if samples.dx is not None:
         gradient = (
             f"        {c.name}_input_gradient(test_x[n], test_v[n], dx);\n"
             f'        wrong += differs("derivative", n, N_INPUTS, dx, test_dx[n], R({samples.dx_tolerance:.3e}));\n'
         )
-    total = checksum([np.empty(0, c.net.dtype), *table_arrays(c)])
     return f"""\
 #ifdef {c.name}_TEST
 #include <stdio.h>
 
 {tables}
-{extra[0]}{CHECKS}
+{further.tables}{CHECKS}
 int main(void)
 {{
     real y[N_OUTPUTS]{", dx[N_INPUTS]" if gradient else ""};
     uint32_t h = 0;
     int n, wrong = 0;
-
+{"    long k;" + chr(10) if "(k = " in added else ""}
 {added}    if (h != UINT32_C({total})) {{
         printf("a weight was changed: the checksum is %lu, not {total}\\n", (unsigned long)h);
         ++wrong;
     }}
-    for (n = 0; n < {N_SAMPLES}; ++n) {{
+{further.checks}    for (n = 0; n < {N_SAMPLES}; ++n) {{
         {c.name}(test_x[n], y);
         wrong += differs("output", n, N_OUTPUTS, y, test_y[n], R({samples.y_tolerance:.3e}));
-{gradient}{extra[1]}    }}
+{gradient}{further.for_each}    }}
     return wrong != 0;
 }}
 #endif
 """
+
+
+def _checksum(c: CNetwork, samples: list[tuple[str, Array]]) -> tuple[str, int]:
+    """(lines that compute the checksum of all tables, what it must be)."""
+    tables = [*c.tables, *samples]
+    lines = "".join(
+        f"    h = add_to_checksum(h, {'&' + name + '[0][0]' if numbers.ndim == 2 else name}, {numbers.size});\n"
+        for name, numbers in tables
+    )
+    lines += "".join(
+        f"    for (k = 0; k < {len(numbers)}; ++k)\n        h = h * UINT32_C({MULTIPLIER}) + (uint32_t){name}[k];\n"
+        for name, numbers in c.places
+    )
+    places = [numbers.astype(WORD) for _name, numbers in c.places]
+    return lines, checksum([np.empty(0, c.net.dtype), *(numbers for _name, numbers in tables), *places])

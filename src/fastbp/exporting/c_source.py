@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fastbp.checks import Array
 from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, INLINE, functions_text
 from fastbp.exporting.c_slopes import SLOPES
@@ -65,6 +63,11 @@ class CNetwork:
             found += [*blocks, *links, *biases]
         return found
 
+    @property
+    def places(self) -> list[tuple[str, Array]]:
+        """(what C calls it, whole numbers) of where the links of each layer come from, and where they begin."""
+        return places_of(self.layers)
+
 
 def weights_name(block: Block, layer: Layer) -> str:
     """What C calls the weights of a block."""
@@ -93,14 +96,20 @@ def tables_text(c: CNetwork) -> str:
     for name, numbers in c.tables:
         dimensions = "".join(f"[{n}]" for n in numbers.shape)
         text.append(table(f"real {name}{dimensions}", numbers))
-    for layer in c.layers:
-        if layer.links is not None:
-            text += [links_table(f"from_{layer.number}", layer.links.sources)]
-            text += [links_table(f"start_{layer.number}", layer.links.starts)]
-    return "\n".join(text)
+    return "\n".join(text + [places_table(name, numbers) for name, numbers in c.places])
 
 
-def links_table(name: str, numbers: Array) -> str:
+def places_of(layers: list[Layer]) -> list[tuple[str, Array]]:
+    """(what C calls it, whole numbers) of where the links of layers come from, and where they begin."""
+    return [
+        (f"{what}_{layer.number}", numbers)
+        for layer in layers
+        if layer.links is not None
+        for what, numbers in (("from", layer.links.sources), ("start", layer.links.starts))
+    ]
+
+
+def places_table(name: str, numbers: Array) -> str:
     """Where links come from, or begin."""
     return table(f"{integer_type(int(numbers.max()))} {name}[{len(numbers)}]", numbers)
 
@@ -251,8 +260,3 @@ def _links_backward_text(layer: Layer, links: Links) -> str:
         f"    for (j = 0; j < {layer.n_units}; ++j)\n        for (e = start_{l}[j]; e < start_{l}[j + 1]; ++e)\n"
         f"            delta[from_{l}[e]] += v_{l}[e] * delta[{layer.first_unit} + j]; /* (5.56) */\n"
     )
-
-
-def table_arrays(c: CNetwork) -> list[Array]:
-    """What the checksum is of, number by number in the order of the file."""
-    return [np.ascontiguousarray(numbers) for _name, numbers in c.tables]

@@ -3,6 +3,7 @@
 A missing value is None here, NaN of a number or a date, -1 of a boolean and NULL of a text in C.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.exporting.dates import FEATURES, date_numbers
+from fastbp.exporting.dates import CIRCLES, FEATURES, date_numbers
 
 GAPS = 0.15  # of the rows that are drawn
 
@@ -21,6 +22,7 @@ class Column:
 
     `means`, `scales`: of each number; `fill` stands for a missing value, and `indicator` says whether there is an input
     for that; `other`: an input for categories that are not among those named. `first`: when days begin to be counted.
+    `low`, `high`: the range of numbers in the training.
     """
 
     kind: str
@@ -34,6 +36,21 @@ class Column:
     features: tuple[str, ...] = ()
     first: float = 0.0
     is_time: bool = False
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def largest(self) -> float:
+        """How large its inputs were in the training, NaN if the model does not say it."""
+        if self.kind in ("text", "boolean"):
+            return 1.0
+        if self.kind == "number":
+            ends = self._encode_numbers(np.array([self.low, self.high, self.fill]))
+            return float(np.abs(ends).max(initial=float(self.indicator)))
+        if not set(self.features) <= set(CIRCLES):
+            return math.nan
+        circles = [(abs(mean) + 1.0) / abs(scale) for mean, scale in zip(self.means, self.scales, strict=True)]
+        return max([*circles, float(self.indicator)])
 
     @property
     def n_inputs(self) -> int:
@@ -107,6 +124,16 @@ class Table:
         """Whether outputs are probabilities of classes."""
         return bool(self.classes)
 
+    @property
+    def largest(self) -> float:
+        """How large inputs of the network were in the training: what `x_max` has to be."""
+        for column in self.columns:
+            if math.isnan(column.largest):
+                raise ValueError(
+                    f"x_max must be given: the model does not say how large the inputs of column {column.name!r} were"
+                )
+        return max(column.largest for column in self.columns)
+
     def encode(self, rows: list[list[Any]], dtype: np.dtype) -> Array:
         """Inputs for rows of raw values."""
         by_column = [column.encode([row[k] for row in rows]) for k, column in enumerate(self.columns)]
@@ -171,7 +198,8 @@ def _column_of(fields: dict[str, Any]) -> Column:
         return Column(**common, fill=float(_flag(fields, "fill")))
     if kind == "number":
         mean, scale, fill = (_finite(fields[key], key) for key in ("mean", "scale", "fill"))
-        return Column(**common, means=(mean,), scales=(scale,), fill=fill)
+        low, high = (_finite(fields[key], key) if key in fields else math.nan for key in ("low", "high"))
+        return Column(**common, means=(mean,), scales=(scale,), fill=fill, low=low, high=high)
     names = tuple(checks.name_of(feature, FEATURES, "feature of a date") for feature in fields["features"])
     means, scales = (tuple(_finite(x, key) for x in fields[key]) for key in ("means", "scales"))
     if not len(names) == len(means) == len(scales) or 0.0 in scales:

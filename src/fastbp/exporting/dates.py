@@ -9,6 +9,7 @@ import numpy as np
 from fastbp.checks import Array
 
 FEATURES = ("days", "year", "season_sin", "season_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos")
+CIRCLES = FEATURES[2:]  # between -1 and 1
 DAY = 86400.0
 DAYS_OF_400_YEARS, TO_MARCH = 146097, 719468  # days from 1 March of the year 0 to 1970
 FROM_JANUARY = 306  # days from March to January

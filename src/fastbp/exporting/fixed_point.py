@@ -32,6 +32,7 @@ SMALL_SUMS, LARGE_SUMS = (
     29,
     48,
 )  # bits of sums that are formed in 32 and in 64: differences, and LEAK times them, fit too
+MOST_SUM = 2.0**100  # of a unit: its square, in the bounds of tables, is a number too
 LEAK, LEAK_BITS = 5243, 19  # 0.01, of leaky_relu
 
 
@@ -196,7 +197,8 @@ def _sums_scale(matrix: Array, biases: Array, scales: Array, bits: int) -> int:
     most = (1 << (bits - 1)) - 1
     largest = np.abs(matrix).max(axis=0, initial=0.0)
     used = np.flatnonzero(largest)
-    found = min([math.floor(math.log2(most / largest[i])) + int(scales[i]) for i in used] + [MOST_SCALE])
+    fitting = [math.floor(math.log2(most) - math.log2(largest[i])) + int(scales[i]) for i in used]
+    found = min([*fitting, MOST_SCALE])
     sums_bits = SMALL_SUMS if bits == 8 else LARGE_SUMS
     while _largest_sum(matrix, biases, scales, found, bits) > 2.0**sums_bits:
         found -= 1
@@ -214,6 +216,13 @@ def _fixed_layer(layer: Layer, before: tuple[Range, Array], bits: int) -> tuple[
     ranges, scales = before
     matrix = _matrix(layer, len(scales))
     biases = np.zeros(layer.n_units) if layer.biases is None else layer.biases.astype(np.float64)
+    up, down = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
+    low, high = (up @ a + down @ b + biases for a, b in ((ranges.low, ranges.high), (ranges.high, ranges.low)))
+    if not max(-low.min(), high.max()) <= MOST_SUM:
+        raise ValueError(
+            f"params must be so small that no sum exceeds {MOST_SUM:.3g}, to be written as whole numbers; those of "
+            f"layer {layer.number} may reach {max(-low.min(), high.max()):.3g}"
+        )
     sums_scale = _sums_scale(matrix, biases, scales, bits)
     whole = np.rint(matrix * 2.0 ** (sums_scale - scales)).astype(np.int64)
     whole_biases = np.rint(biases * 2.0**sums_scale).astype(np.int64)
@@ -222,8 +231,6 @@ def _fixed_layer(layer: Layer, before: tuple[Range, Array], bits: int) -> tuple[
     off = np.abs(matrix - whole * 2.0 ** (scales - sums_scale))
     error = np.abs(matrix) @ ranges.error + off @ (ranges.largest + ranges.error)
     error += np.abs(biases - whole_biases * 2.0**-sums_scale)
-    up, down = np.maximum(matrix, 0.0), np.minimum(matrix, 0.0)
-    low, high = (up @ a + down @ b + biases for a, b in ((ranges.low, ranges.high), (ranges.high, ranges.low)))
     of_sums = Range(low, high, error)
     table = None
     if layer.function not in LINEAR | {"softmax"}:

@@ -7,7 +7,8 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.exporting.c_names import PLACEHOLDER, check_name, named
-from fastbp.exporting.c_tables import MULTIPLIER, checksum, integer_type, table
+from fastbp.exporting.c_source import places_of, places_table
+from fastbp.exporting.c_tables import MULTIPLIER, checksum, table
 from fastbp.exporting.fixed_curves import REST_BITS
 from fastbp.exporting.fixed_point import FUNCTIONS, LEAK, LEAK_BITS, FixedLayer, FixedNetwork, fixed_point
 from fastbp.exporting.fixed_softmax import LARGEST, LOG2_E, PLACES, POWERS, SCALE, TABLE_PLACES
@@ -34,7 +35,7 @@ def to_fixed_c(net: "ComputingNetwork", path: StrPath, *, name: str, bits: objec
     checked = check_name(name)
     check_writable(path)
     check_exportable(net, "fixed point", FUNCTIONS)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         fixed = fixed_point(net, int(bits), largest)
     text = named(fixed_text(net, fixed, PLACEHOLDER), checked)
     with replacing(path) as file:
@@ -145,12 +146,12 @@ def _tables(fixed: FixedNetwork) -> str:
     for kind, name, numbers in _named_tables(fixed):
         dimensions = "".join(f"[{n}]" for n in numbers.shape)
         text.append(table(f"{kind} {name}{dimensions}", numbers))
-    for f in fixed.layers:
-        links = f.layer.links
-        if links is not None:
-            for what, numbers in ((f"from_{f.layer.number}", links.sources), (f"start_{f.layer.number}", links.starts)):
-                text.append(table(f"{integer_type(int(numbers.max()))} {what}[{len(numbers)}]", numbers))
-    return "\n".join(text)
+    return "\n".join(text + [places_table(name, numbers) for name, numbers in _places(fixed)])
+
+
+def _places(fixed: FixedNetwork) -> list[tuple[str, Array]]:
+    """(name, whole numbers) of where links come from, and begin."""
+    return places_of([f.layer for f in fixed.layers])
 
 
 # ---------------------------------------------------------------------------- forward
@@ -260,19 +261,21 @@ static void softmax(int n, const wide *a, int32_t *y)
 def _self_test(net: "ComputingNetwork", fixed: FixedNetwork, name: str) -> str:
     """The program behind -D<NAME>_TEST: samples, which must come out to the bit, and a checksum of all tables."""
     x = np.random.default_rng(0).integers(-fixed.most, fixed.most + 1, size=(N_SAMPLES, net.n_inputs))
-    tables = _named_tables(fixed)
+    y = fixed.forward(x)
+    tables = [(t, numbers) for _kind, t, numbers in _named_tables(fixed)] + _places(fixed)
+    tables += [("test_x", x), ("test_y", y)]
     added = "".join(
         f"    for (k = 0; k < {numbers.size}; ++k)\n"
         f"        h = h * UINT32_C({MULTIPLIER}) + (uint32_t){'(&' + t + '[0][0])' if numbers.ndim == 2 else t}[k];\n"
-        for _kind, t, numbers in tables
+        for t, numbers in tables
     )
-    total = checksum([numbers.astype(np.uint32) for _kind, _name, numbers in tables])
+    total = checksum([numbers.astype(np.uint32) for _name, numbers in tables])
     return f"""\
 #ifdef {name}_TEST
 #include <stdio.h>
 
 {table(f"number test_x[{N_SAMPLES}][{net.n_inputs}]", x)}
-{table(f"int32_t test_y[{N_SAMPLES}][{net.n_outputs}]", fixed.forward(x))}
+{table(f"int32_t test_y[{N_SAMPLES}][{net.n_outputs}]", y)}
 int main(void)
 {{
     int32_t y[N_OUTPUTS];

@@ -5,6 +5,7 @@ false is of booleans; of doubles, 0, 1 or NaN, where the training had so many ga
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,21 @@ import numpy as np
 from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DAY, DAYS_OF_400_YEARS, FEATURES, FROM_JANUARY, TO_MARCH
 from fastbp.exporting.onnx_functions import Graph
+
+OWN = "fastbp/"  # how names of nodes and constants begin
+
+
+def with_names(table: Table) -> Table:
+    """The table with names of columns that inputs of a graph may have: not empty, none of them that of an output."""
+    taken = {"prediction", "probability", *(f"prediction_{target}" for target in table.targets)}
+    columns = []
+    for number, column in enumerate(table.columns, 1):
+        name = column.name or f"column_{number}"
+        while name in taken or name.startswith(OWN):
+            name = f"column_{name}"
+        taken.add(name)
+        columns.append(replace(column, name=name))
+    return replace(table, columns=tuple(columns))
 
 
 def column_inputs(table: Table) -> list[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastbp.exporting.columns import table_of
 from fastbp.exporting.layers import Layer, check_exportable, layers_of
-from fastbp.exporting.onnx_columns import column_inputs, decode, encode
+from fastbp.exporting.onnx_columns import column_inputs, decode, encode, with_names
 from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
@@ -41,6 +41,7 @@ def to_onnx(net: "ComputingNetwork", path: StrPath, *, extra: Mapping[str, Any] 
     check_writable(path)
     check_exportable(net, "ONNX", FUNCTIONS)
     table = table_of(dict(extra or {}), net.n_inputs, net.n_outputs)
+    table = None if table is None else with_names(table)
     graph = Graph(net.dtype)
     element = onnx.helper.np_dtype_to_tensor_dtype(net.dtype)
     if table is None:

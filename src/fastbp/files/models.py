@@ -25,22 +25,32 @@ MAX_LAYERS = 4096  # a network takes a time to build that grows with their squar
 def save(net: ComputingNetwork, path: StrPath, extra: dict[str, Any] | None = None) -> None:
     """Write a network, and what else a program wants to keep with it, see `fastbp.io.save_network`."""
     _check_keys(extra)
-    if not checks.are_finite(net.params):
-        place = int(np.argmin(np.isfinite(net.params)))
-        raise ValueError(f"params must be finite to be saved; params[{place}] is {net.params[place]}")
+    check_finite(net.params)
     target = checks.file_path(path)
+    header, arrays = described(net)
+    try:
+        container.write(target, MODEL, header | {"extra": {} if extra is None else extra}, arrays)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise type(error)(f"extra must be something that JSON can hold: {error}") from None
+
+
+def check_finite(params: Array, name: str = "params") -> None:
+    """Refuse parameters that no file holds."""
+    if not checks.are_finite(params):
+        place = int(np.argmin(np.isfinite(params)))
+        raise ValueError(f"{name} must be finite to be saved; {name}[{place}] is {params[place]}")
+
+
+def described(net: ComputingNetwork) -> tuple[dict[str, Any], list[Array]]:
+    """What a file says of a network, and its numbers."""
     shape, arrays = _graph_of(net) if net.is_given_by_edges else _layers_of(net)
     header = shape | {
         "loss": net.loss_name,
         "loss_options": net.loss_function.options,
         "dtype": net.dtype.name,
         "n_params": net.n_params,
-        "extra": {} if extra is None else extra,
     }
-    try:
-        container.write(target, MODEL, header, arrays)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise type(error)(f"extra must be something that JSON can hold: {error}") from None
+    return header, arrays
 
 
 def _check_keys(extra: object, place: str = "extra") -> None:
@@ -86,8 +96,12 @@ def load(path: StrPath, activations: Iterable[Activation], kind: type[Net]) -> t
         extra = contents.header["extra"]
         if not isinstance(extra, dict):
             raise TypeError(f"extra must be a dict; got {type(extra).__name__}")
-        read = _graph_in if "n_edges" in contents.header else _layers_in
         return read(contents, known, kind), extra
+
+
+def read(contents: container.Contents, known: dict[str, Activation], kind: type[Net]) -> Net:
+    """The network that a header describes, as `described` has made it, with the numbers that follow."""
+    return (_graph_in if "n_edges" in contents.header else _layers_in)(contents, known, kind)
 
 
 def _graph_in(contents: container.Contents, activations: dict[str, Activation], kind: type[Net]) -> Net:

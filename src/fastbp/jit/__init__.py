@@ -1,5 +1,7 @@
 """Networks inside a user's compiled code: outputs, gradient, and derivatives by the inputs, for one sample.
 
+Ways in alone: what they compute stands in `kernels/one_sample`.
+
 The functions are called from functions that Numba compiles (`numba.njit`, also with ``parallel=True``,
 ``nogil=True``, ``cache=True``), or from Python. Nothing in them allocates memory, takes Python's lock, or
 counts references, so that any number of threads may call them, each with a work space of its own.

@@ -1,7 +1,8 @@
 """The numbers by which the kernels know activation functions, losses and solvers, each of them stated here alone.
 
 Users and files know the names. What a name computes stands under the same name in `formulas/activations.py`,
-`formulas/losses.py` and `formulas/steps.py`, with its derivative as `<name>_slope`. New names go to the end.
+`formulas/losses.py` and `formulas/steps.py`, with its derivative as `<name>_slope`
+and the second one as `<name>_bend`: without, what needs it is refused. New names go to the end.
 """
 
 from collections.abc import Iterable

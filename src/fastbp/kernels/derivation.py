@@ -1,6 +1,6 @@
 """Backpropagation of one sample, loop by loop as it is derived.
 
-The numbers are Bishop's (Pattern Recognition and Machine Learning, section 5.3). Their `.py_func`,
+The numbers are Bishop's (Pattern Recognition and Machine Learning, section 5.3). The functions' `.py_func`,
 plain Python, are the naive loops that the benchmarks compare with; what computes the same sums fast,
 `weighted_sums.py` many samples at a time and `one_sample/passes.py` one, is tested against them.
 

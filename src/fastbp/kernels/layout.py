@@ -4,8 +4,7 @@ Each stands here alone. Kernels call it compiled, and Python as `in_python(...)`
 """
 
 from fastbp.kernels.compiling.decorators import kernel
-
-STRIPE_NUMBERS = 512  # in the stripe of gradients of a single sample, or one row, if that is longer
+from fastbp.kernels.tuning import STRIPE_NUMBERS
 
 
 @kernel

@@ -33,7 +33,7 @@ class Packed(NamedTuple):
     outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
     starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
     links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
-    loss: int  # code in formulas/losses.py
+    loss: int  # code in codes.py
     loss_option: float  # the number that the loss takes, if it takes one
     n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
 
@@ -59,7 +59,7 @@ class Layer(NamedTuple):
 
     first_unit: int
     n_units: int
-    function: int  # code in formulas/activation_calls.py
+    function: int  # code in codes.py
     bias: int  # offset in params, or NONE
     in_start: int  # the blocks that arrive: in_start .. in_end - 1
     in_end: int

@@ -14,7 +14,7 @@ REGISTERS_OF_LINE = max(1, CACHE_LINE // REGISTER_BYTES)
 # into parts of their terms, and into columns. Zen 3: 7 to 12 % less time than with a Xeon's megabyte.
 BLOCK_TERMS, BLOCK_BYTES = 512, L2_BYTES // 2
 # Rows of more bytes fill much of an L2 cache: they are prefetched so many terms before they are added, and after each
-# so many terms numbers that are needed later are, see `Ahead`. Of fewer bytes: 1 to 2 % slower (Xeon).
+# so many terms numbers that are needed later are, see `Prefetch`. Of fewer bytes: 1 to 2 % slower (Xeon).
 PREFETCH_BYTES, PREFETCH_DISTANCE, PREFETCH_TERMS = min(3 * L2_BYTES // 8, 3 << 17), 8, 8
 
 # Fewest weights of a block whose columns are packed for the delta recursion. Fewer take longer than that saves
@@ -47,8 +47,9 @@ MAX_CHUNKS = 16  # threads beyond this number find nothing to do
 # Samples in a tile: as many as the caches of a core hold, within bounds. Weights and gradient of a large layer come
 # from memory once for each tile.
 MIN_TILE, MAX_TILE, TILE_BYTES = 256, 512, 6 << 20
-# Along links z and delta are read at random: they are to be in the L2 cache. A tenth less time for 586 units.
-LINKS_BYTES = 5 << 18
+# Along links z and delta are read at random: they are to be in the L2 cache. A tenth less time for 586 units (Xeon;
+# Zen 5 with 1 MiB of L2 cache: 4 % in float32, 11 % in float64).
+LINKS_BYTES = 5 * L2_BYTES // 8
 
 # A chunk is worth a thread from about 30 us of work on. Its own gradient is added to the others', so a
 # network of many parameters wants many samples in it.
@@ -63,6 +64,14 @@ PART_PRODUCTS, UNIT_PRODUCTS, SAMPLE_PRODUCTS = 1 << 29, 16, 1024
 MIN_PART, MIN_GRADIENT_PART = 64, MAX_TILE * MAX_CHUNKS
 # A share is worth a thread, as a chunk is, from so many products of a weight and a sample on: some 30 us of work.
 LOG_SHARE_PRODUCTS = 20
+
+# Second derivatives: samples of a tile, whose products of two inputs, of as many as a layer has, are to stay in a
+# cache; rows and columns of a block of the Hessian, in an L2 cache; rows of a matrix that are decomposed together;
+# bytes of what an assembly keeps of the tiles, unless a single one takes more. Zen 5
+CURVATURE_TILE, CURVATURE_ROWS, CURVATURE_COLUMNS, DECOMPOSED_ROWS, CURVATURE_BYTES = 64, 48, 384, 24, 1 << 26
+
+# Numbers in the stripe of gradients of a single sample, or one row, if that is longer
+STRIPE_NUMBERS = 512
 
 KEPT_BYTES = 1 << 22  # of z and gradients, up to which a work space is kept: its pages take as long as the work
 KEPT_MEMORIES = 2  # one of a training, and one of what is computed between trainings
@@ -81,6 +90,8 @@ MIN_DENSE = 4
 # Samples times weights up to which `FewSamples` computes, from which on tiles are faster; and up to which
 # other Python threads may be kept waiting, some 0.1 ms, for the answer to a single sample.
 FEW_PRODUCTS, SINGLE_PRODUCTS = 1 << 17, 1 << 20
+# Along links, where a product takes 0.3 ns, and tiles of 64-256-256-10 with 17 % of its weights 25 us (Zen 5).
+FEW_LINKED, SINGLE_LINKED = 1 << 16, 1 << 18
 MAX_SAMPLES = 16
 
 # ---------------------------------------------------------------------------- within kernels: Xeon

@@ -1,7 +1,7 @@
 """Second derivatives of a network, and what goes with them: Jacobians and the gradients of single samples."""
 
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -9,11 +9,24 @@ from fastbp import checks
 from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.curvature import FLOAT64, Curvature, given_of
+from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import SOFTMAX
+from fastbp.kernels.formulas.losses import has_bend
 from fastbp.model.computing import ComputingNetwork
 
+if TYPE_CHECKING:
+    from fastbp.engine.curvature import Curvature
+    from fastbp.kernels.curvature.loading import Given
+
+FLOAT64 = np.dtype(np.float64)
 KINDS = ("exact", "gauss_newton")
+
+
+def _given_of(samples: CheckedSamples) -> "Given":
+    """Checked samples in float64."""
+    from fastbp.engine.curvature import given_of  # here, as below: most processes need none of these kernels
+
+    return given_of(samples)
 
 
 class CurvedNetwork(ComputingNetwork):
@@ -51,7 +64,7 @@ class CurvedNetwork(ComputingNetwork):
         (5, 2, 50)
         """
         self._check_differentiable("jacobian")
-        return self._as_own(self._curvature.jacobian(given_of(self._check_inputs(X)), threads.check(n_threads)))
+        return self._as_own(self._curvature.jacobian(_given_of(self._check_inputs(X)), threads.check(n_threads)))
 
     def jacobian_product(self, X: Array, v: Array, n_threads: int | None = None) -> Array:
         """Derivative of the outputs along a direction of the parameters.
@@ -69,7 +82,7 @@ class CurvedNetwork(ComputingNetwork):
             The sums over p of v_p dy_k/dparams_p, in about the time of two forward passes.
         """
         self._check_differentiable("jacobian_product")
-        given, checked = given_of(self._check_inputs(X)), threads.check(n_threads)
+        given, checked = _given_of(self._check_inputs(X)), threads.check(n_threads)
         direction = checks.vector(v, "v", self.n_params, FLOAT64)
         return self._as_own(self._curvature.outputs_along(given, direction.reshape(1, -1), checked))
 
@@ -111,7 +124,7 @@ class CurvedNetwork(ComputingNetwork):
             As `jacobian`.
         """
         self._check_differentiable("sample_gradients")
-        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = _given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         return self._as_own(self._curvature.sample_gradients(given, checked))
 
     def hessian(
@@ -164,7 +177,7 @@ class CurvedNetwork(ComputingNetwork):
         ((13, 13), True)
         """
         exact = self._check_kind("hessian", kind)
-        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = _given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         error, gradient, matrix = self._curvature.hessian(given, exact=exact, n_threads=checked)
         return error, self._as_own(gradient), self._as_own(matrix)
 
@@ -193,7 +206,7 @@ class CurvedNetwork(ComputingNetwork):
             H v, of the shape of `v`, in the time of some two gradients for each vector.
         """
         exact = self._check_kind("hessian_product", kind)
-        given, checked = given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
+        given, checked = _given_of(self.check_samples(X, T, sample_weight)), threads.check(n_threads)
         if checks.numeric(v, "v").ndim == 1:
             vectors = checks.vector(v, "v", self.n_params, FLOAT64).reshape(1, -1)
         else:
@@ -206,6 +219,11 @@ class CurvedNetwork(ComputingNetwork):
     def functions_without_bend(self) -> list[str]:
         """Names of the activation functions whose second derivative is not known."""
         return [function.name for function in self._functions if not function.has_bend]
+
+    def check_loss_has_bend(self, asker: str) -> None:
+        """Refuse a loss that the package has without its second derivative."""
+        if not has_bend(self.packed.loss, self._functions[-1].code):
+            raise ValueError(f"{asker} needs the second derivative of the loss; {self.loss_name!r} has none")
 
     @property
     def has_softmax(self) -> bool:
@@ -221,14 +239,17 @@ class CurvedNetwork(ComputingNetwork):
         """The user's inputs, checked and converted."""
         return self._check_inputs(X).x
 
-    def new_curvature(self) -> Curvature:
+    def new_curvature(self) -> "Curvature":
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""
+        from fastbp.engine.curvature import Curvature
+
         double = self if self.dtype == FLOAT64 else self.astype(FLOAT64)
         return Curvature(double.packed, self._topology, self._functions)
 
     def _check_kind(self, method: str, kind: str) -> bool:
-        """Whether second derivatives of the activation functions are wanted; they must be known then."""
+        """Whether second derivatives of the activation functions are wanted; they must be known, as the loss's."""
         self._check_differentiable(method)
+        self.check_loss_has_bend(method)
         exact = checks.name_of(kind, KINDS, "kind") == "exact"
         for layer, function in enumerate(self._functions, 1):
             if exact and not function.has_bend:
@@ -239,12 +260,12 @@ class CurvedNetwork(ComputingNetwork):
         return exact
 
     @cached_property
-    def _curvature_of(self) -> Curvature:
+    def _curvature_of(self) -> "Curvature":
         """The jobs; made once."""
         return self.new_curvature()
 
     @property
-    def _curvature(self) -> Curvature:
+    def _curvature(self) -> "Curvature":
         """The jobs, at the parameters as they are."""
         curvature = self._curvature_of
         if self.dtype != FLOAT64:

@@ -95,13 +95,18 @@ class PackedNetwork(CallableNetwork):
         """The shortest way to the outputs of a few samples."""
         return FewSamples(self._packed, self.engine, self._topology)
 
-    def twin(self) -> Self:
-        """A network of the same layers, all its parameters zero; made in a tenth of the time of the first."""
+    def twin(self, params: Array | None = None) -> Self:
+        """A network of the same layers, made in a tenth of the time of the first.
+
+        `params`: the memory of its parameters, filled up as `packed.params` is; without it they are zero.
+        """
         net = type(self).__new__(type(self))
         vars(net).update(vars(self))
         for cached in ("few_outputs", "_curvature_of"):
             vars(net).pop(cached, None)
-        layers, params = self._packed.layers.copy(), aligned_zeros(self._packed.params.shape, self._dtype)
+        layers = self._packed.layers.copy()
+        if params is None:
+            params = aligned_zeros(self._packed.params.shape, self._dtype)
         packed = self._packed._replace(params=params, layers=layers)
         net._run_with(packed, self.engine.twin(packed))
         return net

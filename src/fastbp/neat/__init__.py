@@ -1,6 +1,6 @@
 """Evolved networks: genomes of neat-python, run and trained by fastbp (needs ``fastbp[neat]``).
 
-Evolution itself is neat-python's.
+Evolution itself is neat-python's, and must not be here.
 
 >>> from fastbp.neat import from_genome, write_back
 """

@@ -10,7 +10,14 @@ network has not.
 from fastbp.plots.axes import PICTURE_SUFFIXES
 from fastbp.plots.columns import draw_calibration, draw_importance, draw_predictions
 from fastbp.plots.files import SOFTWARE, save
-from fastbp.plots.fits import confusion_matrix, decision_boundary, regression, residuals
+from fastbp.plots.fits import (
+    confusion_matrix,
+    decision_boundary,
+    draw_regression,
+    draw_residuals,
+    regression,
+    residuals,
+)
 from fastbp.plots.histograms import Recorder, histograms
 from fastbp.plots.importance import importance, olden
 from fastbp.plots.learning import draw_learning_curve, learning_curve
@@ -26,6 +33,8 @@ __all__ = [
     "draw_importance",
     "draw_learning_curve",
     "draw_predictions",
+    "draw_regression",
+    "draw_residuals",
     "error_signal",
     "histograms",
     "importance",

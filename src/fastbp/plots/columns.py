@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from fastbp.explaining.drawn import shortened
 from fastbp.plots.axes import bare_figure, colours_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 MOST_LETTERS = 30  # of a name beside a picture
-
-
-def shortened(name: str) -> str:
-    """Return a name, or its two ends where it would leave no place for the picture."""
-    half = MOST_LETTERS // 2
-    return name if len(name) <= MOST_LETTERS else f"{name[:half]} ... {name[-half:]}"
 
 
 def draw_importance(importance: dict[str, float], title: str) -> Figure:
@@ -27,7 +21,7 @@ def draw_importance(importance: dict[str, float], title: str) -> Figure:
     figure = bare_figure((7, 1 + 0.35 * len(importance)))
     axes, places = figure.subplots(), range(len(importance))
     axes.barh(places, list(importance.values()), color=colours_of(axes).first)
-    axes.set_yticks(places, [shortened(name) for name in importance], parse_math=False)
+    axes.set_yticks(places, [shortened(name, MOST_LETTERS) for name in importance], parse_math=False)
     axes.invert_yaxis()
     axes.set_title(title)
     axes.grid(alpha=0.3, axis="x")
@@ -61,7 +55,14 @@ def draw_predictions(true: NDArray[Any], predicted: NDArray[Any], names: Sequenc
     figure = bare_figure()
     axes = figure.subplots()
     for k, name in enumerate(names):
-        axes.plot(true[:, k], predicted[:, k], ".", markersize=4, alpha=0.6, label=shortened(name).replace("$", r"\$"))
+        axes.plot(
+            true[:, k],
+            predicted[:, k],
+            ".",
+            markersize=4,
+            alpha=0.6,
+            label=shortened(name, MOST_LETTERS).replace("$", r"\$"),
+        )
     ends = [float(true.min()), float(true.max())]
     axes.plot(ends, ends, color="#666666", linewidth=1)
     axes.set_xlabel("true")

@@ -38,6 +38,11 @@ def regression(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax
     matplotlib.axes.Axes
     """
     y, t = _outputs_and_targets(net, X, T, output)
+    return draw_regression(y, t, ax=ax)
+
+
+def draw_regression(y: Array, t: Array, name: str = "", *, ax: Axes | None = None) -> Axes:
+    """Draw what `regression` draws, of outputs and targets in any unit; `name` is that of the target."""
     ax = axes_or_new(ax, (4.6, 4.4))
     colours = colours_of(ax)
     ends = np.array([min(y.min(), t.min()), max(y.max(), t.max())])
@@ -49,8 +54,8 @@ def regression(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax
         line = f"y = {slope:.3g} t {offset:+.3g},  R = {r:.4f}"
         ax.plot(ends, slope * ends + offset, color=colours.second, label=line)
     ax.scatter(t, y, s=_dot(len(t)), color=colours.first, alpha=0.6, label=label, linewidths=0)
-    ax.set_xlabel("target")
-    ax.set_ylabel("output")
+    ax.set_xlabel(f"target {name}".rstrip(), parse_math=False)
+    ax.set_ylabel(f"output {name}".rstrip(), parse_math=False)
     ax.grid(alpha=0.3)
     ax.legend()
     return ax
@@ -69,6 +74,11 @@ def residuals(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax:
     matplotlib.axes.Axes
     """
     y, t = _outputs_and_targets(net, X, T, output)
+    return draw_residuals(y, t, ax=ax)
+
+
+def draw_residuals(y: Array, t: Array, name: str = "", *, ax: Axes | None = None) -> Axes:
+    """Draw what `residuals` draws, of outputs and targets in any unit; `name` is that of the target."""
     ax = axes_or_new(ax)
     colours = colours_of(ax)
     difference = t - y
@@ -78,7 +88,7 @@ def residuals(net: ComputingNetwork, X: Array, T: Array, *, output: int = 0, ax:
     for sign in (-1, 1):
         ax.axhline(difference.mean() + sign * spread, color=colours.second, linewidth=1, linestyle="--")
     ax.set_title(f"mean {difference.mean():.3g}, standard deviation {spread:.3g} (dashed)", fontsize=10)
-    ax.set_xlabel("output")
+    ax.set_xlabel(f"output {name}".rstrip(), parse_math=False)
     ax.set_ylabel("target - output")
     ax.grid(alpha=0.3)
     return ax

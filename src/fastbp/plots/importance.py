@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
+from fastbp.explaining.drawn import names_of_units
 from fastbp.plots.axes import axes_or_new, colours_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def importance(
     output : int
         Which output.
     names : sequence of str, optional
-        Of the inputs.
+        Of the inputs, or of the inputs and the outputs.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -81,9 +82,7 @@ def importance(
     number = checks.integer(output, "output", minimum=0)
     if number >= net.n_outputs:
         raise ValueError(f"output must be below {net.n_outputs}, the number of outputs; got {number}")
-    shown = [f"x_{i}" for i in range(net.n_inputs)] if names is None else [str(name) for name in names]
-    if len(shown) != net.n_inputs:
-        raise ValueError(f"names must have one for each of the {net.n_inputs} inputs; got {len(shown)}")
+    shown = [name or f"x_{i}" for i, name in enumerate(names_of_units(net, names)[: net.n_inputs])]
     values = olden(net)[:, number]
     order = np.argsort(np.abs(values), kind="stable")[-MOST_BARS:]
     ax = axes_or_new(ax, (6.0, 1.2 + 0.28 * len(order)))

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp import checks
+from fastbp.explaining.drawn import Part, Strengths, names_of_units, part_of
 from fastbp.explaining.layout import LABEL_HEIGHT, RADIUS, VALUE_BELOW, Layout, lay_out
 from fastbp.model.computing import ComputingNetwork
 from fastbp.plots.axes import Colours, axes_or_new, bare_figure, colours_of, diverging_map
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -35,7 +38,13 @@ class _Shown:
 
 
 def network(
-    source: ComputingNetwork | Explanation, *, show: str = "delta", labels: bool | None = None, ax: Axes | None = None
+    source: ComputingNetwork | Explanation,
+    *,
+    show: str = "delta",
+    labels: bool | None = None,
+    unit: int | None = None,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a network: weights as width and colour of the lines, and delta or z as colour of the units.
 
@@ -47,6 +56,10 @@ def network(
         What colours the units of an explanation.
     labels : bool, optional
         Whether numbers stand beside lines and units; None: where there are at most 40 connections.
+    unit : int, optional
+        A unit whose connections stand out; None: that of the explanation, if it has one.
+    names : sequence of str, optional
+        What the inputs are called, or the inputs and the outputs; None: as the explanation has it.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -56,19 +69,33 @@ def network(
     Raises
     ------
     ValueError
-        For a network that is too large to be drawn.
+        For a network of more layers than units can be drawn, unless a unit is picked; for a unit or names that it
+        does not have.
     TypeError
         If `source` is neither.
+
+    Notes
+    -----
+    Of a network of more than 200 units or 3,000 connections those units of each layer are drawn that have the largest
+    delta, or weights where there is no sample. With `unit`, that one is drawn with the 12 units that send most to it,
+    and the 12 by which most comes back. What is left out is said above each layer.
     """
     checks.name_of(show, ("delta", "z"), "show")
     if isinstance(source, ComputingNetwork):
-        weights = source.edge_weights.astype(float)
-        shown = _Shown(weights, np.full(source.n_units, np.nan), np.ones(len(weights), bool), "weights")
-        return _draw(source, shown, labels, ax)
-    numbers = _numbers_of(source)
-    units = numbers.delta if show == "delta" else numbers.z
-    title = f"lines: weights, units: {show}"
-    return _draw(numbers.net, _Shown(numbers.weights, units, np.ones(len(numbers.weights), bool), title), labels, ax)
+        net, called, picked = source, names_of_units(source, names), unit
+        weights, units = source.edge_weights.astype(float), np.full(source.n_units, np.nan)
+        strengths, title = Strengths.of_weights(source), "weights"
+    else:
+        numbers = _numbers_of(source)
+        net, weights, picked = numbers.net, numbers.weights, source.unit if unit is None else unit
+        called = source.names if names is None else names_of_units(net, names)
+        units = numbers.delta if show == "delta" else numbers.z
+        strengths, title = Strengths.of_sample(numbers), f"lines: weights, units: {show}"
+    if picked is not None and checks.integer(picked, "unit", minimum=0) >= net.n_units:
+        raise ValueError(f"unit must be below {net.n_units:,}, the number of units; got {picked}")
+    part = part_of(net, strengths, picked)
+    bright = np.ones(len(part.edges), bool) if picked is None else (net.edges[part.edges] == picked).any(axis=1)
+    return _draw(lay_out(net, part, called), _Shown(weights[part.edges], units, bright, title), labels, ax)
 
 
 def error_signal(source: Explanation, *, facecolor: str | None = None) -> list[Figure]:
@@ -83,16 +110,18 @@ def error_signal(source: Explanation, *, facecolor: str | None = None) -> list[F
     Returns
     -------
     list of matplotlib.figure.Figure
-        Lines that carry the signal in a frame are coloured by weight times delta.
+        Lines that carry the signal in a frame are coloured by weight times delta. Of a large network the part is
+        drawn that `network` draws.
     """
     numbers = _numbers_of(source)
-    layout, figures = lay_out(numbers.net), []
-    for layer in range(len(numbers.net.sizes) - 1, -1, -1):
+    part = part_of(numbers.net, Strengths.of_sample(numbers), source.unit)
+    layout, figures = lay_out(numbers.net, part, source.names), []
+    for layer, _ in part.layers[::-1]:
         figure = bare_figure(_size(layout), facecolor or _facecolor())
         ax = figure.subplots()
         if facecolor is not None:
             ax.set_facecolor(facecolor)
-        _draw(numbers.net, _frame(numbers, layer), None, ax)
+        _draw(layout, _frame(numbers, part, layer), None, ax)
         figures.append(figure)
     return figures
 
@@ -131,13 +160,13 @@ def _numbers_of(source: Any) -> Any:
     return source.numbers
 
 
-def _frame(numbers: Any, layer: int) -> _Shown:
+def _frame(numbers: Any, part: Part, layer: int) -> _Shown:
     """The signal has come to `layer`."""
-    edges = numbers.edges
+    edges, weights = numbers.edges[part.edges], numbers.weights[part.edges]
     arrived = numbers.layer_of >= layer
     known = np.where(arrived, numbers.delta, np.nan)
     moving = numbers.layer_of[edges[:, 0]] == layer
-    signals = np.where(arrived[edges[:, 0]], numbers.weights * numbers.delta[edges[:, 1]], np.nan)
+    signals = np.where(arrived[edges[:, 0]], weights * numbers.delta[edges[:, 1]], np.nan)
     end = "the outputs" if layer == len(numbers.net.sizes) - 1 else "the inputs" if layer == 0 else f"layer {layer}"
     return _Shown(signals, known, moving, f"error signal at {end}\nlines: weight times delta, units: delta")
 
@@ -154,14 +183,15 @@ def _size(layout: Layout) -> tuple[float, float]:
     return max(3.5, layout.width * POINTS / 72), max(2.4, layout.height * POINTS / 72 + 0.6)
 
 
-def _draw(net: ComputingNetwork, shown: _Shown, labels: bool | None, ax: Axes | None) -> Axes:
-    layout = lay_out(net)
+def _draw(layout: Layout, shown: _Shown, labels: bool | None, ax: Axes | None) -> Axes:
     axes = axes_or_new(ax, _size(layout))
     colours, labelled = colours_of(axes), len(shown.edges) <= MOST_LABELLED if labels is None else labels
     _lines(axes, layout, shown, colours)
     _units(axes, layout, shown, colours, labelled)
     if labelled:
         _labels(axes, layout, shown, colours)
+    for x, y, text, anchor in layout.words:
+        _text(axes, x, y, text, colours.ink, 4, ha={"start": "left", "middle": "center", "end": "right"}[anchor])
     axes.set_xlim(0, layout.width)
     axes.set_ylim(layout.height + 6, -6)
     axes.set_aspect("equal")
@@ -192,9 +222,10 @@ def _units(axes: Axes, layout: Layout, shown: _Shown, colours: Colours, labelled
     from matplotlib.colors import TwoSlopeNorm
     from matplotlib.patches import Circle
 
-    largest = np.nanmax(np.abs(shown.units), initial=0.0) or 1.0
+    drawn = layout.part.units
+    largest = np.nanmax(np.abs(shown.units[drawn]), initial=0.0) or 1.0
     colour_map, norm = diverging_map(colours.diverging), TwoSlopeNorm(0.0, -largest, largest)
-    for j, ((x, y), value) in enumerate(zip(layout.units, shown.units, strict=True)):
+    for j, (x, y), value in zip(drawn.tolist(), layout.units[drawn], shown.units[drawn], strict=True):
         face: Any = colour_map(norm(value)) if np.isfinite(value) else colours.paper
         axes.add_patch(Circle((x, y), RADIUS, facecolor=face, edgecolor=colours.faint, linewidth=1, zorder=3))
         dark = 0.299 * face[0] + 0.587 * face[1] + 0.114 * face[2] < 0.5 if np.isfinite(value) else None
@@ -212,8 +243,13 @@ def _labels(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None
 
 
 def _text(axes: Axes, x: float, y: float, text: str, colour: str, order: int, **options: Any) -> None:
-    size = POINTS * LABEL_HEIGHT * 0.72
-    axes.text(x, y, text, color=colour, fontsize=size, ha="center", va="center", zorder=order, **options)
+    look: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": POINTS * LABEL_HEIGHT * 0.72,
+        "parse_math": False,
+    } | options
+    axes.text(x, y, text, color=colour, zorder=order, **look)
 
 
 def _short(value: float) -> str:

@@ -42,6 +42,12 @@ def resolve(init: object, dtype: np.dtype) -> Draw:
     return lambda draw, _n_in, _n_out, shape: draw.uniform(-bound, bound, shape)
 
 
+def of_blocks(draw_weights: Draw, draw: np.random.Generator, topology: Topology, params: Array) -> None:
+    """Draw the weights of all blocks, one after the other, into the parameters."""
+    for (n_out, n_in), start in zip(topology.block_shapes, topology.weight_offsets, strict=False):
+        params[start : start + n_out * n_in] = draw_weights(draw, n_in, n_out, (n_out * n_in,))
+
+
 def of_edges(draw_weights: Draw, draw: np.random.Generator, edges: Array, n_units: int) -> Array:
     """Weights of edges (from, to): n_in counts those into a target, n_out those out of a source."""
     n_from, n_into = (np.bincount(edges[:, end], minlength=n_units) for end in (0, 1))

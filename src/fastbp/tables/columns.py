@@ -22,7 +22,6 @@ from fastbp.tables.errors import (
     TableWarning,
     at_the_beginning,
     counted,
-    listed,
     row_number,
     rows_named,
     shown,
@@ -40,10 +39,14 @@ FAR = 0.5  # of the training range: how far outside of it a value is worth a war
 
 
 class Read(NamedTuple):
-    """The values of a column, null where they are missing, and the rows in which something stood that is none."""
+    """The values of a column, null where they are missing, and the rows in which something stood that is none.
+
+    Categories are numbers; `unseen` are those that training had not, and that no input stands for.
+    """
 
     values: pl.Series
-    bad: NDArray[np.int64]
+    bad: NDArray[np.int64] = np.empty(0, np.int64)
+    unseen: tuple[str, ...] = ()
 
 
 def require_finite(**numbers: float) -> None:
@@ -88,6 +91,10 @@ class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fiel
     name: str
     indicator: bool
 
+    def array(self, values: pl.Series) -> NDArray[Any]:
+        """Return what `read` gives as `encode` takes it: NaN where a value is missing."""
+        return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
 
 class NumberColumn(_Column, frozen=True, tag="number"):
     """A column of numbers, standardised: one input. Where all are one number (`scale` 0) it is always 0.
@@ -110,7 +117,7 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
-        low, fill, high = (float(np.quantile(given, q)) for q in (0, 0.5, 1)) if len(given) else (0.0, 0.0, 0.0)
+        low, fill, high = (float(f(given)) for f in (np.min, np.median, np.max)) if len(given) else (0.0, 0.0, 0.0)
         return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property
@@ -121,9 +128,9 @@ class NumberColumn(_Column, frozen=True, tag="number"):
     def read(self, series: pl.Series) -> Read:
         """Return the column's numbers; TableError where it holds none."""
         if series.dtype.is_numeric() or series.dtype == pl.Boolean:
-            return Read(finite(series), np.empty(0, np.int64))
+            return Read(finite(series))
         if series.dtype == pl.Duration:
-            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
+            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None))
         text = None if series.dtype.is_temporal() else as_text(series)
         if text is None:
             raise TableError(f"column {series.name!r} held numbers in training, now {kind_of_type(series.dtype)}")
@@ -135,13 +142,13 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         _require_some(numbers, text, bad, "numbers")
         return Read(in_known_units(given, numbers, self.notation), bad)
 
-    def encode(self, values: pl.Series) -> Floats:
-        """Return (n_rows, n_inputs) of what `read` gives."""
-        gaps = values.is_null().to_numpy()
+    def encode(self, values: Floats) -> Floats:
+        """Return (n_rows, n_inputs) of an `array`."""
+        gaps = np.isnan(values)
         if self.scale == 0:
             return _with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
         with np.errstate(over="ignore"):
-            scaled = (values.fill_null(self.fill).to_numpy() - self.mean) / self.scale
+            scaled = (np.where(gaps, self.fill, values) - self.mean) / self.scale
         return _with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
 
     def outside(self, values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
@@ -170,9 +177,8 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
 
     def read(self, series: pl.Series) -> Read:
         """Return true and false, null where missing; TableError for anything else."""
-        none = np.empty(0, np.int64)
         if series.dtype == pl.Boolean:
-            return Read(series, none)
+            return Read(series)
         text = None if series.dtype.is_temporal() else as_text(series)
         if text is None:
             raise TableError(
@@ -187,10 +193,10 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
         _require_some(values, text, bad, "true and false")
         return Read(values, bad)
 
-    def encode(self, values: pl.Series) -> Floats:
-        """Return (n_rows, n_inputs) of what `read` gives."""
-        numbers = values.fill_null(self.fill).cast(pl.Float64).to_numpy()
-        return _with_indicator(numbers[:, np.newaxis], values.is_null().to_numpy(), self.indicator)
+    def encode(self, values: Floats) -> Floats:
+        """Return (n_rows, n_inputs) of an `array`."""
+        gaps = np.isnan(values)
+        return _with_indicator(np.where(gaps, self.fill, values)[:, np.newaxis], gaps, self.indicator)
 
 
 class CategoryColumn(_Column, frozen=True, tag="text"):
@@ -223,37 +229,34 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         return tuple(names)
 
     def read(self, series: pl.Series) -> Read:
-        """Return the column as text, null where missing; TableError for lists and the like."""
+        """Return the number of each row's category, null where missing; TableError for lists and the like."""
         text = as_text(series)
         if text is None:
             raise TableError(f"column {series.name!r} held text in training, now {kind_of_type(series.dtype)}")
-        missing = is_missing_mark(text, of_numbers=False)
-        if series.dtype == pl.String and len(self.categories):
-            missing &= ~text.is_in(self.categories).fill_null(False)
-        return Read(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), np.empty(0, np.int64))
+        known, n_known = pl.Series(self.categories, dtype=pl.String), len(self.categories)
+        different = text.drop_nulls().unique()
+        is_known = different.is_in(self.categories)
+        marks = is_missing_mark(different, of_numbers=False)
+        marks &= ~is_known if series.dtype == pl.String else True
+        numbers = different.replace_strict(known, range(n_known), default=n_known, return_dtype=pl.UInt32)
+        numbers = numbers.zip_with(~marks, pl.Series([None], dtype=pl.UInt32))
+        unseen = () if self.other else different.filter(~is_known & ~marks).sort()
+        codes = text.replace_strict(different, numbers, default=None, return_dtype=pl.UInt32)
+        return Read(codes, unseen=tuple(unseen))
 
-    def encode(self, values: pl.Series) -> Floats32:
-        """Return (n_rows, n_inputs) of what `read` gives; zeros, and a TableWarning, for categories not known."""
-        n_known = len(self.categories)
-        codes = values.replace_strict(
-            pl.Series(self.categories, dtype=pl.String),
-            pl.Series(range(n_known), dtype=pl.Int64),
-            default=n_known,
-            return_dtype=pl.Int64,
-        )
-        unknown = (codes == n_known) & values.is_not_null()
-        codes_of_gaps = n_known + self.other if self.indicator else n_known + 2
-        places = codes.to_numpy().copy()
-        places[unknown.to_numpy()] = n_known if self.other else n_known + 2
-        places[values.is_null().to_numpy()] = codes_of_gaps
-        n_inputs = len(self.inputs)
+    def array(self, values: pl.Series) -> NDArray[np.uint32]:
+        """Return what `read` gives as `encode` takes it: beyond all categories one number for others, one for gaps."""
+        return values.fill_null(len(self.categories) + 1).to_numpy()
+
+    def encode(self, values: NDArray[np.uint32]) -> Floats32:
+        """Return (n_rows, n_inputs) of an `array`; zeros for categories not known."""
+        n_known, n_inputs = len(self.categories), len(self.inputs)
         one_hot = np.zeros((len(values), n_inputs), dtype=np.float32)
+        of_unknown = n_known if self.other else n_inputs
+        of_gaps = n_inputs - 1 if self.indicator else n_inputs
+        places = np.array([*range(n_known), of_unknown, of_gaps])[values]
         rows = np.flatnonzero(places < n_inputs)
         one_hot[rows, places[rows]] = 1.0
-        if unknown.any() and not self.other:
-            unseen = values.filter(unknown).unique().sort().to_list()
-            message = f"column {self.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
-            warnings.warn(message, TableWarning, stacklevel=2)
         return one_hot
 
 
@@ -317,7 +320,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
     def read(self, series: pl.Series) -> Read:
         """Return seconds, null where missing; TableError where the column holds no dates."""
         if series.dtype.is_temporal() and series.dtype != pl.Duration:
-            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None), np.empty(0, np.int64))
+            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None))
         text = as_text(series)
         text = None if text is None else ascii_digits(text)
         if text is None or series.dtype == pl.Duration:
@@ -330,15 +333,16 @@ class DateColumn(_Column, frozen=True, tag="date"):
         _require_some(seconds, text, bad, "dates")
         return Read(seconds, bad)
 
-    def encode(self, values: pl.Series) -> Floats:
-        """Return (n_rows, n_inputs) of what `read` gives."""
-        made = features(values.fill_null(self.fill).to_numpy(), self.first)
+    def encode(self, values: Floats) -> Floats:
+        """Return (n_rows, n_inputs) of an `array`."""
+        gaps = np.isnan(values)
+        made = features(np.where(gaps, self.fill, values), self.first)
         columns = [
             (made[name] - mean) / scale
             for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
         ]
         encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))
-        return _with_indicator(encoded, values.is_null().to_numpy(), self.indicator)
+        return _with_indicator(encoded, gaps, self.indicator)
 
 
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
@@ -366,28 +370,6 @@ def warn_of_bad(series: pl.Series, bad: NDArray[np.int64]) -> None:
             f"column {series.name!r} has {shown(series[row])} in row {row_number(row)}{others}: counted as missing"
         )
         warnings.warn(message, TableWarning, stacklevel=2)
-
-
-def describe(column: Column) -> str:
-    """Say in words how a column becomes inputs."""
-    gaps = ", missing: an input of its own" if column.indicator else ""
-    match column:
-        case NumberColumn(scale=0.0):
-            return f"{column.mean:.5g} in all training rows: not used{gaps}"
-        case NumberColumn():
-            filled = (
-                f", missing: {column.fill:.5g}"
-                if not column.indicator
-                else f", missing: {column.fill:.5g} and an input"
-            )
-            return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
-        case BooleanColumn():
-            return f"0 or 1, missing: {int(column.fill)}{' and an input' * column.indicator}"
-        case CategoryColumn():
-            more = ", ..." if len(column.categories) > 15 else ""
-            return "one-hot: " + ", ".join(column.categories[:15]) + more + ", others together" * column.other + gaps
-        case DateColumn():
-            return ", ".join(column.features) + gaps
 
 
 def to_plain(thing: Any) -> Any:

@@ -54,6 +54,14 @@ class Found(NamedTuple):
 
 def seconds_of(text: pl.Series, layout: Layout) -> Floats:
     """Return seconds since 1970, or since midnight for times; NaN where a value is no date of this layout."""
+    different = text.unique()
+    if 2 * len(different) > len(text):
+        return _seconds_of_each(text, layout)
+    seconds = pl.Series(_seconds_of_each(different, layout), dtype=pl.Float64)
+    return text.replace_strict(different, seconds, return_dtype=pl.Float64).to_numpy()
+
+
+def _seconds_of_each(text: pl.Series, layout: Layout) -> Floats:
     name = "numbers" if layout in ("day first", "month first") else layout
     groups = text.str.extract_groups(_PATTERNS[name]).struct.unnest()
     matched = (groups.to_series(0 if name != "time" else 3).is_not_null()).to_numpy()
@@ -224,20 +232,31 @@ FEATURES = ("days", "year", "season_sin", "season_cos", "weekday_sin", "weekday_
 
 def features(seconds: Floats, first: float) -> dict[str, Floats]:
     """Return for each row days since the first, the year, and season, weekday and hour as points on a circle."""
-    known = np.isfinite(seconds)
-    days = np.floor(np.where(known, seconds, 0.0) / DAY)
-    dates = days.astype(np.int64).astype("datetime64[D]")
+    hour: Floats = seconds % DAY / DAY
+    made: dict[str, Any] = {"days": (seconds - first) / DAY}
+    made |= _of_days(np.floor(seconds / DAY).astype(np.int64))
+    made |= _circle("hour", hour) if hour.any() else {"hour_sin": np.zeros(len(hour)), "hour_cos": np.ones(len(hour))}
+    return made
+
+
+def _of_days(days: NDArray[np.int64]) -> dict[str, Floats]:
+    """Return what is the same for a whole day; of fewer days than rows a table is made, and looked up in."""
+    low, high = (int(days.min()), int(days.max())) if len(days) else (0, 0)
+    if high - low < len(days):
+        return {name: numbers[days - low] for name, numbers in _of_each_day(np.arange(low, high + 1)).items()}
+    return _of_each_day(days)
+
+
+def _of_each_day(days: NDArray[np.int64]) -> dict[str, Floats]:
+    dates = days.astype("datetime64[D]")
     years = dates.astype("datetime64[Y]")
     day_of_year = (dates - years.astype("datetime64[D]")).astype(np.int64)
-    turns = {
-        "season": day_of_year / 365.25,
-        "weekday": (days + 3) % 7 / 7,  # 1970 began on a Thursday
-        "hour": np.where(known, seconds, 0.0) % DAY / DAY,
+    return {
+        "year": 1970.0 + years.astype(np.int64).astype(np.float64),
+        **_circle("season", day_of_year / 365.25),
+        **_circle("weekday", (days + 3) % 7 / 7),  # 1970 began on a Thursday
     }
-    made: dict[str, Any] = {
-        "days": (np.where(known, seconds, 0.0) - first) / DAY,
-        "year": years.astype(np.int64) + 1970.0,
-    }
-    for name, turn in turns.items():
-        made |= {f"{name}_sin": np.sin(2 * np.pi * turn), f"{name}_cos": np.cos(2 * np.pi * turn)}
-    return made
+
+
+def _circle(name: str, turn: Floats) -> dict[str, Floats]:
+    return {f"{name}_sin": np.sin(2 * np.pi * turn), f"{name}_cos": np.cos(2 * np.pi * turn)}

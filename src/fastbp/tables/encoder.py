@@ -5,15 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
-from fastbp.tables.errors import TableError, TableWarning, nearest_hint, row_number, rows_named, shown
+from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
 from fastbp.tables.kinds import MAX_LEVELS, Understood
+
+_CACHED = 1 << 19  # numbers, 2 MB
+_FEWEST_ROWS = 4096
+
+Values = tuple[NDArray[Any], ...]  # of each column, as its `array` returns them
 
 
 @dataclass(frozen=True)
@@ -70,31 +75,58 @@ class Encoder:
         TableError
             For a column that is not there, or of the wrong kind.
         """
+        return self.encode_read(self.read(frame, clip=clip, warn=warn))
+
+    def read(self, frame: pl.DataFrame, *, clip: bool = False, warn: bool = True) -> Values:
+        """Return the values of all columns as `encode_read` takes them; parameters and errors are those of `encode`."""
         self._require(frame.columns)
-        X = np.empty((frame.height, self.n_inputs), dtype=np.float32)
         gaps: list[str] = []
-        start = 0
         with warnings.catch_warnings():
             if not warn:
                 warnings.simplefilter("ignore", TableWarning)
-            for column in self.columns:
-                n_inputs = len(column.inputs)
-                with np.errstate(over="ignore"):
-                    X[:, start : start + n_inputs] = self._encode(column, frame[column.name], clip, gaps)
-                start += n_inputs
+            read = tuple(
+                column.array(self._read(column, frame[column.name], clip, warn, gaps)) for column in self.columns
+            )
             if gaps:
                 message = f"missing values were filled in: {', '.join(gaps)}"
                 warnings.warn(message, TableWarning, stacklevel=2)
-        self._require_finite(X, frame)
+        return read
+
+    def encode_read(self, read: Values, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return the inputs of what was read, or of some of its rows.
+
+        Rows are encoded in parts that stay in the cache while one column after the other is written into them.
+        """
+        X = np.empty((len(read[0] if rows is None else rows), self.n_inputs), dtype=np.float32)
+        n_rows = max(_FEWEST_ROWS, _CACHED // self.n_inputs)
+        for start in range(0, len(X), n_rows):
+            part = slice(start, start + n_rows)
+            self._fill(X[part], [values[part if rows is None else rows[part]] for values in read])
+            if not np.isfinite(X[part]).all():
+                row, at = (int(k) for k in np.argwhere(~np.isfinite(X[part]))[0])
+                row = start + row if rows is None else int(rows[start + row])
+                self._refuse_infinite(row, at, read)
         return X
 
-    def _encode(self, column: Column, series: pl.Series, clip: bool, gaps: list[str]) -> NDArray[Any]:
-        values, bad = column.read(series)
+    def _fill(self, X: NDArray[np.float32], read: Sequence[NDArray[Any]]) -> None:
+        start = 0
+        for column, values in zip(self.columns, read, strict=True):
+            n_inputs = len(column.inputs)
+            with np.errstate(over="ignore"):
+                X[:, start : start + n_inputs] = column.encode(values)
+            start += n_inputs
+
+    def _read(self, column: Column, series: pl.Series, clip: bool, warn: bool, gaps: list[str]) -> pl.Series:
+        """Return the values of a column; warn of what is odd in it, and add to `gaps` how many are missing."""
+        values, bad, unseen = column.read(series)
         warn_of_bad(series, bad)
         if values.null_count():
             rows = values.is_null().arg_true().to_numpy()
             gaps.append(f"{column.name!r} {len(rows):,} ({rows_named(rows)})")
-        if isinstance(column, NumberColumn):
+        if unseen:
+            message = f"column {column.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
+            warnings.warn(message, TableWarning, stacklevel=2)
+        if isinstance(column, NumberColumn) and (clip or warn):
             far, clipped = column.outside(values)
             if len(far):
                 row = int(far[0])
@@ -105,7 +137,7 @@ class Encoder:
                 )
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values
-        return column.encode(values)
+        return values
 
     @property
     def text_columns(self) -> set[str]:
@@ -120,13 +152,9 @@ class Encoder:
             hint = nearest_hint(missing[0], known)
             raise TableError(f"column {missing[0]!r} is missing, and the model needs it{others}{hint}")
 
-    def _require_finite(self, X: NDArray[np.float32], frame: pl.DataFrame) -> None:
-        """Values that are finite and yet, standardised, too large for float32."""
-        if np.isfinite(X).all():
-            return
-        row, at = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
+    def _refuse_infinite(self, row: int, at: int, read: Values) -> NoReturn:
+        """Name a value that is finite and yet, standardised, too large for float32: in a row, of an input."""
         ends = np.cumsum([len(column.inputs) for column in self.columns])
-        name = self.columns[int(np.searchsorted(ends, at, side="right"))].name
-        raise TableError(
-            f"column {name!r} has {shown(frame[name][row])} in row {row_number(row)}: too far from the training data"
-        )
+        place = int(np.searchsorted(ends, at, side="right"))
+        name, value = self.columns[place].name, float(read[place][row])
+        raise TableError(f"column {name!r} has {value!r} in row {row_number(row)}: too far from the training data")

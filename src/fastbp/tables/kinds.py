@@ -34,7 +34,8 @@ MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
 _FEW_NUMBERS, _MANY = 10, 50
 _OFTEN = 5
-_LEADING_ZERO = r"^[-+]?0\d"
+_FIRST = 1000  # values, that are looked at before all of them
+LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
 
@@ -79,19 +80,26 @@ class Understood:
 
     @property
     def n_distinct(self) -> int:
-        """Number of different values, told apart by all their digits where they are known."""
-        return (self.values if self.text is None else self.text).drop_nulls().n_unique()
+        """Number of different values; numbers too large for floats are told apart by their text, where it is known."""
+        largest = self.values.abs().max() if self.kind == "number" else None
+        exact = isinstance(largest, float) and largest < LARGEST_EXACT
+        return (self.values if self.text is None or exact else self.text).drop_nulls().n_unique()
 
     @property
     def whole(self) -> bool:
         """Whether these are whole numbers."""
-        values = self.values.drop_nulls()
-        return self.kind == "number" and bool((values == values.round(0)).all())
+        return self.kind == "number" and all(_are_whole(values) for values in (self.values.head(_FIRST), self.values))
+
+
+def _are_whole(numbers: pl.Series) -> bool:
+    return bool((numbers == numbers.round(0)).all())
 
 
 def finite(series: pl.Series) -> pl.Series:
     """Return a column of numbers as float64, null where it has none: null, NaN or infinite."""
     numbers = series.cast(pl.Float64)
+    if numbers.is_finite().all():
+        return numbers
     return pl.select(pl.when(numbers.is_finite()).then(numbers).alias(series.name)).to_series()
 
 
@@ -146,6 +154,8 @@ def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
     """
     choices = choices or Choices()
     name, dtype = series.name, series.dtype
+    if name not in choices.categorical and (dtype.is_temporal() or dtype.is_numeric()):
+        return _of_typed(series, choices)
     text = as_text(series)
     if text is None:
         return Understood(name, "other", series, odd=(f"column {name!r} holds {kind_of_type(dtype)}",))
@@ -153,8 +163,6 @@ def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
         return _of_text(text)
     if dtype == pl.Boolean:
         return Understood(name, "boolean", series)
-    if dtype.is_temporal() or dtype.is_numeric():
-        return _of_typed(series, text, choices)
     if isinstance(dtype, (pl.Categorical, pl.Enum)) and name not in choices.numeric:
         return _of_text(text)
     return _of_written(text, choices)
@@ -162,6 +170,8 @@ def understand(series: pl.Series, choices: Choices | None = None) -> Understood:
 
 def _of_written(text: pl.Series, choices: Choices) -> Understood:
     """Decide what text holds, with the digits of any script; what stays text keeps its own."""
+    if text.name not in choices.numeric and _are_words(text.head(_FIRST)) and _are_words(text):
+        return _of_text(text)
     digits = ascii_digits(text)
     found = _of_strings(digits, choices)
     if digits is text:
@@ -172,11 +182,11 @@ def _of_written(text: pl.Series, choices: Choices) -> Understood:
     return replace(_of_text(text), notes=found.notes, odd=found.odd)
 
 
-def _of_typed(series: pl.Series, text: pl.Series, choices: Choices) -> Understood:
+def _of_typed(series: pl.Series, choices: Choices) -> Understood:
     if series.dtype.is_temporal():
         return _of_times(series)
-    exact = None if series.dtype.is_float() else text
-    return _maybe_date_digits(Understood(series.name, "number", finite(series), exact), choices)
+    text = None if series.dtype.is_float() else as_text(series)
+    return _maybe_date_digits(Understood(series.name, "number", finite(series), text), choices)
 
 
 def _of_times(series: pl.Series) -> Understood:
@@ -205,32 +215,37 @@ def _of_text(text: pl.Series) -> Understood:
     return Understood(text.name, "text", values, text=text, notes=notes)
 
 
+def _are_words(text: pl.Series) -> bool:
+    """Whether no value has a digit, as numbers and dates have, or is another word for a number or the truth."""
+    words = text.drop_nulls().unique()
+    return not words.str.contains(r"(?i)\d|^[-+]?(inf|nan)|^(true|false)$").any()
+
+
 def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     name = text.name
     plain = text.cast(pl.Float64, strict=False)
-    if plain.null_count() == text.null_count() < len(text) and not text.str.contains(_LEADING_ZERO).any():
+    if plain.null_count() == text.null_count() < len(text) and not text.str.contains(LEADING_ZERO).any():
         return _maybe_date_digits(Understood(name, "number", finite(plain), text), choices)  # most columns end here
-    missing = is_missing_mark(text, of_numbers=True)
-    given = text.filter(~missing)
+    different = text.drop_nulls().unique()  # what holds for any or all of them is asked of these
+    marks = different.filter(is_missing_mark(different, of_numbers=True))
+    missing = text.is_null() | text.is_in(marks.to_list()).fill_null(False)
+    given, different = text.filter(~missing), different.filter(~different.is_in(marks.to_list()))
     if len(given) == 0:
         return _of_text(text)
-    lower = given.str.to_lowercase()
-    if lower.is_in(["true", "false"]).all():
+    if different.str.to_lowercase().is_in(["true", "false"]).all():
         values = pl.select(pl.when(~missing).then(text.str.to_lowercase() == "true").alias(name)).to_series()
         return Understood(name, "boolean", values, text=text)
-    if name not in choices.numeric and given.str.contains(_LEADING_ZERO).any() and _all_digits(given):
+    if name not in choices.numeric and different.str.contains(LEADING_ZERO).any() and _all_digits(given):
         found = _of_text(text)
         note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
         return replace(found, notes=(*found.notes, note))
     plain = given.cast(pl.Float64, strict=False)
     if plain.null_count() * 2 > len(given) and name not in choices.numeric:
-        dates = find_dates(name, given, choices.dates)
+        dates = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
         if dates:
-            seconds = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
-            assert seconds is not None
-            filled = pl.Series(name, seconds.seconds).fill_nan(None)
+            filled = pl.Series(name, dates.seconds).fill_nan(None)
             return _dates(
-                name, filled, seconds.layout, seconds.said, _odd(name, text, filled.is_null() & ~missing, "dates")
+                name, filled, dates.layout, dates.said, _odd(name, text, filled.is_null() & ~missing, "dates")
             )
     return _with_unread_dates(_maybe_date_digits(_numbers_or_text(text, missing, choices), choices), text, missing)
 

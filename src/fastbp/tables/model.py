@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -21,11 +21,13 @@ from fastbp.io import load_network, save_network
 from fastbp.network import Network
 from fastbp.tables.columns import Column, to_plain
 from fastbp.tables.encoder import Encoder
-from fastbp.tables.errors import TableError
+from fastbp.tables.errors import TableError, row_number
 from fastbp.tables.scores import RunningScore, Score
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
 from fastbp.tables.uncertainty import bounds, evidence_of, plain_of
-from fastbp.training.minimising.evidence import Evidence
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 VERSION = 2
 
@@ -201,7 +203,7 @@ def targets_of(target: ClassTarget | NumberTarget, frame: pl.DataFrame) -> Any:
         numbers = np.column_stack([target.read(frame[name]).to_numpy() for name in target.names])
         missing, encoded = ~np.isfinite(numbers).all(axis=1), target.encode(numbers)
     if missing.any():
-        row = int(np.flatnonzero(missing)[0]) + 1
+        row = row_number(int(np.flatnonzero(missing)[0]))
         raise TableError(f"the target {target.name!r} of row {row} is missing, or not one of the training's")
     return encoded
 

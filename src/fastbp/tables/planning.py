@@ -85,11 +85,11 @@ def _why_left_out(column: Understood, choices: Choices) -> str:
 def _constant(column: Understood) -> str:
     if column.kind == "other":
         return ""
-    given = column.values.drop_nulls()
-    if len(given) == 0:
+    values = column.values
+    if column.gaps == len(values):
         return "has no value"
-    if column.gaps == 0 and given.n_unique() == 1 and column.n_distinct == 1:
-        return f"is {given[0]!r} in every row" if column.kind != "date" else "is the same in every row"
+    if column.gaps == 0 and values[0] == values[-1] and values.n_unique() == 1 and column.n_distinct == 1:
+        return f"is {values[0]!r} in every row" if column.kind != "date" else "is the same in every row"
     return ""
 
 
@@ -106,16 +106,14 @@ def _ids(column: Understood) -> str:
     values = column.values
     if column.gaps or not column.whole:
         return ""
-    n_distinct = column.n_distinct
     largest = values.abs().max()
-    if isinstance(largest, float) and largest >= LARGEST_EXACT and n_distinct > 0.5 * len(values):
+    if isinstance(largest, float) and largest >= LARGEST_EXACT and column.n_distinct > 0.5 * len(values):
         return "has whole numbers of more digits than a quantity has: ids"
-    if n_distinct < len(values) or _TIME_NAME.search(column.name):
+    if _TIME_NAME.search(column.name):
         return ""
     if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
-        return "is another number in every row, and called an id"
-    steps = values.diff().drop_nulls()
-    if (steps == 1).all() and values[0] in (0.0, 1.0):
+        return "is another number in every row, and called an id" if column.n_distinct == len(values) else ""
+    if values[0] in (0.0, 1.0) and (values.diff().drop_nulls() == 1).all():
         return "counts the rows"
     return ""
 

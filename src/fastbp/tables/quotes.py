@@ -16,7 +16,6 @@ from typing import NamedTuple
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, is_comment, is_value
 
-_BLOCK = 1 << 24
 _SAMPLED = 1000  # rows that tell which columns hold numbers
 _MOSTLY = 0.9
 
@@ -28,18 +27,6 @@ class Row(NamedTuple):
     end: int
     values: list[str]
     fault: str = ""
-
-
-def count_lines(data: Path | bytes) -> int:
-    """Count the lines of a text, the last one with or without its end."""
-    if isinstance(data, bytes):
-        return data.count(b"\n") + (not data.endswith(b"\n"))
-    n_lines, block = 0, b"\n"
-    with data.open("rb") as file:
-        while new := file.read(_BLOCK):
-            block = new
-            n_lines += block.count(b"\n")
-    return n_lines + (not block.endswith(b"\n"))
 
 
 def refuse_open_quotes(data: Path | bytes, layout: Layout) -> None:

@@ -16,8 +16,11 @@ from fastbp.tables.notation import MISSING_MARKS, NUMBER_MARKS
 BLANKS = " "  # any number of them
 WIDE_BLANKS = "  "  # two or more, or tabs: single ones stand inside of values
 _SEPARATORS = (",", ";", "\t", "|")
+_ANY_SEPARATOR = (*_SEPARATORS, BLANKS, WIDE_BLANKS)
 _MOST_TITLES = 20
 _SAMPLED = 200
+_EVEN = 0.9  # of the rows, which a separator cuts into fields of one number
+_RUN = 10  # rows of one width, that are a table
 _NAMES_OF_SEPARATORS = {
     ";": "semicolons",
     "\t": "tabs",
@@ -88,8 +91,11 @@ def sniff(lines: Sequence[str], header: bool | None) -> Layout:
         For names that occur twice.
     """
     start, separator, comments, notes = _before_the_table(lines)
+    quote = _quote(lines[start:])
+    if separator is None and (prose := _prose(lines[start:], quote)):
+        notes.append(f"{counted(prose, 'line')} above the table skipped")
+        start += prose
     rest = lines[start:]
-    quote = _quote(rest)
     separator = separator or _separator(rest, quote)
     try:
         rows = [row for row in split_lines(rest[:_SAMPLED], separator, quote) if any(row[1])]
@@ -123,9 +129,28 @@ def _before_the_table(lines: Sequence[str]) -> tuple[int, str | None, list[str],
 
 
 def _quote(lines: Sequence[str]) -> str:
+    """Tell by the rows, not by the names above them, which quotes stand around values."""
     sample = [line for line in lines[:_SAMPLED] if line.strip()]
     single = sum(bool(re.search(r"(^|[,;|\t ])'[^']*'([,;|\t ]|$)", line.strip())) for line in sample)
-    return "'" if single * 2 > len(sample) and not any('"' in line for line in sample) else '"'
+    return "'" if single * 2 > len(sample) and not any('"' in line for line in sample[1:]) else '"'
+
+
+def _prose(lines: Sequence[str], quote: str) -> int:
+    """Count the lines of a text above the table: where no separator suits all of the lines, but one the later half."""
+    lines = lines[:_SAMPLED]
+    later = lines[len(lines) // 2 :]
+    if len(later) < _RUN or max(_evenness(lines, one, quote)[0] for one in _ANY_SEPARATOR) >= _EVEN:
+        return 0
+    found = {one: _evenness(later, one, quote) for one in _ANY_SEPARATOR}
+    separator = max(found, key=lambda one: (found[one][0], found[one][2]))
+    share, _, width = found[separator]
+    if share < _EVEN:
+        return 0
+    ends, fits = [0], []
+    for end, row in split_lines(lines, separator, quote):
+        ends.append(end)
+        fits.append(len(row) == width)
+    return next((ends[k] for k in range(len(fits)) if len(fits[k : k + _RUN]) == _RUN and all(fits[k : k + _RUN])), 0)
 
 
 def _separator(lines: Sequence[str], quote: str) -> str:
@@ -135,9 +160,9 @@ def _separator(lines: Sequence[str], quote: str) -> str:
     aligned = sum("  " in line.strip() for line in lines[:_SAMPLED]) * 2 > len(lines[:_SAMPLED])
     if best == "\t" and aligned and scores[BLANKS] > scores[best]:
         return BLANKS  # columns of numbers, and a tab before the last one
-    if scores[best][0] < 0.9 and scores[BLANKS][0] < 0.9 and _evenness(lines, WIDE_BLANKS, quote)[0] >= 0.9:
+    if scores[best][0] < _EVEN and scores[BLANKS][0] < _EVEN and _evenness(lines, WIDE_BLANKS, quote)[0] >= _EVEN:
         return WIDE_BLANKS
-    return best if scores[best][0] >= 0.9 or scores[BLANKS][0] < 0.9 else BLANKS
+    return best if scores[best][0] >= _EVEN or scores[BLANKS][0] < _EVEN else BLANKS
 
 
 def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, int, int]:
@@ -183,7 +208,7 @@ def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str
     if header is None and words and all(map(is_value, first)):
         return _done(layout, layout.skip, words, [*notes, "the names are those of the last comment"])
     if header or (header is None and has_names(first, others)):
-        names = [name.strip("\ufeff ") for name in first]
+        names = _without_quotes([name.strip("\ufeff ") for name in first])
         if len(names) == width - 1 and not any(row[-1] for row in others if len(row) == width):
             names.append("")  # a separator at the end of each row
         if len(names) == width - 1:
@@ -192,6 +217,12 @@ def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str
         return _done(layout, layout.skip + rows[0][0], names, notes)
     notes.append(f"no line of names: the columns are column_1 ... column_{width} (--header: the first line names them)")
     return _done(layout, layout.skip, [f"column_{k + 1}" for k in range(max(width, len(first)))], notes)
+
+
+def _without_quotes(names: list[str]) -> list[str]:
+    """Take away quotes that stand around all names, and not around the values, which have others or none."""
+    quoted = [re.fullmatch(r"""(['"])(.+)\1""", name) for name in names]
+    return [found[2] for found in quoted if found] if all(quoted) else names
 
 
 def _words_of_comment(comments: list[str], layout: Layout, width: int) -> list[str]:
@@ -259,6 +290,14 @@ def comments_of(first: pl.Expr) -> pl.Expr:
     return (first.str.starts_with("#") & ~error).fill_null(False)
 
 
+def _repeats_names(frame: pl.DataFrame) -> pl.Series | None:
+    """Tell for each row whether it is the line of names; None where a column of numbers says that there is none."""
+    if any(dtype != pl.String for dtype in frame.dtypes):
+        return None
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.lit(name or None)) for name in frame.columns)
+    return frame.select(same).to_series()
+
+
 def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[str]]:
     """Refuse rows that repeat the line of names, or leave them out; leave out comments.
 
@@ -269,8 +308,8 @@ def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[s
     """
     names = frame.columns
     notes = []
-    same = frame.select(pl.all_horizontal(pl.col(name).eq_missing(pl.lit(name or None)) for name in names)).to_series()
-    if same.any():
+    same = _repeats_names(frame)
+    if same is not None and same.any():
         rows = same.arg_true()
         if not skip:
             raise TableError(
@@ -279,7 +318,7 @@ def drop_repeated(frame: pl.DataFrame, skip: bool) -> tuple[pl.DataFrame, list[s
             )
         notes.append(f"{counted(len(rows), 'row')} that repeat the line of names left out")
         frame = frame.filter(~same)
-    if frame.width > 1 and frame.height:
+    if frame.width > 1 and frame.height and frame.dtypes[0] == pl.String:
         first, *others = names
         alone = pl.all_horizontal(pl.col(name).is_null() for name in others)
         comment = frame.select(comments_of(pl.col(first)) & alone).to_series()

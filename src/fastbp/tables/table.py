@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,13 +16,15 @@ class Reading:
 
     `header`: whether the first line names the columns. `table`: the table of a database, the sheet of a workbook.
     `query`: what to ask a database for, in SQL.
-    `skip_repeated`: leave out rows that repeat the header line.
+    `skip_repeated`: leave out rows that repeat the header line. `written` tells of the names of all columns those that
+    are needed as they are written; others of a large text may be read as numbers at once. None: all are needed so.
     """
 
     header: bool | None = None
     table: str | None = None
     query: str | None = None
     skip_repeated: bool = False
+    written: Callable[[Sequence[str]], Collection[str]] | None = None
 
 
 def refuse_unused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -20,6 +21,8 @@ Task = Literal["classification", "regression"]
 Label = str | bool | int | float
 
 MOST_CLASSES_GUESSED = 20  # whole numbers with more distinct values are taken for quantities
+_YEARS = (1500, 2200)
+_YEAR_NAME = re.compile(r"(^|[\W_])(year|yr|jahr|ann[eé]e|año|anno)s?($|[\W_])", re.IGNORECASE)
 NUMBER_LOSSES = ("squared_error", "absolute_error", "huber", "poisson")
 CLASS_LOSSES = ("cross_entropy",)
 _SKEWED = 2.0
@@ -245,7 +248,7 @@ Target = ClassTarget | NumberTarget
 def _without_spread(column: Understood, mean: float) -> str:
     """Say why a target has no deviation: it is one number, or its numbers are too near to each other."""
     given = (column.values if column.text is None else column.text).drop_nulls()
-    if column.n_distinct < 2:
+    if given.n_unique() < 2:
         return f"the target {column.name!r} is {mean:g} in every row: nothing to learn"
     one, other = given.unique(maintain_order=True).head(2)
     return (
@@ -296,8 +299,17 @@ def guess_task(column: Understood) -> tuple[Task, str]:
         return "classification", f"text, {n_distinct} classes"
     if not column.whole:
         return "regression", "numbers with fractions"
+    if _are_years(column, n_distinct):
+        return "regression", f"years, {n_distinct} distinct"
     few = n_distinct <= min(MOST_CLASSES_GUESSED, max(2, len(given) // 5))
     return ("classification" if few else "regression"), f"whole numbers, {n_distinct} distinct"
+
+
+def _are_years(column: Understood, n_distinct: int) -> bool:
+    """Whether a column is called one of years, and has more than two of them: a quantity, however few there are."""
+    low, high = column.values.min(), column.values.max()
+    in_range = isinstance(low, float) and isinstance(high, float) and _YEARS[0] <= low <= high <= _YEARS[1]
+    return n_distinct > 2 and in_range and _YEAR_NAME.search(column.name) is not None
 
 
 def is_skewed(numbers: NDArray[np.float64]) -> bool:

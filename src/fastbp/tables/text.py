@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import sys
 from pathlib import Path
 
 import polars as pl
 
+from fastbp.tables import typed
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
-from fastbp.tables.quotes import count_lines, refuse_open_quotes
+from fastbp.tables.quotes import refuse_open_quotes
 from fastbp.tables.sniffing import (
     BLANKS,
     WIDE_BLANKS,
@@ -21,10 +21,13 @@ from fastbp.tables.sniffing import (
     sniff,
     split_lines,
 )
+from fastbp.tables.survey import Survey, survey
 from fastbp.tables.table import Reading, Table
+from fastbp.tables.typed import Numbers, columns_of_numbers, read_columns
 
 HEAD = 1 << 18  # bytes that are looked at before anything is decided
 _MARKS_OF_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # the first one begins as that of UTF-16 does
+_NO_NUMBERS = Numbers()
 MARKS_OF_UTF = (*_MARKS_OF_UTF32, b"\xff\xfe", b"\xfe\xff")
 
 csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
@@ -45,13 +48,17 @@ def read_text(source: Path | bytes, reading: Reading) -> Table:
     TableError
         When it cannot be cut into rows of one width; the message names the row.
     """
-    data, notes = _decoded(source)
-    head = data[:HEAD] if isinstance(data, bytes) else _head_of(data)
+    data, notes, found = _decoded(source)
+    head = _head_of(data)
     if is_macintosh(head):
-        data = (data if isinstance(data, bytes) else data.read_bytes()).replace(b"\r", b"\n")
-        head = data[:HEAD]
+        data = _all_of(data).replace(b"\r", b"\n")
+        head, found = _head_of(data), survey(data)
     layout = layout_of(head, reading, len(head) < HEAD)
-    frame, more = drop_repeated(without_blank_end(rows_of(data, layout)), reading.skip_repeated)
+    numbers = _NO_NUMBERS
+    if reading.written is not None and _size_of(data) >= typed.LARGE:
+        numbers = columns_of_numbers(_lines_of(head, False), layout, reading.written(layout.names))
+    frame = without_blank_end(_cut(data, layout, found, numbers))
+    frame, more = drop_repeated(frame, reading.skip_repeated)
     frame, dropped = _without_empty_columns(frame)
     return Table(frame, (*notes, *layout.notes, *more, *dropped), decimal_comma=layout.separator == ";")
 
@@ -69,79 +76,75 @@ def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
     TableError
         When there is no table in it.
     """
-    lines = [line.rstrip("\r") for line in head.decode("utf-8-sig", errors="replace").split("\n")]
-    layout = sniff(lines if whole or len(lines) == 1 else lines[:-1], reading.header)
+    layout = sniff(_lines_of(head, whole), reading.header)
     if not layout.names:
         raise TableError("it has no rows of data")
     return layout
 
 
-def rows_of(data: Path | bytes, layout: Layout) -> pl.DataFrame:
+def _lines_of(head: bytes, whole: bool) -> list[str]:
+    """Return the whole lines of the first bytes of a text; the last one is cut if they are not the `whole` text."""
+    lines = [line.rstrip("\r") for line in head.decode("utf-8-sig", errors="replace").split("\n")]
+    return lines if whole or len(lines) == 1 else lines[:-1]
+
+
+def rows_of(data: bytes, layout: Layout) -> pl.DataFrame:
     """Return the rows of a text as columns of text, without blanks around values; null where there is none."""
-    return _stripped(_cut(data, layout))
+    return _cut(data, layout, survey(data))
 
 
-def _head_of(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _head_of(data: Path | bytes) -> bytes:
+    if isinstance(data, bytes):
+        return data[:HEAD]
+    with data.open("rb") as file:
         return file.read(HEAD)
 
 
-def _decoded(source: Path | bytes) -> tuple[Path | bytes, list[str]]:
+def _all_of(data: Path | bytes) -> bytes:
+    return data if isinstance(data, bytes) else data.read_bytes()
+
+
+def _size_of(data: Path | bytes) -> int:
+    return len(data) if isinstance(data, bytes) else data.stat().st_size
+
+
+def _decoded(source: Path | bytes) -> tuple[Path | bytes, list[str], Survey]:
     """Turn UTF-16 and UTF-32 into UTF-8, and what is no UTF-8 at all from Latin-1; other files stay as they are."""
-    head = source[:4] if isinstance(source, bytes) else _head_of(source)[:4]
+    head = _head_of(source)[:4]
+    if not head.startswith(MARKS_OF_UTF):
+        found = survey(source)
+        if found.is_utf8:
+            return source, [], found
+    data, note = _as_utf8(_all_of(source), head)
+    return data, [note], survey(data)
+
+
+def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
     if head.startswith(MARKS_OF_UTF):
         name = "UTF-32" if head.startswith(_MARKS_OF_UTF32) else "UTF-16"
-        data = source if isinstance(source, bytes) else source.read_bytes()
         try:
-            return data.decode(name).encode(), [f"the text is {name}"]
+            return data.decode(name).encode(), f"the text is {name}"
         except UnicodeDecodeError as error:
             raise TableError(f"it begins as {name} text and is none ({error.reason})") from None
-    if _is_utf8(source):
-        return source, []
-    data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        return data.decode("cp1252").encode(), ["the text is not UTF-8: read as Windows-1252 (Latin-1)"]
+        return data.decode("cp1252").encode(), "the text is not UTF-8: read as Windows-1252 (Latin-1)"
     except UnicodeDecodeError:
-        return data.decode("latin-1").encode(), ["the text is not UTF-8: read as Latin-1"]
+        return data.decode("latin-1").encode(), "the text is not UTF-8: read as Latin-1"
 
 
-def _is_utf8(source: Path | bytes) -> bool:
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        rest = b""
-        while block := file.read(1 << 24):
-            block = rest + block
-            try:
-                block.decode()
-                rest = b""
-            except UnicodeDecodeError as error:
-                if error.reason != "unexpected end of data" or len(block) - error.start > 3:
-                    return False
-                rest = block[error.start :]
-    return not rest
-
-
-def _cut(data: Path | bytes, layout: Layout) -> pl.DataFrame:
-    """Cut the text into columns: by polars, or line by line where it finds fault."""
+def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = _NO_NUMBERS) -> pl.DataFrame:
+    """Cut the text into columns, without blanks around values: by polars, or line by line where it finds fault."""
     if layout.separator in (BLANKS, WIDE_BLANKS):
-        return _cut_by_lines(data, layout)
-    places = {str(place): pl.String for place in range(len(layout.names))}
+        return _stripped(_cut_by_lines(data, layout))
     try:
-        frame = pl.read_csv(
-            data,
-            has_header=False,
-            skip_lines=layout.skip,
-            separator=layout.separator,
-            quote_char=layout.quote,
-            schema=places,
-            glob=False,
-        )
+        frame = read_columns(data, layout, numbers)
     except pl.exceptions.PolarsError:
-        return _cut_by_lines(data, layout)
-    if frame.height != count_lines(data) - layout.skip:
+        return _stripped(_cut_by_lines(data, layout))
+    if frame.height != found.n_lines - layout.skip:
         refuse_open_quotes(data, layout)
-    if layout.comment and frame.width:
+    if layout.comment and frame.schema["0"] == pl.String:
         frame = frame.filter(~comments_of(pl.col("0")))
-    return _with_names(frame, layout)
+    return _with_names(frame if found.is_plain else _stripped(frame), layout)
 
 
 def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
@@ -181,8 +184,8 @@ def _with_names(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 
 
 def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
-    stripped = pl.all().str.strip_chars()
-    return frame.select(pl.when(stripped != "").then(stripped).name.keep())
+    stripped = pl.col(pl.String).str.strip_chars()
+    return frame.with_columns(pl.when(stripped != "").then(stripped).name.keep())
 
 
 def without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:

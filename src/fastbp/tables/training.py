@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -27,8 +27,10 @@ from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
-from fastbp.training.minimising.evidence import Evidence
 from fastbp.version import __version__
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
@@ -102,12 +104,15 @@ def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple
     n_rows = len(strata)
     n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
     order = rng.permutation(n_rows)
-    order = order[np.argsort(strata[order], kind="stable")]
-    _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-    # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
-    place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
-    order = order[np.argsort(place, kind="stable")]
-    return np.sort(order[n_taken:]), np.sort(order[:n_taken])
+    if strata.min() < strata.max():
+        order = order[np.argsort(strata[order], kind="stable")]
+        _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
+        # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
+        place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
+        order = order[np.argsort(place, kind="stable")]
+    taken = np.zeros(n_rows, dtype=bool)
+    taken[order[:n_taken]] = True
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 class TableTraining:
@@ -133,7 +138,6 @@ class TableTraining:
             raise TableError(f"{prepared.n_rows} row with a target is too few to learn from")
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
-        self.frame = prepared.frame
         self.weights = prepared.weights
         self._codes = _class_codes(prepared)
         self.split = self._split()
@@ -143,6 +147,7 @@ class TableTraining:
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
                 "a smaller --max-levels, or --drop for a column with many texts, makes fewer"
             )
+        self.read = self.encoder.read(prepared.frame, warn=False)
         self.target = self._target()
         self.net = self._network(self.target)
         self.evidence: Evidence | None = None
@@ -237,7 +242,7 @@ class TableTraining:
 
     def inputs(self, rows: Rows) -> Floats32:
         """Return the network's inputs of some rows."""
-        return self.encoder.encode(self.frame[rows], warn=False)
+        return self.encoder.encode_read(self.read, rows)
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
@@ -348,5 +353,7 @@ def _class_codes(prepared: Prepared) -> Rows | None:
         return None
     column = prepared.targets[0]
     values = column.values if column.text is None else column.text
-    ranks: Rows = values.rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-    return ranks
+    levels = values.drop_nulls().unique().sort()
+    ranks = pl.Series(range(1, len(levels) + 1), dtype=pl.Int64)
+    codes: Rows = values.replace_strict(levels, ranks, default=0, return_dtype=pl.Int64).to_numpy()
+    return codes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,7 +15,9 @@ from fastbp.network import Network
 from fastbp.tables.errors import TableError
 from fastbp.tables.targets import NumberTarget, Target
 from fastbp.training.history import History
-from fastbp.training.minimising.evidence import KINDS, Evidence
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 MOST_PARAMS = 1_600  # half of a matrix of more does not fit into a file's header
 
@@ -61,6 +63,8 @@ def plain_of(evidence: Evidence) -> dict[str, Any]:
 
 def evidence_of(plain: Any, net: Network) -> Evidence:
     """The evidence of a network that was read; ValueError for what makes no sense."""
+    from fastbp.training.minimising.evidence import KINDS, Evidence  # with kernels that few models need
+
     try:
         kept = msgspec.convert(plain, Uncertainty, strict=True)
         numbers = np.frombuffer(base64.b64decode(kept.triangle, validate=True), "<f8").astype(np.float64)

@@ -17,9 +17,7 @@ def draw_anew(net: ComputingNetwork, draw: np.random.Generator) -> None:
     if net.is_given_by_edges:
         net.edge_weights = initial.of_edges(draw_weights, draw, net.edges, net.n_units)
         return
-    topology = net.topology
-    for (n_out, n_in), start in zip(topology.block_shapes, topology.weight_offsets, strict=False):
-        net.params[start : start + n_out * n_in] = draw_weights(draw, n_in, n_out, (n_out * n_in,))
+    initial.of_blocks(draw_weights, draw, net.topology, net.params)
 
 
 def best_of(net: ComputingNetwork, options: Options, n_starts: int, train: Callable[[], History]) -> History:

@@ -48,6 +48,10 @@
     });
   }
 
+  function named(unit) {
+    return unit.called ? `${unit.name}, ${unit.called}` : unit.name;
+  }
+
   svg.setAttribute("viewBox", `0 0 ${data.width} ${data.height}`);
   svg.style.width = "100%";
   svg.style.minWidth = `${Math.round(0.66 * data.width)}px`;
@@ -57,19 +61,21 @@
   data.edges.forEach((edge, k) => {
     const a = data.units[edge.i], b = data.units[edge.j];
     const d = `M ${a.x} ${a.y} Q ${edge.control[0]} ${edge.control[1]} ${b.x} ${b.y}`;
-    edge.group = make(lines, "g", { class: "edge", "data-edge": `${edge.i}-${edge.j}` });
+    edge.group = make(lines, "g", { class: "edge", "data-edge": `${a.number}-${b.number}` });
     edge.seen = make(edge.group, "path", { d, class: "seen" });
     make(edge.group, "path", { d, class: "hit" });
     edge.text = note(make(labels, "g", { class: "edge" }), edge.label || pointOn(edge, 0.39));
     reachable(edge.group, `connection from ${a.name} to ${b.name}`, { kind: "edge", k });
   });
   data.units.forEach((unit, k) => {
-    unit.group = make(circles, "g", { class: "unit", "data-unit": k });
+    unit.group = make(circles, "g", { class: "unit", "data-unit": unit.number });
     unit.circle = make(unit.group, "circle", { cx: unit.x, cy: unit.y, r: data.radius });
     unit.nameText = make(unit.group, "text", { x: unit.x, y: unit.y + 4.5, class: "name" }, unit.name);
     unit.valueText = note(unit.group, [unit.x, unit.y + data.below]);
-    reachable(unit.group, `unit ${unit.name}, ${unit.function}`, { kind: "unit", k });
+    reachable(unit.group, `unit ${named(unit)}, ${unit.function}`, { kind: "unit", k });
   });
+  for (const { x, y, text, anchor } of data.words)
+    make(circles, "text", { x, y: y + 4.5, class: "word", style: `text-anchor: ${anchor}` }, text);
 
   // ---------------------------------------------------------------- colours
 
@@ -207,7 +213,7 @@
     if (!selected) return;
     const unit = selected.kind === "unit", item = (unit ? data.units : data.edges)[selected.k];
     const heading = document.createElement("h3");
-    if (unit) heading.textContent = `Unit ${item.name} (${item.function})`;
+    if (unit) heading.textContent = `Unit ${item.name} (${[item.function, item.called].filter(Boolean).join(" ")})`;
     else heading.textContent = `Connection ${data.units[item.i].name} \u2192 ${data.units[item.j].name}`;
     panel.appendChild(heading);
     panel.insertAdjacentHTML("beforeend", list(item.lines));
@@ -234,7 +240,15 @@
     slider.setAttribute("aria-valuetext", data.steps[step].title);
     paint();
     tell();
+    reveal();
     if (moved) pulse();
+  }
+
+  /** Scroll a drawing that is wider than its place to the layer of this step. */
+  function reveal() {
+    const column = data.units.find((unit) => unit.layer === data.steps[step].layer);
+    const place = get("scroll"), scale = svg.getBoundingClientRect().width / data.width;
+    if (column) place.scrollTo({ left: column.x * scale - place.clientWidth / 2 });
   }
 
   function play(on) {
@@ -268,4 +282,5 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   get("head").innerHTML = data.head.map((text) => `<span>${text}</span>`).join(" ");
   go(0);
+  if (data.selected !== null) select({ kind: "unit", k: data.selected });
 })();

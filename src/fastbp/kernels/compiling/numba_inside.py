@@ -6,6 +6,7 @@ they use names that Numba may change in any release. With a release that was not
 Numba's own passes compile the same kernels to the same results, only slower: see `decorators.py`.
 """
 
+import dis
 import importlib
 import os
 import re
@@ -88,7 +89,7 @@ USED_IF_THERE = {
 def missing(names):
     """Those of some dotted names that this Numba has not; a name may have another form behind a bar.
 
-    A class has also what its objects get when they are made: names that one of its methods mentions.
+    A class has also what its methods give to its objects.
     """
     return [name for name in names if not _is_there(name)]
 
@@ -110,10 +111,11 @@ def _is_there(name):
 
 
 def _sets(found, attribute):
-    """Whether a method of a class, or of one it inherits from, names an attribute of its objects."""
+    """Whether a class, or one that it inherits from, gives its objects an attribute: an instruction that stores one."""
     classes = found.__mro__ if isinstance(found, type) else ()
-    methods = (method for one in classes for method in vars(one).values())
-    return any(attribute in method.__code__.co_names for method in methods if hasattr(method, "__code__"))
+    methods = (method for one in classes for method in vars(one).values() if hasattr(method, "__code__"))
+    stores = (step for method in methods for step in dis.get_instructions(method) if step.opname == "STORE_ATTR")
+    return any(step.argval == attribute for step in stores)
 
 
 def is_tried(version):

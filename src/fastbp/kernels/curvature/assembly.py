@@ -38,12 +38,13 @@ from fastbp.kernels.curvature.passes import (
     leaving,
     multiply,
 )
-from fastbp.kernels.curvature.plan import TILE, Group, group_of
+from fastbp.kernels.curvature.plan import Group, group_of
 from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.gather import lanes_to_rows
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Numbers, fma, inlined, lanes, load, number, set_number, shift, splat, store
 from fastbp.kernels.tables import layer_of
+from fastbp.kernels.tuning import CURVATURE_TILE
 
 # Columns of `Plan.tasks`: groups; rows: units j of the first group; columns: inputs i of the first group; whether both
 # groups have the same inputs
@@ -64,16 +65,16 @@ def kept_numbers(n_units, n_inputs, n_outputs, exact):
     """Numbers that are kept of a tile."""
     n = n_units - n_inputs
     pairs = 2 * n * n if exact else n_outputs * (n + 1)
-    return TILE * (n_units + 1 + n + pairs)
+    return CURVATURE_TILE * (n_units + 1 + n + pairs)
 
 
 @kernel
 def kept_of(curve, room, k, exact):
     """What is kept of the k-th tile in the memory."""
     data, n = shift(room.kept, k * room.n_kept), n_computed_units(curve)
-    delta = shift(data, TILE * (curve.net.n_units + 1))
-    pairs = shift(delta, TILE * n)
-    return Kept(data, delta, pairs, shift(pairs, TILE * n * n if exact else 0))
+    delta = shift(data, CURVATURE_TILE * (curve.net.n_units + 1))
+    pairs = shift(delta, CURVATURE_TILE * n)
+    return Kept(data, delta, pairs, shift(pairs, CURVATURE_TILE * n * n if exact else 0))
 
 
 @kernel
@@ -93,7 +94,7 @@ def copy_rows(out, rows, n_rows, width):
     """Rows of a tile to rows TILE numbers apart."""
     for j in range(n_rows):
         for s in range(0, width, lanes(out)):
-            store(out, j * TILE + s, load(rows, j * width + s))
+            store(out, j * CURVATURE_TILE + s, load(rows, j * width + s))
 
 
 @entry
@@ -136,8 +137,8 @@ def keep_rows(curve, tile, out):
     for m in range(curve.n_outputs):
         begin_row(curve, tile, m, tile.r_eps, tile.r_delta, False)
         backward(curve, tile, tile.r_eps, tile.r_delta, 1)
-        copy_rows(shift(out, m * n * TILE), shift(tile.r_delta, first), n, tile.width)
-        factors = shift(out, (curve.n_outputs * n + m) * TILE)
+        copy_rows(shift(out, m * n * CURVATURE_TILE), shift(tile.r_delta, first), n, tile.width)
+        factors = shift(out, (curve.n_outputs * n + m) * CURVATURE_TILE)
         for s in range(0, tile.width, lanes(out)):
             store(factors, s, row_factor(curve, tile, m, s))
 
@@ -152,7 +153,7 @@ def keep_exact(curve, tile, kept):
         layer = layer_of(curve.net, l)
         for j in range(layer.first_unit, layer.first_unit + layer.n_units):
             along_unit(curve, tile, l, j)
-            row = (j - n_inputs) * n * TILE
+            row = (j - n_inputs) * n * CURVATURE_TILE
             copy_rows(shift(kept.pairs, row), shift(tile.r_delta, n_inputs * tile.width), n, tile.width)
             copy_rows(shift(kept.moves, row), shift(tile.r_z, n_inputs * tile.width), n, tile.width)
 
@@ -234,18 +235,25 @@ SPARE = 8  # numbers behind an array that is stored to in whole registers
 def scratch_sizes(n_rows, n_columns, n_sources, n_outputs):
     """Numbers of each array of `Scratch`."""
     columns = n_columns + 2 * SPARE
-    row = TILE * (n_sources + SPARE)
-    return n_rows * columns, n_rows * TILE, TILE * columns + SPARE, row, row, n_outputs * TILE
+    row = CURVATURE_TILE * (n_sources + SPARE)
+    return (
+        n_rows * columns,
+        n_rows * CURVATURE_TILE,
+        CURVATURE_TILE * columns + SPARE,
+        row,
+        row,
+        n_outputs * CURVATURE_TILE,
+    )
 
 
 @kernel
 def scratch_of(curve, room, slot, n_sources):
     """The memory of a slot; n_sources: most of a group."""
     data = shift(room.scratch, slot * room.n_scratch)
-    columns, row = curve.n_columns + 2 * SPARE, TILE * (n_sources + SPARE)
+    columns, row = curve.n_columns + 2 * SPARE, CURVATURE_TILE * (n_sources + SPARE)
     pairs = shift(data, curve.n_rows * columns)
-    inputs = shift(pairs, curve.n_rows * TILE)
-    left = shift(inputs, TILE * columns + SPARE)
+    inputs = shift(pairs, curve.n_rows * CURVATURE_TILE)
+    left = shift(inputs, CURVATURE_TILE * columns + SPARE)
     right = shift(left, row)
     return Scratch(data, pairs, inputs, left, right, shift(right, row))
 
@@ -283,19 +291,19 @@ def input_pairs(block, left, right, n_samples, stride, out):
 def row_pairs(curve, block, kept, scaled, out):
     """M[(j,l), s] = sum_m d_m b_mj b_ml."""
     n, n_inputs, step, row = n_computed_units(curve), n_inputs_of(curve), lanes(out), 0
-    factors = shift(kept.pairs, curve.n_outputs * n * TILE)
+    factors = shift(kept.pairs, curve.n_outputs * n * CURVATURE_TILE)
     for j in range(block.j_start, block.j_stop):
         for m in range(curve.n_outputs):
-            b_j = shift(kept.pairs, (m * n + block.first.unit - n_inputs + j) * TILE)
-            for s in range(0, TILE, step):
-                store(scaled, m * TILE + s, load(factors, m * TILE + s) * load(b_j, s))
+            b_j = shift(kept.pairs, (m * n + block.first.unit - n_inputs + j) * CURVATURE_TILE)
+            for s in range(0, CURVATURE_TILE, step):
+                store(scaled, m * CURVATURE_TILE + s, load(factors, m * CURVATURE_TILE + s) * load(b_j, s))
         for l in range(n_seconds(block.same_units, j, block.second.n_units)):
-            b_l = shift(kept.pairs, (block.second.unit - n_inputs + l) * TILE)
-            for s in range(0, TILE, step):
+            b_l = shift(kept.pairs, (block.second.unit - n_inputs + l) * CURVATURE_TILE)
+            for s in range(0, CURVATURE_TILE, step):
                 total = splat(out, 0.0)
                 for m in range(curve.n_outputs):
-                    total = fma(load(scaled, m * TILE + s), load(b_l, m * n * TILE + s), total)
-                store(out, row * TILE + s, total)
+                    total = fma(load(scaled, m * CURVATURE_TILE + s), load(b_l, m * n * CURVATURE_TILE + s), total)
+                store(out, row * CURVATURE_TILE + s, total)
             row += 1
     return row
 
@@ -305,11 +313,11 @@ def exact_pairs(curve, block, kept, out):
     """M[(j,l), s] = B_jl."""
     n, n_inputs, row = n_computed_units(curve), n_inputs_of(curve), 0
     for j in range(block.j_start, block.j_stop):
-        b_j = shift(kept.pairs, (block.first.unit - n_inputs + j) * n * TILE)
+        b_j = shift(kept.pairs, (block.first.unit - n_inputs + j) * n * CURVATURE_TILE)
         for l in range(n_seconds(block.same_units, j, block.second.n_units)):
-            b_jl = shift(b_j, (block.second.unit - n_inputs + l) * TILE)
-            for s in range(0, TILE, lanes(out)):
-                store(out, row * TILE + s, load(b_jl, s))
+            b_jl = shift(b_j, (block.second.unit - n_inputs + l) * CURVATURE_TILE)
+            for s in range(0, CURVATURE_TILE, lanes(out)):
+                store(out, row * CURVATURE_TILE + s, load(b_jl, s))
             row += 1
     return row
 
@@ -341,7 +349,7 @@ def tasks_of_slot(curve, given, room, task, slot):
             else:
                 n_rows = row_pairs(curve, block, kept, scratch.scaled, scratch.pairs)
             epilogue = Epilogue(k > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
-            weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.inputs, stride))
+            weights, terms = Weights(scratch.pairs, CURVATURE_TILE, 1), terms_of(Rows(scratch.inputs, stride))
             size = Size(n_rows, n_columns, n_samples)
             SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, epilogue, size)
         add_block(curve, block, scratch.out, stride, task.out, room.n_params)

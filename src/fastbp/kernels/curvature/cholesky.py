@@ -8,8 +8,7 @@ from fastbp.kernels.curvature.vectors import add_scaled, scalar_product, scale
 from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import number, set_number, shift
-
-ROWS = 24  # of the matrix that are worked out together
+from fastbp.kernels.tuning import DECOMPOSED_ROWS
 
 
 @kernel
@@ -18,8 +17,8 @@ def factor(curve, u, n, stride):
 
     u_ij = (a_ij - sum_{k<i} u_ki u_kj) / u_ii
     """
-    for start in range(0, n, ROWS):
-        stop = min(start + ROWS, n)
+    for start in range(0, n, DECOMPOSED_ROWS):
+        stop = min(start + DECOMPOSED_ROWS, n)
         block = shift(u, start * stride + start)
         if start > 0:
             epilogue = Epilogue(True, curve.zeros, 0, NO_FLOOR, False, block)

@@ -9,8 +9,9 @@ from fastbp.kernels.curvature.gradients import clear
 from fastbp.kernels.curvature.jobs import Task, add_up, address_of_worker, n_chunks_of, views_of_room, work
 from fastbp.kernels.curvature.loading import views_of_given
 from fastbp.kernels.curvature.moves import moves_of_slot
-from fastbp.kernels.curvature.plan import TILE, curve_of
+from fastbp.kernels.curvature.plan import curve_of
 from fastbp.kernels.registers.lanes import number, set_number, view
+from fastbp.kernels.tuning import CURVATURE_TILE
 
 
 class Assembler(NamedTuple):
@@ -28,12 +29,12 @@ class Assembler(NamedTuple):
 @kernel
 def assemble(curve, given, room, assembler, matrix):
     """E to errors[0], the gradient to the first row of the sums, the Hessian or its Gauss-Newton part to `matrix`."""
-    n_all = n_chunks_of(min(given.n_samples, room.n_tiles * TILE))
+    n_all = n_chunks_of(min(given.n_samples, room.n_tiles * CURVATURE_TILE))
     clear(room.sums, n_all * room.n_params)
     clear(room.errors, n_all)
     clear(matrix, room.n_params * room.n_params)
-    for start in range(0, given.n_samples, room.n_tiles * TILE):
-        n_samples = min(room.n_tiles * TILE, given.n_samples - start)
+    for start in range(0, given.n_samples, room.n_tiles * CURVATURE_TILE):
+        n_samples = min(room.n_tiles * CURVATURE_TILE, given.n_samples - start)
         n_chunks = n_chunks_of(n_samples)
         work(curve, given, room, task_of(assembler, assembler.keep, n_chunks, start, n_samples, matrix))
         work(curve, given, room, task_of(assembler, assembler.tasks, curve.n_tasks, start, n_samples, matrix))

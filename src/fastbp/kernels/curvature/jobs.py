@@ -13,11 +13,10 @@ from fastbp.kernels.compiling.addresses import Slot
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.curvature.calls import FLOAT64
 from fastbp.kernels.curvature.loading import GivenViews
-from fastbp.kernels.curvature.plan import TILE, Curve, Outline, curve_from, outline_from
+from fastbp.kernels.curvature.plan import Curve, Outline, curve_from, outline_from
 from fastbp.kernels.registers.lanes import Doubles, Numbers, number, set_number, shift, view
 from fastbp.kernels.tables import NONE, Net
-
-MOST_CHUNKS = 16  # threads beyond this number find nothing to do
+from fastbp.kernels.tuning import CURVATURE_TILE, MAX_CHUNKS
 
 
 class Room(NamedTuple):
@@ -72,13 +71,13 @@ class Task(NamedTuple):
 @kernel
 def n_tiles_of(n_samples):
     """Tiles of so many samples."""
-    return (n_samples + TILE - 1) // TILE
+    return (n_samples + CURVATURE_TILE - 1) // CURVATURE_TILE
 
 
 @kernel
 def n_chunks_of(n_samples):
     """Chunks of so many samples: tiles, or runs of them."""
-    return min(MOST_CHUNKS, n_tiles_of(n_samples))
+    return min(MAX_CHUNKS, (n_samples + CURVATURE_TILE - 1) // CURVATURE_TILE)
 
 
 @kernel
@@ -91,7 +90,7 @@ def tiles_of_chunk(task, chunk):
 @kernel
 def samples_of_tile(task, k):
     """First sample of a tile, and their number."""
-    return task.start + k * TILE, min(TILE, task.n_samples - k * TILE)
+    return task.start + k * CURVATURE_TILE, min(CURVATURE_TILE, task.n_samples - k * CURVATURE_TILE)
 
 
 WORKER = Slot(Curve, GivenViews, RoomViews, Task, int)  # (..., slot)

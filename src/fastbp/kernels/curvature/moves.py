@@ -15,10 +15,11 @@ from fastbp.kernels.curvature.assembly import (
 )
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.jobs import n_tiles_of, samples_of_tile
-from fastbp.kernels.curvature.plan import TILE, group_of
+from fastbp.kernels.curvature.plan import group_of
 from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import lanes, load, number, shift, store
+from fastbp.kernels.tuning import CURVATURE_TILE
 
 
 @kernel
@@ -63,13 +64,13 @@ def move_input(curve, room, task, scratch, first, j, second, k):
         _start, n_samples = samples_of_tile(task, t)
         kept = kept_of(curve, room, t, True)
         gather_inputs(curve, first, kept.by_sample, n_samples, scratch.left)
-        move = shift(kept.moves, ((first.unit - n_inputs + j) * n + unit - n_inputs) * TILE)
+        move = shift(kept.moves, ((first.unit - n_inputs + j) * n + unit - n_inputs) * CURVATURE_TILE)
         for l in range(n_rows):
-            delta_l = shift(kept.delta, (second.unit - n_inputs + l) * TILE)
-            for s in range(0, TILE, lanes(move)):
-                store(scratch.pairs, l * TILE + s, load(delta_l, s) * load(move, s))
+            delta_l = shift(kept.delta, (second.unit - n_inputs + l) * CURVATURE_TILE)
+            for s in range(0, CURVATURE_TILE, lanes(move)):
+                store(scratch.pairs, l * CURVATURE_TILE + s, load(delta_l, s) * load(move, s))
         epilogue = Epilogue(t > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
-        weights, terms = Weights(scratch.pairs, TILE, 1), terms_of(Rows(scratch.left, stride))
+        weights, terms = Weights(scratch.pairs, CURVATURE_TILE, 1), terms_of(Rows(scratch.left, stride))
         size = Size(n_rows, first.n_sources, n_samples)
         SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, epilogue, size)
     for l in range(n_rows):

@@ -9,11 +9,10 @@ at a, or else at y, where all losses are convex: so no d_k is negative. The rows
 all d_k times the sample's weight; E'' is kept in `second`, and of canonical pairs the factor that d_k takes.
 """
 
-from fastbp.kernels.codes import BINARY_CROSS_ENTROPY
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.passes import fill
 from fastbp.kernels.curvature.plan import last_layer
-from fastbp.kernels.formulas.losses import error_bend
+from fastbp.kernels.formulas.losses import canonical_error_bend, error_bend
 from fastbp.kernels.many_samples.outputs import DELTAS, Outputs
 from fastbp.kernels.registers.lanes import lanes, load, select, shift, splat, store
 
@@ -34,21 +33,22 @@ def losses_of_tile(curve, tile, total):
             place = k * width + s
             y_k, t_k = load(y, place), load(tile.t, place)
             if curve.is_canonical:
-                second = canonical_bend(curve, tile, y_k, s)
+                second = canonical_bend(curve, tile, place)
             else:
                 second = error_bend(curve.net.loss, y_k, t_k, curve.net.loss_option)
             store(tile.second, place, select(missing, 0.0, weight * second))
 
 
 @kernel
-def canonical_bend(curve, tile, y_k, s):
+def canonical_bend(curve, tile, place):
     """What of a canonical pair's second derivative by a stands before the unit vectors: see above."""
     if curve.is_softmax:
         total = splat(tile.t, 0.0)
         for k in range(curve.n_outputs):
-            total = total + load(tile.t, k * tile.width + s)
+            total = total + load(tile.t, k * tile.width + place % tile.width)
         return total
-    return y_k * (1.0 - y_k) if curve.net.loss == BINARY_CROSS_ENTROPY else y_k
+    y_k = load(tile.z, curve.first_output * tile.width + place)
+    return canonical_error_bend(curve.net.loss, y_k, load(tile.t, place), curve.net.loss_option)
 
 
 @kernel

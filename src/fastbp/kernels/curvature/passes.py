@@ -3,9 +3,9 @@
 With R{} = the derivative along v, v_ji its part at w_ji (Bishop, Pattern Recognition and Machine Learning, 5.4.6;
 Pearlmutter 1994), eps_j = sum_k w_kj delta_k and delta_j = h'(a_j) eps_j:
 
-    R{a_j}     = sum_i w_ji R{z_i} + v_ji z_i                                  (5.100)
-    R{z_j}     = h'(a_j) R{a_j}                                                (5.101)
-    R{delta_j} = h''(a_j) R{a_j} eps_j + h'(a_j) sum_k v_kj delta_k + w_kj R{delta_k}   (5.106)
+    R{a_j}     = sum_i (w_ji R{z_i} + v_ji z_i)                                             (5.101), (5.103)
+    R{z_j}     = h'(a_j) R{a_j}                                                             (5.102)
+    R{delta_j} = h''(a_j) R{a_j} eps_j + h'(a_j) sum_k (v_kj delta_k + w_kj R{delta_k})     (5.107)
 """
 
 from fastbp.kernels.codes import RELU, SOFTMAX

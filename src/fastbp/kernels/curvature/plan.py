@@ -14,8 +14,6 @@ from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Integers, Numbers, inlined, number, shift, view
 from fastbp.kernels.tables import Net, Packed, layer_of, net_of
 
-TILE = 64  # samples: products of two inputs, of as many as a layer has, are to stay in a cache
-
 # Columns of `Plan.groups`
 GROUP_LAYER, GROUP_UNIT, GROUP_UNITS, GROUP_SOURCES, GROUP_N_SOURCES, GROUP_PLACES = range(6)
 GROUP_COLUMNS = 6

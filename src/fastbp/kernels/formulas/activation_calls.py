@@ -25,7 +25,7 @@ from fastbp.kernels.registers.lanes import (
 )  # fmt: skip
 from fastbp.kernels.tables import LAYER, NONE
 
-# code -> (h(a), h'(a, z), h''(a, z)) of Vecs, see activations.py; None where h'' is 0
+# code -> (h(a), h'(a, z), h''(a, z)) of Vecs, see activations.py; None where h'' is 0 (STRAIGHT) or not written
 FUNCTIONS = {
     code: tuple(getattr(activations, name + order, None) for order in ("", "_slope", "_bend"))
     for name, code in OF_ACTIVATION.items()

@@ -240,7 +240,8 @@ def exp_slope(a, z):
     return z
 
 
-# Second derivatives h''(a, z), where they are not 0; at a kink 0, as on its left side
+# Second derivatives h''(a, z), at a kink 0, as on its left side; and the functions that are straight but for kinks
+STRAIGHT = frozenset({"identity", "relu", "leaky_relu", "threshold"})
 
 
 @kernel

@@ -167,6 +167,21 @@ def canonical_poisson(a, y, t, log_sum):
     return fma(-t, minimum(1e4, a), y)
 
 
+# Second derivatives of these by a; of softmax it is that of all outputs together, see curvature/outputs.py
+
+
+@kernel
+def canonical_binary_cross_entropy_bend(y, t, option):
+    """d2E_n/da2."""
+    return y * (1.0 - y)
+
+
+@kernel
+def canonical_poisson_bend(y, t, option):
+    """d2E_n/da2."""
+    return y
+
+
 # Second derivatives by y: never negative, for all losses are convex in y
 
 
@@ -241,6 +256,12 @@ CANONICAL = {
     (POISSON, EXP): canonical_poisson,
 }
 
+# code of a loss -> d2E_n/da2 of its canonical pair; of others second derivatives are NaN
+CANONICAL_BENDS = {
+    BINARY_CROSS_ENTROPY: canonical_binary_cross_entropy_bend,
+    POISSON: canonical_poisson_bend,
+}
+
 
 # The same by a loss's code, for single numbers: what `derivation.py` calls
 
@@ -272,6 +293,14 @@ def _if_code(code, function, otherwise):
 error = by_code({code: value for code, (value, _slope) in LOSSES.items()})
 error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
 error_bend = by_code(BENDS)
+canonical_error_bend = by_code(CANONICAL_BENDS)
+
+
+def has_bend(loss, function):
+    """Whether the second derivative of a loss is known, by the code of it and of the output function."""
+    if (loss, function) in CANONICAL:
+        return function == SOFTMAX or loss in CANONICAL_BENDS
+    return loss in BENDS
 
 
 @kernel

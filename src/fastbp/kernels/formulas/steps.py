@@ -122,6 +122,19 @@ def mean_of_squares(rate, v, share, g):
     return fma(rate, v, fma(share, g * g, smallest_normal(g)))
 
 
+@kernel
+def mean_of(beta, m, share, g):
+    """beta m + share g, or share g where m is a subnormal number."""
+    return fma(share, g, where_normal(m, beta * m))
+
+
+@kernel
+def velocity(momentum, v, step):
+    """momentum v - step, or 0 where that is a subnormal number."""
+    v = momentum * v - step
+    return where_normal(v, v)
+
+
 class Span(NamedTuple):
     """Parameters start .. stop - 1, whole registers, with the learning rate and scale of a `Step`."""
 
@@ -137,8 +150,7 @@ def sgd(w, g, rule, span):
     add_penalties(w, g, rule, span)
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
-        v_p = momentum * load(v, p) - span.learning_rate * (span.scale * load(g, p))
-        v_p = where_normal(v_p, v_p)
+        v_p = velocity(momentum, load(v, p), span.learning_rate * (span.scale * load(g, p)))
         store(v, p, v_p)
         store(w, p, load(w, p) + v_p)
 
@@ -150,8 +162,7 @@ def nesterov(w, g, rule, span):
     v, momentum = rule.first, number(rule.options, MOMENTUM)
     for p in range(span.start, span.stop, lanes(w)):
         step_p = span.learning_rate * (span.scale * load(g, p))
-        v_p = momentum * load(v, p) - step_p
-        v_p = where_normal(v_p, v_p)
+        v_p = velocity(momentum, load(v, p), step_p)
         store(v, p, v_p)
         store(w, p, load(w, p) + (momentum * v_p - step_p))
 
@@ -170,8 +181,7 @@ def adam(w, g, rule, span):
     share_1, share_2 = (1.0 - beta_1) * span.scale, (1.0 - beta_2) * span.scale * span.scale
     for p in range(span.start, span.stop, lanes(w)):
         g_p = load(g, p)
-        old_p = load(m, p)
-        m_p = fma(share_1, g_p, where_normal(old_p, beta_1 * old_p))
+        m_p = mean_of(beta_1, load(m, p), share_1, g_p)
         v_p = mean_of_squares(beta_2, load(v, p), share_2, g_p)
         store(m, p, m_p)
         store(v, p, v_p)

@@ -2,8 +2,8 @@
 
 For the outputs k, and for the units j of one task that feed units k,
 
-    delta[k, s]  = y[k, s] - t[k, s]                     (5.54)
-    delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]    (5.56)
+    delta[k, s]  = y[k, s] - t[k, s]                     (5.54), by outputs.py
+    delta[j, s]  = h'(a[j, s]) sum_k w_kj delta[k, s]    (5.56): sums_of_delta, and slopes_of_units unless relu
 """
 
 from fastbp.kernels.compiling.decorators import kernel

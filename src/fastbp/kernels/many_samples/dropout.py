@@ -45,11 +45,11 @@ def dropout_of(memory):
 
 
 @kernel
-def draw_samples(memory, epoch, order, start, n_samples):
-    """Keys of the samples start .. start + n_samples - 1 of an epoch."""
-    epoch_key = nth_random(memory.key[0], epoch)
+def draw_samples(dropout, key, epoch, order, n_samples):
+    """Keys of the first n_samples samples of an order, for an epoch of the run with a key."""
+    epoch_key = nth_random(number(key, 0), epoch)
     for s in range(n_samples):
-        memory.samples[s] = np.int64(nth_random(epoch_key, order[start + s]))
+        set_number(dropout.samples, s, np.int64(nth_random(epoch_key, number(order, s))))
 
 
 @entry

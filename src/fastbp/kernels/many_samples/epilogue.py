@@ -28,9 +28,9 @@ from fastbp.kernels.tuning import REGISTERS_OF_LINE
 
 
 class Epilogue(NamedTuple):
-    """What the sums begin with, and what they do not fall below: relu, while they are in registers."""
+    """Beginning and end of sums: what they begin with, and what they do not fall below, relu, while in registers."""
 
-    at_out: bool  # begin with what stands in `out`; or else sum q begins with numbers[q * stride]
+    adds: bool  # begin with what stands in `out`; or else sum q begins with numbers[q * stride]
     numbers: Numbers
     stride: int
     floor: float  # NO_FLOOR, or another number
@@ -46,7 +46,7 @@ def epilogue_from(epilogue, n_sums, place):
     """The epilogue from so many sums on, `place` numbers further in `out`."""
     numbers = shift(epilogue.numbers, n_sums * epilogue.stride)
     return Epilogue(
-        epilogue.at_out, numbers, epilogue.stride, epilogue.floor, epilogue.masked, shift(epilogue.mask, place)
+        epilogue.adds, numbers, epilogue.stride, epilogue.floor, epilogue.masked, shift(epilogue.mask, place)
     )
 
 
@@ -59,7 +59,7 @@ def begin_sums(shape, sums, out, epilogue):
         begin = splat(out.data, number(epilogue.numbers, q * epilogue.stride))
         for r in range(n):
             put(sums, q * n + r, begin)
-    if epilogue.at_out:
+    if epilogue.adds:
         for q in range(shape.units):
             for r in range(n):
                 if r % REGISTERS_OF_LINE == 0:
@@ -86,7 +86,7 @@ def store_sums(shape, sums, out, epilogue, last):
     """
     inlined()
     n, step = shape.registers, lanes(out.data)
-    if epilogue.at_out:
+    if epilogue.adds:
         for q in range(shape.units):
             for r in range(n):
                 count = step if r < n - 1 else last

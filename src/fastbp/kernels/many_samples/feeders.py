@@ -75,30 +75,30 @@ def feeders_in_lanes(n, by_weight, by_bias, feeders, delta_k, n_numbers):
 
 
 @kernel
-def feeders_of_shape(shape, feeders, delta_k, accumulate, n_numbers):
+def feeders_of_shape(shape, feeders, delta_k, adds, n_numbers):
     """The pass for as many units as the shape has registers; returns how many."""
     inlined()
     n = shape.units * shape.registers
     by_weight, by_bias = tile(LateShape(n, 1), delta_k), tile(LateShape(n, 1), delta_k)
     feeders_in_lanes(n, by_weight, by_bias, feeders, delta_k, n_numbers)
-    sum_tile(shape, by_weight, feeders.weight_gradient, shape.registers, accumulate)
-    sum_tile(shape, by_bias, feeders.bias_gradient, shape.registers, accumulate)
+    sum_tile(shape, by_weight, feeders.weight_gradient, shape.registers, adds)
+    sum_tile(shape, by_bias, feeders.bias_gradient, shape.registers, adds)
     return n
 
 
 @kernel
-def delta_of_feeders(feeders, delta_k, accumulate, n_units, n_numbers):
+def delta_of_feeders(feeders, delta_k, adds, n_units, n_numbers):
     """Delta and gradients of n_units units, for n_numbers samples, whole registers."""
     outlined()
     j = 0
     while j < n_units:
         left, feeders_j = n_units - j, feeders_from(feeders, j)
         if left >= ACROSS_2[3].units * ACROSS_2[3].registers:  # of 12 units, LLVM spills the sums
-            j += feeders_of_shape(ACROSS_2[3], feeders_j, delta_k, accumulate, n_numbers)
+            j += feeders_of_shape(ACROSS_2[3], feeders_j, delta_k, adds, n_numbers)
         elif left >= 2:
-            j += feeders_of_shape(ACROSS_1[1], feeders_j, delta_k, accumulate, n_numbers)
+            j += feeders_of_shape(ACROSS_1[1], feeders_j, delta_k, adds, n_numbers)
         else:
-            j += feeders_of_shape(ACROSS_1[0], feeders_j, delta_k, accumulate, n_numbers)
+            j += feeders_of_shape(ACROSS_1[0], feeders_j, delta_k, adds, n_numbers)
 
 
 @kernel

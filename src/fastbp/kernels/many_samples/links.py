@@ -73,7 +73,7 @@ def link_sum(shape, net, out, rows, epilogue, links):
     first, stop = links
     sums = tile(shape, out)
     for r in range(n):
-        put(sums, r, load(out, r * step) if epilogue.at_out else splat(out, number(epilogue.numbers, 0)))
+        put(sums, r, load(out, r * step) if epilogue.adds else splat(out, number(epilogue.numbers, 0)))
     for link in range(first, stop):
         row = linked_row(net, rows, link)
         w = number(net.params, number(net.links, link * LINK_COLUMNS + WEIGHT))
@@ -84,7 +84,7 @@ def link_sum(shape, net, out, rows, epilogue, links):
 
 
 def sums_of_links(net, out, rows, epilogue, units):
-    """out[q, s] = begin[q] + sum of w row[s] over the links of unit q and the rows at their other ends.
+    """out[q, s] = begin[q, s] + sum of w row[s] over the links of unit q and the rows at their other ends.
 
     Forward:  (5.48)  a_j = b_j + sum_i w_ji z_i, over the links that arrive. Backward:  (5.56)  sum_k w_kj
     delta_k, over those that leave.
@@ -119,7 +119,7 @@ sums_of_links = entry(sums_of_links)
 
 
 @kernel
-def link_products(shape, net, dw, delta_j, rows, first, units, accumulate):
+def link_products(shape, net, dw, delta_j, rows, first, units, adds):
     """dw[m] = begin + sum_s delta_j[s] z_i[s] for as many links as the shape has registers, from `first` on."""
     inlined()
     n, step = shape.units * shape.registers, lanes(delta_j)
@@ -130,11 +130,11 @@ def link_products(shape, net, dw, delta_j, rows, first, units, accumulate):
         d = load(delta_j, s)
         for m in range(n):
             put(sums, m, fma(load(linked_row(net, rows, first + m), s), d, get(sums, m)))
-    sum_tile(shape, sums, dw, shape.registers, accumulate)
+    sum_tile(shape, sums, dw, shape.registers, adds)
     return n
 
 
-def products_of_links(net, grad, deltas, rows, accumulate, units):
+def products_of_links(net, grad, deltas, rows, adds, units):
     """(5.57)  dE/dw_ji = sum_s delta_j z_i for the links that arrive at some units; their weights are neighbours."""
     for q in range(units.n_units):
         delta_j = shift(deltas.data, q * deltas.stride)
@@ -142,11 +142,11 @@ def products_of_links(net, grad, deltas, rows, accumulate, units):
         while link < stop:
             dw = shift(grad, number(net.links, link * LINK_COLUMNS + WEIGHT))
             if stop - link >= LINKS_8.units * LINKS_8.registers:
-                link += link_products(LINKS_8, net, dw, delta_j, rows, link, units, accumulate)
+                link += link_products(LINKS_8, net, dw, delta_j, rows, link, units, adds)
             elif stop - link >= LINKS_4.registers:
-                link += link_products(LINKS_4, net, dw, delta_j, rows, link, units, accumulate)
+                link += link_products(LINKS_4, net, dw, delta_j, rows, link, units, adds)
             else:
-                link += link_products(LINKS_1, net, dw, delta_j, rows, link, units, accumulate)
+                link += link_products(LINKS_1, net, dw, delta_j, rows, link, units, adds)
 
 
 products_of_links = entry(products_of_links)

@@ -82,19 +82,25 @@ def log_sum_exp(a, n_units, stride, s):
 
 @kernel
 def weigh(outputs, s, error_s):
-    """Multiply delta by the samples' weights; return the sum of the weighted errors. 0 * inf counts as 0."""
+    """Multiply delta by the samples' weights; return the weighted errors. 0 * inf counts as 0."""
     weight = load(outputs.weight, s)
     missing = weight == 0.0
     for k in range(outputs.n_units):
         delta_k = load(outputs.delta, k * outputs.stride + s)
         store(outputs.delta, k * outputs.stride + s, select(missing, 0.0, delta_k * weight))
-    return sum_lanes(select(missing, 0.0, error_s * weight))
+    return select(missing, 0.0, error_s * weight)
 
 
-def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope):
+@kernel
+def add_to_total(total, s, error_s):
+    """total[0] += the weighted errors of the samples of a register."""
+    set_number(total, 0, number(total, 0) + sum_lanes(error_s))
+
+
+def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope, add=add_to_total):
     """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0].
 
-    `delta_of`: y - t of y, t and the loss's option.
+    `delta_of`: y - t of y, t and the loss's option. `add`: what is done with the errors of the samples from s on.
     """
 
     def fill(outputs, total):
@@ -111,13 +117,13 @@ def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope):
                 a, y, t = load(outputs.a, place), load(outputs.y, place), load(outputs.t, place)
                 store(outputs.delta, place, delta_of(y * t_sum, t, 0.0))  # (5.54)  delta_k = y_k - t_k
                 error_s = error_s + error_of(a - largest, y, t, log_sum)
-            set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
+            add(total, s, weigh(outputs, s, error_s))
 
     return entry(fill, key=key)
 
 
-def deltas(error_of, slope_of, key):
-    """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]."""
+def deltas(error_of, slope_of, key, add=add_to_total):
+    """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]; `add` as above."""
 
     def fill(outputs, total):
         for s in range(0, outputs.width, lanes(outputs.y)):
@@ -127,7 +133,7 @@ def deltas(error_of, slope_of, key):
                 y, t = load(outputs.y, place), load(outputs.t, place)
                 store(outputs.delta, place, slope_of(y, t, outputs.loss_option))
                 error_s = error_s + error_of(y, t, outputs.loss_option)
-            set_number(total, 0, number(total, 0) + weigh(outputs, s, error_s))
+            add(total, s, weigh(outputs, s, error_s))
 
     return entry(fill, key=key)
 

@@ -35,7 +35,7 @@ def row_product(shape, out, left, right, epilogue, n_numbers):
     late = LateShape(shape.units, shape.registers)
     sums = tile(late, left.data)
     products_in_lanes(late, sums, left, right, n_numbers)
-    sum_tile(shape, sums, out.data, out.stride, epilogue.at_out)
+    sum_tile(shape, sums, out.data, out.stride, epilogue.adds)
 
 
 @kernel
@@ -98,7 +98,7 @@ def sums_of_rows(shape, out, rows, factors, epilogue, n_numbers):
     n = shape.units * shape.registers
     sums = tile(LateShape(n, 1), rows.data)
     sums_in_lanes(n, sums, rows, factors, n_numbers)
-    sum_tile(shape, sums, out, shape.registers, epilogue.at_out)
+    sum_tile(shape, sums, out, shape.registers, epilogue.adds)
     return n
 
 

@@ -28,6 +28,10 @@ N_PHASES = 4
 class Task(NamedTuple):
     """What is done for some units j of a layer. Numbers that its kind has no use for are 0; offsets may be NONE.
 
+    `WEIGHTS_BY_INPUTS` is done for some units i, of the layer that the weights come from; `FEEDERS` and
+    `WEIGHTS_OF_FEW` for some units j that feed the unit k which `terms` is. The units of a `STEP` are parameters;
+    `BIASES` together are those of all layers.
+
     Units are those of the whole network: the rows of unit j begin at j times the tile's stride.
     """
 

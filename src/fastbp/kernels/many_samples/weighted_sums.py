@@ -1,10 +1,12 @@
 """Weighted sums in registers: the one kernel behind all the arithmetic of a network.
 
-A block of sums `out[q, :] = begin[q, :] + sum_k weights[q, k] terms[k, :]` stays in vector registers from
+A block of sums `out[q, s] = begin[q, s] + sum_k weights[q, k] terms[k, s]` stays in vector registers from
 the first term to the last. `forward.py`, `backward.py` and `gradients.py` call it once each: forward
-pass, delta recursion and weight gradient differ in what the rows and weights are, and in their strides.
+pass, delta recursion and weight gradient differ in what the rows and weights are, and in their strides. (Of narrow
+blocks the gradient is `row_products`, of `sums_across.py`.)
 
-A tile is 6 units x 4 registers, or 3, on machines with 32 of them; smaller ones are for what is left at the end.
+A register tile is 6 units x 4 registers, or 3, on machines with 32 of them; smaller ones are for what is
+left at the end.
 """
 
 from typing import NamedTuple
@@ -149,7 +151,7 @@ def add_far_terms(shape, sums, weights, rows, ahead, n_terms):
 
 @kernel
 def weighted_sum(shape, out, weights, rows, epilogue, ahead, n_terms, last):
-    """out[q, :] = begin[q] + sum_k weights[q, k] rows[k, :] for a tile; `last` lanes of its last registers count."""
+    """out[q, s] = begin[q, s] + sum_k weights[q, k] rows[k, s] for a register tile; `last` lanes at its end count."""
     inlined()
     sums = tile(shape, out.data)
     begin_sums(shape, sums, out, epilogue)
@@ -163,7 +165,7 @@ def weighted_sum(shape, out, weights, rows, epilogue, ahead, n_terms, last):
 
 
 @kernel
-def sums_of_units(shapes, out, weights, terms, epilogue, ahead, size):
+def sums_along_rows(shapes, out, weights, terms, epilogue, ahead, size):
     """`weighted_sum` along the rows of one block of units. Panels have a tile's registers, and no more."""
     inlined()
     step, most = lanes(out.data), TILE_REGISTERS if terms.stride == PANELS else shapes[3].registers
@@ -201,7 +203,7 @@ def bytes_of_terms(numbers, terms, size):
 
 @kernel
 def weighted_sums(out, weights, terms, epilogue, size):
-    """out[q, s] = begin[q] + sum_k weights[q, k] terms[k, s] for all q and s."""
+    """out[q, s] = begin[q, s] + sum_k weights[q, k] terms[k, s] for all q and s."""
     inlined()
     sums_with_prefetch(out, weights, terms, epilogue, no_prefetch(out.data, False), size)
 
@@ -261,7 +263,7 @@ def sums_by_blocks(out, weights, terms, epilogue, size):
             is_last = stop == size.n_terms
             floor, masked = epilogue.floor if is_last else NO_FLOOR, epilogue.masked and is_last
             epilogue_k = Epilogue(
-                epilogue.at_out or k > 0, epilogue.numbers, epilogue.stride, floor, masked, shift(epilogue.mask, s)
+                epilogue.adds or k > 0, epilogue.numbers, epilogue.stride, floor, masked, shift(epilogue.mask, s)
             )
             size_k = Size(size.n_sums, length, stop - k)
             far_sums_of_block(out_s, weights_k, terms_k, epilogue_k, no_prefetch(out.data, True), size_k)
@@ -292,15 +294,15 @@ def sums_of_block(out, weights, terms, epilogue, size):
         n_units = units_of_block(size.n_sums - q, single)
         out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, n_units, size)
         if n_units == 12:
-            sums_of_units(UNITS_12, out_q, weights_q, terms, epilogue_q, ahead, size)
+            sums_along_rows(UNITS_12, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 6:
-            sums_of_units(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead, size)
+            sums_along_rows(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 4:
-            sums_of_units(UNITS_4, out_q, weights_q, terms, epilogue_q, ahead, size)
+            sums_along_rows(UNITS_4, out_q, weights_q, terms, epilogue_q, ahead, size)
         elif n_units == 2:
-            sums_of_units(UNITS_2, out_q, weights_q, terms, epilogue_q, ahead, size)
+            sums_along_rows(UNITS_2, out_q, weights_q, terms, epilogue_q, ahead, size)
         else:
-            sums_of_units(UNITS_1, out_q, weights_q, terms, epilogue_q, ahead, size)
+            sums_along_rows(UNITS_1, out_q, weights_q, terms, epilogue_q, ahead, size)
         q += n_units
 
 
@@ -322,7 +324,7 @@ def far_sums_of_block(out, weights, terms, epilogue, ahead, size):
     while q + 6 <= size.n_sums:
         out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, 6, size)
         ahead_q = prefetch_of_units(weights_q, weights.term_stride == PACKED, ahead, q, size)
-        sums_of_units(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead_q, size)
+        sums_along_rows(UNITS_6, out_q, weights_q, terms, epilogue_q, ahead_q, size)
         q += 6
     if q < size.n_sums:
         out_q, weights_q, epilogue_q = of_units(out, weights, epilogue, q, 6, size)

@@ -18,13 +18,13 @@ from fastbp.kernels.compiling.plan_table import MAX_PLANS, PLAN_SIZE, table
 from fastbp.kernels.registers.lanes import Integers, Numbers, address, inlined, lanes, number, shift, size_of, view_at
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 from fastbp.kernels.tables import NONE
+from fastbp.kernels.tuning import CACHE_LINE
 
 STAMP = int.from_bytes(hashlib.sha256(b"".join(map(cache.content_of, (__name__, plan_table.__name__)))).digest()[:7])
 
 # A work space: int64. What it begins with; from the next cache line on its memory, E_n as a float64 and, from the
 # next cache line on, what the kernels make of it.
 STAMPED, PLACE = range(2)  # STAMP, and the number of its plan
-CACHE_LINE = 64  # bytes
 WORDS = CACHE_LINE // 8
 
 # A plan: int64. First what this file reads
@@ -62,10 +62,11 @@ WORDS = CACHE_LINE // 8
     _PARAMS_SIZE,
     MEMORY,
     _MEMORY_SIZE,
+    LINK_WEIGHTS,  # offset in params
     BENDS,  # addresses of h'' of each layer
     _BENDS_SIZE,
     EXTRA,  # where further arrays of the units' numbers begin, behind a, z, delta and the stripe
-) = range(35)
+) = range(36)
 
 
 class Call(NamedTuple):

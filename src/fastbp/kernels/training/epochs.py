@@ -13,10 +13,10 @@ from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random, state_after
 from fastbp.kernels.formulas.steps import Step, compare_errors, next_rate, no_step, rule_of, take_step
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
-from fastbp.kernels.many_samples.tile import space_of
+from fastbp.kernels.many_samples.tile import Dropout, space_of
 from fastbp.kernels.one_sample.online import learn, online_of
 from fastbp.kernels.one_sample.wide import copy_params
-from fastbp.kernels.registers.lanes import inlined, number, set_number, view
+from fastbp.kernels.registers.lanes import Doubles, Integers, Numbers, inlined, number, set_number, shift, view
 from fastbp.kernels.tables import NONE, net_of
 from fastbp.kernels.training.chunks import GRADIENT, data_of, job_of, work
 
@@ -37,6 +37,29 @@ class Run(NamedTuple):
     part_size: int  # samples after which Python may get control back, in the midst of a batch
     shuffle: bool
     whole_epochs: bool  # whether to return at the end of each epoch
+
+
+class RunViews(NamedTuple):
+    """A `Run` as views, with what else its steps need."""
+
+    order: Integers
+    random: Integers  # of uint64
+    rates: Doubles
+    losses: Doubles
+    safe: Numbers
+    partial: Numbers
+    dropout: Dropout
+    key: Integers  # of uint64: of dropout
+    position: Integers
+    n_params: int  # filled up
+    first_epoch: int
+    n_epochs: int  # of which there are rates
+    n_samples: int
+    batch_size: int
+    part_size: int
+    shuffle: bool
+    mean: bool  # steps follow the mean over the batch, not the sum
+    whole_epochs: bool
 
 
 @kernel
@@ -64,15 +87,26 @@ def shuffle(order, n, state):
 
 
 @kernel
-def begin_epoch(packed, run):
+def run_of(run, rule, n_samples, mean):
+    """The views of a run that trains on so many samples."""
+    dropout = run.dropout
+    return RunViews(
+        view(run.order), view(run.random), view(run.rates), view(run.losses), view(run.safe), view(run.partial),
+        dropout_of(dropout), view(dropout.key), view(run.position), rule.n_params, run.first_epoch, run.rates.size,
+        n_samples, run.batch_size, run.part_size, run.shuffle, mean, run.whole_epochs,
+    )  # fmt: skip
+
+
+@kernel
+def begin_epoch(params, run):
     """Shuffle, and keep the parameters if they are finite; returns whether they are."""
-    for p in range(packed.params.size):
-        if not np.isfinite(packed.params[p]):
+    for p in range(run.n_params):
+        if not np.isfinite(number(params, p)):
             return False
-    for p in range(packed.params.size):  # not run.safe[:] = ...: Numba would compile an error message, for seconds
-        run.safe[p] = packed.params[p]
+    for p in range(run.n_params):
+        set_number(run.safe, p, number(params, p))
     if run.shuffle:
-        shuffle(view(run.order), run.order.size, view(run.random))
+        shuffle(run.order, run.n_samples, run.random)
     return True
 
 
@@ -80,76 +114,88 @@ def begin_epoch(packed, run):
 def train(packed, samples, memory, solver, run, n_parts):
     """Do `n_parts` parts of batches, or as many as are left; returns False as soon as the error is not finite."""
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
+    return train_parts(net, data, space, rule, run_of(run, rule, len(samples.x), solver.mean), n_parts)
+
+
+@kernel
+def train_parts(net, data, space, rule, run, n_parts):
+    """`train` with views."""
     for _part in range(n_parts):
-        epoch, start, n_done = run.position[0], run.position[1], run.position[2]
-        if epoch == run.rates.size:
+        epoch, start, n_done = number(run.position, 0), number(run.position, 1), number(run.position, 2)
+        if epoch == run.n_epochs:
             return True
-        if start == 0 and n_done == 0 and not begin_epoch(packed, run):
+        if start == 0 and n_done == 0 and not begin_epoch(net.params, run):
             return False
-        n_batch = min(run.batch_size, len(samples.x) - start)
+        n_batch = min(run.batch_size, run.n_samples - start)
         n_samples = min(run.part_size, n_batch - n_done)
         whole, last = n_samples == n_batch and rule.kind != IRPROP_PLUS, n_done + n_samples == n_batch
         step = no_step(space.grads, space.errors)
         if last:
-            scale = 1.0 / n_batch if solver.mean else 1.0
-            step = Step(True, rule, next_rate(rule, run.rates[epoch]), scale)
+            scale = 1.0 / n_batch if run.mean else 1.0
+            step = Step(True, rule, next_rate(rule, number(run.rates, epoch)), scale)
         if run.dropout.address != NONE:
-            draw_samples(run.dropout, run.first_epoch + epoch, run.order, start + n_done, n_samples)
+            draw_samples(run.dropout, run.key, run.first_epoch + epoch, shift(run.order, start + n_done), n_samples)
         job = job_of(GRADIENT, start + n_done, n_samples, data.x)
-        error = work(
-            net, data, space, job, dropout_of(run.dropout), step if whole else no_step(space.grads, space.errors)
-        )
+        error = work(net, data, space, job, run.dropout, step if whole else no_step(space.grads, space.errors))
         if not np.isfinite(error):
             return False
-        run.losses[epoch] += error
+        set_number(run.losses, epoch, number(run.losses, epoch) + error)
         if not whole:
-            add_part(run, memory.grads[0])
+            add_part(run, n_done, space.grads)
         if not last:
-            run.position[2] += n_samples
+            set_number(run.position, 2, n_done + n_samples)
             continue
         if not whole:
             compare_errors(rule, run.losses[epoch])
             take_step(net.params, space.grads, step)
-        if advance(run, n_batch, len(samples.x)) and run.whole_epochs:
+        if advance(run, n_batch) and run.whole_epochs:
             return True
     return True
 
 
 @kernel
-def add_part(run, grad):
-    """Add up the gradients of the parts of a batch, the sum in `grad` as well."""
-    for p in range(grad.size):
-        run.partial[p] = grad[p] if run.position[2] == 0 else run.partial[p] + grad[p]
-        grad[p] = run.partial[p]
+def add_part(run, n_done, grad):
+    """Add up the gradients of the parts of a batch, of which so many samples are done; the sum in `grad` as well."""
+    for p in range(run.n_params):
+        total = number(grad, p) if n_done == 0 else number(run.partial, p) + number(grad, p)
+        set_number(run.partial, p, total)
+        set_number(grad, p, total)
 
 
 @kernel
-def advance(run, n_samples, n_all):
+def advance(run, n_samples):
     """On to the next batch, or to the next epoch; returns whether an epoch has ended."""
-    run.position[1] += n_samples
-    run.position[2] = 0
-    if run.position[1] < n_all:
+    set_number(run.position, 1, number(run.position, 1) + n_samples)
+    set_number(run.position, 2, 0)
+    if number(run.position, 1) < run.n_samples:
         return False
-    run.position[0] += 1
-    run.position[1] = 0
+    set_number(run.position, 0, number(run.position, 0) + 1)
+    set_number(run.position, 1, 0)
     return True
 
 
 @entry
 def train_online(packed, samples, memory, solver, run, n_steps):
     """`train` with batches of one sample, in a copy of the network: see `online.py`."""
-    online, data, finite = online_of(packed, memory, solver, run.order), data_of(samples), True
+    online, data, rule = online_of(packed, memory, solver, run.order), data_of(samples), rule_of(solver)
+    return train_one_by_one(online, data, run_of(run, rule, len(samples.x), solver.mean), n_steps)
+
+
+@kernel
+def train_one_by_one(online, data, run, n_steps):
+    """`train_online` with views."""
+    finite = True
     copy_params(online.net, online.wide)
-    while finite and n_steps > 0 and run.position[0] < run.rates.size:
-        epoch, start = run.position[0], run.position[1]
+    while finite and n_steps > 0 and number(run.position, 0) < run.n_epochs:
+        epoch, start = number(run.position, 0), number(run.position, 1)
         if start == 0:
             copy_params(online.wide, online.net)
-            if not begin_epoch(packed, run):
+            if not begin_epoch(online.net.params, run):
                 return False
-        n_samples = min(n_steps, len(samples.x) - start)
-        finite = learn(online, data, view(run.losses), epoch, run.rates[epoch], start, start + n_samples)
+        n_samples = min(n_steps, run.n_samples - start)
+        finite = learn(online, data, run.losses, epoch, number(run.rates, epoch), start, start + n_samples)
         n_steps -= n_samples
-        if finite and advance(run, n_samples, len(samples.x)) and run.whole_epochs:
+        if finite and advance(run, n_samples) and run.whole_epochs:
             break
     copy_params(online.wide, online.net)
     return finite

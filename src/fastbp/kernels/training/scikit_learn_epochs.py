@@ -27,6 +27,7 @@ from fastbp.kernels.registers.lanes import (
     load,
     load_first,
     number,
+    shift,
     splat,
     store,
     store_first,
@@ -64,6 +65,7 @@ def train_epochs(packed, samples, memory, solver, run, n_batches):
     A step is taken even where the loss is not finite, as scikit-learn does: it may be so for one epoch.
     """
     net, data, space, rule = net_of(packed), data_of(samples), space_of(memory), rule_of(solver)
+    dropout = dropout_of(run.dropout)
     for _batch in range(n_batches):
         epoch, start = run.position[0], run.position[1]
         if epoch == run.losses.size or (epoch > 0 and start == 0 and run.best[1] > run.patience):
@@ -79,9 +81,10 @@ def train_epochs(packed, samples, memory, solver, run, n_batches):
         penalty = penalty_of(net.params, divided.l1, divided.l2, divided.n_weights)
         step = Step(True, divided, next_rate(rule, run.rates[epoch]), 1.0 / total)
         if run.dropout.address != NONE:
-            draw_samples(run.dropout, run.n_seen + epoch * run.n_samples, samples.order, first, n_samples)
+            n_seen, order = run.n_seen + epoch * run.n_samples, shift(view(samples.order), first)
+            draw_samples(dropout, view(run.dropout.key), n_seen, order, n_samples)
         job = job_of(GRADIENT, first, n_samples, data.x)
-        error = work(net, data, space, job, dropout_of(run.dropout), step)
+        error = work(net, data, space, job, dropout, step)
         if not np.isfinite(error):  # then `work` has left the step to us
             take_step(net.params, space.grads, step)
         run.losses[epoch] += (run.share * error / total + penalty) * n_samples

@@ -44,6 +44,7 @@ def check(net: CurvedNetwork, options: Options) -> None:
 def check_network(net: CurvedNetwork, choice: MinimiserChoice) -> None:
     """Refuse a network whose loss or functions have not the derivatives that a minimiser needs."""
     name = choice.name
+    net.check_loss_has_bend(f"solver {name!r}")
     if name in ("lm", "newton_cg") and net.loss_name in FLAT:
         raise ValueError(
             f"solver {name!r} needs a loss with second derivatives; {net.loss_name!r} has none: "

@@ -1,10 +1,13 @@
 """`EvidentNetwork`: a network that finds how much its data say."""
 
+from typing import TYPE_CHECKING
+
 from fastbp.checks import Array
 from fastbp.model.curved import CurvedNetwork
 from fastbp.structure import initial
-from fastbp.training.minimising import evidence
-from fastbp.training.minimising.evidence import Evidence
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 
 class EvidentNetwork(CurvedNetwork):
@@ -21,7 +24,7 @@ class EvidentNetwork(CurvedNetwork):
         update_every: int = 1,
         seed: initial.Seed = None,
         n_threads: int | None = None,
-    ) -> Evidence:
+    ) -> "Evidence":
         """Train the network with weight decay that the data themselves determine, and find how sure it is.
 
         Parameters
@@ -71,6 +74,8 @@ class EvidentNetwork(CurvedNetwork):
         >>> bool(evidence.relevance[0, 0] > 10 * evidence.relevance[0, 1:].max())
         True
         """
+        from fastbp.training.minimising import evidence
+
         self._check_differentiable("fit_evidence")
         with self.trainer.training():
             return evidence.fit_evidence(

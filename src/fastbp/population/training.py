@@ -1,0 +1,318 @@
+"""One call of `Population.fit`: epochs in compiled calls of some 0.05 s, so that Ctrl-C is heard."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.engine import threads
+from fastbp.engine.engine import aligned_zeros
+from fastbp.engine.first_use import check_new_code
+from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.codes import N_OPTIONS
+from fastbp.kernels.formulas.steps import address_of_step
+from fastbp.kernels.population import members as kernels
+from fastbp.kernels.population.tables import (
+    COURSE,
+    GOAL,
+    ITEM_COLUMNS,
+    NOT_FINITE,
+    RUNNING,
+    SETTINGS,
+    WAITED,
+    Group,
+    Member,
+    Tables,
+)
+from fastbp.kernels.tables import NONE
+from fastbp.kernels.tuning import SAMPLE_PRODUCTS, UNIT_PRODUCTS
+from fastbp.population.crew import Crew, address_of, addresses_of_rows
+from fastbp.population.kinds import Kind
+from fastbp.solvers import Choice
+from fastbp.training.history import History
+from fastbp.training.loop import RETURN_SECONDS, TOL_EPOCHS
+from fastbp.training.options import Options
+
+MEMBER = Member(*range(len(Member._fields)))
+WINDOW_NUMBERS = 1 << 21  # of losses and learning rates for which there are arrays at a time
+FIRST_SECONDS = 1e-10  # for a product of a weight and a sample: a guess, until a call has been timed
+
+
+@dataclass
+class Plan:
+    """What is trained on what.
+
+    Attributes
+    ----------
+    samples, held : CheckedSamples
+        What is learned from, and what is held out: they may be the same.
+    options : list of Options
+        Of each network.
+    rows, held_rows : list of array of int64
+        Rows of the samples; of those that are held out, none without validation.
+    random : array (n,) of uint64
+        What the order of each network's samples begins with.
+    weights, held_weights : array (n or 1, n_rows), or an empty one
+        Weights of the samples, for each network or for all.
+    """
+
+    samples: CheckedSamples
+    held: CheckedSamples
+    options: list[Options]
+    rows: list[Array]
+    held_rows: list[Array]
+    random: Array
+    weights: Array
+    held_weights: Array
+
+
+class PopulationTraining:
+    """The compiled run of all networks, and what Python does between its calls.
+
+    Parameters
+    ----------
+    kinds : list of Kind
+    flat : array
+        Parameters of all networks.
+    plan : Plan
+    """
+
+    def __init__(self, kinds: Sequence[Kind], flat: Array, plan: Plan) -> None:
+        self.kinds, self.flat, self.plan = kinds, flat, plan
+        self.n, self.dtype = len(plan.options), flat.dtype
+        common = plan.options[0]
+        self.n_epochs, self.n_threads = common.epochs, common.n_threads
+        self.histories = [History(validation_loss=[] if len(rows) else None) for rows in plan.held_rows]
+        self.window = max(1, min(self.n_epochs, WINDOW_NUMBERS // self.n))
+        self._seconds = FIRST_SECONDS
+        for option in {id(o): o for o in plan.options}.values():
+            check_new_code(self.dtype, option.solver)
+        self._prepare()
+
+    # ------------------------------------------------------------------ arrays
+
+    def _prepare(self) -> None:
+        """Arrays of the compiled run."""
+        n, plan = self.n, self.plan
+        self.batch_sizes = np.array(
+            [min(o.batch_size or len(r), len(r)) for o, r in zip(plan.options, plan.rows, strict=True)]
+        )
+        n_rows, n_held = (np.array([len(r) for r in rows]) for rows in (plan.rows, plan.held_rows))
+        most = [int(max(self.batch_sizes[k.members].max(), n_held[k.members].max(), 1)) for k in self.kinds]
+        with threads.limit(self.n_threads, n) as n_slots:
+            self.crew = Crew(self.kinds, most, n_slots)
+        self.members = np.zeros((n, len(Member._fields)), np.int64)
+        self.settings, self.courses = np.zeros((n, len(SETTINGS))), np.zeros((n, len(COURSE)), np.int64)
+        self.courses[:, [COURSE.best_epoch, COURSE.held_not_finite]] = -1
+        self.settings[:, SETTINGS.best_loss] = np.inf
+        self.members[:, MEMBER.n_samples], self.members[:, MEMBER.n_held] = n_rows, n_held
+        self.members[:, MEMBER.batch_size] = self.batch_sizes
+        self.orders = np.zeros((n, int(n_rows.max())), np.int64)
+        for order, rows in zip(self.orders, plan.rows, strict=True):
+            order[: len(rows)] = rows
+        self.random, self.decay = plan.random.copy().reshape(-1, 1), np.ones((n, 2))
+        self.rates, self.losses = np.zeros((n, self.window)), np.zeros((n, self.window))
+        self.held_losses = np.zeros((n, self.window if n_held.any() else 1))
+        for column, array in (
+            (MEMBER.order, self.orders), (MEMBER.random, self.random), (MEMBER.decay, self.decay),
+            (MEMBER.rates, self.rates), (MEMBER.losses, self.losses), (MEMBER.held_losses, self.held_losses),
+        ):  # fmt: skip
+            self.members[:, column] = addresses_of_rows(array)
+        self.members[:, MEMBER.held_order] = [address_of(rows) for rows in plan.held_rows]
+        for column, weights in ((MEMBER.weight, plan.weights), (MEMBER.held_weight, plan.held_weights)):
+            self.members[:, column] = addresses_of_rows(weights) if weights.size else 0
+        self.groups = np.zeros((0, len(Group._fields)), np.int64)
+        self.rooms = np.zeros((n_slots, 0), self.dtype)
+        self.room_orders = np.zeros((n_slots, 0), np.int64)
+        self._set_options()
+        self._set_kinds()
+
+    def _set_options(self) -> None:
+        """What each network is asked for."""
+        asked = self.plan.options
+        self.options = np.zeros((self.n, N_OPTIONS))
+        self.members[:, MEMBER.options] = addresses_of_rows(self.options)
+        known = {id(o): self._columns_of(o) for o in asked}
+        columns = [known[id(o)] for o in asked]
+        for place, name in enumerate(("solver", "step", "n_moments", "mean", "patience", "keeps_best")):
+            self.members[:, getattr(MEMBER, name)] = [ints[place] for ints, _floats, _values in columns]
+        self.settings[:, : SETTINGS.goal + 1] = [floats for _ints, floats, _values in columns]
+        self.options[:] = [values for _ints, _floats, values in columns]
+        shuffles = np.array([o.shuffle for o in asked])
+        self.members[:, MEMBER.shuffle] = shuffles & (self.batch_sizes < self.members[:, MEMBER.n_samples])
+
+    def _columns_of(self, o: Options) -> tuple[list[int], list[float], list[float]]:
+        """Integers, settings and solver's options of what was asked for."""
+        assert isinstance(o.solver, Choice)
+        waits = o.patience or (TOL_EPOCHS if o.tol is not None else 0)
+        step = address_of_step(o.solver.code, self.dtype)
+        ints = [o.solver.code, step, o.solver.kind.n_moments, o.reduction == "mean", waits, o.patience is not None]
+        values = [*o.solver.values, *[0.0] * (N_OPTIONS - len(o.solver.values))]
+        return ints, [o.l1, o.l2, o.tol or 0.0, np.nan if o.goal is None else o.goal], values
+
+    def _set_kinds(self) -> None:
+        """What follows from the networks: parameters, and the arrays of the same length."""
+        self.work = []
+        for number, kind in enumerate(self.kinds):
+            own, topology = kind.members, kind.net.topology
+            n_moments = int(self.members[own, MEMBER.n_moments].max())
+            work = aligned_zeros((len(kind), 3 + n_moments, kind.n_filled), self.dtype)
+            params = kind.params_in(self.flat)
+            work[:, 0] = params
+            self.work.append(work)
+            self.members[own, MEMBER.kind] = number
+            self.members[own, MEMBER.params] = addresses_of_rows(params)
+            for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
+                self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
+            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered
+            self.settings[own, SETTINGS.loss_option] = kind.net.loss_function.number
+            self._set_first_sizes(kind, work)
+        weights = np.array([kind.net.topology.n_weights for kind in self.kinds])[self.members[:, MEMBER.kind]]
+        units = np.array([kind.net.topology.n_units for kind in self.kinds])[self.members[:, MEMBER.kind]]
+        parts = np.array([kind.net.engine.part_size for kind in self.kinds])[self.members[:, MEMBER.kind]]
+        per_sample = 3 * weights + UNIT_PRODUCTS * units + SAMPLE_PRODUCTS
+        self.costs = np.minimum(self.batch_sizes, parts) * per_sample  # of a step
+
+    def _set_first_sizes(self, kind: Kind, work: Array) -> None:
+        """rprop's first steps, which its second moment is."""
+        for k, own in zip(kind.members.tolist(), work, strict=True):
+            solver = self.plan.options[k].solver
+            if solver.batch_only and isinstance(solver, Choice):
+                with np.errstate(over="ignore"):
+                    own[4] = solver.first_rate
+
+    # ------------------------------------------------------------------ epochs
+
+    def run(self) -> list[History]:
+        """Train until all networks have stopped."""
+        self.begun, interrupted = time.perf_counter(), False
+        try:
+            for first in range(0, self.n_epochs, self.window):
+                if (self.courses[:, COURSE.stopped] != RUNNING).all():
+                    break
+                self._begin_window(first)
+                try:
+                    self._train_window(min(self.window, self.n_epochs - first))
+                finally:
+                    self._record()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self._finish(interrupted=interrupted)
+        return self.histories
+
+    def _begin_window(self, first: int) -> None:
+        """Learning rates of the epochs from `first` on."""
+        known: dict[int, Array] = {}
+        for rates, o in zip(self.rates, self.plan.options, strict=True):
+            if id(o) not in known:
+                assert isinstance(o.solver, Choice)
+                stop = min(first + self.window, self.n_epochs)
+                known[id(o)] = o.solver.rates(range(first, stop), self.n_epochs)
+            rates[: len(known[id(o)])] = known[id(o)]
+        self.losses[:] = 0.0
+        self.held_losses[:] = np.nan
+        self.courses[:, [COURSE.epoch, COURSE.start, COURSE.n_done]] = 0
+        self.courses[:, COURSE.first_epoch] = first
+
+    def _train_window(self, n_epochs: int) -> None:
+        """Some epochs of all networks that have not stopped."""
+        left = np.flatnonzero(self.courses[:, COURSE.stopped] == RUNNING)
+        left = left[np.argsort(-self.costs[left], kind="stable")]
+        while left.size:
+            n = self._call(left, n_epochs)
+            left = np.concatenate([left[n:], left[:n]])  # whose turn it was not comes first
+            courses = self.courses[left]
+            left = left[(courses[:, COURSE.stopped] == RUNNING) & (courses[:, COURSE.epoch] < n_epochs)]
+
+    def _call(self, left: Array, n_epochs: int) -> int:
+        """One compiled call, for the first of these networks; returns how many they are."""
+        budget = RETURN_SECONDS * self.crew.n_slots / self._seconds
+        costs = self.costs[left]
+        n = max(self.crew.n_slots, int(np.searchsorted(np.cumsum(costs), budget)))
+        left, costs = left[:n], costs[:n]
+        queue = np.empty((len(left), ITEM_COLUMNS), np.int64)
+        queue[:, 0], queue[:, 1] = left, np.maximum(1, budget / (len(left) * costs))
+        before = self.courses[left][:, [COURSE.epoch, COURSE.start]]
+        begin = time.perf_counter()
+        samples, held = self.plan.samples.arrays, self.plan.held.arrays
+        tables = Tables(
+            self.crew.kinds, self.members, self.groups, self.settings, self.courses, self.crew.spaces,
+            self.crew.online, queue, samples.x, samples.t, held.x, held.t, self.rooms, self.room_orders,
+        )  # fmt: skip
+        n_slots = self.crew.n_slots
+        with threads.limit(self.n_threads, min(len(left), n_slots)) as n_threads:
+            parallel = kernels.parallel_address(self.dtype) if n_threads > 1 else NONE
+            addresses = kernels.Addresses(kernels.worker_address(self.dtype), parallel, NONE)
+            kernels.train_networks(tables, addresses, n_epochs, n_slots)
+        self._learn_speed(left, costs, before, time.perf_counter() - begin)
+        return len(left)
+
+    def _learn_speed(self, left: Array, costs: Array, before: Array, seconds: float) -> None:
+        """From a call's time, what the next ones will take."""
+        after = self.courses[left][:, [COURSE.epoch, COURSE.start]]
+        samples = (after - before) @ np.array([0, 1]) + (after - before)[:, 0] * self.members[left, MEMBER.n_samples]
+        done = float((samples / self.batch_sizes[left] * costs).sum())
+        if done > 0:
+            measured = seconds * self.crew.n_slots / done
+            self._seconds *= min(4.0, max(0.25, measured / self._seconds))
+
+    # ------------------------------------------------------------------ results
+
+    def _record(self) -> None:
+        """Losses of the epochs of this window."""
+        done = self.courses[:, COURSE.epoch].tolist()
+        losses = self.losses / self.members[:, MEMBER.n_samples, np.newaxis]
+        for history, n, of_member, held in zip(self.histories, done, losses, self.held_losses, strict=True):
+            history.loss.extend(of_member[:n].tolist())
+            if history.validation_loss is not None:
+                history.validation_loss.extend(held[:n].tolist())
+        # what has stopped in this window is not recorded again in the next
+        self.courses[:, COURSE.epoch] = 0
+
+    def _finish(self, *, interrupted: bool) -> None:
+        """Reasons, best epochs, the weights that are kept."""
+        seconds = time.perf_counter() - self.begun
+        for history, o, course in zip(self.histories, self.plan.options, self.courses.tolist(), strict=True):
+            stopped, best = course[COURSE.stopped], course[COURSE.best_epoch]
+            waited = "patience" if o.patience is not None else "tol"
+            reasons = {NOT_FINITE: "not finite", GOAL: "goal", WAITED: waited, RUNNING: "epochs"}
+            history.stopped_by = reasons[stopped]
+            if stopped == RUNNING and interrupted and history.n_epochs < self.n_epochs:
+                history.stopped_by = "interrupt"
+            history.best_epoch = best if best >= 0 else None
+            history.time = seconds
+        self._keep_best_and_finite()
+        self.crew.give_back()
+        self._warn()
+
+    def _keep_best_and_finite(self) -> None:
+        keeps = (self.members[:, MEMBER.keeps_best] != 0) & (self.courses[:, COURSE.best_epoch] >= 0)
+        for kind, work in zip(self.kinds, self.work, strict=True):
+            params = kind.params_in(self.flat)
+            bad = ~np.isfinite(params).all(axis=1)
+            params[bad] = work[bad, 0]
+            own = keeps[kind.members]
+            params[own] = work[own, 1]
+
+    def _warn(self) -> None:
+        n_bad = int((self.courses[:, COURSE.stopped] == NOT_FINITE).sum())
+        if n_bad:
+            warnings.warn(
+                f"The loss of {n_bad} of {self.n} networks is no longer finite: their training stopped, their weights "
+                f"are those from the start of the epoch. A smaller learning_rate may help, or inputs and targets of "
+                f"about 1.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        n_held = int((self.courses[:, COURSE.held_not_finite] >= 0).sum())
+        if n_held:
+            warnings.warn(
+                f"The validation loss of {n_held} of {self.n} networks was not finite after an epoch, and counts as no "
+                f"improvement: {self.dtype.name} cannot hold it. Inputs and targets of about 1 may help, or float64.",
+                RuntimeWarning,
+                stacklevel=4,
+            )

@@ -1,0 +1,98 @@
+"""What each network's training is asked for, checked: the arguments of `Population.fit` but for the data."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.checks import Array
+from fastbp.solvers import MinimiserChoice, make_solver
+from fastbp.structure import initial
+from fastbp.training.options import Options
+
+# Arguments of which each network may have its own: a list, a tuple or an array with one for each
+OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal")
+
+
+def each(value: Any, name: str, n: int) -> list[Any]:
+    """One value for each of n networks, from a sequence of n or from one for all."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0):
+        if len(value) != n:
+            raise ValueError(f"{name} must be one for all, or one for each of {n} networks; got {len(value)}")
+        return value.tolist() if isinstance(value, np.ndarray) else list(value)
+    return [value] * n
+
+
+def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any], **given: Any) -> list[Options]:
+    """The options of each of n networks; those that are the same are one object.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what makes no sense, or what a network takes alone: minimisers.
+    """
+    columns = {name: each(given.pop(name), name, n) for name in OWN}
+    own_options = {name: each(value, name, n) for name, value in solver_options.items()}
+    made: dict[tuple[Any, ...], Options] = {}
+    found = []
+    for k in range(n):
+        own = {name: column[k] for name, column in columns.items()}
+        rest = {name: column[k] for name, column in own_options.items()}
+        key = (*own.values(), *rest.values())
+        try:
+            options = made.get(key)
+        except TypeError:  # a list in a list, say: the checks name it
+            options = None
+        if options is None:
+            options = _options(caller, own, rest, given)
+            made[key] = options
+        found.append(options)
+    return found
+
+
+def _options(caller: Callable[..., Any], own: dict[str, Any], rest: dict[str, Any], common: dict[str, Any]) -> Options:
+    solver = make_solver(own["solver"], rest, own["learning_rate"], (caller, caller))
+    if isinstance(solver, MinimiserChoice):
+        raise ValueError(
+            f"solver must be one that steps along gradients in a population; got {solver.name!r}: train the networks "
+            "one after the other, net.fit(X, T, solver=...)"
+        )
+    others = {name: value for name, value in own.items() if name not in ("solver", "learning_rate")}
+    nothing: dict[str, Any] = {"dropout": np.zeros(2), "callback": None, "progress": False, "seed": None}
+    return Options(solver=solver, **others, **common, **nothing)
+
+
+def seeds_of(seeds: Any, n: int) -> list[int]:
+    """A seed for each network: those that are given, or seeds, seeds + 1, ..., or some that the system draws."""
+    if seeds is None:
+        return [int(seed) for seed in np.random.default_rng().integers(0, 2**63 - 1, n)]
+    if isinstance(seeds, list | tuple) or (isinstance(seeds, np.ndarray) and seeds.ndim > 0):
+        return [
+            checks.integer(s, f"seeds[{k}]", minimum=0, maximum=np.inf) for k, s in enumerate(each(seeds, "seeds", n))
+        ]
+    first = initial.as_integer(checks.integer(seeds, "seeds", minimum=0, maximum=np.inf))
+    assert first is not None
+    return [first + k for k in range(n)]
+
+
+def rows_of(rows: Any, name: str, n: int, n_samples: int) -> list[Array]:
+    """Numbers of rows of X for each network: int64."""
+    given = checks.items(rows, name, f"a list of {n} arrays of row numbers, one for each network")
+    if len(given) != n:
+        raise ValueError(f"{name} must have an array of row numbers for each of {n} networks; got {len(given)}")
+    known: dict[int, Array] = {}
+    return [known.setdefault(id(one), _rows(one, f"{name}[{k}]", n_samples)) for k, one in enumerate(given)]
+
+
+def _rows(rows: Any, name: str, n_samples: int) -> Array:
+    array = checks.numeric(rows, name)
+    if array.dtype.kind not in "iu" or array.ndim != 1 or not array.size:
+        raise ValueError(
+            f"{name} must be numbers of rows of X, (n,) of int, one at least; got {array.dtype} of shape {array.shape}"
+        )
+    if array.min() < 0 or array.max() >= n_samples:
+        raise ValueError(
+            f"{name} must hold numbers of rows from 0 to {n_samples - 1}; got {array.min()} to {array.max()}"
+        )
+    return np.ascontiguousarray(array, np.int64)
