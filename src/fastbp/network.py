@@ -25,7 +25,7 @@ from fastbp.training.history import History
 from fastbp.training.loop import Training
 from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
-from fastbp.training.restarts import best_of
+from fastbp.training.restarts import best_of, check_restarts
 from fastbp.training.stream import StreamedNetwork
 
 
@@ -379,10 +379,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             rules=stopping.check(stop, strip),
             warm=checks.flag(warm, "warm"),
         )
-        n_starts = checks.integer(restarts, "restarts", minimum=1)
-        if n_starts > 1 and (warm or options.checkpoint is not None):
-            which = "warm=True" if warm else "a checkpoint"
-            raise ValueError(f"restarts must be 1 with {which}, which is of one training; got {n_starts}")
+        n_starts = check_restarts(restarts, options)
         kind: type[Training] = Training
         if isinstance(options.solver, MinimiserChoice):
             from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs

@@ -146,7 +146,7 @@ def train_parts(net, data, space, rule, run, n_parts):
             set_number(run.position, 2, n_done + n_samples)
             continue
         if not whole:
-            compare_errors(rule, run.losses[epoch])
+            compare_errors(rule, number(run.losses, epoch))
             take_step(net.params, space.grads, step)
         if advance(run, n_batch) and run.whole_epochs:
             return True
