@@ -15,7 +15,8 @@ JIT = README.parent / "docs" / "jit.md"
 IRREGULAR = README.parent / "docs" / "irregular.md"
 EXPLAIN = README.parent / "docs" / "explain.md"
 DOCTESTED = [
-    "fastbp", "fastbp.activations", "fastbp.estimators.classifier", "fastbp.estimators.regressor",
+    "fastbp", "fastbp.activations", "fastbp.data.arrays", "fastbp.data.sums", "fastbp.estimators.classifier",
+    "fastbp.estimators.regressor",
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network",
     "fastbp.explaining.schedule", "fastbp.exporting.network", "fastbp.jit", "fastbp.model.callable_network",
     "fastbp.model.computing", "fastbp.network", "fastbp.plots.importance",

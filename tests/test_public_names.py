@@ -10,6 +10,7 @@ import pytest
 import fastbp
 
 NAMES = {
+    "fastbp.data": {"Partitions", "arrays", "csv", "memmap", "parquet", "partitions"},
     "fastbp.exchange": {
         "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
         "from_sklearn",
@@ -28,8 +29,8 @@ TOP = {
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {
-    "assemble", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs", "functions_without_bend",
-    "has_softmax",
+    "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs",
+    "functions_without_bend", "has_softmax",
     "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
@@ -48,7 +49,7 @@ def test_the_package_has_these_names():
 @pytest.mark.parametrize("module", NAMES)
 def test_rooms_have_these_names(module):
     room = importlib.import_module(module)
-    if module in ("fastbp.exchange", "fastbp.neat"):
+    if module in ("fastbp.data", "fastbp.exchange", "fastbp.neat"):
         assert set(room.__all__) == NAMES[module]
     for name in NAMES[module]:
         assert callable(getattr(room, name)) or isinstance(getattr(room, name), dict)

@@ -2,14 +2,17 @@
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 import pytest
 from drawn_tables import draw
 
+from fastbp.tables import encoder as encoding
+from fastbp.tables import parallel, typed
 from fastbp.tables import survey as surveying
-from fastbp.tables import typed
+from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
 from fastbp.tables.kinds import Choices
 from fastbp.tables.preparation import prepare
@@ -199,3 +202,31 @@ def _is_utf8(data):
     except UnicodeDecodeError:
         return False
     return True
+
+
+# --- on several cores --------------------------------------------------------------------------------------
+
+
+def encoded(data):
+    prepared = prepare(frame_of(data, "t"), "t", Choices())
+    return Encoder.fit(prepared.inputs, np.arange(0, prepared.n_rows, 2)).encode(prepared.frame)
+
+
+def test_all_cores_make_the_same_inputs(monkeypatch):
+    data = written({**plain(), "day": [f"20{10 + k % 12}-0{1 + k % 9}-1{k % 10}" for k in range(N_ROWS)]}, ";")
+    monkeypatch.setattr(encoding, "_FEWEST_ROWS", 64)
+    monkeypatch.setattr(encoding, "_CACHED", 0)
+    alone = encoded(data)
+    threads = []
+    monkeypatch.setattr(parallel, "MANY_ROWS", 0)
+    monkeypatch.setattr(parallel, "ThreadPoolExecutor", lambda n: threads.append(n) or ThreadPoolExecutor(n))
+    monkeypatch.setattr(parallel.threads, "available", lambda: 3)
+    np.testing.assert_array_equal(encoded(data), alone)
+    assert threads == [3, 3, 3]  # to understand columns, to learn from them, to encode rows
+
+
+def test_the_first_error_is_raised_whichever_thread_is_first(monkeypatch):
+    monkeypatch.setattr(parallel, "MANY_ROWS", 0)
+    columns = plain(x="<5") | {"y": plain(x="<7")["x"]}
+    with pytest.raises(TableError, match="column 'x' has '<5' in row 1401"):
+        prepare(frame_of(written(columns), "t"), "t", Choices())

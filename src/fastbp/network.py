@@ -7,6 +7,7 @@ from typing import Any, Self
 from fastbp import checks, losses, memory
 from fastbp.activations import OUTPUTS, Activation, UnitActivations, resolve, resolve_hidden, resolve_units
 from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
 from fastbp.explaining import traps
 from fastbp.explaining.network import ExplainedNetwork
 from fastbp.exporting.network import PortableNetwork
@@ -14,7 +15,7 @@ from fastbp.losses import Loss
 from fastbp.model.attributes import constructor
 from fastbp.model.parts import Parts
 from fastbp.other_names import knows_other_names
-from fastbp.solvers import MinimiserChoice, make_solver
+from fastbp.solvers import make_solver
 from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
@@ -22,7 +23,7 @@ from fastbp.training import stopping
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
-from fastbp.training.loop import Training
+from fastbp.training.kinds import check_solver, kind_of, to_train_on
 from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
 from fastbp.training.restarts import best_of, check_restarts
@@ -194,8 +195,8 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
 
     def fit(
         self,
-        X: Array,
-        T: Array,
+        X: Array | Partitions,
+        T: Array | None = None,
         *,
         solver: str = "adam",
         epochs: int = 100,
@@ -230,10 +231,10 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
 
         Parameters
         ----------
-        X : array (n_samples, n_inputs)
-            Samples.
+        X : array (n_samples, n_inputs), or partitions of `fastbp.data`
+            Samples. Partitions that are more than a window of them are read in each epoch, while the network learns.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
-            Targets: classes as one-hot rows or probabilities.
+            Targets: classes as one-hot rows or probabilities. Partitions hold their own, and weights.
         solver : "adam", "sgd", "rmsprop", "rprop", "quickprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
             What takes a step from a gradient; or what minimises the loss of all samples together, by second
             derivatives or searches along lines. Its options are further keywords, see `fastbp.solvers`.
@@ -250,8 +251,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         seed : int or None
             Of the order, and of the split for `validation`. The same seed gives the same bits, for any
             number of threads, on processors with registers of one width.
-        validation : float, (X, T), (X, T, sample_weight), or None
-            A fraction of the samples to hold out, or a set of its own; its loss is taken after each epoch.
+        validation : float, (X, T), (X, T, sample_weight), partitions, or None
+            A fraction of the samples to hold out, of partitions that are read in each epoch whole ones, or a set of its
+            own; its loss is taken after each epoch.
         patience : int or None
             Stop after so many epochs without a new lowest loss (of the validation set, or else of the
             training), and go back to the weights that had it.
@@ -380,17 +382,11 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             warm=checks.flag(warm, "warm"),
         )
         n_starts = check_restarts(restarts, options)
-        kind: type[Training] = Training
-        if isinstance(options.solver, MinimiserChoice):
-            from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
-
-            minimising.check(self, options)
-            kind = minimising.Minimising
-        else:
-            options.solver.check_size(self.n_params)
-        samples = self.check_samples(X, T, sample_weight)
-        traps.warn_before(self, samples, options.epochs)
+        check_solver(self, options)
+        samples, few = to_train_on(self, X, T, sample_weight)
+        kind = kind_of(samples, options)
+        traps.warn_before(self, few, options.epochs)
         with self.trainer.training():
             history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
-        traps.warn_after(self, samples, history.loss)
+        traps.warn_after(self, few, history.loss)
         return history

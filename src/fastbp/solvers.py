@@ -45,7 +45,7 @@ schedule : "constant", "inverse_scaling" or "cosine"
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -230,8 +230,9 @@ class MinimiserChoice:
     memory: int
     given: frozenset[str]  # options that the user named
 
-    batch_only, keeps_error = True, False
-    never_negative = ()
+    batch_only: ClassVar[bool] = True
+    keeps_error: ClassVar[bool] = False
+    never_negative: ClassVar[tuple[int, ...]] = ()
 
     def rates(self, _epochs: range, _n_epochs: int) -> Array:
         """There are no learning rates."""

@@ -72,9 +72,9 @@ def predict(
     with one_line_warnings(), refusals(TableError), ExitStack() as files:
         scoring = Scoring(table_model)
         writer = Writer(out, files)
-        for predictions in _predictions(
-            table_model, data, Reading(header, table, query, skip_repeated_header), answering, scoring
-        ):
+        numbers = table_model.encoder.plain_numbers - set(keep)
+        reading = Reading(header, table, query, skip_repeated_header, lambda names: set(names) - numbers)
+        for predictions in _predictions(table_model, data, reading, answering, scoring):
             writer.write(predictions)
         writer.finish()
     scoring.say(to_stderr=out is None)

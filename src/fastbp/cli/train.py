@@ -39,6 +39,8 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     from fastbp.tables.databases import without_password
 
     wishes = wishes_of(options)
+    if dry_run and quiet:
+        raise click.UsageError("--dry-run and --quiet exclude each other: the one shows what the other leaves out")
     if wishes.options["resume"] and not wishes.options["checkpoint"]:
         raise click.UsageError("--resume needs --checkpoint FILE")
     files, shown = wishes.files.for_data(data), without_password(data)

@@ -113,6 +113,9 @@ class Engine:
     taken away while in use, so threads do not share them.
     """
 
+    gate: Gate
+    part_size: int
+
     def __init__(self, topology: Topology, packed: Packed, functions: Sequence[Activation]) -> None:
         self._packed, self._topology, self._functions = packed, topology, functions
         self.gate = Gate(packed, Port(topology.n_inputs, topology.n_outputs, packed.params.dtype))
@@ -248,7 +251,7 @@ class Engine:
         if len(self._topology.links):
             n_samples = LINKS_BYTES // (2 * n_units * self._dtype.itemsize)
             registers = max(MAX_REGISTERS, min(MAX_TILE, n_samples) // step)
-            return registers // MAX_REGISTERS * MAX_REGISTERS * step
+            return int(registers // MAX_REGISTERS * MAX_REGISTERS * step)
         n_samples = TILE_BYTES // ((3 * n_units + self._n_by_sample) * self._dtype.itemsize)
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 

@@ -60,6 +60,8 @@ _PASSED = _Passed()
 class CheckedSamples:
     """Samples that any network of one `Port` may be given: C-contiguous, of its dtype and widths, of one length."""
 
+    port: Port
+
     __slots__ = ("_arrays", "port")
 
     def __init__(self, port: Port, arrays: chunks.Samples, passed: _Passed) -> None:
@@ -188,9 +190,8 @@ def check_weighted(checked: CheckedSamples, name: str) -> None:
         raise ValueError(f"{name} must not sum to 0, by which losses are divided: some of them are negative")
 
 
-def check_start(params: Array, checked: CheckedSamples) -> None:
-    """Refuse what no training of a network can begin with."""
-    check_weighted(checked, "sample_weight")
+def check_params(params: Array) -> None:
+    """Refuse parameters that no training can begin with."""
     if not checks.are_finite(params):
         place = int(np.argmin(np.isfinite(params)))
         raise ValueError(
@@ -203,6 +204,8 @@ class CheckedSolver:
     """What takes steps, with a memory that fits the parameters of one network."""
 
     __slots__ = ("solver",)
+
+    solver: steps.Solver
 
     def __init__(self, solver: steps.Solver, passed: _Passed) -> None:
         if passed is not _PASSED:
@@ -219,6 +222,8 @@ class Gate:
     port : Port
         What it takes.
     """
+
+    port: Port
 
     __slots__ = ("_packed", "port")
 

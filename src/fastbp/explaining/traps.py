@@ -75,15 +75,19 @@ def of_layers(net: "ComputingNetwork", X: Array) -> list[Finding]:
     return found
 
 
-def warn_before(net: "ComputingNetwork", samples: "CheckedSamples", epochs: int) -> None:
+def warn_before(net: "ComputingNetwork", samples: "CheckedSamples | None", epochs: int) -> None:
     """Warn the caller of `fit` of what the data show; not for a few epochs, which are steps of something larger."""
-    if epochs >= FEWEST_EPOCHS:
+    if samples is not None and epochs >= FEWEST_EPOCHS:
         _warn(net, of_data(net, samples.x, samples.t))
 
 
-def warn_after(net: "ComputingNetwork", samples: "CheckedSamples", losses: Sequence[float]) -> None:
+def warn_after(net: "ComputingNetwork", samples: "CheckedSamples | None", losses: Sequence[float]) -> None:
     """Warn the caller of `fit` of layers that do not learn, if the training got nowhere."""
-    if len(losses) <= STALLED_EPOCHS or not losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0:
+    if (
+        samples is None
+        or len(losses) <= STALLED_EPOCHS
+        or not losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0
+    ):
         return
     if losses[-1] > LITTLE_BETTER * loss_of_constants(net, samples):
         _warn(net, of_layers(net, samples.x))

@@ -6,10 +6,12 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
 from fastbp.engine import gate, threads
 from fastbp.engine.gate import NETWORK, CheckedSamples
 from fastbp.kernels.training import chunks
 from fastbp.losses import check_targets
+from fastbp.model.partitioned import Source
 from fastbp.model.rewiring import RewirableNetwork
 
 
@@ -77,15 +79,15 @@ class ComputingNetwork(RewirableNetwork):
         values = self._values(self.check_samples(X, T), 0, self._topology.n_units, with_delta=True)
         return self._by_layer(values)[1:]
 
-    def loss(self, X: Array, T: Array, sample_weight: Array | None = None) -> float:
+    def loss(self, X: Array | Partitions, T: Array | None = None, sample_weight: Array | None = None) -> float:
         """Compute the error, E = sum_n weight_n E_n.
 
         Parameters
         ----------
-        X : array (n_samples, n_inputs)
+        X : array (n_samples, n_inputs), or partitions of `fastbp.data`
             Samples.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
-            Targets.
+            Targets; left out for partitions, which hold them, and weights.
         sample_weight : array (n_samples,), optional
             Not negative; 1 for each sample if not given.
 
@@ -94,19 +96,24 @@ class ComputingNetwork(RewirableNetwork):
         float
             The sum over the samples, not their mean.
         """
-        return self._sums(self.check_samples(X, T, sample_weight), chunks.ERROR)[0]
+        return self._sums(self.check_data(X, T, sample_weight), chunks.ERROR)[0]
 
     def gradient(
-        self, X: Array, T: Array, sample_weight: Array | None = None, n_threads: int | None = None
+        self,
+        X: Array | Partitions,
+        T: Array | None = None,
+        sample_weight: Array | None = None,
+        n_threads: int | None = None,
     ) -> tuple[float, Array]:
         """Compute the error and its derivatives by all parameters.
 
         Parameters
         ----------
-        X : array (n_samples, n_inputs)
-            Samples.
+        X : array (n_samples, n_inputs), or partitions of `fastbp.data`
+            Samples. Partitions are read one after the other, and added up in pairs, pairs of pairs, and so on: always
+            in the same order.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
-            Targets.
+            Targets; left out for partitions, which hold them, and weights.
         sample_weight : array (n_samples,), optional
             Not negative; 1 for each sample if not given.
         n_threads : int or None
@@ -120,7 +127,7 @@ class ComputingNetwork(RewirableNetwork):
             Derivatives dE/dparams, in the order of `params`.
         """
         self._check_differentiable("gradient")
-        samples = self.check_samples(X, T, sample_weight)
+        samples = self.check_data(X, T, sample_weight)
         return self._sums(samples, chunks.GRADIENT, threads.check(n_threads))
 
     def input_gradient(self, X: Array, v: Array | None = None, n_threads: int | None = None) -> Array:
@@ -164,12 +171,42 @@ class ComputingNetwork(RewirableNetwork):
 
     # ------------------------------------------------------------------ input
 
+    def check_data(
+        self, X: Array | Partitions, T: Array | None, sample_weight: Array | None
+    ) -> CheckedSamples | Source:
+        """Check the user's arrays, and convert them; partitions are when they are read.
+
+        Parameters
+        ----------
+        X, T, sample_weight
+            As in `gradient`.
+
+        Returns
+        -------
+        CheckedSamples or Source
+        """
+        if not isinstance(X, Partitions):
+            return self.check_samples(X, T, sample_weight)
+        for name, values in (("T", T), ("sample_weight", sample_weight)):
+            if values is not None:
+                raise ValueError(f"{name} must be left out where X are partitions, which hold it; got {type(values)}")
+        return Source(self, X)
+
     def check_samples(
-        self, X: Array, T: Array, sample_weight: Array | None = None, *, prefix: str = ""
+        self,
+        X: Array,
+        T: Array | None,
+        sample_weight: Array | None = None,
+        *,
+        prefix: str = "",
+        are_finite: bool = False,
     ) -> CheckedSamples:
-        """The user's arrays, checked and converted; `prefix` stands before their names in messages."""
+        """The user's arrays, checked and converted; `prefix` stands before their names in messages.
+
+        `are_finite`: they have been looked at, and are again only if they are converted.
+        """
         names = NETWORK.of(prefix)
-        samples = gate.samples(self.engine.gate.port, X, T, sample_weight, names=names)
+        samples = gate.samples(self.engine.gate.port, X, T, sample_weight, names=names, are_finite=are_finite)
         check_targets(self._loss.name, samples.t, names.t)
         return samples
 
@@ -193,10 +230,13 @@ class ComputingNetwork(RewirableNetwork):
         return out
 
     def _sums(
-        self, samples: CheckedSamples, wanted: chunks.Wanted, n_threads: int | None = None
+        self, samples: CheckedSamples | Source, wanted: chunks.Wanted, n_threads: int | None = None
     ) -> tuple[float, Array]:
         """The error of all samples; and its gradient, if that is the job."""
-        error, gradient = self.engine.run(samples, wanted, n_threads=n_threads)
+        if isinstance(samples, CheckedSamples):
+            error, gradient = self.engine.run(samples, wanted, n_threads=n_threads)
+        else:
+            error, gradient, _n = samples.sums(wanted, n_threads)
         if wanted.gradient:
             checks.warn_unless_finite(gradient, "derivatives")
         if not math.isfinite(error):

@@ -81,7 +81,7 @@ def _held(net: Network, asked: Asked, weights: Array) -> Held:
         return Held(samples, [NO_ROWS] * n, weights[:0])
     if isinstance(validation, tuple):
         own = own_validation(net, validation)
-        assert own is not None
+        assert isinstance(own, CheckedSamples)
         return Held(own, [np.arange(len(own))] * n, own.weight.reshape(1, -1) if own.weight.size else weights[:0])
     return Held(samples, rows_of(validation, "validation", n, len(samples)), weights)
 

@@ -117,7 +117,8 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
         mean, scale = mean_and_scale(column.name, given)
-        low, fill, high = (float(f(given)) for f in (np.min, np.median, np.max)) if len(given) else (0.0, 0.0, 0.0)
+        found = (values.min(), values.median(), values.max()) if len(given) else (0.0, 0.0, 0.0)
+        low, fill, high = (float(number) for number in found if isinstance(number, float))
         return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
 
     @property

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
 from fastbp.tables.kinds import MAX_LEVELS, Understood
+from fastbp.tables.parallel import for_each
 
-_CACHED = 1 << 19  # numbers, 2 MB
-_FEWEST_ROWS = 4096
+_CACHED = 1 << 18  # numbers, 1 MB
+_FEWEST_ROWS = 2048
 
 Values = tuple[NDArray[Any], ...]  # of each column, as its `array` returns them
 
@@ -42,11 +43,11 @@ class Encoder:
         max_levels : int
             Categories of a column at most; the rarer ones together are one more.
         """
-        fitted = []
-        for column in columns:
-            values = column.values if rows is None else column.values.gather(rows)
-            fitted.append(fit_column(column, values, max_levels))
-        return cls(tuple(fitted))
+
+        def fit_one(column: Understood) -> Column:
+            return fit_column(column, column.values if rows is None else column.values.gather(rows), max_levels)
+
+        return cls(tuple(for_each(fit_one, columns, len(columns[0].values) if columns else 0)))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -99,13 +100,16 @@ class Encoder:
         """
         X = np.empty((len(read[0] if rows is None else rows), self.n_inputs), dtype=np.float32)
         n_rows = max(_FEWEST_ROWS, _CACHED // self.n_inputs)
-        for start in range(0, len(X), n_rows):
+
+        def encode_part(start: int) -> None:
             part = slice(start, start + n_rows)
             self._fill(X[part], [values[part if rows is None else rows[part]] for values in read])
             if not np.isfinite(X[part]).all():
                 row, at = (int(k) for k in np.argwhere(~np.isfinite(X[part]))[0])
                 row = start + row if rows is None else int(rows[start + row])
                 self._refuse_infinite(row, at, read)
+
+        for_each(encode_part, range(0, len(X), n_rows), len(X))
         return X
 
     def _fill(self, X: NDArray[np.float32], read: Sequence[NDArray[Any]]) -> None:
@@ -138,6 +142,12 @@ class Encoder:
                 warnings.warn(message, TableWarning, stacklevel=2)
             values = clipped if clip else values
         return values
+
+    @property
+    def plain_numbers(self) -> set[str]:
+        """Names of the columns of which numbers say all that there is to say, without a unit or another notation."""
+        numbers = (column for column in self.columns if isinstance(column, NumberColumn))
+        return {n.name for n in numbers if n.notation.plain and n.notation.units in (None, ("",))}
 
     @property
     def text_columns(self) -> set[str]:

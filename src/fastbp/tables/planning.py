@@ -10,6 +10,7 @@ import polars as pl
 
 from fastbp.tables.errors import TableError, counted, listed
 from fastbp.tables.kinds import LARGEST_EXACT, Choices, Understood, understand
+from fastbp.tables.parallel import for_each
 
 _ID_NAME = re.compile(
     r"^$|^(unnamed.*|row\.?names?|row|index|idx|key|uuid|guid|serial|nr|no|obs|observation|record|rank|s\.?no\.?|#)$"
@@ -55,8 +56,7 @@ def plan_inputs(frame: pl.DataFrame, choices: Choices) -> list[Plan]:
     TableError
         When nothing is left to learn from.
     """
-    columns = [understand(series, choices) for series in frame.iter_columns()]
-    plans = [Plan(column, _why_left_out(column, choices)) for column in columns]
+    plans = for_each(lambda series: _plan(understand(series, choices), choices), frame.get_columns(), frame.height)
     if not any(plan.used for plan in plans):
         counters = [
             plan for plan in plans if plan.column.kind in ("number", "date") and plan.reason != _constant(plan.column)
@@ -66,6 +66,10 @@ def plan_inputs(frame: pl.DataFrame, choices: Choices) -> list[Plan]:
         reasons = "; ".join(f"{plan.column.name!r} {plan.reason}" for plan in plans[:3])
         raise TableError(f"no column is left to learn from: {reasons} (--keep-column brings one back)")
     return plans
+
+
+def _plan(column: Understood, choices: Choices) -> Plan:
+    return Plan(column, _why_left_out(column, choices))
 
 
 def _why_left_out(column: Understood, choices: Choices) -> str:

@@ -31,6 +31,9 @@ class Numbers(NamedTuple):
     digits: frozenset[int] = frozenset()
 
 
+NO_NUMBERS = Numbers()
+
+
 def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection[str]) -> Numbers:
     """Tell by the first rows which columns may be read as numbers.
 
@@ -44,7 +47,7 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection
         The names of columns that are wanted as they are written.
     """
     if layout.separator in (BLANKS, WIDE_BLANKS):
-        return Numbers()
+        return NO_NUMBERS
     rows = [row for _, row in split_lines(lines[layout.skip :][:_SAMPLED], layout.separator, layout.quote)]
     found: dict[bool, set[int]] = {True: set(), False: set()}
     for place, name in enumerate(layout.names):
@@ -107,15 +110,22 @@ def _may_repeat_names(frame: pl.DataFrame, layout: Layout) -> bool:
 
 def _needs_text(numbers: pl.Series) -> bool:
     """Whether a column's text may tell more than its numbers: whole ones may have zeros before them, or many digits."""
-    largest = numbers.abs().max()
-    if not (isinstance(largest, float) and largest < LARGEST_EXACT):
-        return True
-    return bool((numbers == numbers.round(0)).mean() >= MOSTLY)  # type: ignore[operator]  # of booleans: a float
+    some = numbers.gather_every(max(1, len(numbers) // _SAMPLED))
+    return not _are_exact(numbers) or (_share_of_whole(some) >= 0.5 and _share_of_whole(numbers) >= MOSTLY)
+
+
+def _share_of_whole(numbers: pl.Series) -> float:
+    share = (numbers == numbers.round(0)).mean()
+    return share if isinstance(share, float) else 0.0
+
+
+def _are_exact(numbers: pl.Series) -> bool:
+    low, high = numbers.min(), numbers.max()
+    return isinstance(low, float) and isinstance(high, float) and max(-low, high) < LARGEST_EXACT
 
 
 def _numbers_or_text(text: pl.Series) -> pl.Series:
     """Return the numbers of a column if its text tells no more."""
     numbers = text.cast(pl.Float64, strict=False)
-    largest = numbers.abs().max()
-    exact = isinstance(largest, float) and largest < LARGEST_EXACT and numbers.null_count() == text.null_count()
+    exact = _are_exact(numbers) and numbers.null_count() == text.null_count()
     return numbers if exact and not text.str.contains(LEADING_ZERO).any() else text

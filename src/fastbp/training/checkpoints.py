@@ -23,6 +23,7 @@ from fastbp.checks import Array
 from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
 from fastbp.model.computing import ComputingNetwork
+from fastbp.model.partitioned import Source
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.training.options import CheckpointSettings
 from fastbp.training.state import ROW, Layout, Resumable, State
@@ -38,7 +39,8 @@ FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkp
 
 FLOAT = np.dtype(np.float64)
 ENDED_BY = (
-    "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step", *RULES
+    "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step",
+    "end of data", *RULES,
 )  # fmt: skip
 
 
@@ -96,13 +98,17 @@ class Checkpoint:
     ----------
     training : Resumable
         With its network, options and the number of samples that it trains on.
-    samples : CheckedSamples
+    samples : CheckedSamples or Source
         All samples, as the user gave them.
-    held_out : CheckedSamples or None
+    held_out : CheckedSamples, Source or None
         The user's set for validation.
     """
 
-    def __init__(self, training: Resumable, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
+    path: Path
+
+    def __init__(
+        self, training: Resumable, samples: CheckedSamples | Source, held_out: CheckedSamples | Source | None
+    ) -> None:
         settings = training.options.checkpoint
         assert settings is not None
         self.path, self._every = settings.path, settings.every
@@ -243,7 +249,7 @@ def _losses(training: Resumable, n_epochs: int) -> dict[str, Array]:
 
 def _check_numbers(arrays: dict[str, Array], solver: Choice | MinimiserChoice) -> None:
     """Refuse numbers that training cannot go on from: with those of the order it reads rows of the user's arrays."""
-    for name in ("params", "moments", "decay", "best", "time", "position", "damping", "vectors", "descent"):
+    for name in ("params", "moments", "decay", "best", "time", "position", "damping", "vectors", "descent", "done"):
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} must be finite")
     for row in solver.never_negative:
@@ -251,13 +257,17 @@ def _check_numbers(arrays: dict[str, Array], solver: Choice | MinimiserChoice) -
             raise ValueError(f"moments[{row}] must not be negative; got {arrays['moments'][row].min()}")
     if "decay" in arrays and not solver.keeps_error and ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
         raise ValueError(f"decay must lie between 0 and 1; got {arrays['decay']}")
+    if "done" in arrays and (arrays["done"][:2] < 0).any():
+        raise ValueError(f"done must not be negative; got {arrays['done']}")
     if "order" in arrays:
         rows = np.sort(arrays["order"])
         if (rows != np.arange(rows.size, dtype=ROW)).any():
             raise ValueError("order must be a permutation of the samples")
 
 
-def _identity(training: Resumable, samples: CheckedSamples, held_out: CheckedSamples | None) -> dict[str, Any]:
+def _identity(
+    training: Resumable, samples: CheckedSamples | Source, held_out: CheckedSamples | Source | None
+) -> dict[str, Any]:
     """What must be the same for the run to be the same, as it comes back from JSON."""
     options = training.options
     given: dict[str, Any] = options.solver.description()
@@ -292,7 +302,10 @@ def _description(net: ComputingNetwork) -> dict[str, Any]:
     }
 
 
-def _digests(samples: CheckedSamples, prefix: str = "") -> dict[str, str]:
+def _digests(samples: CheckedSamples | Source, prefix: str = "") -> dict[str, Any]:
+    """What the data must have in common: their bits; of partitions, which may be mended, their number and columns."""
+    if isinstance(samples, Source):
+        return {prefix + name: value for name, value in samples.data.description.items()}
     arrays = {"X": samples.x, "T": samples.t, "sample_weight": samples.weight}
     return {prefix + name: _digest(array) for name, array in arrays.items()}
 

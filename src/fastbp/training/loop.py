@@ -9,16 +9,18 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
-from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_start, check_weighted
+from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_params, check_weighted
 from fastbp.kernels.formulas import steps
 from fastbp.kernels.many_samples.tile import PLAN, Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.training import chunks, epochs
 from fastbp.model.computing import ComputingNetwork
+from fastbp.model.partitioned import Source
 from fastbp.solvers import Choice
 from fastbp.structure import initial
 from fastbp.training import dropout
@@ -35,20 +37,35 @@ RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that 
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
 
-    def __init__(self, net: ComputingNetwork, samples: CheckedSamples, options: Options) -> None:
+    net: ComputingNetwork
+    options: Options
+    n_samples: int
+    checkpoint: Checkpoint | None
+    seed: int
+    samples: CheckedSamples
+    history: History
+    best: tuple[float, Array]
+    warned: bool
+    most_threads: int
+    n_parts: int
+    start: float
+
+    def __init__(self, net: ComputingNetwork, samples: CheckedSamples | Source, options: Options) -> None:
         self.net, self.options = net, options
-        check_start(net.params, samples)
-        samples, held_out = samples.apart_from(net.params), own_validation(net, options.validation)
-        self.n_samples = len(samples) - n_held_out(options.validation, len(samples))
+        if isinstance(samples, CheckedSamples):
+            check_weighted(samples, "sample_weight")
+            samples = samples.apart_from(net.params)
+        check_params(net.params)
+        held_out = own_validation(net, options.validation)
+        self.n_samples = self._n_to_train_on(samples)
         self.checkpoint, state = None, None
         if options.checkpoint is not None:
             self.checkpoint = Checkpoint(self, samples, held_out)
             state = self.checkpoint.load() if options.checkpoint.resume else None
         self.seed = initial.some_seed(options.seed) if state is None else state.seed
         draw = initial.generator(self.seed)
-        self.samples, self.validation = samples, held_out
-        if options.validation is not None and held_out is None:
-            self.samples, self.validation = split(samples, self.n_samples, draw)
+        self.validation = held_out
+        self._take(samples, draw)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
         self.warned = False  # of a validation loss that is not finite
@@ -62,6 +79,17 @@ class Training:
         """Go on with what the solver remembers of the last training of the network."""
         recall(self)
 
+    def _n_to_train_on(self, samples: CheckedSamples | Source) -> int:
+        """How many samples there are without those that are held out."""
+        return len(samples) - n_held_out(self.options.validation, len(samples))
+
+    def _take(self, samples: CheckedSamples | Source, draw: np.random.Generator) -> None:
+        """Keep the samples, and hold a fraction of them out for validation."""
+        assert isinstance(samples, CheckedSamples)
+        self.samples = samples
+        if self.options.validation is not None and self.validation is None:
+            self.samples, self.validation = split(samples, self.n_samples, draw)
+
     @property
     def batch_size(self) -> int:
         """Samples in a step."""
@@ -73,6 +101,12 @@ class Training:
         return self.options.shuffle and self.batch_size < self.n_samples
 
     def _prepare(self, draw: np.random.Generator) -> None:
+        """What the run needs beside the samples."""
+        order = np.arange(self.n_samples)
+        self.samples = self.samples.ordered(order)
+        self._prepare_run(draw, order)
+
+    def _prepare_run(self, draw: np.random.Generator, order: Array) -> None:
         """Arrays of the compiled run."""
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
@@ -90,8 +124,6 @@ class Training:
             draw=draw,
         )
         self.checked_solver: CheckedSolver = net.engine.gate.solver(solver)
-        order = np.arange(self.n_samples)
-        self.samples = self.samples.ordered(order)
         random = draw.integers(0, 2**64, 1, np.uint64)
         self.run_state = epochs.Run(
             order=order,
@@ -235,6 +267,10 @@ class Training:
         done = int(self.run_state.position[0])
         losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples)
         self.history.loss.extend(losses.tolist())
+        self._note_time()
+
+    def _note_time(self) -> None:
+        """Note the time, and which epoch was the best unless somebody watches."""
         self.history.time = time.perf_counter() - self.start
         if not self.watched and self.history.loss:
             self.history.best_epoch = int(np.argmin(self.history.loss))
@@ -274,8 +310,12 @@ class Training:
             return self.run_state.safe[: self.net.n_params]
         return self.net.params
 
-    def _validate(self, samples: CheckedSamples) -> float:
-        error, _ = self.net.engine.run(samples, chunks.ERROR, n_threads=self.options.n_threads)
+    def _validate(self, samples: CheckedSamples | Source) -> float:
+        if isinstance(samples, Source):
+            error, _, n_samples = samples.sums(chunks.ERROR, self.options.n_threads)
+        else:
+            error, _ = self.net.engine.run(samples, chunks.ERROR, n_threads=self.options.n_threads)
+            n_samples = len(samples)
         if not np.isfinite(error) and not self.warned:
             self.warned = True
             warnings.warn(
@@ -284,7 +324,7 @@ class Training:
                 RuntimeWarning,
                 stacklevel=9,
             )
-        return error / len(samples)
+        return error / n_samples
 
     def _finite(self) -> bool:
         return bool(np.isfinite(self.net.params).all())
@@ -309,8 +349,10 @@ class Training:
         )
 
 
-def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamples | None:
+def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamples | Source | None:
     """The set for validation that the user has given, checked; None for a fraction or nothing."""
+    if isinstance(validation, Partitions):
+        return Source(net, validation)
     if not isinstance(validation, tuple | list):
         return None
     if len(validation) not in (2, 3):
@@ -322,7 +364,7 @@ def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamp
 
 def n_held_out(validation: Validation, n_samples: int) -> int:
     """Samples that a fraction holds out for validation."""
-    if validation is None or isinstance(validation, tuple | list):
+    if validation is None or isinstance(validation, tuple | list | Partitions):
         return 0
     fraction = checks.number(validation, "validation", high=1.0, low_open=True)
     n = max(1, round(fraction * n_samples))

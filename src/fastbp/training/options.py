@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.structure import initial
@@ -26,7 +27,7 @@ WINDOW = 1 << 14  # epochs for which arrays are made at a time
 
 Callback = Callable[[Any, History], Any]  # of (network, history)
 Callbacks = Callback | Iterable[Callback] | None
-Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | None
+Validation = float | tuple[Array, Array] | tuple[Array, Array, Array] | Partitions | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Options:
     n_threads: int | None
     checkpoint: CheckpointSettings | None = None
     goal: float | None = None
+    callbacks: list[Callable[..., Any]] = field(init=False)
     validate_every: int = 1
     callback_every: int = 1
     rules: Rules = NO_RULES

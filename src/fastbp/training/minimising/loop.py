@@ -65,6 +65,9 @@ def check_network(net: CurvedNetwork, choice: MinimiserChoice) -> None:
 class Minimising(Training):
     """One call of `fit` with a minimiser."""
 
+    most_threads: int
+    n_epochs: int
+
     net: CurvedNetwork
 
     def _prepare(self, draw: np.random.Generator) -> None:

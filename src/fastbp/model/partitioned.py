@@ -1,0 +1,137 @@
+"""`Source`: partitions, checked for a network when they are read; sums over them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.data.partitions import Partitions
+from fastbp.data.reading import ahead
+from fastbp.data.sums import PairwiseSum
+from fastbp.engine import gate
+from fastbp.engine.engine import Engine
+from fastbp.engine.gate import CheckedSamples
+from fastbp.kernels.training import chunks
+
+FEW = 256  # samples that are looked at, of a partition
+
+
+class Checking(Protocol):
+    """A network, as far as it takes samples."""
+
+    engine: Engine
+
+    @property
+    def params(self) -> Array:
+        """Its parameters."""
+
+    def check_samples(
+        self,
+        X: Array,
+        T: Array | None,
+        sample_weight: Array | None = None,
+        *,
+        prefix: str = "",
+        are_finite: bool = False,
+    ) -> CheckedSamples:
+        """Samples, checked and converted."""
+
+
+class Source:
+    """Some partitions as a network takes them: what `CheckedSamples` are for samples in memory.
+
+    Parameters
+    ----------
+    net : Checking
+    data : Partitions
+    numbers : sequence of int, optional
+        Those that are meant; all by default.
+    """
+
+    data: Partitions
+    numbers: list[int]
+
+    def __init__(self, net: Checking, data: Partitions, numbers: Sequence[int] | None = None) -> None:
+        self._net, self.data = net, data
+        self.numbers = list(range(len(data)) if numbers is None else numbers)
+
+    def __len__(self) -> int:
+        """How many partitions there are, not how many samples: that shows when they are read."""
+        return len(self.numbers)
+
+    def only(self, numbers: Sequence[int]) -> Self:
+        """Some of the partitions."""
+        return type(self)(self._net, self.data, numbers)
+
+    def checked(self, k: int) -> CheckedSamples:
+        """Partition k, read, checked and converted; an error names it."""
+        found = self.data.read(k)
+        return self._net.check_samples(*found, prefix=f"{self.data.place(k)}: ", are_finite=True).apart_from(
+            self._net.params
+        )
+
+    def each(self) -> Iterator[CheckedSamples]:
+        """All partitions in their order, the next one being read while the caller works on one."""
+        return ahead(self.checked, self.numbers)
+
+    def in_memory(self) -> CheckedSamples | None:
+        """All samples, if the partitions are no more than a window."""
+        if self.data.is_endless or len(self) > self.data.window:
+            return None
+        return Window(self._net.engine.gate.port).filled(self.each())
+
+    def few(self) -> CheckedSamples | None:
+        """Some samples of the first partition, for a look at them; None of a stream, which gives them once."""
+        if self.data.is_endless:
+            return None
+        first = self.checked(self.numbers[0])
+        return first.rows(np.arange(0, len(first), -(-len(first) // FEW)))
+
+    def sums(self, wanted: chunks.Wanted, n_threads: int | None = None) -> tuple[float, Array, int]:
+        """The error of all samples, its gradient if that is the job, and how many samples there are.
+
+        A sum over partitions in a fixed order, each summed as arrays in memory are.
+        """
+        total = PairwiseSum()
+        for samples in self.each():
+            error, gradient = self._net.engine.run(samples, wanted, n_threads=n_threads)
+            total.add((error, gradient if wanted.gradient else gradient[:0], len(samples)))
+        return total.result()
+
+
+class Window:
+    """The samples of several partitions side by side, in memory that is used again.
+
+    Parameters
+    ----------
+    port : Port
+        Of the network.
+    """
+
+    def __init__(self, port: gate.Port) -> None:
+        self._port = port
+        self._x, self._t = np.empty((0, port.n_inputs), port.dtype), np.empty((0, port.n_outputs), port.dtype)
+        self._weight = np.empty(0, port.dtype)
+
+    def filled(self, parts: Iterable[CheckedSamples]) -> CheckedSamples:
+        """All samples of the parts: valid until the next call. Of one part: its own."""
+        n, is_weighted = 0, False
+        for part in parts:
+            stop = n + len(part)
+            self._make_room(stop, n)
+            self._x[n:stop], self._t[n:stop] = part.x, part.t
+            self._weight[n:stop] = part.weight if part.weight.size else 1.0
+            n, is_weighted = stop, is_weighted or part.weight.size > 0
+        weight = self._weight[:n] if is_weighted else None
+        return gate.samples(self._port, self._x[:n], self._t[:n], weight, are_finite=True)
+
+    def _make_room(self, n: int, n_kept: int) -> None:
+        """Arrays of n rows or more, with the first ones as they are."""
+        if n <= len(self._x):
+            return
+        for name in ("_x", "_t", "_weight"):
+            old: Any = getattr(self, name)
+            new = np.empty((n, *old.shape[1:]), old.dtype)
+            new[:n_kept] = old[:n_kept]
+            setattr(self, name, new)

@@ -1,0 +1,53 @@
+"""Which kind of training samples and options ask for."""
+
+from typing import Any
+
+from fastbp.engine.gate import CheckedSamples
+from fastbp.model.curved import CurvedNetwork
+from fastbp.model.partitioned import Source
+from fastbp.solvers import MinimiserChoice
+from fastbp.training.loop import Training
+from fastbp.training.options import Options
+
+
+def check_solver(net: CurvedNetwork, options: Options) -> None:
+    """Refuse what a minimiser cannot do, and options of a solver that are for another network."""
+    if isinstance(options.solver, MinimiserChoice):
+        from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
+
+        minimising.check(net, options)
+    else:
+        options.solver.check_size(net.n_params)
+
+
+def to_train_on(
+    net: CurvedNetwork, X: Any, T: Any, sample_weight: Any
+) -> tuple[CheckedSamples | Source, CheckedSamples | None]:
+    """(the samples, those of them to have a look at): partitions that are no more than a window count as arrays."""
+    samples = net.check_data(X, T, sample_weight)
+    if isinstance(samples, Source):
+        loaded = samples.in_memory()
+        if loaded is None:
+            return samples, samples.few()
+        samples = loaded
+    return samples, samples
+
+
+def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training]:
+    """What trains on such samples with such options."""
+    is_minimiser = isinstance(options.solver, MinimiserChoice)
+    if isinstance(samples, Source):
+        from fastbp.training.windows import BySums, ByWindows
+
+        if is_minimiser:
+            raise ValueError(
+                f"solver {options.solver.name!r} needs all samples in memory, and there are more than a window of "
+                f"{samples.data.window} partitions: window={len(samples)} reads all {len(samples)}; "
+                "'adam', 'sgd', 'rmsprop' and 'rprop' take any number"
+            )
+        return BySums if options.batch_size is None else ByWindows
+    if is_minimiser:
+        from fastbp.training.minimising.loop import Minimising
+
+        return Minimising
+    return Training
