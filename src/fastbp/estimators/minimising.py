@@ -16,8 +16,9 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, check_weighted
+from fastbp.estimators.curves import begin_curves
 from fastbp.estimators.orders import split
-from fastbp.estimators.training import Monitor, begin_curves, engine_of, n_threads_of, share_of
+from fastbp.estimators.training import Monitor, engine_of, n_threads_of, share_of
 from fastbp.kernels.training import chunks
 from fastbp.network import Network
 from fastbp.solvers import make_minimiser

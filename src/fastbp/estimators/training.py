@@ -17,6 +17,7 @@ from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
 from fastbp.estimators.counts import check_counts
+from fastbp.estimators.curves import begin_curves
 from fastbp.estimators.labels import no_scorer, scorer_of
 from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import codes
@@ -135,17 +136,6 @@ def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> 
     out = np.empty((len(samples), net.sizes[-1]), net.dtype)
     net.engine.run(samples, chunks.FORWARD, first_unit=net.topology.first_units[-1], out=out, n_threads=n_threads)
     return out
-
-
-def begin_curves(est: Any) -> None:
-    """What a training before this one has not kept: it had another solver, or did not stop early."""
-    known = vars(est)
-    known.setdefault("loss_curve_", [])
-    known.setdefault("_no_improvement_count", 0)
-    if est.early_stopping and known.get("best_validation_score_") is None:
-        est.validation_scores_, est.best_validation_score_ = [], -np.inf
-    if not est.early_stopping and known.get("best_loss_") is None:
-        est.best_loss_ = np.inf
 
 
 class Monitor:

@@ -45,6 +45,8 @@ def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training
                 f"{samples.data.window} partitions: window={len(samples)} reads all {len(samples)}; "
                 "'adam', 'sgd', 'rmsprop' and 'rprop' take any number"
             )
+        if options.solver.keeps_error:
+            raise ValueError("variant must not be 'irprop+' for partitions: it compares the errors of whole epochs")
         return BySums if options.batch_size is None else ByWindows
     if is_minimiser:
         from fastbp.training.minimising.loop import Minimising

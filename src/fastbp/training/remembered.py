@@ -5,7 +5,12 @@ from typing import Any
 from fastbp.checks import Array
 from fastbp.training.state import Resumable
 
-OF_A_RUN = ("random", "order", "position")  # what each training begins anew, or what follows from the parameters
+OF_A_RUN = (
+    "random",
+    "order",
+    "position",
+    "done",
+)  # what each training begins anew, or what follows from the parameters
 OF_RATES = ("learning_rate", "schedule", "power", "initial_step")  # which may be others
 
 
