@@ -60,7 +60,7 @@ def predict(
     from fastbp.cli.outputs import check_outputs
     from fastbp.tables.errors import TableError
     from fastbp.tables.model import TableModel
-    from fastbp.tables.table import Reading
+    from fastbp.tables.table import Reading, Written
 
     check_reading(table, query)
     if level is not None and not intervals:
@@ -73,7 +73,7 @@ def predict(
         scoring = Scoring(table_model)
         writer = Writer(out, files)
         numbers = table_model.encoder.plain_numbers - set(keep)
-        reading = Reading(header, table, query, skip_repeated_header, lambda names: set(names) - numbers)
+        reading = Reading(header, table, query, skip_repeated_header, lambda names: Written(set(names) - numbers))
         for predictions in _predictions(table_model, data, reading, answering, scoring):
             writer.write(predictions)
         writer.finish()

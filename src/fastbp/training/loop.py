@@ -11,7 +11,6 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
-from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_params, check_weighted
 from fastbp.kernels.formulas import steps
@@ -113,7 +112,7 @@ class Training:
         assert isinstance(options.solver, Choice)
         by_batches = options.dropout.any() or options.solver.keeps_error  # which on-line learning does not compare
         one_by_one = size == 1 and net.topology.is_layered and not by_batches
-        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        self.memory: Memory | OnlineMemory | None = net.online_memory if one_by_one else None
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -185,8 +184,9 @@ class Training:
             self.history.time = time.perf_counter() - self.start
             if self.options.keeps_best and self.history.best_epoch is not None:
                 self.net.params = self.best[1]
-        if self.options.warm:
-            remember(self)
+            if self.options.warm:
+                remember(self)
+            self._give_back()
         if self.checkpoint is not None:
             self.checkpoint.write()
         if self.history.stopped_by == "not finite":
@@ -256,11 +256,19 @@ class Training:
             return self.memory
         if self.memory is None or self.memory.plan[PLAN.n_threads] != n_threads:
             run = self.run_state
+            self._give_back()
             self.memory = self.net.engine.memory(
                 min(run.batch_size, run.part_size), n_threads, dropout=run.dropout.address != NONE
             )
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
+
+    def _give_back(self) -> None:
+        """Leave the work space to who computes with the network next."""
+        if isinstance(self.memory, Memory):
+            size = min(self.run_state.batch_size, self.run_state.part_size)
+            self.net.engine.give_back((size, int(self.memory.plan[PLAN.n_threads]), True), self.memory)
+            self.memory = None
 
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
