@@ -15,7 +15,7 @@ NAMES = {
         "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
         "from_sklearn",
     },
-    "fastbp.jit": {"forward", "gradient", "input_gradient", "with_params"},
+    "fastbp.jit": {"forward", "gradient", "hessian_product", "input_gradient", "jacobian", "with_params"},
     "fastbp.neat": {"ACTIVATIONS", "from_genome", "write_back"},
     "fastbp.plots": {
         "Recorder", "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance",
@@ -31,7 +31,7 @@ TOP = {
 OWN = {
     "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs",
     "functions_without_bend", "has_softmax",
-    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "topology", "twin",
+    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "online_memory", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"
