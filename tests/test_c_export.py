@@ -116,6 +116,19 @@ def test_threshold_and_functions_that_end_at_the_largest_numbers(dtype, tmp_path
     assert self_test(tmp_path / "net.c")[0] == 0
 
 
+def test_networks_with_hardly_anything_in_them(tmp_path):
+    """Without a connection that a derivative goes along; narrower than what a function takes at a time."""
+    gelu = dict.fromkeys(range(1, 9), "gelu")
+    edges = [(0, 1), (1, 8), *((0, k) for k in range(2, 8))]
+    for net in (
+        fastbp.Network.from_edges(2, 1, np.empty((0, 2), int)),
+        fastbp.Network.from_edges(1, 1, edges, activation=gelu, n_units=9),
+    ):
+        for dtype in ("float32", "float64"):
+            net.astype(dtype).to_c(tmp_path / "net.c")
+            assert self_test(tmp_path / "net.c") == (0, "")
+
+
 def test_inputs_and_outputs_may_share_memory(tmp_path):
     net = fastbp.Network((3, 9, 3), seed=0)
     net.to_c(tmp_path / "net.c")

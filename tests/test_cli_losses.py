@@ -311,6 +311,7 @@ def test_columns_to_keep(model, names, said):
         (("--drop", "weight", "--weight", "weight"), "--drop and --weight both"),
         (("--keep-column", "weight", "--weight", "weight"), "--weight and --keep-column both"),
         (("--plot", "p.png", "--no-plot"), "--plot and --no-plot exclude each other"),
+        (("--dry-run", "--quiet"), "--dry-run and --quiet exclude each other"),
         (("--table", "t", "--query", "SELECT 1"), "--table and --query exclude each other"),
         (("--table", "zz"), "--table means nothing for a text file"),
         (("--drop", "kind", "--target", "kind"), "--drop and --target both"),

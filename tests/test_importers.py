@@ -422,6 +422,10 @@ def test_files_of_fann_that_make_no_sense(tmp_path):
     assert twice.edge_weights.tolist() == [0.625]
     with pytest.raises(ValueError, match=r"neuron 2 must have a steepness of up to 7.89.*got 9"):
         read(a=("5e-1)", "9e0)"))
+    for code in (0, 11, 14):
+        assert read(code=code, w="5.99e2").n_params == 2
+        with pytest.raises(ValueError, match=r"times its steepness, of up to 300 for inputs of up to 1.*may be 301"):
+            read(code=code, w="6.01e2")
     assert read(code=7, a=("5e-1)", "9e0)")).n_params == 2
 
 

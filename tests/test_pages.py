@@ -12,11 +12,12 @@ from fastbp.activations import ACTIVATIONS
 if not DOCS.exists():
     pytest.skip("an installed package has no documentation beside its tests", allow_module_level=True)
 
-# Pages whose examples are run here, with the number of outputs that they show; others are in test_docs.py.
+# Pages whose examples are run here, with the number of outputs that they show; and those of test_docs.py.
 PAGES = {
     "index": 1, "start": 1, "backpropagation": 3, "regression": 3, "classification": 3, "streams": 3, "saving": 1,
-    "own-functions": 5, "moving": 2, "scale": 1,
+    "own-functions": 5, "moving": 2, "checkpoints": 0, "populations": 0, "second-order": 0, "scale": 1,
 }  # fmt: skip
+ELSEWHERE = {"explain", "export", "import", "irregular", "jit", "scikit-learn"}
 
 
 def extension(name):
@@ -34,6 +35,11 @@ def test_what_a_page_shows_is_what_comes(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _names, compared = run_page(DOCS / f"{page}.md")
     assert compared == PAGES[page]
+
+
+def test_every_page_with_code_is_run():
+    with_code = {page.stem for page in DOCS.glob("*.md") if "\n```python\n" in page.read_text(encoding="utf-8")}
+    assert with_code == {*PAGES} | ELSEWHERE
 
 
 @pytest.mark.compiled_only

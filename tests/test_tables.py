@@ -125,6 +125,25 @@ def test_prose_above_a_table_is_skipped_however_long_it_is(file, separator, name
     assert any("lines above the table skipped" in note for note in table.notes)
 
 
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        ("state,place,1/22/2020,1/23/2020,1/24/2020,1/25/2020", True),
+        ("state,place,2020-01-01,x,2020-03-01,2020-04-01", True),
+        ("state,place,1960,1961,1962,1963", True), ("name,place,08:00,09:00,10:00,11:00", True),
+        ("b,Rome,17,1,8,0", False), ("b,Rome,17,18,8,0", False),
+    ],
+)  # fmt: skip
+def test_dates_and_years_that_name_columns(file, names, named):
+    rows = [["a", "b", "c"][k % 3] + f",place {k},{k * 7 % 5},{k},{k % 4},{k * 3}" for k in range(40)]
+    table = read_table(file("\n".join([names, *rows])))
+    assert table.frame.columns == (names.split(",") if named else [f"column_{k + 1}" for k in range(6)])
+    dated = [f"2020-01-{k + 10},1,2" for k in range(20)]
+    assert read_table(file("\n".join(dated))).frame.height == 20
+    counting = [f"{k},{k + 1},{k + 2},{k + 3},x" for k in range(20)]
+    assert read_table(file("\n".join(counting))).frame.height == 20
+
+
 def test_names_can_be_told_by_the_user(file):
     path = file("1,2\n3,4\n")
     assert rows_of(read_table(path, Reading(header=True))) == [["1", "2"], ["3", "4"]]

@@ -169,6 +169,8 @@ class Activation:
 class BuiltIn(Activation):
     """One of fastbp's own activation functions."""
 
+    name: str
+
     def __init__(self, name: str, code: int) -> None:
         self.name, self.code = name, code
         self._functions = ()

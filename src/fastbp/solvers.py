@@ -39,7 +39,7 @@ schedule : "constant", "inverse_scaling" or "cosine"
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -194,8 +194,8 @@ class MinimiserChoice:
     memory: int
     given: frozenset[str]  # options that the user named
 
-    batch_only = True
-    never_negative = ()
+    batch_only: ClassVar[bool] = True
+    never_negative: ClassVar[tuple[int, ...]] = ()
 
     def rates(self, _epochs: range, _n_epochs: int) -> Array:
         """There are no learning rates."""

@@ -5,12 +5,13 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba.np.ufunc import parallel
 
 from fastbp.engine import threads
-from fastbp.kernels.one_sample.few import forward_few
+from fastbp.kernels.one_sample import few
 from fastbp.kernels.registers import machine
 from fastbp.kernels.registers.machine import JIT_DISABLED
 
@@ -96,7 +97,8 @@ def _cache_folder() -> str:
     """Where the machine code of the kernels is kept."""
     if JIT_DISABLED:
         return "nothing is compiled: NUMBA_DISABLE_JIT is set"
-    return forward_few._cache.cache_path or "no place can be written to: each process compiles for itself"
+    cache: Any = few.forward_few
+    return cache._cache.cache_path or "no place can be written to: each process compiles for itself"
 
 
 def _packages(names: tuple[str, ...], missing: str | None = "not installed") -> dict[str, str]:

@@ -54,7 +54,7 @@ def predict(
     from fastbp.cli.outputs import check_outputs
     from fastbp.tables.errors import TableError
     from fastbp.tables.model import TableModel
-    from fastbp.tables.table import Reading
+    from fastbp.tables.table import Reading, Written
 
     check_reading(table, query)
     check_outputs([model, data], {"--out": out})
@@ -63,9 +63,9 @@ def predict(
     with one_line_warnings(), refusals(TableError), ExitStack() as files:
         scoring = Scoring(table_model)
         writer = Writer(out, files)
-        for predictions in _predictions(
-            table_model, data, Reading(header, table, query, skip_repeated_header), keep, clip, scoring
-        ):
+        numbers = table_model.encoder.plain_numbers - set(keep)
+        reading = Reading(header, table, query, skip_repeated_header, lambda names: Written(set(names) - numbers))
+        for predictions in _predictions(table_model, data, reading, keep, clip, scoring):
             writer.write(predictions)
         writer.finish()
     scoring.say(to_stderr=out is None)

@@ -50,6 +50,8 @@ class Partitions(ABC):
     None, with an error that names the place of what is wrong.
     """
 
+    window: int
+
     is_endless = False  # whether partition k is whatever comes next
     per_step: int | None = None  # partitions of a step that follows a sum; None: all
     sums_of: Callable[[Any, list[int], Any, int | None], Term] | None = None  # adds some up elsewhere, if anything does

@@ -50,6 +50,16 @@ class Tables:
         With the addresses of what goes along links.
     """
 
+    layers: list[Layer]
+    blocks: list[Block]
+    lanes: int
+    n_params: int
+    last: int
+    output: Layer
+    most_units: int
+    registers: list[int]
+    n_units: int
+
     def __init__(self, packed: Packed) -> None:
         self.layers = [Layer(*row) for row in packed.layers.tolist()]
         self.blocks = [Block(*row) for row in packed.blocks.tolist()]
@@ -145,6 +155,10 @@ class Choices:
     want : Want
     width : Width
     """
+
+    net: Tables
+    want: Want
+    width: Width
 
     def __init__(self, net: Tables, want: Want, width: Width) -> None:
         self.net, self.want, self.width = net, want, width

@@ -28,6 +28,10 @@ FLOAT64 = np.dtype(np.float64)
 class Groups:
     """Units that the same units feed, and where their weights stand: see `kernels/curvature/plan.py`."""
 
+    table: Array
+    sources: Array
+    places: Array
+
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         arriving = np.bincount(topology.links[:, 1], minlength=topology.n_units)
@@ -35,7 +39,7 @@ class Groups:
         sources: list[Array] = []
         places: list[Array] = []
         keys: list[bytes] = []
-        starts, links = topology.link_tables()
+        starts, links = topology.link_tables
         for layer in range(1, topology.n_layers):
             first, size = topology.first_units[layer], topology.sizes[layer]
             is_one = not arriving[first : first + size].any()
@@ -121,6 +125,9 @@ class Curvature:
     functions : sequence of Activation
         Of its layers after the inputs.
     """
+
+    topology: Topology
+    groups: Groups
 
     def __init__(self, packed: Packed, topology: Topology, functions: Sequence[Activation]) -> None:
         self.topology, self._functions = topology, functions

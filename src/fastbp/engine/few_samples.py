@@ -62,6 +62,10 @@ class LinkedUnits:
         Where z of the links' sources stands, link by link, and behind them z of the outputs.
     """
 
+    layers: Array
+    ranges: Array
+    places: Array
+
     def __init__(self, packed: Packed, topology: Topology) -> None:
         sizes, n = np.array(topology.sizes), topology.n_units
         new_first, old_first = np.cumsum(sizes) - sizes, np.array(topology.first_units)

@@ -60,6 +60,8 @@ _PASSED = _Passed()
 class CheckedSamples:
     """Samples that any network of one `Port` may be given: C-contiguous, of its dtype and widths, of one length."""
 
+    port: Port
+
     __slots__ = ("_arrays", "port")
 
     def __init__(self, port: Port, arrays: chunks.Samples, passed: _Passed) -> None:
@@ -203,6 +205,8 @@ class CheckedSolver:
 
     __slots__ = ("solver",)
 
+    solver: steps.Solver
+
     def __init__(self, solver: steps.Solver, passed: _Passed) -> None:
         if passed is not _PASSED:
             raise TypeError("a CheckedSolver is made by a Gate alone: call Gate.solver")
@@ -218,6 +222,8 @@ class Gate:
     port : Port
         What it takes.
     """
+
+    port: Port
 
     __slots__ = ("_packed", "port")
 

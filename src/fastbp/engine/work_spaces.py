@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastbp import memory
 from fastbp.activations import Activation
+from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.kernels.codes import IDENTITY, IN_KERNELS, SOFTMAX
 from fastbp.kernels.compiling import plan_table
@@ -45,6 +46,8 @@ class UserCalls:
     by_loops : bool
         Take the loops of the derivation in any case; without it, networks that are not layers of blocks do.
     """
+
+    plan: Array
 
     def __init__(
         self, packed: Packed, functions: Sequence[Activation], topology: Topology, *, by_loops: bool = False

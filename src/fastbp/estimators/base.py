@@ -37,6 +37,13 @@ _COUNT = Interval(Integral, 1, None, closed="left")
 class BaseMLP(HoldsNetwork, CheckedParameters):
     """Base class of `MLPClassifier` and `MLPRegressor`."""
 
+    n_outputs_: int
+    n_features_in_: Any
+    n_layers_: int
+    out_activation_: str
+    best_validation_score_: float | None
+    best_loss_: float | None
+
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
         "activation": [StrOptions(set(TRAINABLE)), Activation, list, tuple],

@@ -28,7 +28,7 @@ class _Stop(Exception):
 
 
 @cache
-def blas_libraries() -> ThreadpoolController:
+def blas_libraries() -> Any:
     """The BLAS libraries of this process. To find them takes longer than some fits."""
     return ThreadpoolController()
 
@@ -64,6 +64,15 @@ _ONE_THREAD_OF_BLAS = OneThreadOfBlas()
 class Objective:
     """The loss and its gradient, of all parameters in the order of `Network.params`."""
 
+    penalized: Penalized
+    net: Network
+    samples: CheckedSamples
+    params: Array
+    n_threads: int | None
+    most_threads: int
+    is_one_call: bool
+    last: float
+
     def __init__(self, estimator: Any, net: Network, samples: CheckedSamples) -> None:
         l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
         self.penalized = Penalized(samples.total, share_of(estimator, net), l1, l2, n_weights)
@@ -96,6 +105,10 @@ class Objective:
 
 class LBFGSTraining:
     """One call of `fit` with the solver "lbfgs"."""
+
+    objective: Objective
+    monitor: Monitor
+    monitored: bool
 
     def __init__(self, estimator: Any, net: Network, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
         if rates_of(estimator.dropout, len(net.sizes)).any():

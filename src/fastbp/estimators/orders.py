@@ -28,6 +28,8 @@ class _NoEntropy(ISeedSequence):
 class OwnState(RandomState):
     """A `RandomState` that one training alone draws from, so that compiled code may draw from it as well."""
 
+    function: int | None
+
     def __init__(self) -> None:
         bits = MT19937(_NoEntropy())  # type: ignore[arg-type]
         super().__init__(bits)

@@ -140,6 +140,13 @@ def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> 
 class Monitor:
     """What is looked at after each epoch, or iteration: validation, the best weights, callbacks."""
 
+    net: Network
+    engine: Engine
+    held_out: CheckedSamples | None
+    n_threads: int | None
+    evaluated: CheckedSamples | None
+    best_params: Array
+
     def __init__(
         self, estimator: Any, net: Network, engine: Engine, held_out: CheckedSamples | None, evaluated: bool
     ) -> None:
@@ -195,6 +202,20 @@ class Monitor:
 
 class StochasticTraining:
     """One call of `fit` or `partial_fit` with a solver that takes steps."""
+
+    net: Network
+    samples: CheckedSamples
+    engine: Engine
+    n_samples: int
+    batch_size: int
+    dropout: DropoutMemory
+    orders: Orders
+    is_ordered: bool
+    monitor: Monitor
+    most_threads: int
+    scored: bool
+    n_batches: int
+    most_samples: int
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from fastbp.network import Network
 class HoldsNetwork:
     """The network of an estimator, and the views of its parameters in scikit-learn's shapes."""
 
+    out_activation_: str
+
     _network: Network
     coefs_: list[Array]
     intercepts_: list[Array]

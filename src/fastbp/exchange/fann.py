@@ -17,7 +17,8 @@ MAX_BYTES = 1 << 28
 MAX_NUMBER = 10**9
 MAGIC = re.compile(r"FANN_(FLO|FIX|DOU)_2\.[01]")
 TUPLE = re.compile(r"\(([^()]{0,200})\)")
-# fann_run cuts sums times steepness s off at 150 / s. A curve that is as good as flat by then does not show it.
+# fann_run cuts sums times steepness s off at 150 / s. A curve that is as good as flat by then does not show it; sums of
+# others must not get there for inputs of up to 1 in size.
 CUT = 150.0
 FLAT_FROM = {"tanh": 19.0, "logistic": 37.0, "gaussian": 6.2, "threshold": 0.0}
 
@@ -96,8 +97,9 @@ def from_fann(path: StrPath, *, dtype: Any = "float64") -> Network:
     Notes
     -----
     ``fann_run`` takes no sum, times its steepness s, for more than 150 / s in size: linear, elliot, sine and cosine
-    neurons give the same for all sums beyond. Ours go on. The scaling that a file may hold is left out, as ``fann_run``
-    leaves it out. FANN's thresholds give 1 at 0, ours 0.
+    neurons give the same for all sums beyond. Ours go on: a network whose sums may get there for inputs of up to 1 in
+    size is refused, of larger ones it is for the user to know. The scaling that a file may hold is left out, as
+    ``fann_run`` leaves it out. FANN's thresholds give 1 at 0, ours 0.
     A fixed-point file is read as the network that it rounds; FANN's own fixed-point run rounds each sum too, and
     replaces the functions by pieces of lines.
     """
@@ -220,6 +222,7 @@ def _network(net: _Net, dtype: np.dtype) -> Network:
     units = _Units(net)
     functions, number = units.functions, units.number
     targets = _targets(net, units)
+    _check_sums(net, units, targets)
     w = functions.gain[targets] * net.weights
     bias, from_bias = np.zeros(units.n_units), units.is_bias[net.sources]
     computed = np.flatnonzero((units.layer_of > 0) & ~units.is_bias)
@@ -253,6 +256,27 @@ def _targets(net: _Net, units: _Units) -> Array:
             f"neuron {targets[at]} must be fed by earlier layers; it has a connection from neuron {net.sources[at]}"
         )
     return targets
+
+
+def _check_sums(net: _Net, units: _Units, targets: Array) -> None:
+    """Raise a ValueError for a curve that is not flat where FANN cuts it off, if sums get there for inputs up to 1."""
+    steepness, codes = np.abs(net.neurons.steepness), net.neurons.codes
+    is_linear = codes == 0
+    is_cut = is_linear | np.isin(codes, [code for code, f in FUNCTIONS.items() if f.name in ("softsign", "sin")])
+    most, starts = np.ones(len(codes)), np.searchsorted(units.layer_of[targets], np.arange(len(net.layer_sizes) + 1))
+    with np.errstate(divide="ignore", over="ignore"):
+        limit = CUT / steepness
+    for layer in range(1, len(net.layer_sizes)):
+        at = slice(starts[layer], starts[layer + 1])
+        terms = np.abs(net.weights[at]) * most[net.sources[at]]
+        sums = steepness * np.bincount(targets[at], terms, len(codes))
+        here = (units.layer_of == layer) & ~units.is_bias
+        for k in np.flatnonzero(here & is_cut & (sums > limit))[:1]:
+            raise ValueError(
+                f"neuron {k} must have sums, times its steepness, of up to {limit[k]:.3g} for inputs of up to 1, as "
+                f"FANN cuts them off there; they may be {sums[k]:.3g}"
+            )
+        most[here & is_linear] = sums[here & is_linear]
 
 
 def _together(edges: Array, weights: Array, n_units: int) -> tuple[Array, Array]:

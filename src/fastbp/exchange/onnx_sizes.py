@@ -13,9 +13,9 @@ VARINT, EIGHT_BYTES, WITH_LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how a field is writ
 MOST_SHIFT = 63
 
 NUMBERS: dict[int, Any] = {}  # of a field that holds nothing else
-TENSOR = {4: NUMBERS, 9: NUMBERS, 10: NUMBERS}  # float_data, raw_data, double_data
-NODE = {5: {5: TENSOR}}  # attribute, its t
-MODEL = {7: {1: NODE, 5: TENSOR}}  # graph: node, initializer
+TENSOR: dict[int, Any] = {4: NUMBERS, 9: NUMBERS, 10: NUMBERS}  # float_data, raw_data, double_data
+NODE: dict[int, Any] = {5: {5: TENSOR}}  # attribute, its t
+MODEL: dict[int, Any] = {7: {1: NODE, 5: TENSOR}}  # graph: node, initializer
 
 
 def check_sizes(content: bytes) -> None:

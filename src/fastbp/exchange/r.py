@@ -32,7 +32,7 @@ STRING = re.compile(r'"((?:[^"\\]|\\.){0,1000})"')
 WORD = re.compile(r"[A-Za-z.][A-Za-z0-9._]{0,1000}")
 KEY = re.compile(r'(?:([A-Za-z.][A-Za-z0-9._]{0,1000})|"([^"\\]{0,1000})"|`([^`]{0,1000})`)\s*=')
 SPACE = re.compile(r"\s*")
-WORDS = {"TRUE": True, "FALSE": False, "NULL": None}
+WORDS: dict[str, bool | None] = {"TRUE": True, "FALSE": False, "NULL": None}
 
 
 class _Reader:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from fastbp.explaining.numbers import Numbers
@@ -14,15 +14,19 @@ class Names:
 
     numbers: "Numbers"
 
-    input_letter, error, rate, h, slope_letter = "a", "E_n", "eta", "h", "h'"
-    title = "bishop"
-    sum_formula = "(5.48) a_j = sum_i w_ji z_i + b_j"
-    output_formula = "(5.49) z_j = h(a_j)"
-    delta_formula = "(5.51) delta_j = dE_n/da_j"
-    recursion_formula = "(5.56) delta_j = h'(a_j) sum_k w_kj delta_k,  k: the units that j feeds"
-    gradient_formulas = ("(5.53) dE_n/dw_ji = delta_j z_i", "dE_n/db_j = delta_j")
-    generic = ("a_j", "z_j")  # a unit's input and output in the formula of h'
-    gradient_head = ("from -> to", "w_ji", "delta_j", "*", "z_i", "=", "dE_n/dw_ji")
+    input_letter: ClassVar[str] = "a"
+    error: ClassVar[str] = "E_n"
+    rate: ClassVar[str] = "eta"
+    h: ClassVar[str] = "h"
+    slope_letter: ClassVar[str] = "h'"
+    title: ClassVar[str] = "bishop"
+    sum_formula: ClassVar[str] = "(5.48) a_j = sum_i w_ji z_i + b_j"
+    output_formula: ClassVar[str] = "(5.49) z_j = h(a_j)"
+    delta_formula: ClassVar[str] = "(5.51) delta_j = dE_n/da_j"
+    recursion_formula: ClassVar[str] = "(5.56) delta_j = h'(a_j) sum_k w_kj delta_k,  k: the units that j feeds"
+    gradient_formulas: ClassVar[tuple[str, ...]] = ("(5.53) dE_n/dw_ji = delta_j z_i", "dE_n/db_j = delta_j")
+    generic: ClassVar[tuple[str, ...]] = ("a_j", "z_j")  # a unit's input and output in the formula of h'
+    gradient_head: ClassVar[tuple[str, ...]] = ("from -> to", "w_ji", "delta_j", "*", "z_i", "=", "dE_n/dw_ji")
 
     def unit(self, j: int) -> str:
         """Name of a unit."""
@@ -73,15 +77,22 @@ class LayerNames(Names):
     Against Bishop's, a and z are swapped. W_l acts on the outputs of layer l, row j = what arrives at j.
     """
 
-    input_letter, error, rate, h, slope_letter = "z", "E", "m", "sigma", "sigma'"
-    title = "layers"
-    sum_formula = "z_l+1 = W_l a_l + b_l+1"
-    output_formula = "a_l = sigma(z_l)"
-    delta_formula = "dE/dz_l, a row: numerator layout"
-    recursion_formula = "dE/dz_l = (dE/dz_l+1) W_l diag(sigma'(z_l))"
-    gradient_formulas = ("dE/dW_l = (dE/dz_l+1)^T a_l^T, in the shape of W_l", "dE/db_l+1 = (dE/dz_l+1)^T")
-    generic = ("z", "a")
-    gradient_head = ("from -> to", "W_l^jk", "dE/dz_l+1^j", "*", "a_l^k", "=", "dE/dW_l^jk")
+    input_letter: ClassVar[str] = "z"
+    error: ClassVar[str] = "E"
+    rate: ClassVar[str] = "m"
+    h: ClassVar[str] = "sigma"
+    slope_letter: ClassVar[str] = "sigma'"
+    title: ClassVar[str] = "layers"
+    sum_formula: ClassVar[str] = "z_l+1 = W_l a_l + b_l+1"
+    output_formula: ClassVar[str] = "a_l = sigma(z_l)"
+    delta_formula: ClassVar[str] = "dE/dz_l, a row: numerator layout"
+    recursion_formula: ClassVar[str] = "dE/dz_l = (dE/dz_l+1) W_l diag(sigma'(z_l))"
+    gradient_formulas: ClassVar[tuple[str, ...]] = (
+        "dE/dW_l = (dE/dz_l+1)^T a_l^T, in the shape of W_l",
+        "dE/db_l+1 = (dE/dz_l+1)^T",
+    )
+    generic: ClassVar[tuple[str, ...]] = ("z", "a")
+    gradient_head: ClassVar[tuple[str, ...]] = ("from -> to", "W_l^jk", "dE/dz_l+1^j", "*", "a_l^k", "=", "dE/dW_l^jk")
 
     @cached_property
     def places(self) -> dict[int, tuple[int, int]]:
@@ -141,15 +152,27 @@ class NeuronNames(Names):
     Against Bishop's, the indices of w are swapped, and delta_j is what arrives, before g'.
     """
 
-    input_letter, error, rate, h, slope_letter = "r", "E", "h", "g", "g'"
-    title = "neurons"
-    sum_formula = "r_B = sum_A w_A,B g(r_A) + b_B"
-    output_formula = "f_B = g(r_B)"
-    delta_formula = "delta = dE/dy at the output"
-    recursion_formula = "delta_A = sum_B delta_B g'(r_B) w_A,B: what ARRIVES at A"
-    gradient_formulas = ("dE/dw_A,B = delta_B g'(r_B) g(r_A)", "dE/db_B = delta_B g'(r_B)")
-    generic = ("r_j", "g(r_j)")
-    gradient_head = ("from -> to", "w_A,B", "delta_B g'(r_B)", "*", "g(r_A)", "=", "dE/dw_A,B")
+    input_letter: ClassVar[str] = "r"
+    error: ClassVar[str] = "E"
+    rate: ClassVar[str] = "h"
+    h: ClassVar[str] = "g"
+    slope_letter: ClassVar[str] = "g'"
+    title: ClassVar[str] = "neurons"
+    sum_formula: ClassVar[str] = "r_B = sum_A w_A,B g(r_A) + b_B"
+    output_formula: ClassVar[str] = "f_B = g(r_B)"
+    delta_formula: ClassVar[str] = "delta = dE/dy at the output"
+    recursion_formula: ClassVar[str] = "delta_A = sum_B delta_B g'(r_B) w_A,B: what ARRIVES at A"
+    gradient_formulas: ClassVar[tuple[str, ...]] = ("dE/dw_A,B = delta_B g'(r_B) g(r_A)", "dE/db_B = delta_B g'(r_B)")
+    generic: ClassVar[tuple[str, ...]] = ("r_j", "g(r_j)")
+    gradient_head: ClassVar[tuple[str, ...]] = (
+        "from -> to",
+        "w_A,B",
+        "delta_B g'(r_B)",
+        "*",
+        "g(r_A)",
+        "=",
+        "dE/dw_A,B",
+    )
 
     def number(self, j: int) -> str:
         """x1, x2 ... of the inputs; 1, 2 ... of the neurons."""
@@ -190,4 +213,4 @@ class NeuronNames(Names):
         return "t" if self.numbers.net.n_outputs == 1 else f"t_{self.number(j)}"
 
 
-NOTATIONS = {"bishop": Names, "layers": LayerNames, "neurons": NeuronNames}
+NOTATIONS: dict[str, type[Names]] = {"bishop": Names, "layers": LayerNames, "neurons": NeuronNames}

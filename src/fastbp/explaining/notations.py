@@ -153,7 +153,7 @@ def summary(equations: Equations) -> Section:
         for s in equations.of.layers
     )  # fmt: skip
     notes = (
-        f"{equations.of.numbers.net.n_params:,} parameters: shown by layer. unit=j picks a unit; units[j], "
+        f"{equations.of.numbers.net.n_params:,} parameters: shown by layer. unit=j (--unit j) picks a unit; units[j], "
         "gradient[i, j] and why(j) have all numbers. dead: h' = 0; saturated: h' below a twentieth of its highest.",
     )
     return Section("LAYERS", table=Table(head, rows), notes=notes)

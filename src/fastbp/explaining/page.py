@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -16,7 +17,7 @@ from fastbp.explaining.explained import Explained
 from fastbp.explaining.layout import RADIUS, VALUE_BELOW, lay_out
 from fastbp.explaining.markup import html_expression, html_line
 from fastbp.explaining.names import NOTATIONS, NeuronNames
-from fastbp.explaining.sections import Line
+from fastbp.explaining.sections import Line, without_repeats
 from fastbp.explaining.terms import Parameter, Unit
 from fastbp.explaining.why import why
 from fastbp.files.outputs import replacing
@@ -158,7 +159,10 @@ def _steps(equations: Equations, part: Part) -> list[dict[str, Any]]:
         steps.append(_step("forward", layer, f"Forward: layer {layer}", sums, [equations.forward(j) for j in units]))
     steps.append(_step("error", layers[-1][0], "Error", [], equations.errors()))
     for layer, units in computed[::-1]:
-        lines, formulas = [_backward(equations, j) for j in units], [n.delta_formula, n.recursion_formula]
+        lines, formulas = (
+            without_repeats(_backward(equations, j) for j in units),
+            [n.delta_formula, n.recursion_formula],
+        )
         steps.append(_step("backward", layer, f"Error signal: layer {layer}", formulas, lines))
     parameters = _parameters(of, part)
     derivatives = [equations.derivative(p) for p in parameters]
@@ -174,10 +178,8 @@ def _layers(equations: Equations) -> list[Line]:
     table = notations.summary(equations).table
     assert table is not None
     names = table.head[2:]
-    return [
-        Line(f"layer {row[0]}, {row[1]}", tuple(f"{name} {cell}," for name, cell in zip(names, row[2:], strict=True)))
-        for row in table.rows
-    ]
+    described = (", ".join(f"{name} {cell}" for name, cell in zip(names, row[2:], strict=True)) for row in table.rows)
+    return [Line(f"layer {row[0]}, {row[1]}", (text,)) for row, text in zip(table.rows, described, strict=True)]
 
 
 def _parameters(of: Explained, part: Part) -> list[Parameter]:
@@ -192,6 +194,6 @@ def _parameters(of: Explained, part: Part) -> list[Parameter]:
     return found
 
 
-def _step(kind: str, layer: int, title: str, formulas: list[str], lines: list[Line]) -> dict[str, Any]:
+def _step(kind: str, layer: int, title: str, formulas: list[str], lines: Iterable[Line]) -> dict[str, Any]:
     shown = [html_expression(formula) for formula in formulas]
     return {"kind": kind, "layer": layer, "title": title, "formulas": shown, "lines": [_html(line) for line in lines]}

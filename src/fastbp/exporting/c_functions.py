@@ -66,6 +66,7 @@ INLINE = """\
 #endif
 #define LANES 8
 """
+LANES = 8  # as there: numbers that a run of any length takes at a time
 
 CONSTANTS = {
     "float32": """\

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fastbp.checks import Array
-from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, INLINE, functions_text
+from fastbp.exporting.c_functions import CONSTANTS, FUNCTIONS, INLINE, LANES, functions_text
 from fastbp.exporting.c_slopes import SLOPES
 from fastbp.exporting.c_tables import integer_type, table
 from fastbp.exporting.layers import Block, Layer, Links, check_exportable, layers_of
@@ -82,7 +82,7 @@ def file_text(c: CNetwork) -> str:
     slopes = list(dict.fromkeys((f"slope_{layer.function}", 0) for layer in c.layers if layer.function in SLOPES))
     sizes = {
         "N_INPUTS": net.n_inputs, "N_OUTPUTS": net.n_outputs, "N_UNITS": net.n_units,
-        "FIRST_OUTPUT": net.topology.first_output, "WIDEST": max(layer.n_units for layer in c.layers),
+        "FIRST_OUTPUT": net.topology.first_output, "WIDEST": max(LANES, *(layer.n_units for layer in c.layers)),
     }  # fmt: skip
     enum = f"enum {{ {', '.join(f'{key} = {value}' for key, value in sizes.items())} }};\n"
     functions = functions_text(calls + (slopes if c.has_gradient else []), net.dtype)
@@ -145,8 +145,8 @@ void {c.name}(const real *x, real *y)
 
 
 def _variables(body: str, names: str) -> str:
-    """Those of the loop variables that occur; j always does."""
-    return ", ".join(name for name in names if name == "j" or f"({name} = " in body)
+    """The declaration of those of the loop variables that occur: some do."""
+    return ", ".join(name for name in names if f"({name} = " in body)
 
 
 def _layer_text(layer: Layer, c: CNetwork) -> str:

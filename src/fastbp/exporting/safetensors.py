@@ -29,7 +29,13 @@ from fastbp.structure.wiring import check_edges
 SUFFIX = ".safetensors"
 MAX_HEADER_BYTES = 1 << 24
 MAX_TENSORS = 1 << 16
-DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "U8": np.uint8}
+DTYPES: dict[str, type[np.generic]] = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "U8": np.uint8,
+}
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 VERSION = 1
 Net = TypeVar("Net", bound=ComputingNetwork)

@@ -29,6 +29,8 @@ class CFunction:
         In C.
     """
 
+    signature: str
+
     def __init__(self, calls: UserCalls, form: str) -> None:
         chosen = from_c.FORMS[checks.name_of(form, from_c.FORMS, "form")]
         if JIT_DISABLED:

@@ -9,9 +9,11 @@ Where the outputs are not one layer that feeds nothing, a last row of the table 
 all. It has no connections: its units are those of layers before it.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Integers, Numbers, number, view
@@ -27,12 +29,12 @@ NONE = -1  # no biases; no copy sample by sample; no function
 class Packed(NamedTuple):
     """One network. All tables are int64, C-contiguous."""
 
-    params: np.ndarray  # (n_params,): weights of all blocks, of all links, then biases of all layers
-    layers: np.ndarray  # (n_layers, columns): rows are those of `Layer`
-    blocks: np.ndarray  # (n_blocks, columns): rows are those of `Block`, in the order of their target layers
-    outgoing: np.ndarray  # (n_blocks,): numbers of the blocks, in the order of their source layers
-    starts: np.ndarray  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
-    links: np.ndarray  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
+    params: NDArray[Any]  # (n_params,): weights of all blocks, of all links, then biases of all layers
+    layers: NDArray[np.int64]  # (n_layers, columns): rows are those of `Layer`
+    blocks: NDArray[np.int64]  # (n_blocks, columns): rows are those of `Block`, in the order of their target layers
+    outgoing: NDArray[np.int64]  # (n_blocks,): numbers of the blocks, in the order of their source layers
+    starts: NDArray[np.int64]  # (2 n_units + 1,): what arrives at unit u is links[starts[u] : starts[u + 1]], ...
+    links: NDArray[np.int64]  # (2 n_links, LINK_COLUMNS): ... and what leaves it, links[starts[n_units + u] : ...]
     loss: int  # code in codes.py
     loss_option: float  # the number that the loss takes, if it takes one
     n_computed: int  # rows of `layers` that are layers: all, or all but the last one, which stands for the outputs
@@ -106,7 +108,7 @@ def net_of(packed):
     )  # fmt: skip
 
 
-def row_reader(form, table):
+def row_reader(form: Any, table: Any) -> Any:
     """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields."""
     columns = ", ".join(f"number(net.{table}, start + {column})" for column in range(len(form._fields)))
     source = f"def row(net, k):\n    start = k * {len(form._fields)}\n    return form({columns})"
@@ -115,5 +117,5 @@ def row_reader(form, table):
     return kernel(known["row"])
 
 
-layer_of = row_reader(Layer, "layers")  # (net, l): layer number l
-block_of = row_reader(Block, "blocks")  # (net, c): block number c
+layer_of: Callable[..., Any] = row_reader(Layer, "layers")  # (net, l): layer number l
+block_of: Callable[..., Any] = row_reader(Block, "blocks")  # (net, c): block number c

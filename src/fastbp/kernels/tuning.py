@@ -94,6 +94,18 @@ FEW_PRODUCTS, SINGLE_PRODUCTS = 1 << 17, 1 << 20
 FEW_LINKED, SINGLE_LINKED = 1 << 16, 1 << 18
 MAX_SAMPLES = 16
 
+# ---------------------------------------------------------------------------- a network in each lane
+
+# Bytes of parameters up to which networks of a population are trained so: in batches of less than a register of
+# samples, where the other way leaves lanes empty, and of up to so many registers. Zen 5: half the time or less at a
+# half of these, the same at twice as many.
+LANE_BYTES, LANE_BYTES_OF_BATCHES, MOST_BATCH_REGISTERS = 3000, 700, 4
+# Registers of networks side by side, and bytes of their parameters, which are to stay in the L1 cache
+MOST_LANE_REGISTERS, STATE_BYTES = 4, 1 << 14
+# Samples of each network that are gathered at a time, and bytes of what becomes of them
+MOST_AHEAD, AHEAD_BYTES = 32, 1 << 17
+FEW_TO_LANES = 6  # columns that are copied number by number: more are transposed
+
 # ---------------------------------------------------------------------------- within kernels: Xeon
 
 FEW_ROWS = 4  # up to which sums of rows are cheaper without the registers of all lanes

@@ -28,7 +28,7 @@ Net = TypeVar("Net", bound=PackedNetwork)
 Nodes = Iterable[Hashable] | None
 
 
-def unit_order(G: "nx.DiGraph", inputs: Nodes = None, outputs: Nodes = None) -> list[Hashable]:
+def unit_order(G: "nx.DiGraph[Any]", inputs: Nodes = None, outputs: Nodes = None) -> list[Hashable]:
     """Nodes of a graph in the order of the units that `Network.from_networkx` makes of them.
 
     Parameters
@@ -53,7 +53,7 @@ def unit_order(G: "nx.DiGraph", inputs: Nodes = None, outputs: Nodes = None) -> 
 
 def from_networkx(
     cls: type[Net],
-    G: "nx.DiGraph",
+    G: "nx.DiGraph[Any]",
     inputs: Nodes,
     outputs: Nodes,
     functions: tuple[object, object],
@@ -95,7 +95,7 @@ def from_networkx(
     return net
 
 
-def to_networkx(net: PackedNetwork) -> "nx.DiGraph":
+def to_networkx(net: PackedNetwork) -> "nx.DiGraph[Any]":
     """`Network.to_networkx`."""
     nx = _networkx()
     first_output = net.n_units - net.n_outputs
@@ -122,7 +122,7 @@ def _networkx() -> Any:
     return networkx
 
 
-def _arrange(G: "nx.DiGraph", inputs: Nodes, outputs: Nodes) -> tuple[list[Hashable], int, int]:
+def _arrange(G: "nx.DiGraph[Any]", inputs: Nodes, outputs: Nodes) -> tuple[list[Hashable], int, int]:
     """(nodes in the order of the units, number of inputs, number of outputs), of a graph that may be a network."""
     _check_graph(G)
     into, out_of = dict(G.in_degree()), dict(G.out_degree())
@@ -155,7 +155,7 @@ def _check_graph(G: object) -> None:
     raise ValueError(f"G must have no cycle; got {' -> '.join(map(repr, [*cycle, cycle[0]]))}")
 
 
-def _nodes(G: "nx.DiGraph", given: Nodes, argument: str, found: list[Hashable], what: str) -> list[Hashable]:
+def _nodes(G: "nx.DiGraph[Any]", given: Nodes, argument: str, found: list[Hashable], what: str) -> list[Hashable]:
     """The inputs or outputs: as given, or as the graph names them, or those that were found."""
     named: Any = G.graph.get(argument, found) if given is None else given
     if isinstance(named, str) or not isinstance(named, Iterable):
@@ -171,7 +171,7 @@ def _nodes(G: "nx.DiGraph", given: Nodes, argument: str, found: list[Hashable], 
     return nodes
 
 
-def _check_input(G: "nx.DiGraph", node: Hashable) -> None:
+def _check_input(G: "nx.DiGraph[Any]", node: Hashable) -> None:
     """Refuse what an input cannot have: it is what a sample says, without bias or function."""
     for name, nothing in (("bias", (None, 0)), ("activation", (None, "identity"))):
         value = G.nodes[node].get(name)
@@ -182,7 +182,7 @@ def _check_input(G: "nx.DiGraph", node: Hashable) -> None:
 
 
 def _unit(
-    G: "nx.DiGraph",
+    G: "nx.DiGraph[Any]",
     node: Hashable,
     default: Activation,
     has_bias: bool,
@@ -202,7 +202,7 @@ def _unit(
     return function, checks.number(bias, f"bias of node {node!r}", low=-np.inf, low_open=True)
 
 
-def _weights(G: "nx.DiGraph", drawn: Any) -> Any:
+def _weights(G: "nx.DiGraph[Any]", drawn: Any) -> Any:
     """Weights of the edges: those that the graph has, the others as drawn."""
     for place, (i, j, attributes) in enumerate(G.edges(data=True)):
         if "weight" in attributes:

@@ -49,6 +49,9 @@ class Source:
         Those that are meant; all by default.
     """
 
+    data: Partitions
+    numbers: list[int]
+
     def __init__(self, net: Checking, data: Partitions, numbers: Sequence[int] | None = None) -> None:
         self._net, self.data = net, data
         self.numbers = list(range(len(data)) if numbers is None else numbers)

@@ -65,7 +65,7 @@ class RewirableNetwork(PackedNetwork):
     @constructor
     def from_networkx(
         cls,
-        G: "nx.DiGraph",
+        G: "nx.DiGraph[Any]",
         inputs: Iterable[Hashable] | None = None,
         outputs: Iterable[Hashable] | None = None,
         *,
@@ -122,7 +122,7 @@ class RewirableNetwork(PackedNetwork):
         options = {"loss": loss, "dtype": dtype, "init": init, "seed": seed}
         return networkx_graphs.from_networkx(cls, G, inputs, outputs, (activation, output), bias, activations, options)
 
-    def to_networkx(self) -> "nx.DiGraph":
+    def to_networkx(self) -> "nx.DiGraph[Any]":
         """The network as a directed graph of networkx (needs ``fastbp[graphs]``).
 
         Returns

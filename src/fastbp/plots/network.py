@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastbp.explaining.explanation import Explanation
 
 POINTS = 0.58  # points on the page for a unit of length of the layout
+SIGNS = "orange, red: positive; blue: negative"
 MOST_LABELLED = 40  # connections: of more, the numbers are left out
 
 
@@ -84,13 +85,13 @@ def network(
     if isinstance(source, ComputingNetwork):
         net, called, picked = source, names_of_units(source, names), unit
         weights, units = source.edge_weights.astype(float), np.full(source.n_units, np.nan)
-        strengths, title = Strengths.of_weights(source), "weights"
+        strengths, title = Strengths.of_weights(source), f"weights\n{SIGNS}"
     else:
         numbers = _numbers_of(source)
         net, weights, picked = numbers.net, numbers.weights, source.unit if unit is None else unit
         called = source.names if names is None else names_of_units(net, names)
         units = numbers.delta if show == "delta" else numbers.z
-        strengths, title = Strengths.of_sample(numbers), f"lines: weights, units: {show}"
+        strengths, title = Strengths.of_sample(numbers), f"lines: weights, units: {show}\n{SIGNS}"
     if picked is not None and checks.integer(picked, "unit", minimum=0) >= net.n_units:
         raise ValueError(f"unit must be below {net.n_units:,}, the number of units; got {picked}")
     part = part_of(net, strengths, picked)
@@ -191,7 +192,8 @@ def _draw(layout: Layout, shown: _Shown, labels: bool | None, ax: Axes | None) -
     if labelled:
         _labels(axes, layout, shown, colours)
     for x, y, text, anchor in layout.words:
-        _text(axes, x, y, text, colours.ink, 4, ha={"start": "left", "middle": "center", "end": "right"}[anchor])
+        side = {"start": "left", "middle": "center", "end": "right"}[anchor]
+        _text(axes, x, y, text, colours.ink, 4, ha=side, bbox=_paper(colours))
     axes.set_xlim(0, layout.width)
     axes.set_ylim(layout.height + 6, -6)
     axes.set_aspect("equal")
@@ -236,10 +238,15 @@ def _units(axes: Axes, layout: Layout, shown: _Shown, colours: Colours, labelled
 
 
 def _labels(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None:
-    box = {"facecolor": colours.paper, "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
+    box = _paper(colours)
     for place, value, on in zip(layout.labels, shown.edges, shown.bright, strict=True):
         if place is not None and np.isfinite(value) and on:
             _text(axes, *place, _short(value), colours.ink, 2, bbox=box)
+
+
+def _paper(colours: Colours) -> dict[str, Any]:
+    """What is behind a text that lines may cross."""
+    return {"facecolor": colours.paper, "edgecolor": "none", "pad": 0.8, "alpha": 0.9}
 
 
 def _text(axes: Axes, x: float, y: float, text: str, colour: str, order: int, **options: Any) -> None:

@@ -37,6 +37,10 @@ class Crew:
         Networks that are worked on at a time.
     """
 
+    kinds: Array
+    spaces: Array
+    online: Array
+
     def __init__(self, kinds: Sequence[Kind], most_samples: Sequence[int], n_slots: int) -> None:
         self.n_slots = n_slots
         self._sizes = [(n, 1, True) for n in most_samples]

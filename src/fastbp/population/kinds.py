@@ -23,6 +23,11 @@ class Kind:
         Where their parameters begin in the array of all: n rows of `n_filled` numbers.
     """
 
+    net: Network
+    members: Array
+    start: int
+    n_filled: int
+
     def __init__(self, net: Network, members: Array, start: int) -> None:
         self.net, self.members, self.start = net, members, start
         self.n_filled = len(net.packed.params)

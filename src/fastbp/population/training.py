@@ -4,17 +4,19 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.engine import aligned_zeros
+from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import N_OPTIONS
 from fastbp.kernels.formulas.steps import address_of_step
 from fastbp.kernels.population import members as kernels
+from fastbp.kernels.population.lanes import address_of_lanes
 from fastbp.kernels.population.tables import (
     COURSE,
     GOAL,
@@ -30,7 +32,10 @@ from fastbp.kernels.population.tables import (
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.tuning import SAMPLE_PRODUCTS, UNIT_PRODUCTS
 from fastbp.population.crew import Crew, address_of, addresses_of_rows
+from fastbp.population.items import Items
 from fastbp.population.kinds import Kind
+from fastbp.population.lanes import Group as LaneGroup
+from fastbp.population.lanes import groups_of, lots_of
 from fastbp.solvers import Choice
 from fastbp.training.history import History
 from fastbp.training.loop import RETURN_SECONDS, TOL_EPOCHS
@@ -80,6 +85,34 @@ class PopulationTraining:
     plan : Plan
     """
 
+    kinds: Sequence[Kind]
+    flat: Array
+    plan: Plan
+    n: int
+    n_epochs: int
+    n_threads: int | None
+    histories: list[History]
+    window: int
+    batch_sizes: Array
+    crew: Crew
+    random: Array
+    rooms: Array
+    dtype: np.dtype
+    members: Array
+    settings: Array
+    courses: Array
+    orders: Array
+    decay: Array
+    rates: Array
+    losses: Array
+    held_losses: Array
+    groups: Array
+    room_orders: Array
+    options: Array
+    work: list[Any]
+    costs: Array
+    begun: float
+
     def __init__(self, kinds: Sequence[Kind], flat: Array, plan: Plan) -> None:
         self.kinds, self.flat, self.plan = kinds, flat, plan
         self.n, self.dtype = len(plan.options), flat.dtype
@@ -124,11 +157,9 @@ class PopulationTraining:
         self.members[:, MEMBER.held_order] = [address_of(rows) for rows in plan.held_rows]
         for column, weights in ((MEMBER.weight, plan.weights), (MEMBER.held_weight, plan.held_weights)):
             self.members[:, column] = addresses_of_rows(weights) if weights.size else 0
-        self.groups = np.zeros((0, len(Group._fields)), np.int64)
-        self.rooms = np.zeros((n_slots, 0), self.dtype)
-        self.room_orders = np.zeros((n_slots, 0), np.int64)
         self._set_options()
         self._set_kinds()
+        self._set_groups(n_rows)
 
     def _set_options(self) -> None:
         """What each network is asked for."""
@@ -170,11 +201,33 @@ class PopulationTraining:
             self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered
             self.settings[own, SETTINGS.loss_option] = kind.net.loss_function.number
             self._set_first_sizes(kind, work)
-        weights = np.array([kind.net.topology.n_weights for kind in self.kinds])[self.members[:, MEMBER.kind]]
-        units = np.array([kind.net.topology.n_units for kind in self.kinds])[self.members[:, MEMBER.kind]]
-        parts = np.array([kind.net.engine.part_size for kind in self.kinds])[self.members[:, MEMBER.kind]]
-        per_sample = 3 * weights + UNIT_PRODUCTS * units + SAMPLE_PRODUCTS
-        self.costs = np.minimum(self.batch_sizes, parts) * per_sample  # of a step
+
+    def _set_groups(self, n_rows: Array) -> None:
+        """Networks that are trained in the lanes, and in which turns all are."""
+        lots = lots_of(self.kinds, self.plan.options, self.batch_sizes, n_rows)
+        self.lanes = groups_of(self.kinds, lots, self.plan.options, self.crew.n_slots)
+        n_held = self.members[:, MEMBER.n_held]
+        rows = [group.row(int(n_held[group.members].max())) for group in self.lanes]
+        self.groups = np.array(rows, np.int64).reshape(-1, len(Group._fields))
+        rooms = np.array([group.room() for group in self.lanes] or [(0, 0)]).max(axis=0)
+        self.rooms = aligned_zeros((self.crew.n_slots, filled_up(int(rooms[0]), self.dtype)), self.dtype)
+        self.room_orders = np.zeros((self.crew.n_slots, int(rooms[1])), np.int64)
+        for group in self.lanes:
+            group.take(self._params_of(group))
+        costs = [
+            3 * kind.net.topology.n_weights + UNIT_PRODUCTS * kind.net.topology.n_units + SAMPLE_PRODUCTS
+            for kind in self.kinds
+        ]
+        per_sample = np.array(costs)[self.members[:, MEMBER.kind]]
+        self.items = Items(self.courses, self.lanes, n_rows, self.batch_sizes, per_sample)
+
+    def _params_of(self, group: LaneGroup) -> Array:
+        """Parameters of the networks of a group, a copy: (n, n_params)."""
+        return group.kind.params_in(self.flat)[self._rows_of(group), : group.n_params]
+
+    def _rows_of(self, group: LaneGroup) -> Array:
+        """Numbers of a group's networks among those of their kind."""
+        return np.searchsorted(group.kind.members, group.members)
 
     def _set_first_sizes(self, kind: Kind, work: Array) -> None:
         """rprop's first steps, which its second moment is."""
@@ -217,48 +270,46 @@ class PopulationTraining:
         self.held_losses[:] = np.nan
         self.courses[:, [COURSE.epoch, COURSE.start, COURSE.n_done]] = 0
         self.courses[:, COURSE.first_epoch] = first
+        for group in self.lanes:
+            group.position[:] = 0
 
     def _train_window(self, n_epochs: int) -> None:
         """Some epochs of all networks that have not stopped."""
-        left = np.flatnonzero(self.courses[:, COURSE.stopped] == RUNNING)
-        left = left[np.argsort(-self.costs[left], kind="stable")]
-        while left.size:
-            n = self._call(left, n_epochs)
-            left = np.concatenate([left[n:], left[:n]])  # whose turn it was not comes first
-            courses = self.courses[left]
-            left = left[(courses[:, COURSE.stopped] == RUNNING) & (courses[:, COURSE.epoch] < n_epochs)]
+        waiting = self.items.left(n_epochs)
+        while waiting.size:
+            n = self._call(waiting, n_epochs)
+            left = set(self.items.left(n_epochs).tolist())
+            turns = np.concatenate([waiting[n:], waiting[:n]])  # whose turn it was not comes first
+            waiting = np.array([place for place in turns.tolist() if place in left], np.int64)
 
-    def _call(self, left: Array, n_epochs: int) -> int:
-        """One compiled call, for the first of these networks; returns how many they are."""
-        budget = RETURN_SECONDS * self.crew.n_slots / self._seconds
-        costs = self.costs[left]
-        n = max(self.crew.n_slots, int(np.searchsorted(np.cumsum(costs), budget)))
-        left, costs = left[:n], costs[:n]
-        queue = np.empty((len(left), ITEM_COLUMNS), np.int64)
-        queue[:, 0], queue[:, 1] = left, np.maximum(1, budget / (len(left) * costs))
-        before = self.courses[left][:, [COURSE.epoch, COURSE.start]]
-        begin = time.perf_counter()
+    def _call(self, waiting: Array, n_epochs: int) -> int:
+        """One compiled call, for the first items that wait; returns for how many."""
+        n_slots, budget = self.crew.n_slots, RETURN_SECONDS * self.crew.n_slots / self._seconds
+        costs = self.items.costs[waiting]
+        n = max(n_slots, int(np.searchsorted(np.cumsum(costs), budget)))
+        places, costs = waiting[:n], costs[:n]
+        queue = np.empty((len(places), ITEM_COLUMNS), np.int64)
+        queue[:, 0], queue[:, 1] = self.items.codes[places], np.maximum(1, budget / (len(places) * costs))
+        before, begin = self.items.n_done(places), time.perf_counter()
+        with threads.limit(self.n_threads, min(len(places), n_slots)) as n_threads:
+            kernels.train_networks(self._tables(queue), self._addresses(n_threads), n_epochs, n_slots)
+        seconds, samples = time.perf_counter() - begin, self.items.n_done(places) - before
+        done = float((samples / self.items.steps[places] * costs).sum())
+        if done > 0:  # what the next calls will take
+            self._seconds *= min(4.0, max(0.25, seconds * n_slots / done / self._seconds))
+        return len(places)
+
+    def _tables(self, queue: Array) -> Tables:
         samples, held = self.plan.samples.arrays, self.plan.held.arrays
-        tables = Tables(
+        return Tables(
             self.crew.kinds, self.members, self.groups, self.settings, self.courses, self.crew.spaces,
             self.crew.online, queue, samples.x, samples.t, held.x, held.t, self.rooms, self.room_orders,
         )  # fmt: skip
-        n_slots = self.crew.n_slots
-        with threads.limit(self.n_threads, min(len(left), n_slots)) as n_threads:
-            parallel = kernels.parallel_address(self.dtype) if n_threads > 1 else NONE
-            addresses = kernels.Addresses(kernels.worker_address(self.dtype), parallel, NONE)
-            kernels.train_networks(tables, addresses, n_epochs, n_slots)
-        self._learn_speed(left, costs, before, time.perf_counter() - begin)
-        return len(left)
 
-    def _learn_speed(self, left: Array, costs: Array, before: Array, seconds: float) -> None:
-        """From a call's time, what the next ones will take."""
-        after = self.courses[left][:, [COURSE.epoch, COURSE.start]]
-        samples = (after - before) @ np.array([0, 1]) + (after - before)[:, 0] * self.members[left, MEMBER.n_samples]
-        done = float((samples / self.batch_sizes[left] * costs).sum())
-        if done > 0:
-            measured = seconds * self.crew.n_slots / done
-            self._seconds *= min(4.0, max(0.25, measured / self._seconds))
+    def _addresses(self, n_threads: int) -> kernels.Addresses:
+        parallel = kernels.parallel_address(self.dtype) if n_threads > 1 else NONE
+        lanes = address_of_lanes(self.dtype) if self.lanes else NONE
+        return kernels.Addresses(kernels.worker_address(self.dtype), parallel, lanes)
 
     # ------------------------------------------------------------------ results
 
@@ -297,6 +348,10 @@ class PopulationTraining:
             params[bad] = work[bad, 0]
             own = keeps[kind.members]
             params[own] = work[own, 1]
+        kept = keeps | (self.courses[:, COURSE.stopped] != RUNNING)
+        for group in self.lanes:
+            params = group.kind.params_in(self.flat)
+            params[self._rows_of(group), : group.n_params] = group.parameters(kept[group.members])
 
     def _warn(self) -> None:
         n_bad = int((self.courses[:, COURSE.stopped] == NOT_FINITE).sum())

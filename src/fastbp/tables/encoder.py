@@ -144,6 +144,12 @@ class Encoder:
         return values
 
     @property
+    def plain_numbers(self) -> set[str]:
+        """Names of the columns of which numbers say all that there is to say, without a unit or another notation."""
+        numbers = (column for column in self.columns if isinstance(column, NumberColumn))
+        return {n.name for n in numbers if n.notation.plain and n.notation.units in (None, ("",))}
+
+    @property
     def text_columns(self) -> set[str]:
         """Names of the columns of categories."""
         return {column.name for column in self.columns if isinstance(column, CategoryColumn)}

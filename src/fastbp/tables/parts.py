@@ -21,7 +21,8 @@ from fastbp.tables.formats import all_of, is_marked_text, read_json, unpacking
 from fastbp.tables.sniffing import drop_repeated
 from fastbp.tables.sources import STANDARD_INPUT, is_bundled, read_any, read_table, reading_errors, refuse_binary
 from fastbp.tables.table import Reading, refuse_unused
-from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, rows_of, without_blank_end
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of, without_blank_end
+from fastbp.tables.typed import NO_NUMBERS, columns_of_numbers
 
 PART_BYTES = 1 << 25  # of text
 PART_ROWS = 1 << 17  # of Parquet and Arrow
@@ -43,7 +44,7 @@ def parts_of(source: str, reading: Reading | None = None, n_bytes: int = PART_BY
     Yields
     ------
     polars.DataFrame
-        Of at least one row, all with the same columns.
+        Of at least one row, all with the same columns; one that is read as numbers may be text in some parts.
 
     Raises
     ------
@@ -114,13 +115,16 @@ def _json_frames(head: bytes, file: IO[bytes], n_bytes: int) -> Iterator[pl.Data
 
 
 def _text_frames(head: bytes, file: IO[bytes], n_bytes: int, reading: Reading) -> Iterator[pl.DataFrame]:
-    layout = layout_of(head, reading, len(head) < HEAD)
+    whole = len(head) < HEAD
+    layout, numbers = layout_of(head, reading, whole), NO_NUMBERS
+    if reading.written is not None and not whole:
+        numbers = columns_of_numbers(lines_of(head, whole), layout, reading.written(layout.names))
     encoding = "utf-8"
     n_blank = 0  # rows that are blank, and so far the last ones
     quote = layout.quote.encode()
     for block in _blocks(head, file, n_bytes, quote):
         text, encoding = _as_utf8(block, encoding)
-        frame = rows_of(text, layout)
+        frame = rows_of(text, layout, numbers)
         layout = replace(layout, skip=0)
         frame, _ = drop_repeated(frame, reading.skip_repeated)
         given = without_blank_end(frame)

@@ -141,6 +141,9 @@ class RunningScore:
         What was predicted.
     """
 
+    target: ClassTarget | NumberTarget
+    n_rows: int
+
     def __init__(self, target: ClassTarget | NumberTarget) -> None:
         self.target, self.n_rows = target, 0
         n_sums = 1 if isinstance(target, ClassTarget) else len(target.names)

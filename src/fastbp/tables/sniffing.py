@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
@@ -20,6 +21,7 @@ _ANY_SEPARATOR = (*_SEPARATORS, BLANKS, WIDE_BLANKS)
 _MOST_TITLES = 20
 _SAMPLED = 200
 _EVEN = 0.9  # of the rows, which a separator cuts into fields of one number
+_COUNTED = 3  # steps by one in a line of names such as 1990, 1991, 1992, 1993
 _RUN = 10  # rows of one width, that are a table
 _NAMES_OF_SEPARATORS = {
     ";": "semicolons",
@@ -30,9 +32,11 @@ _NAMES_OF_SEPARATORS = {
 }
 _ERRORS = tuple(mark for mark in MISSING_MARKS if mark.startswith("#"))  # of spreadsheets: #DIV/0!
 # What a value looks like, and a name does not: a number with what may stand around it, a date, true, a missing mark.
+_DATE_OR_TIME = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
+_DATE = re.compile(_DATE_OR_TIME)
 _VALUE = re.compile(
     r"[-+(\u2212]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?"
-    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
+    rf"|{_DATE_OR_TIME}"
     r"|true|false|nan|inf|[<>]\s*\d+.*",
     re.IGNORECASE,
 )
@@ -253,13 +257,14 @@ def is_value(cell: str) -> bool:
 def has_names(first: list[str], others: Rows) -> bool:
     """Tell whether the first row names the columns, by comparing it with the others.
 
-    A word above values speaks for it; a value above values, and a word that its column has again, against it.
-    Rows of counted names (0, 1, 2 ... or 1, 2, 3 ...) are names.
+    A word above values speaks for it, and so does a date above numbers; a value above values, and a word that its
+    column has again, against it. Rows of counted names (0, 1, 2 ... or 1, 2, 3 ...) are names; so are years in a row.
     """
     if any(first == [str(k) for k in range(start, start + len(first))] for start in (0, 1)) and len(first) > 1:
         return True
     if not any(map(is_value, first)):
         others = [row for row in others if row != first]  # joined files repeat the line of names
+    counted_on = _counted_on(first, others)
     names = against = 0
     for place, cell in enumerate(first):
         column = [row[place] for row in others if place < len(row) and row[place]]
@@ -267,7 +272,8 @@ def has_names(first: list[str], others: Rows) -> bool:
             continue
         values = sum(map(is_value, column)) / len(column)
         if values >= 0.8:
-            if not is_value(cell):
+            is_other_kind = place in counted_on or (_is_date(cell) and sum(map(_is_date, column)) * 5 < len(column))
+            if not is_value(cell) or is_other_kind:
                 names += 1
             elif cell:
                 against += 1
@@ -276,6 +282,24 @@ def has_names(first: list[str], others: Rows) -> bool:
         elif _short_codes(cell, column):
             names += 1
     return names >= against and not (not others and any(map(is_value, first)))
+
+
+def _is_date(cell: str) -> bool:
+    return _DATE.fullmatch(cell) is not None
+
+
+def _counted_on(first: list[str], others: Rows) -> set[int]:
+    """Return the places of whole numbers that count on from one column to the next, as hardly any other row does."""
+
+    def steps(row: list[str]) -> set[int]:
+        return {k for k, (one, other) in enumerate(pairwise(row)) if one.isdecimal() and other == str(int(one) + 1)}
+
+    found = steps(first)
+    runs = ({*range(k, k + _COUNTED)} for k in sorted(found))
+    run = next((run for run in runs if run <= found), None)
+    if run is None or sum(run <= steps(row) for row in others) * 5 >= len(others):
+        return set()
+    return found | {k + 1 for k in found}
 
 
 def _short_codes(cell: str, column: list[str]) -> bool:

@@ -23,11 +23,10 @@ from fastbp.tables.sniffing import (
 )
 from fastbp.tables.survey import Survey, survey
 from fastbp.tables.table import Reading, Table
-from fastbp.tables.typed import Numbers, columns_of_numbers, read_columns
+from fastbp.tables.typed import NO_NUMBERS, Numbers, columns_of_numbers, read_columns
 
 HEAD = 1 << 18  # bytes that are looked at before anything is decided
 _MARKS_OF_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # the first one begins as that of UTF-16 does
-_NO_NUMBERS = Numbers()
 MARKS_OF_UTF = (*_MARKS_OF_UTF32, b"\xff\xfe", b"\xfe\xff")
 
 csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
@@ -54,9 +53,9 @@ def read_text(source: Path | bytes, reading: Reading) -> Table:
         data = _all_of(data).replace(b"\r", b"\n")
         head, found = _head_of(data), survey(data)
     layout = layout_of(head, reading, len(head) < HEAD)
-    numbers = _NO_NUMBERS
+    numbers = NO_NUMBERS
     if reading.written is not None and _size_of(data) >= typed.LARGE:
-        numbers = columns_of_numbers(_lines_of(head, False), layout, reading.written(layout.names))
+        numbers = columns_of_numbers(lines_of(head, False), layout, reading.written(layout.names))
     frame = without_blank_end(_cut(data, layout, found, numbers))
     frame, more = drop_repeated(frame, reading.skip_repeated)
     frame, dropped = _without_empty_columns(frame)
@@ -76,21 +75,21 @@ def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
     TableError
         When there is no table in it.
     """
-    layout = sniff(_lines_of(head, whole), reading.header)
+    layout = sniff(lines_of(head, whole), reading.header)
     if not layout.names:
         raise TableError("it has no rows of data")
     return layout
 
 
-def _lines_of(head: bytes, whole: bool) -> list[str]:
+def lines_of(head: bytes, whole: bool) -> list[str]:
     """Return the whole lines of the first bytes of a text; the last one is cut if they are not the `whole` text."""
     lines = [line.rstrip("\r") for line in head.decode("utf-8-sig", errors="replace").split("\n")]
     return lines if whole or len(lines) == 1 else lines[:-1]
 
 
-def rows_of(data: bytes, layout: Layout) -> pl.DataFrame:
-    """Return the rows of a text as columns of text, without blanks around values; null where there is none."""
-    return _cut(data, layout, survey(data))
+def rows_of(data: bytes, layout: Layout, numbers: Numbers = NO_NUMBERS) -> pl.DataFrame:
+    """Return the rows of a text: columns of numbers, or of text without blanks around values; null for no value."""
+    return _cut(data, layout, survey(data), numbers)
 
 
 def _head_of(data: Path | bytes) -> bytes:
@@ -132,7 +131,7 @@ def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
         return data.decode("latin-1").encode(), "the text is not UTF-8: read as Latin-1"
 
 
-def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = _NO_NUMBERS) -> pl.DataFrame:
+def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = NO_NUMBERS) -> pl.DataFrame:
     """Cut the text into columns, without blanks around values: by polars, or line by line where it finds fault."""
     if layout.separator in (BLANKS, WIDE_BLANKS):
         return _stripped(_cut_by_lines(data, layout))

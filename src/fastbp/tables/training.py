@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import memory
+from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.encoder import Encoder
@@ -127,6 +128,15 @@ class TableTraining:
     ValueError
         When the network refuses an option.
     """
+
+    prepared: Prepared
+    options: Options
+    weights: Array | None
+    split: Split
+    encoder: Encoder
+    target: Target
+    net: Network
+    numbers: Array
 
     def __init__(self, prepared: Prepared, options: Options) -> None:
         if prepared.n_rows < FEWEST_ROWS:

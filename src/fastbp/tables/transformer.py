@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from fastbp.checks import Array
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
 from fastbp.tables.kinds import MAX_LEVELS, Choices
@@ -61,6 +62,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
     >>> encoder.get_feature_names_out().tolist()
     ['height', 'sex=f', 'sex=m']
     """
+
+    encoder_: Encoder
+    left_out_: dict[str, str]
+    notes_: list[str]
+    feature_names_in_: Array
+    n_features_in_: int
 
     def __init__(
         self,

@@ -102,6 +102,8 @@ class Checkpoint:
         The user's set for validation.
     """
 
+    path: Path
+
     def __init__(
         self, training: Resumable, samples: CheckedSamples | Source, held_out: CheckedSamples | Source | None
     ) -> None:

@@ -11,7 +11,6 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
-from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_params, check_weighted
 from fastbp.kernels.formulas import steps
@@ -35,6 +34,19 @@ RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that 
 
 class Training:
     """One call of `fit`: the compiled run, and what Python does after each epoch."""
+
+    net: ComputingNetwork
+    options: Options
+    n_samples: int
+    checkpoint: Checkpoint | None
+    seed: int
+    samples: CheckedSamples
+    history: History
+    best: tuple[float, Array]
+    warned: bool
+    most_threads: int
+    n_parts: int
+    start: float
 
     def __init__(self, net: ComputingNetwork, samples: CheckedSamples | Source, options: Options) -> None:
         self.net, self.options = net, options
@@ -91,7 +103,7 @@ class Training:
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
         one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
-        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
+        self.memory: Memory | OnlineMemory | None = net.online_memory if one_by_one else None
         assert isinstance(options.solver, Choice)
         solver = options.solver.start(
             packed.params.size,
@@ -163,6 +175,7 @@ class Training:
             self.history.time = time.perf_counter() - self.start
             if self.options.patience is not None and self.history.best_epoch is not None:
                 self.net.params = self.best[1]
+            self._give_back()
         if self.checkpoint is not None:
             self.checkpoint.write()
         if self.history.stopped_by == "not finite":
@@ -232,11 +245,19 @@ class Training:
             return self.memory
         if self.memory is None or self.memory.plan[PLAN.n_threads] != n_threads:
             run = self.run_state
+            self._give_back()
             self.memory = self.net.engine.memory(
                 min(run.batch_size, run.part_size), n_threads, dropout=run.dropout.address != NONE
             )
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
+
+    def _give_back(self) -> None:
+        """Leave the work space to who computes with the network next."""
+        if isinstance(self.memory, Memory):
+            size = min(self.run_state.batch_size, self.run_state.part_size)
+            self.net.engine.give_back((size, int(self.memory.plan[PLAN.n_threads]), True), self.memory)
+            self.memory = None
 
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""

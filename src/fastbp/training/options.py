@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class Options:
     n_threads: int | None
     checkpoint: CheckpointSettings | None = None
     goal: float | None = None
+    callbacks: list[Callable[..., Any]] = field(init=False)
     validate_every: int = 1
     callback_every: int = 1
 

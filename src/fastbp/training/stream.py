@@ -138,6 +138,8 @@ class Stream:
         Weight decay.
     """
 
+    default_rate: float
+
     def __init__(self, net: ComputingNetwork, choice: Choice, l1: object, l2: object) -> None:
         net._check_differentiable("update")
         self.wanted: object = None

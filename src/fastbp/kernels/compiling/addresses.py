@@ -5,6 +5,9 @@ work space. A `Slot` states once what such a function takes: for the machine cod
 calls of that address. So a call with other arguments does not compile; by two statements, it would jump with them.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 from numba import types
@@ -37,11 +40,11 @@ class Slot:
         For kernels: call(address, *arguments).
     """
 
-    def __init__(self, *fields):
-        self.fields = fields
-        self.call = _call_plain if JIT_DISABLED else _compiled_call(self)
+    def __init__(self, *fields: Any) -> None:
+        self.fields: tuple[Any, ...] = fields
+        self.call: Callable[..., Any] = _call_plain if JIT_DISABLED else _compiled_call(self)
 
-    def address(self, compiled, dtype):
+    def address(self, compiled: Any, dtype: Any) -> Any:
         """Address of the machine code of an entry for numbers of `dtype`; compiles it if need be."""
         if JIT_DISABLED:
             with compiler_lock:
@@ -55,11 +58,11 @@ class Slot:
             raise TypeError(f"{compiled.__name__} must return nothing; it returns {result.signature.return_type}")
         return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
-    def arguments(self, dtype):
+    def arguments(self, dtype: Any) -> Any:
         """Numba's types of the arguments, for numbers of `dtype`."""
         return tuple(_numba_type(field, dtype) for field in self.fields)
 
-    def fit(self, given):
+    def fit(self, given: Any) -> Any:
         """The types that arguments of `given` types are passed as; None where they do not fit."""
         for dtype in DTYPES:
             wanted = self.arguments(dtype)
@@ -67,15 +70,15 @@ class Slot:
                 return [want if isinstance(want, types.Number) else ty for want, ty in zip(wanted, given, strict=True)]
         return None
 
-    def __str__(self):
+    def __str__(self) -> Any:
         return ", ".join(f"{field.__module__}.{field.__qualname__}" for field in self.fields)
 
 
 # What gives addresses for a dtype, with the arguments before it: all that `warm_up` has to compile.
-WARM_UP = []
+WARM_UP: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 
 
-def for_warm_up(*arguments):
+def for_warm_up(*arguments: Any) -> Any:
     """Let `warm_up` call a function that gives an address: with each of `arguments`, if there are any, and a dtype."""
 
     def register(function):
@@ -85,7 +88,7 @@ def for_warm_up(*arguments):
     return register
 
 
-def made_once(made, kind, make):
+def made_once(made: Any, kind: Any, make: Any) -> Any:
     """made[kind], an entry that make() gives if it is not there yet: each kind is compiled once."""
     if kind not in made:
         made.setdefault(kind, make())  # another thread's stays: its machine code may be in use

@@ -17,6 +17,7 @@ import os
 import pickle
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import numba
@@ -45,7 +46,7 @@ def package_stamp():
     return digest.digest()
 
 
-def sources():
+def sources() -> Any:
     """(name below the kernels' folder, content) of all kernel sources, also of those in a zip file."""
     package = __package__.rpartition(".")[0]
     yield from _sources_in(KERNELS if KERNELS.is_dir() else importlib.resources.files(package), "")
@@ -59,7 +60,7 @@ def _sources_in(folder, prefix):
             yield prefix + item.name, item.read_bytes()
 
 
-def content_of(module):
+def content_of(module: Any) -> Any:
     """The file of a module, wherever Python loads it from; its code, where that is kept without a file."""
     spec = importlib.util.find_spec(module)
     try:
@@ -68,7 +69,7 @@ def content_of(module):
         return marshal.dumps(spec.loader.get_code(module))
 
 
-def own_stamp(py_func):
+def own_stamp(py_func: Any) -> Any:
     """Hash of the file a function stands in, where that is none of the kernels' own: a test, a benchmark.
 
     What it calls in further files outside of the kernels is not covered.
@@ -124,12 +125,12 @@ class _Places(caching.CompileResultCacheImpl):
 class CodeFiles(caching.IndexDataCacheFile):
     """The files of one function: a checksum, then a pickle of the key and the code."""
 
-    def __init__(self, folder, name, own=b""):
+    def __init__(self, folder: Any, name: Any, own: Any = b"") -> None:
         super().__init__(folder, name, package_stamp())
         self._name, self._own = name, own
         self._checksums = {}  # by key, of the files whose code this process uses
 
-    def path(self, key, ending="nbc"):
+    def path(self, key: Any, ending: Any = "nbc") -> Any:
         """The file for one key: what the machine code depends on besides the sources."""
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return os.path.join(self._cache_path, f"{self._name}.{digest[:16]}.{ending}")
@@ -137,7 +138,7 @@ class CodeFiles(caching.IndexDataCacheFile):
     def _checksum(self, content):
         return hashlib.sha256(package_stamp() + self._own + content).digest()
 
-    def load(self, key):
+    def load(self, key: Any) -> Any:
         """The code, or None if there is none, or if it is damaged or of other sources: nothing of that is unpickled."""
         try:
             content = Path(self.path(key)).read_bytes()
@@ -152,7 +153,7 @@ class CodeFiles(caching.IndexDataCacheFile):
         self._checksums[key] = checksum
         return code
 
-    def save(self, key, data):
+    def save(self, key: Any, data: Any) -> None:
         """Put a file in its place, whole: another process may read or write it at the same time."""
         content = self._dump((key, data))
         checksum = self._checksum(content)
@@ -160,7 +161,7 @@ class CodeFiles(caching.IndexDataCacheFile):
             file.write(checksum + content)
         self._checksums[key] = checksum
 
-    def has_passed(self, key):
+    def has_passed(self, key: Any) -> Any:
         """Whether the code that this process uses is kept, and has a mark: the checksum of the file that passed."""
         if key not in self._checksums:
             return False
@@ -168,13 +169,13 @@ class CodeFiles(caching.IndexDataCacheFile):
             return Path(self.path(key, "passed")).read_bytes() == self._checksums[key]
         return False
 
-    def mark_passed(self, key):
+    def mark_passed(self, key: Any) -> None:
         """Put the mark beside the code, if that is kept. It is no mark of other code that takes the code's place."""
         if key in self._checksums:
             with self._open_for_write(self.path(key, "passed")) as file:
                 file.write(self._checksums[key])
 
-    def flush(self):
+    def flush(self) -> None:
         """Remove the files, those that may be removed."""
         self._checksums.clear()
         for ending in ("passed", "nbc"):
@@ -189,12 +190,12 @@ class PackageCache(caching.FunctionCache):
 
     _impl_class = _Places
 
-    def __init__(self, py_func, key):
+    def __init__(self, py_func: Any, key: Any) -> None:
         super().__init__(py_func)
         self._key = key
         self._cache_file = CodeFiles(self._cache_path, self._impl.filename_base, own_stamp(py_func))
 
-    def load_overload(self, sig, target_context):
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function, or None: then Numba compiles it.
 
         Numba would import all that it compiles with before it looks for the file: most of the first training's time.
@@ -204,16 +205,16 @@ class PackageCache(caching.FunctionCache):
             return self._load_overload(sig, target_context)
         return None
 
-    def save_overload(self, sig, data):
+    def save_overload(self, sig: Any, data: Any) -> None:
         """Write the compiled function, if there is room for it and a permission."""
         with contextlib.suppress(OSError):
             super().save_overload(sig, data)
 
-    def has_passed(self, sig, target_context):
+    def has_passed(self, sig: Any, target_context: Any) -> Any:
         """Whether the compiled function is kept, and has been marked as right."""
         return self._cache_file.has_passed(self._index_key(sig, target_context.codegen()))
 
-    def mark_passed(self, sig, target_context):
+    def mark_passed(self, sig: Any, target_context: Any) -> None:
         """Mark the compiled function as right, for later processes, if there is room and a permission."""
         with contextlib.suppress(OSError):
             self._cache_file.mark_passed(self._index_key(sig, target_context.codegen()))

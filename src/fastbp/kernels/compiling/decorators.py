@@ -9,6 +9,8 @@ import functools
 import gc
 import re
 import warnings
+from collections.abc import Callable
+from typing import Any, overload
 
 import numba
 import numpy as np
@@ -23,7 +25,7 @@ from fastbp.kernels.registers.types import ViewType
 
 # Division by zero gives inf, as in NumPy: a test for it would end vectorisation.
 # No fastmath: products and sums are fused where `lanes.fma` or "contract" says so, NaN and inf survive.
-OPTIONS = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract"}}
 
 # Sums inside one sample may be reordered, so that they vectorise; NaN and inf still survive.
 SUM_FLAGS = {"contract", "reassoc", "nsz"}
@@ -83,15 +85,20 @@ class _EntryCompiler(CompilerBase):
         return [passes_over_entry(self.state)]
 
 
-def has_views(ty):
+def has_views(ty: Any) -> bool:
     """Whether a type is that of views, or holds some: Python has none, and calls nothing that takes them."""
     return isinstance(ty, ViewType) or any(has_views(part) for part in getattr(ty, "types", ()))
 
 
 # What only compiled code calls needs no way in from Python. References are not counted: the caller holds them. What
 # returns an array, or calls what does, wants `_nrt=True`: Numba refuses it otherwise.
-INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _KernelCompiler, "_nrt": False}
-CALLED = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": False}
+INTERNAL: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _KernelCompiler,
+    "_nrt": False,
+}
+CALLED: dict[str, Any] = {"no_cfunc_wrapper": True, "pipeline_class": _EntryCompiler, "_nrt": False}
 
 
 class Kernel:
@@ -100,16 +107,17 @@ class Kernel:
     `njit` would take its time for each function at import, for nothing where the machine code is on disk.
     """
 
-    def __init__(self, func, options):
-        self.py_func, self._options = func, options
+    def __init__(self, func: Callable[..., Any], options: dict[str, Any]) -> None:
+        self.py_func: Callable[..., Any] = func
+        self._options = options
         functools.update_wrapper(self, func)
 
-    def __call__(self, *_args):
+    def __call__(self, *_args: Any) -> Any:
         """Refuse: Numba makes no way into a kernel from Python."""
         raise TypeError(f"{self.py_func.__name__} is for kernels and entries alone, not for Python to call")
 
     @functools.cached_property
-    def dispatcher(self):
+    def dispatcher(self) -> Any:
         """Numba's compiler of this function."""
         compiled = numba.njit(self.py_func, **(OPTIONS | INTERNAL | self._options))
         template_of = compiled.get_call_template
@@ -123,19 +131,35 @@ def _typeof_kernel(function, _context):
     return types.Dispatcher(function.dispatcher)
 
 
-def kernel(func=None, **options):
+@overload
+def kernel(func: Callable[..., Any]) -> Callable[..., Any]: ...
+
+
+@overload
+def kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+
+
+def kernel(func: Any = None, **options: Any) -> Any:
     """Compile `func` when another kernel first calls it. Python cannot call it."""
     if func is None:
         return lambda f: kernel(f, **options)
     return func if JIT_DISABLED else Kernel(func, options)
 
 
-def in_python(function):
+def in_python(function: Any) -> Callable[..., Any]:
     """A kernel as the Python function that it was made from: for what both sides work out, such as sizes."""
     return function if JIT_DISABLED else function.py_func
 
 
-def entry(func=None, *, key="", **options):
+@overload
+def entry(func: Callable[..., Any], *, key: str = ..., **options: Any) -> Callable[..., Any]: ...
+
+
+@overload
+def entry(*, key: str = ..., **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]: ...
+
+
+def entry(func: Any = None, *, key: str = "", **options: Any) -> Any:
     """Compile `func` when Python first calls it, and keep the machine code on disk where that works.
 
     `key` tells apart functions made by one piece of source.
@@ -153,11 +177,11 @@ def entry(func=None, *, key="", **options):
     return compiled
 
 
-def describe_options(options):
+def describe_options(options: dict[str, Any]) -> list[tuple[str, Any]]:
     """The options as text, the same in each process: sets have no order."""
     return sorted((name, sorted(value) if isinstance(value, set) else value) for name, value in options.items())
 
 
-def unkept(func):
+def unkept(func: Callable[..., Any]) -> Any:
     """Compile `func`, which may be a user's, as an entry that is not kept on disk."""
     return np.errstate(all="ignore")(func) if JIT_DISABLED else numba.njit(func, **(OPTIONS | CALLED | {"_nrt": True}))

@@ -4,13 +4,15 @@ Numba links a function's module into every caller's, with all that this one call
 callers': the same kernels are copied at each level, from the innermost loop up to the entry.
 """
 
+from typing import Any
+
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils
 from numba.core.codegen import JITCodeLibrary
 
 
-def raises(function):
+def raises(function: Any) -> Any:
     """Whether a function that is being made into LLVM returns anything but the code for success, 0."""
     ends = (block.terminator for block in function.blocks)
     codes = [code for end in ends if isinstance(end, ir.Ret) for code in end.operands]
@@ -20,24 +22,28 @@ def raises(function):
 class KernelLibrary(JITCodeLibrary):
     """A kernel's own LLVM, as text, and the libraries of what it calls. There is no machine code of it alone."""
 
-    def __init__(self, codegen, name):
+    may_raise: bool
+    texts: list[str]
+    functions: list[str]
+
+    def __init__(self, codegen: Any, name: Any) -> None:
         super().__init__(codegen, name)
         self.texts, self.functions = [], []
         self.may_raise = False
 
     @property
-    def callees(self):
+    def callees(self) -> Any:
         """The libraries of what the kernel calls."""
         return self._linking_libraries
 
-    def add_ir_module(self, ir_module):
+    def add_ir_module(self, ir_module: Any) -> None:
         """Keep a module."""
         self.texts.append(cgutils.normalize_ir_text(str(ir_module)))
         defined = [function for function in ir_module.functions if not function.is_declaration]
         self.functions += [function.name for function in defined]
         self.may_raise |= any(raises(function) for function in defined)
 
-    def finalize(self):
+    def finalize(self) -> None:
         """Nothing is added any more."""
         self._finalized = True
 
@@ -54,7 +60,7 @@ class EntryLibrary(JITCodeLibrary):
 
     counts_references = True
 
-    def finalize(self):
+    def finalize(self) -> None:
         """Optimise and compile it all together."""
         libraries, self._linking_libraries = self._linking_libraries, []
         for library in link(libraries, self._final_module):
@@ -88,7 +94,7 @@ class EntryLibrary(JITCodeLibrary):
         full.getModulePassManager().run(self._final_module, full)
 
 
-def link(libraries, module):
+def link(libraries: Any, module: Any) -> Any:
     """Put libraries, and what they call, into an LLVM module, each of them once; returns all of them."""
     seen, left, functions = set(), list(reversed(libraries)), []
     while left:

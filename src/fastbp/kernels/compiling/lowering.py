@@ -6,6 +6,7 @@ Here it is one value. After each call Numba tests whether the function has raise
 
 import hashlib
 import operator
+from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, lowering
@@ -41,14 +42,14 @@ class KernelCalls(CPUCallConv):
     def _get_arg_packer(self, argtypes):
         return _WholeArguments(self.context, argtypes)
 
-    def declare(self, module, fndesc):
+    def declare(self, module: Any, fndesc: Any) -> Any:
         """The kernel, known to an LLVM module."""
         function_type = self.get_function_type(fndesc.restype, fndesc.argtypes)
         function = cgutils.get_or_insert_function(module, function_type, fndesc.mangled_name)
         self.decorate_function(function, fndesc.args, fndesc.argtypes)
         return function
 
-    def call_safe(self, builder, function, fndesc, values):
+    def call_safe(self, builder: Any, function: Any, fndesc: Any, values: Any) -> Any:
         """Call a kernel that raises no error; returns its result."""
         out = cgutils.alloca_once(builder, self.get_return_type(fndesc.restype).pointee)
         no_error = ir.Constant(function.args[1].type, None)
@@ -56,7 +57,7 @@ class KernelCalls(CPUCallConv):
         return self.context.get_returned_value(builder, fndesc.restype, builder.load(out))
 
 
-def call_of_kernel(fndesc, library, may_raise):
+def call_of_kernel(fndesc: Any, library: Any, may_raise: Any) -> Any:
     """What Numba calls an implementation: LLVM for a call of a kernel, for any caller."""
 
     def call(context, builder, sig, values):
@@ -127,11 +128,11 @@ class LowerKernel(NativeLowering):
     _name = "fastbp_lower_kernel"
 
     @property
-    def lowering_class(self):
+    def lowering_class(self) -> Any:
         """What lowers a function."""
         return _LowerKernel
 
-    def run_pass(self, state):
+    def run_pass(self, state: Any) -> Any:
         """Lower a kernel, and let Numba know how it is called."""
         state.flags.no_compile = True
         state.library = KernelLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
@@ -153,7 +154,7 @@ class LowerEntry(NativeLowering):
     _name = "fastbp_lower_entry"
 
     @property
-    def lowering_class(self):
+    def lowering_class(self) -> Any:
         """What lowers a function."""
         return _Lower
 
@@ -205,7 +206,7 @@ class _QuietPasses(PassManager):
 _KNOWN_PASSES = {}
 
 
-def passes_over_kernels(state):
+def passes_over_kernels(state: Any) -> Any:
     """What Numba does with a kernel, step by step."""
     if state.flags.nrt not in _KNOWN_PASSES:
         passes = _QuietPasses("kernel")
@@ -216,7 +217,7 @@ def passes_over_kernels(state):
     return _KNOWN_PASSES[state.flags.nrt]
 
 
-def passes_over_entry(state):
+def passes_over_entry(state: Any) -> Any:
     """What Numba does with an entry; all it can do with one that counts references, such as a user's function."""
     passes = DefaultPassBuilder.define_nopython_pipeline(state)
     if not state.flags.nrt:

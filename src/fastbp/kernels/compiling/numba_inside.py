@@ -11,13 +11,14 @@ import importlib
 import os
 import re
 from functools import cache
+from typing import Any
 
 import numba
 
 FIRST_UNTRIED = (0, 69)  # Numba's release from which on nothing was tried
 
 # Names within Numba, by the file here that uses them.
-LEANT_ON = {
+LEANT_ON: dict[Any, Any] = {
     "lowering.py": (
         "numba.core.callconv.CPUCallConv._get_arg_packer",
         "numba.core.callconv.CPUCallConv.return_status_propagate",
@@ -51,7 +52,7 @@ LEANT_ON = {
 }
 
 # The same, which both ways of compiling need: without them nothing is compiled, or nothing kept on disk.
-ALWAYS_LEANT_ON = {
+ALWAYS_LEANT_ON: dict[Any, Any] = {
     "addresses.py": ("numba.core.typing.context.BaseContext.resolve_module_constants",),
     "cache.py": (
         "numba.core.caching.FunctionCache._cache_file",
@@ -77,7 +78,7 @@ ALWAYS_LEANT_ON = {
 }
 
 # And what is used where it is there: the code asks first, and does without.
-USED_IF_THERE = {
+USED_IF_THERE: dict[Any, Any] = {
     "libraries.py": (
         "numba.core.codegen.CPUCodegen._pass_builder",
         "numba.core.codegen.JITCodeLibrary._reload_init",
@@ -86,7 +87,7 @@ USED_IF_THERE = {
 }
 
 
-def missing(names):
+def missing(names: Any) -> Any:
     """Those of some dotted names that this Numba has not; a name may have another form behind a bar.
 
     A class has also what its methods give to its objects.
@@ -118,7 +119,7 @@ def _sets(found, attribute):
     return any(step.argval == attribute for step in stores)
 
 
-def is_tried(version):
+def is_tried(version: Any) -> Any:
     """Whether a release of Numba is none that came later than those that were tried."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < FIRST_UNTRIED
 

@@ -9,6 +9,8 @@ may be older than this file: the name, and what it stands for, stay.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
@@ -30,7 +32,7 @@ binding.add_symbol(SYMBOL, TABLE.ctypes.data)
 _unused, _numbers = [], itertools.count()  # without a lock: each call of these is one step for Python's threads
 
 
-def add(plan):
+def add(plan: Any) -> Any:
     """Put a plan into the table, and return its number."""
     try:
         place = _unused.pop()
@@ -42,13 +44,13 @@ def add(plan):
     return place
 
 
-def remove(place, *_kept):
+def remove(place: Any, *_kept: Any) -> None:
     """Take back a plan: every call that still names it is refused. `_kept`: what had to live as long."""
     TABLE[place * PLAN_SIZE : (place + 1) * PLAN_SIZE] = 0
     _unused.append(place)
 
 
-def plan_address(place):
+def plan_address(place: Any) -> Any:
     """Where a plan stands."""
     return TABLE.ctypes.data + place * PLAN_SIZE * TABLE.itemsize
 
@@ -69,4 +71,4 @@ def _table(typingctx):
     return ty(), lower
 
 
-table = (lambda: TABLE) if JIT_DISABLED else _table
+table: Callable[[], Any] = (lambda: TABLE) if JIT_DISABLED else _table

@@ -12,7 +12,7 @@ A *task* is a block of them: some rows (j,l), some columns (i,k). It goes over a
 block to H at the end; so no thread needs a matrix of its own, and the bits depend on none of them.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.curvature.calls import SUMS
@@ -61,7 +61,7 @@ class Kept(NamedTuple):
     moves: Numbers  # exact: dz_k/da_j (n units, n units, TILE)
 
 
-def kept_numbers(n_units, n_inputs, n_outputs, exact):
+def kept_numbers(n_units: Any, n_inputs: Any, n_outputs: Any, exact: Any) -> Any:
     """Numbers that are kept of a tile."""
     n = n_units - n_inputs
     pairs = 2 * n * n if exact else n_outputs * (n + 1)
@@ -232,7 +232,7 @@ class Scratch(NamedTuple):
 SPARE = 8  # numbers behind an array that is stored to in whole registers
 
 
-def scratch_sizes(n_rows, n_columns, n_sources, n_outputs):
+def scratch_sizes(n_rows: Any, n_columns: Any, n_sources: Any, n_outputs: Any) -> Any:
     """Numbers of each array of `Scratch`."""
     columns = n_columns + 2 * SPARE
     row = CURVATURE_TILE * (n_sources + SPARE)

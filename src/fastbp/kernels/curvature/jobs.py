@@ -4,7 +4,7 @@ A job has items: chunks of tiles, each with sums of its own that are added up in
 item is, and how it is cut, depends on shapes alone. A slot of the memory works on one item after the other.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -104,12 +104,12 @@ def in_parallel(net, outline, given, room, task):
         WORKER.call(task.worker, curve_from(net, outline), given, room, task, slot)
 
 
-def address_of_worker(worker):
+def address_of_worker(worker: Any) -> Any:
     """Address of an entry (curve, given, room, task, slot)."""
     return WORKER.address(worker, FLOAT64)
 
 
-def address_of_parallel():
+def address_of_parallel() -> Any:
     """Address of `in_parallel`."""
     return PARALLEL.address(in_parallel, FLOAT64)
 

@@ -6,7 +6,7 @@ A *group* is a run of units that the same units feed: a layer that only blocks f
 weights are the rows of a matrix (n_units, n_sources), whose last column is that of the biases where it has some.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -202,6 +202,6 @@ def last_layer(curve):
     return layer_of(curve.net, curve.net.n_layers - 1)
 
 
-def tile_numbers(n_units, n_outputs, width):
+def tile_numbers(n_units: Any, n_outputs: Any, width: Any) -> Any:
     """Numbers of a tile's memory."""
     return width * (N_OF_UNITS * n_units + N_OF_OUTPUTS * n_outputs + 1)

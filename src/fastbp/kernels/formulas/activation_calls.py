@@ -4,7 +4,7 @@ A layer's row in the packed network holds the addresses of its two functions, so
 engine serves every network, a user's own functions included, and only those in use are compiled.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastbp.kernels.codes import IN_KERNELS, OF_ACTIVATION, RELU
 from fastbp.kernels.compiling.addresses import Slot
@@ -37,7 +37,7 @@ DH = Slot(Numbers, Numbers, Numbers, int)
 D2H = Slot(Numbers, Numbers, Numbers, int)  # (a, z, out, count) of whole registers
 
 
-def h_of(function, key):
+def h_of(function: Any, key: Any) -> Any:
     """An entry (a, z, count): z = h(a) for views, with h a function of a Vec."""
 
     def h_of_numbers(a, z, count):
@@ -50,7 +50,7 @@ def h_of(function, key):
     return entry(h_of_numbers, key=key)
 
 
-def dh_of(slope, key):
+def dh_of(slope: Any, key: Any) -> Any:
     """An entry (a, z, delta, count): delta *= h'(a) for views, with h'(a, z) a function of Vecs."""
 
     def multiply_by_dh(a, z, delta, count):
@@ -65,7 +65,7 @@ def dh_of(slope, key):
     return entry(multiply_by_dh, key=key)
 
 
-def d2h_of(bend, key):
+def d2h_of(bend: Any, key: Any) -> Any:
     """An entry (a, z, out, count): out = h''(a) for views of whole registers, with h''(a, z) a function of Vecs."""
 
     def fill_with_d2h(a, z, out, count):
@@ -75,7 +75,7 @@ def d2h_of(bend, key):
     return entry(fill_with_d2h, key=f"{key} d2h")
 
 
-def h_of_scalar(scalar):
+def h_of_scalar(scalar: Any) -> Any:
     """What `h_of` makes, of a user's compiled function of one number. Not kept on disk: its source is not ours."""
 
     def h_of_numbers(a, z, count):
@@ -85,7 +85,7 @@ def h_of_scalar(scalar):
     return unkept(h_of_numbers)
 
 
-def dh_of_scalar(scalar):
+def dh_of_scalar(scalar: Any) -> Any:
     """What `dh_of` makes, of a user's compiled function of one number."""
 
     def multiply_by_dh(a, z, delta, count):
@@ -95,7 +95,7 @@ def dh_of_scalar(scalar):
     return unkept(multiply_by_dh)
 
 
-def d2h_of_scalar(scalar):
+def d2h_of_scalar(scalar: Any) -> Any:
     """What `d2h_of` makes, of a user's compiled function of one number."""
 
     def fill_with_d2h(a, z, out, count):
@@ -105,17 +105,17 @@ def d2h_of_scalar(scalar):
     return unkept(fill_with_d2h)
 
 
-def address_of_h(compiled, dtype):
+def address_of_h(compiled: Any, dtype: Any) -> Any:
     """Address of what `h_of` made, for numbers of `dtype`."""
     return H.address(compiled, dtype)
 
 
-def address_of_dh(compiled, dtype):
+def address_of_dh(compiled: Any, dtype: Any) -> Any:
     """Address of what `dh_of` made, for numbers of `dtype`."""
     return DH.address(compiled, dtype)
 
 
-def address_of_d2h(compiled, dtype):
+def address_of_d2h(compiled: Any, dtype: Any) -> Any:
     """Address of what `d2h_of` made, for numbers of `dtype`."""
     return D2H.address(compiled, dtype)
 

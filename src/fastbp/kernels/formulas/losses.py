@@ -4,6 +4,9 @@ With y an output and t its target; E_n is the sum over the outputs of a sample. 
 some losses take: all have the place for it, so that any of them can be called through its address.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fastbp.kernels.codes import (
@@ -272,7 +275,7 @@ def of_unknown(loss, y, t, option):
     return like(y, np.nan)
 
 
-def by_code(functions):
+def by_code(functions: Any) -> Any:
     """A kernel (code, y, t, option) that calls the function of the code; of an unknown code it gives NaN."""
     chosen = of_unknown
     for code, function in functions.items():
@@ -290,13 +293,13 @@ def _if_code(code, function, otherwise):
     return kernel(of_code)
 
 
-error = by_code({code: value for code, (value, _slope) in LOSSES.items()})
-error_slope = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
-error_bend = by_code(BENDS)
-canonical_error_bend = by_code(CANONICAL_BENDS)
+error: Callable[..., Any] = by_code({code: value for code, (value, _slope) in LOSSES.items()})
+error_slope: Callable[..., Any] = by_code({code: slope for code, (_value, slope) in LOSSES.items()})
+error_bend: Callable[..., Any] = by_code(BENDS)
+canonical_error_bend: Callable[..., Any] = by_code(CANONICAL_BENDS)
 
 
-def has_bend(loss, function):
+def has_bend(loss: Any, function: Any) -> Any:
     """Whether the second derivative of a loss is known, by the code of it and of the output function."""
     if (loss, function) in CANONICAL:
         return function == SOFTMAX or loss in CANONICAL_BENDS
@@ -319,7 +322,7 @@ def _or_pair(pair, otherwise):
     return kernel(is_pair)
 
 
-def by_pair(pairs):
+def by_pair(pairs: Any) -> Any:
     """A kernel (code of a loss, code of an output function): whether they are one of the pairs."""
     found = of_no_pair
     for pair in pairs:
@@ -327,7 +330,7 @@ def by_pair(pairs):
     return found
 
 
-pair_is_canonical = by_pair(CANONICAL)
+pair_is_canonical: Callable[..., Any] = by_pair(CANONICAL)
 
 
 @entry
@@ -352,7 +355,7 @@ def _if_code_of_pair(code, function, otherwise):
     return kernel(of_pair)
 
 
-def of_pairs(pairs):
+def of_pairs(pairs: Any) -> Any:
     """A kernel (code of a loss, a, y, t, log of softmax's sum): E_n of the canonical pair that the loss is in."""
     chosen = of_unknown_pair
     for (code, _output), function in pairs.items():
@@ -360,7 +363,7 @@ def of_pairs(pairs):
     return chosen
 
 
-canonical_error = of_pairs(CANONICAL)
+canonical_error: Callable[..., Any] = of_pairs(CANONICAL)
 
 
 @entry

@@ -7,7 +7,7 @@ those of a unit that has died, would otherwise slow the whole loop.
 """
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ from fastbp.kernels.registers.lanes import (
 )  # fmt: skip
 
 
-def place_of(solver, option):
+def place_of(solver: Any, option: Any) -> Any:
     """Where `Solver.options` holds an option of a solver."""
     return SOLVERS[solver].options.index(option)
 

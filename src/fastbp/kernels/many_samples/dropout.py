@@ -15,7 +15,7 @@ and the unit counts if the upper 32 bits of u are at least p 2**32. Rows are tho
 in the order in which they were passed in; units are numbered inputs first.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,6 +82,6 @@ def draw_factors(m, tile, rate, unit):
 
 
 @for_warm_up()
-def address_of_drop(dtype):
+def address_of_drop(dtype: Any) -> Any:
     """Address of `drop`."""
     return DROP.address(drop, dtype)

@@ -6,7 +6,7 @@ its address.
 
 from functools import cache, partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastbp.kernels.codes import SOFTMAX, TANH
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
@@ -97,7 +97,9 @@ def add_to_total(total, s, error_s):
     set_number(total, 0, number(total, 0) + sum_lanes(error_s))
 
 
-def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope, add=add_to_total):
+def canonical_deltas(
+    error_of: Any, is_softmax: Any, key: Any, delta_of: Any = squared_error_slope, add: Any = add_to_total
+) -> Any:
     """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0].
 
     `delta_of`: y - t of y, t and the loss's option. `add`: what is done with the errors of the samples from s on.
@@ -122,7 +124,7 @@ def canonical_deltas(error_of, is_softmax, key, delta_of=squared_error_slope, ad
     return entry(fill, key=key)
 
 
-def deltas(error_of, slope_of, key, add=add_to_total):
+def deltas(error_of: Any, slope_of: Any, key: Any, add: Any = add_to_total) -> Any:
     """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]; `add` as above."""
 
     def fill(outputs, total):

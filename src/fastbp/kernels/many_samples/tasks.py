@@ -4,7 +4,8 @@
 follow from the network, the width and the machine. `passes.py` does one task after the other.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.registers.lanes import Integers, shift
@@ -61,7 +62,7 @@ class ScheduleViews(NamedTuple):
     bounds: Integers  # (registers of a tile, with a gradient or without, phase): its first task; N_PHASES: behind all
 
 
-task_of = row_reader(Task, "tasks")  # (schedule, n): task number n
+task_of: Callable[..., Any] = row_reader(Task, "tasks")  # (schedule, n): task number n
 
 
 @kernel

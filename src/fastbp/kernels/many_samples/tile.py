@@ -4,7 +4,8 @@ An array of the tile is named once, in `Memory`, and gets its size in `engine/en
 views of `Space` and `Tile`, is made from that: Numba has no loop over the fields of a tuple, so it is written out.
 """
 
-from typing import Annotated, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +114,7 @@ Tile.__doc__ = "Memory of the samples that are worked on together: the views of 
 Space.__doc__ = "A `Memory` as views, with the lengths of its rows, and its `Plan`."
 
 
-def written_out(name, arguments, form, fields):
+def written_out(name: Any, arguments: Any, form: Any, fields: Any) -> Any:
     """A kernel that returns a tuple of a form; `fields`: the expressions of its fields."""
     exec(f"def {name}({arguments}):\n    return form({', '.join(fields)})", known := {
         "form": form, "shift": shift, "view": view,
@@ -125,12 +126,14 @@ _views = [f"view(memory.{name})" for name in KINDS if name != "plan"]
 _lengths = [f"memory.{name}.shape[1]" for name in (*OF_SLOTS, "grads")]
 _plan = [f"memory.plan[{place}]" for place in PLAN]
 # (memory): its views
-space_of = written_out("space_of", "memory", Space, [*_views, *_lengths, "memory.errors.size", *_plan])
+space_of: Callable[..., Any] = written_out(
+    "space_of", "memory", Space, [*_views, *_lengths, "memory.errors.size", *_plan]
+)
 
 _places = [f"slot * space.n_{name}" + " + part.first" * moves for name, moves in OF_SLOTS.items()]
 _rows = [f"shift(space.{name}, {place})" for name, place in zip(OF_SLOTS, _places, strict=True)]
 _part = [f"part.{name}" for name in PartOfTile._fields]
 # (space, slot, part): a part of the tile in a slot
-tile_from = written_out("tile_from", "space, slot, part", Tile, [*_rows, *_part])
+tile_from: Callable[..., Any] = written_out("tile_from", "space, slot, part", Tile, [*_rows, *_part])
 
 DROP = Slot(Layer, Tile, float, int, int)  # what is called through `Dropout.address`

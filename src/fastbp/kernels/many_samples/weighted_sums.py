@@ -9,7 +9,7 @@ A register tile is 6 units x 4 registers, or 3, on machines with 32 of them; sma
 left at the end.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.layout import n_registers_of
@@ -53,7 +53,7 @@ class LateShape(NamedTuple):
     registers: int
 
 
-def shapes_of(kind, units, most=TILE_REGISTERS):
+def shapes_of(kind: Any, units: Any, most: Any = TILE_REGISTERS) -> Any:
     """Tiles of so many units, by the number of registers less 1; none has more than the machine's, or `most`."""
     return tuple(kind(units, min(registers, most)) for registers in (1, 2, 3, 4))
 

@@ -7,6 +7,7 @@ network comes as one number: the address of a plan, see `plan.py`, which also kn
 import sys
 from functools import cache
 from threading import Lock
+from typing import Any
 
 import numba
 import numpy as np
@@ -76,7 +77,7 @@ def forward_call(dtype):
     return call_without_types(forward_few, dtype)
 
 
-def call_without_types(function, dtype):
+def call_without_types(function: Any, dtype: Any) -> Any:
     """What Python calls with an address and two matrices of a dtype, without a look at types: they must be right."""
     if JIT_DISABLED:
         return one_at_a_time(function)
@@ -87,7 +88,7 @@ def call_without_types(function, dtype):
     return call if INTERPRETER_LOCKS else one_at_a_time(call)
 
 
-def one_at_a_time(function):
+def one_at_a_time(function: Any) -> Any:
     """The function, for one thread at a time: calls share the work space of a network."""
     lock = Lock()
 

@@ -4,7 +4,7 @@ What they compute in stands on the stack, so that any number of threads may call
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -59,7 +59,7 @@ def run(which, plan, params, memory, x, given, out):
     KERNEL.call(number(plan, which), Call(plan, memory, params, x, given, out))
 
 
-def outputs(constants):
+def outputs(constants: Any) -> Any:
     """(x, y): y = outputs."""
     plan_address, params_address, n_params, n_inputs, n_outputs, n_memory = constants
 
@@ -75,7 +75,7 @@ def outputs(constants):
     return compute
 
 
-def scalar(constants):
+def scalar(constants: Any) -> Any:
     """(n, x): the only output; NaN unless n is the number of inputs."""
     plan_address, params_address, n_params, n_inputs, _n_outputs, n_memory = constants
 
@@ -90,7 +90,7 @@ def scalar(constants):
     return compute
 
 
-def ode(constants):
+def ode(constants: Any) -> Any:
     """(t, u, du, p): du = outputs for u, or for t and u if there is one input more."""
     plan_address, params_address, n_params, n_inputs, n_outputs, n_memory = constants
     n_first = n_inputs - n_outputs
@@ -110,7 +110,7 @@ def ode(constants):
     return compute
 
 
-def input_gradient(constants):
+def input_gradient(constants: Any) -> Any:
     """(x, v, dx): dx = v^T dy/dx."""
     plan_address, params_address, n_params, n_inputs, n_outputs, n_memory = constants
 
@@ -127,7 +127,7 @@ class Form(NamedTuple):
 
     make: Callable  # from `Constants` to what is compiled
     returns: object  # None stands for the network's dtype
-    arguments: tuple  # the same, with NUMBERS for a pointer to such numbers
+    arguments: tuple[Any, ...]  # the same, with NUMBERS for a pointer to such numbers
     text: str
 
 
@@ -143,7 +143,7 @@ FORMS = {
 }
 
 
-def c_function(form, dtype, constants):
+def c_function(form: Any, dtype: Any, constants: Any) -> Any:
     """The C function of a form, compiled for one network."""
     element = numba.from_dtype(dtype)
     known = {None: element, NUMBERS: types.CPointer(element)}

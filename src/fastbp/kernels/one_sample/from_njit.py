@@ -6,6 +6,7 @@ calls are typed and lowered here, and pass views.
 """
 
 import inspect
+from typing import Any
 
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
@@ -22,7 +23,7 @@ from fastbp.kernels.tables import Packed
 WORK = types.Array(types.int64, 1, "C")
 
 
-def register_run(function, run, result):
+def register_run(function: Any, run: Any, result: Any) -> Any:
     """Let compiled code call `function(packed, *arrays, work)`: it is `run`, a kernel that takes a `Arguments`.
 
     Of the arrays the first is x, and the last one is written. Returns the same for Python to call.
@@ -89,7 +90,7 @@ def _view(context, builder, ty, array):
     return view._getvalue()
 
 
-def register_replace(function, field):
+def register_replace(function: Any, field: Any) -> Any:
     """Let compiled code call `function(packed, array)`, which puts the array in the place of a field."""
     place = Packed._fields.index(field)
 

@@ -6,7 +6,7 @@ squared error with the identity is so short that it is part of its caller.
 
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastbp.kernels.codes import IDENTITY, OF_LOSS, SOFTMAX, SQUARED_ERROR, TANH
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
@@ -71,7 +71,7 @@ def squared_error_deltas(outputs):
     return weigh(outputs, 1.0 * sum_lanes(error_n))
 
 
-def canonical_deltas(error_of, is_softmax, key):
+def canonical_deltas(error_of: Any, is_softmax: Any, key: Any) -> Any:
     """An entry that fills delta by (5.54), and error_n[0] with weight E_n."""
 
     def fill(outputs, error_n):
@@ -93,7 +93,7 @@ def canonical_deltas(error_of, is_softmax, key):
     return entry(fill, key=key)
 
 
-def deltas(error_of, slope_of, is_softmax, key):
+def deltas(error_of: Any, slope_of: Any, is_softmax: Any, key: Any) -> Any:
     """An entry that fills delta with dE_n/dy_k, or with dE_n/da_k of softmax, and error_n[0] with weight E_n."""
 
     def fill(outputs, error_n):
@@ -128,7 +128,7 @@ def _entry_for(loss, function):
 
 
 @for_warm_up(*CANONICAL, *product(OF_LOSS.values(), (TANH, SOFTMAX)))  # any function that is not softmax
-def address_of_single_deltas(loss, function, dtype):
+def address_of_single_deltas(loss: Any, function: Any, dtype: Any) -> Any:
     """Address of what fills delta of a sample's outputs; NONE for `squared_error_deltas`."""
     if loss == SQUARED_ERROR and function == IDENTITY:
         return NONE

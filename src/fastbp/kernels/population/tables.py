@@ -4,7 +4,8 @@ Networks differ in shape, and a loop over them cannot have one array more for ea
 row says where those of a network stand; how many numbers each has follows from the row, and from the row of its kind.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -176,9 +177,9 @@ def crew_of(tables, n_slots):
     )  # fmt: skip
 
 
-kind_of = row_reader(Kind, "kinds")  # (crew, k)
-member_of = row_reader(Member, "members")  # (crew, k)
-group_of = row_reader(Group, "groups")  # (crew, g)
+kind_of: Callable[..., Any] = row_reader(Kind, "kinds")  # (crew, k)
+member_of: Callable[..., Any] = row_reader(Member, "members")  # (crew, k)
+group_of: Callable[..., Any] = row_reader(Group, "groups")  # (crew, g)
 
 
 @kernel
@@ -235,7 +236,7 @@ def _space_reader():
     return kernel(known["space_at"])
 
 
-space_at = _space_reader()
+space_at: Callable[..., Any] = _space_reader()
 
 
 @kernel

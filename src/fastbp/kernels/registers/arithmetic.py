@@ -1,5 +1,7 @@
 """Arithmetic between registers: the part of `lanes.py` without memory, as LLVM instructions."""
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 
@@ -28,7 +30,7 @@ def _operation(args, emit):
     return vec(*args), lower
 
 
-def emit_fma(builder, vec, x, y, z):
+def emit_fma(builder: Any, vec: Any, x: Any, y: Any, z: Any) -> Any:
     """x * y + z as one instruction, if there is one."""
     if HAS_FMA:
         return _call(builder, "fma", vec, x, y, z)
@@ -327,7 +329,7 @@ def sum_lanes(typingctx, v):
     return v.element(v), lower
 
 
-def run_of_lanes(builder, value, start, count):
+def run_of_lanes(builder: Any, value: Any, start: Any, count: Any) -> Any:
     """Lanes start .. start + count - 1 of a vector."""
     indices = ir.Constant(ir.VectorType(INT32, count), list(range(start, start + count)))
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), indices)

@@ -1,6 +1,7 @@
 """Blocks of registers: the part of `lanes.py` for tiles, as LLVM instructions."""
 
 from functools import cache
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -122,7 +123,7 @@ def _merge(builder, x, y, distance):
     return builder.fadd(left, right)
 
 
-def sums_across(builder, vec, rows):
+def sums_across(builder: Any, vec: Any, rows: Any) -> Any:
     """Registers in whose lanes stand the sums of the lanes of `rows`, one after the other; 0 behind the last.
 
     In each round two registers merge into one with both their half sums: after all, lane q is the sum of row q.
@@ -135,7 +136,7 @@ def sums_across(builder, vec, rows):
     return rows
 
 
-def runs_of_sums(shape, n_lanes):
+def runs_of_sums(shape: Any, n_lanes: Any) -> Any:
     """Sums (q, p), (q, p + 1) ... of a tile that stand side by side in `out` and in one register: (q, p, how many).
 
     A row of a tile may have more sums than a register has lanes: NEON's 4 registers of 2 numbers of float64.

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from numba import types
 from numba.core.errors import TypingError
@@ -13,7 +15,7 @@ from numba.extending import models, register_model
 class IntrinsicType(types.Callable, types.Opaque):
     """The type of an intrinsic: what it makes of its arguments' types."""
 
-    def __init__(self, define):
+    def __init__(self, define: Any) -> None:
         self._define = define
         parameters = list(inspect.signature(define).parameters.values())[1:]
         starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -21,7 +23,7 @@ class IntrinsicType(types.Callable, types.Opaque):
         self._signatures, self._lowerings = {}, {}
         super().__init__(f"Intrinsic({define.__module__}.{define.__qualname__})")
 
-    def get_call_type(self, context, args, kws):
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
         """The signature for arguments of some types; constants count as any other numbers if they may."""
         plain = tuple(types.unliteral(ty) for ty in args)
         for given in dict.fromkeys((plain, args)):
@@ -45,11 +47,11 @@ class IntrinsicType(types.Callable, types.Opaque):
         self._lowerings[signature.args] = lower
         self._signatures[args] = signature.replace(pysig=self._parameters)
 
-    def get_call_signatures(self):
+    def get_call_signatures(self) -> Any:
         """The signatures that are known, and whether there may be others."""
         return [signature for signature in self._signatures.values() if signature], True
 
-    def get_impl_key(self, sig):
+    def get_impl_key(self, sig: Any) -> Any:
         """What the target knows an implementation by."""
         return self._lowerings[sig.args]
 
@@ -57,7 +59,7 @@ class IntrinsicType(types.Callable, types.Opaque):
 register_model(IntrinsicType)(models.OpaqueModel)
 
 
-def intrinsic(define):
+def intrinsic(define: Callable[..., Any]) -> Callable[..., Any]:
     """A function that stands for LLVM: define(typing context, *types) gives its signature, and what emits the code.
 
     As Numba's `intrinsic`. None instead refuses such arguments.

@@ -6,12 +6,13 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 from llvmlite import binding
 from numba.core import config
 
 
-def cpu_features():
+def cpu_features() -> Any:
     """Names of the features that code is compiled for, Numba's own settings respected."""
     if config.CPU_FEATURES is not None:
         return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
@@ -30,7 +31,7 @@ _FEATURES = cpu_features()
 HAS_NEON = platform.machine().lower() in ("arm64", "aarch64") or "neon" in _FEATURES
 
 
-def asked_for():
+def asked_for() -> Any:
     """The shape of registers that FASTBP_REGISTERS asks for, or None: "16x4" for NEON's 16 bytes, in tiles of 4.
 
     For tests: a machine computes as one with other registers would, but slowly, and with its own instructions.
@@ -73,7 +74,7 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")  # Linux
 USUAL_L2, SMALLEST_L2 = 1 << 19, 1 << 18  # bytes; smaller ones are no core's own, or not what they say they are
 
 
-def l2_bytes():
+def l2_bytes() -> Any:
     """Bytes of a core's L2 cache: as FASTBP_L2_BYTES says, for tests; as the system does; or a usual number."""
     if os.environ.get("FASTBP_L2_BYTES", "").isdecimal():
         return max(SMALLEST_L2, int(os.environ["FASTBP_L2_BYTES"]))
@@ -98,11 +99,11 @@ def _of_macos(name):
 L2_BYTES = l2_bytes()
 
 
-def lanes_of(dtype):
+def lanes_of(dtype: Any) -> Any:
     """Numbers of `dtype` in a register."""
     return REGISTER_BYTES // dtype.itemsize
 
 
-def tile_width(dtype):
+def tile_width(dtype: Any) -> Any:
     """Samples in a full tile."""
     return TILE_REGISTERS * lanes_of(dtype)

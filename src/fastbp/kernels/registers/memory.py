@@ -1,5 +1,7 @@
 """Registers from arrays and back: the part of `lanes.py` that touches memory, as LLVM instructions."""
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
@@ -24,19 +26,19 @@ def _check(context, builder, offset, count, size):
             context.call_conv.return_user_exc(builder, IndexError, ("a register reaches past the end of its array",))
 
 
-def pointer_to(context, builder, view_type, value, offset, count):
+def pointer_to(context: Any, builder: Any, view_type: Any, value: Any, offset: Any, count: Any) -> Any:
     """LLVM pointer to number `offset` of a view of which `count` numbers are about to be used."""
     view = _view(context, builder, view_type, value)
     _check(context, builder, offset, count, view.size)
     return builder.gep(view.data, [offset])
 
 
-def vec_pointer(context, builder, view_type, value, offset, count, vec):
+def vec_pointer(context: Any, builder: Any, view_type: Any, value: Any, offset: Any, count: Any, vec: Any) -> Any:
     """`pointer_to`, of a `vec`."""
     return builder.bitcast(pointer_to(context, builder, view_type, value, offset, count), vec.llvm.as_pointer())
 
 
-def as_offset(context, builder, value, ty):
+def as_offset(context: Any, builder: Any, value: Any, ty: Any) -> Any:
     """An integer as LLVM takes it for an offset."""
     return context.cast(builder, value, ty, types.intp)
 

@@ -1,6 +1,8 @@
 """Random bits of a bit generator of NumPy's, by its C functions."""
 
 import ctypes
+from collections.abc import Callable
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -26,4 +28,4 @@ def _draw_compiled(typingctx, function, state):
 
 
 # The next 32 random bits: (address of the generator's C function `next_uint32`, address of its state).
-draw = _draw_plain if JIT_DISABLED else _draw_compiled
+draw: Callable[..., Any] = _draw_plain if JIT_DISABLED else _draw_compiled

@@ -4,7 +4,7 @@ The LLVM side of `lanes.py`. Nothing here knows of networks.
 """
 
 import operator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
@@ -15,19 +15,22 @@ from numba.extending import infer_getattr, lower_builtin, lower_getattr, models,
 
 from fastbp.kernels.registers.machine import REGISTER_BYTES
 
-INT32 = ir.IntType(32)
-ELEMENTS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
+INT32: Any = ir.IntType(32)
+ELEMENTS: dict[Any, Any] = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.boolean: ir.IntType(1)}
 
 
 class VecType(types.Type):
     """`lanes` numbers of type `element` in one register."""
 
-    def __init__(self, element, lanes):
+    element: Any
+    lanes: int
+
+    def __init__(self, element: Any, lanes: Any) -> None:
         self.element, self.lanes = element, lanes
         super().__init__(name=f"Vec({element}, {lanes})")
 
     @property
-    def llvm(self):
+    def llvm(self) -> Any:
         """The type in LLVM."""
         return ir.VectorType(ELEMENTS[self.element], self.lanes)
 
@@ -35,7 +38,7 @@ class VecType(types.Type):
 class ViewType(types.Type):
     """A stretch of an array: where it begins, and how many numbers follow. Owns nothing, counts no references."""
 
-    def __init__(self, dtype):
+    def __init__(self, dtype: Any) -> None:
         self.dtype = dtype
         super().__init__(name=f"View({dtype})")
 
@@ -43,7 +46,10 @@ class ViewType(types.Type):
 class ShapeType(types.Type):
     """The type of a `Shape`. The numbers are part of it, so that loops over a tile unroll."""
 
-    def __init__(self, units, registers):
+    units: int
+    registers: int
+
+    def __init__(self, units: Any, registers: Any) -> None:
         self.units, self.registers = units, registers
         super().__init__(name=f"Shape({units}, {registers})")
 
@@ -51,7 +57,10 @@ class ShapeType(types.Type):
 class TileType(types.Type):
     """units x registers vectors. They are allocated on the stack; LLVM keeps them in registers."""
 
-    def __init__(self, vec, shape):
+    vec: VecType
+    shape: Any
+
+    def __init__(self, vec: Any, shape: Any) -> None:
         self.vec, self.shape = vec, shape
         super().__init__(name=f"Tile({vec}, {shape})")
 
@@ -77,12 +86,12 @@ class _ViewModel(models.StructModel):
 register_model(ShapeType)(models.OpaqueModel)
 
 
-def vec_of(element):
+def vec_of(element: Any) -> Any:
     """The type of a full register of `element`s."""
     return VecType(element, REGISTER_BYTES * 8 // element.bitwidth)
 
 
-def splat(builder, value, lanes):
+def splat(builder: Any, value: Any, lanes: Any) -> Any:
     """An LLVM vector with `value` in each lane."""
     undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
     lane_0 = builder.insert_element(undefined, value, INT32(0))
@@ -90,24 +99,24 @@ def splat(builder, value, lanes):
     return builder.shuffle_vector(lane_0, undefined, zeros)
 
 
-def suffix(vec):
+def suffix(vec: Any) -> Any:
     """How LLVM names a vector type at the end of an intrinsic's name."""
     return f"v{vec.lanes}f{vec.element.bitwidth}"
 
 
-def declare(builder, name, function_type):
+def declare(builder: Any, name: Any, function_type: Any) -> Any:
     """A function of LLVM's, known to the module."""
     return cgutils.get_or_insert_function(builder.module, function_type, name)
 
 
-def as_vec(context, builder, value, ty, vec):
+def as_vec(context: Any, builder: Any, value: Any, ty: Any, vec: Any) -> Any:
     """`value` as a `vec`: a number is converted to the element's type and copied to each lane."""
     if isinstance(ty, VecType):
         return value
     return splat(builder, context.cast(builder, value, ty, vec.element), vec.lanes)
 
 
-def vec_among(args):
+def vec_among(args: Any) -> Any:
     """The Vec type among `args` if the others are Vecs or numbers, else None."""
     vecs = [ty for ty in args if isinstance(ty, VecType) and ty.element != types.boolean]
     if vecs and all(isinstance(ty, VecType | types.Number | types.IntegerLiteral) for ty in args):

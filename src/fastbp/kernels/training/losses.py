@@ -5,6 +5,7 @@ its Poisson loss is half the deviance, which is 0 where y = t.
 """
 
 from functools import cache
+from typing import Any
 
 from fastbp.kernels.codes import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, EXP, LOGISTIC, POISSON, SOFTMAX, TANH
 from fastbp.kernels.compiling.addresses import for_warm_up
@@ -64,7 +65,7 @@ def canonical_poisson_deviance(a, y, t, log_sum):
 
 
 # (loss, output function, None for any other) -> what fills delta of the outputs
-KINDS = {
+KINDS: dict[tuple[int, int | None], Any] = {
     (CROSS_ENTROPY, SOFTMAX): deltas(log_loss, difference, "log loss"),
     (BINARY_CROSS_ENTROPY, LOGISTIC): canonical_deltas(binary_log_loss, False, "binary log loss", difference),
     (POISSON, EXP): canonical_deltas(canonical_poisson_deviance, False, "canonical Poisson deviance"),

@@ -62,6 +62,9 @@ def can_accelerate(net: CurvedNetwork) -> bool:
 class Minimising(Training):
     """One call of `fit` with a minimiser."""
 
+    most_threads: int
+    n_epochs: int
+
     net: CurvedNetwork
 
     def _prepare(self, draw: np.random.Generator) -> None:

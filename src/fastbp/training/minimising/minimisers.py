@@ -39,6 +39,12 @@ class Objective:
         sum_n weight_n E_n at which to stop.
     """
 
+    curvature: Curvature
+    given: Given
+    scale: float
+    decay: Array
+    goal: float
+
     def __init__(self, curvature: Curvature, given: Given, scale: float, decay: Array, goal: float) -> None:
         self.curvature, self.given, self.scale, self.decay, self.goal = curvature, given, scale, decay, goal
 
@@ -58,6 +64,9 @@ class Minimiser(Protocol):
 
 class LevenbergMarquardt:
     """Levenberg and Marquardt's minimiser; `mus` are those of the epochs of the last call."""
+
+    is_small: bool
+    mus: Array
 
     def __init__(self, choice: MinimiserChoice, objective: Objective, loss: str, can_accelerate: bool) -> None:
         curvature, given = objective.curvature, objective.given
