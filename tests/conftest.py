@@ -41,9 +41,9 @@ AROUND_KERNELS = {
     "test_kernel_sources", "test_memory", "test_memory_maps", "test_minimising", "test_named_files", "test_neat",
     "test_numba_inside", "test_onnx", "test_oracle", "test_outputs", "test_pages", "test_parts", "test_plots",
     "test_public_names", "test_registers", "test_report", "test_reproducible", "test_rewiring", "test_rooms",
-    "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stream", "test_table_encoder",
-    "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps", "test_upgrade",
-    "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
+    "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stopping", "test_stream",
+    "test_table_encoder", "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps",
+    "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip
 
 

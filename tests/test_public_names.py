@@ -16,7 +16,7 @@ NAMES = {
         "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
         "from_sklearn",
     },
-    "fastbp.jit": {"forward", "gradient", "input_gradient", "with_params"},
+    "fastbp.jit": {"forward", "gradient", "hessian_product", "input_gradient", "jacobian", "with_params"},
     "fastbp.neat": {"ACTIVATIONS", "from_genome", "write_back"},
     "fastbp.plots": {
         "Recorder", "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance",
