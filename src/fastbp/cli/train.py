@@ -40,8 +40,6 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     from fastbp.tables.databases import without_password
 
     wishes = wishes_of(options)
-    if wishes.options["solver"] == "rprop" and wishes.options["batch_size"]:
-        raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
     if dry_run and quiet:
         raise click.UsageError("--dry-run and --quiet exclude each other: the one shows what the other leaves out")
     if wishes.options["resume"] and not wishes.options["checkpoint"]:

@@ -89,7 +89,7 @@ class PackedNetwork(CallableNetwork):
     def _run_with(self, packed: Packed, engine: Engine) -> None:
         """Set what runs the kernels."""
         self._packed, self._user_calls = packed, None
-        vars(self).update(engine=engine, trainer=threads.OneTrainer(), _stream=None)
+        vars(self).update(engine=engine, trainer=threads.OneTrainer(), _stream=None, _solver_memory=None)
 
     @cached_property
     def few_outputs(self) -> FewSamples:
