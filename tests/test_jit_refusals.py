@@ -9,16 +9,21 @@ import fastbp
 from fastbp import jit
 
 
-def arguments_of(net):
-    n_in, n_out = net.sizes[0], net.sizes[-1]
-    ones = np.ones(max(n_in, n_out, net.n_params) + 1)
+def arguments_of(net, function=""):
+    n_in, n_out, n_params = net.sizes[0], net.sizes[-1], net.n_params
+    ones = np.ones(n_out * n_params + 1)
     return {
-        "x": ones[:n_in], "y": ones[:n_out].copy(), "t": ones[:n_out], "v": ones[:n_out],
-        "grad": ones[: net.n_params].copy(), "dx": ones[:n_in].copy(), "work": net.workspace(),
+        "x": ones[:n_in], "y": ones[:n_out].copy(), "t": ones[:n_out],
+        "v": ones[: n_params if function == "hessian_product" else n_out], "grad": ones[:n_params].copy(),
+        "dx": ones[:n_in].copy(), "jac": ones[: n_out * n_params].copy(), "product": ones[:n_params].copy(),
+        "work": net.workspace(),
     }  # fmt: skip
 
 
-NAMES = {"forward": ("x", "y"), "gradient": ("x", "t", "grad"), "input_gradient": ("x", "v", "dx")}
+NAMES = {
+    "forward": ("x", "y"), "gradient": ("x", "t", "grad"), "input_gradient": ("x", "v", "dx"),
+    "jacobian": ("x", "jac"), "hessian_product": ("x", "t", "v", "product"),
+}  # fmt: skip
 SIZES = [(function, name) for function, names in NAMES.items() for name in (*names, "work")]
 
 
@@ -26,7 +31,7 @@ SIZES = [(function, name) for function, names in NAMES.items() for name in (*nam
 @pytest.mark.parametrize("change", [1, -1])
 def test_another_size_is_refused(function, name, change):
     net = fastbp.Network((2, 4, 3), seed=0)
-    arguments = arguments_of(net)
+    arguments = arguments_of(net, function)
     used = {key: arguments[key].copy() if key != "work" else arguments[key] for key in (*NAMES[function], "work")}
     if name == "work":
         used[name] = used[name][: 5 + change]
@@ -41,7 +46,7 @@ def test_another_size_is_refused(function, name, change):
 @pytest.mark.parametrize("function", NAMES)
 def test_a_work_space_of_another_network_is_refused(function):
     net, other = (fastbp.Network((2, 4, 3), seed=0) for _ in range(2))
-    arguments = arguments_of(other)
+    arguments = arguments_of(other, function)
     with pytest.raises(ValueError, match="work must be the work space of the network in packed"):
         getattr(jit, function)(net.packed, **{key: arguments[key] for key in (*NAMES[function], "work")})
 
@@ -87,7 +92,7 @@ def test_parameters_of_another_network_are_refused(dtype):
 
 WRONG = {
     "dtype": lambda array: array.astype(np.float32 if array.dtype == np.float64 else np.int32),
-    "two dimensions": lambda array: array.reshape(1, -1),
+    "three dimensions": lambda array: array.reshape(1, 1, -1),
     "strided": lambda array: np.repeat(array, 2)[::2],
     "a list": lambda array: array.tolist(),
 }
@@ -97,7 +102,7 @@ WRONG = {
 @pytest.mark.parametrize(("function", "name"), SIZES)
 def test_arrays_of_another_kind_are_refused_from_python(function, name, kind):
     net = fastbp.Network((2, 4, 3), seed=0)
-    arguments = arguments_of(net)
+    arguments = arguments_of(net, function)
     used = {key: arguments[key] for key in (*NAMES[function], "work")}
     used[name] = WRONG[kind](used[name])
     with pytest.raises(TypeError, match=f"{function}: {name} must be"):
@@ -105,7 +110,7 @@ def test_arrays_of_another_kind_are_refused_from_python(function, name, kind):
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize(("name", "kind"), [("y", "dtype"), ("x", "two dimensions"), ("work", "strided")])
+@pytest.mark.parametrize(("name", "kind"), [("y", "dtype"), ("x", "three dimensions"), ("work", "strided")])
 def test_arrays_of_another_kind_are_refused_when_a_function_is_compiled(name, kind):
     net = fastbp.Network((2, 4, 3), seed=0)
     used = {key: arguments_of(net)[key] for key in ("x", "y", "work")}
@@ -129,9 +134,19 @@ def test_threshold_has_outputs_and_no_gradient():
     arguments = arguments_of(net)
     jit.forward(net.packed, arguments["x"], arguments["y"], arguments["work"])
     assert np.allclose(arguments["y"], net.forward(np.ones((1, 2))))
-    for function in ("gradient", "input_gradient"):
-        with pytest.raises(ValueError, match=f"{function} needs activation functions with a derivative"):
+    for function in set(NAMES) - {"forward"}:
+        arguments = arguments_of(net, function)
+        with pytest.raises(ValueError, match=f"{function} needs activation functions with"):
             getattr(jit, function)(net.packed, **{key: arguments[key] for key in (*NAMES[function], "work")})
+
+
+def test_second_derivatives_of_own_functions_must_be_known():
+    own = fastbp.Activation("own", lambda a: a * a, lambda a: 2.0 * a)
+    net = fastbp.Network((2, 4, 3), activation=own, seed=0)
+    arguments = arguments_of(net, "hessian_product")
+    jit.jacobian(net.packed, arguments["x"], arguments["jac"], arguments["work"])
+    with pytest.raises(ValueError, match="second derivatives"):
+        jit.hessian_product(net.packed, **{key: arguments[key] for key in (*NAMES["hessian_product"], "work")})
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5])

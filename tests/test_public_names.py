@@ -10,12 +10,13 @@ import pytest
 import fastbp
 
 NAMES = {
+    "fastbp.dask": {"arrays", "fit", "gradient"},
     "fastbp.data": {"Partitions", "arrays", "csv", "memmap", "parquet", "partitions"},
     "fastbp.exchange": {
         "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
         "from_sklearn",
     },
-    "fastbp.jit": {"forward", "gradient", "input_gradient", "with_params"},
+    "fastbp.jit": {"forward", "gradient", "hessian_product", "input_gradient", "jacobian", "with_params"},
     "fastbp.neat": {"ACTIVATIONS", "from_genome", "write_back"},
     "fastbp.plots": {
         "Recorder", "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance",
@@ -31,7 +32,7 @@ TOP = {
 OWN = {
     "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs",
     "functions_without_bend", "has_softmax",
-    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "topology", "twin",
+    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "online_memory", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"
@@ -49,7 +50,7 @@ def test_the_package_has_these_names():
 @pytest.mark.parametrize("module", NAMES)
 def test_rooms_have_these_names(module):
     room = importlib.import_module(module)
-    if module in ("fastbp.data", "fastbp.exchange", "fastbp.neat"):
+    if module in ("fastbp.dask", "fastbp.data", "fastbp.exchange", "fastbp.neat"):
         assert set(room.__all__) == NAMES[module]
     for name in NAMES[module]:
         assert callable(getattr(room, name)) or isinstance(getattr(room, name), dict)

@@ -113,6 +113,8 @@ SOLVERS = [
     ("adam", {"batch_size": 700}),
     ("rmsprop", {"batch_size": 700, "validation": 0.2}),
     ("rprop", {}),
+    ("rprop", {"variant": "irprop+"}),
+    ("quickprop", {}),
     ("adam", {"batch_size": 1}),
 ]
 

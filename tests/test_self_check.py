@@ -10,8 +10,9 @@ from faults import package_with
 from subprocesses import run_python, start_python
 
 from fastbp import self_check
-from fastbp.checking import crossings
+from fastbp.checking import crossings, second_order
 from fastbp.checking.self_check import Check, WrongResultsError, check_gradients
+from fastbp.engine.curvature import Curvature
 from fastbp.engine.schedule import Lists
 from fastbp.kernels.many_samples import columns, feeders, links, passes, sums_across, weighted_sums
 from fastbp.kernels.one_sample import passes as single
@@ -34,7 +35,7 @@ def test_all_is_right_here():
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("solver", ["adam", "sgd", "rprop"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "rprop", "quickprop"])
 def test_what_runs_by_itself_is_right_by_any_solver(solver):
     from fastbp.solvers import make_solver
 
@@ -73,6 +74,24 @@ def test_networks_follow_from_the_thresholds(dtype, monkeypatch):
     assert changed == {
         "sums of several parts", "sums of several parts, backward", "packed columns", "packed columns, several parts",
     }  # fmt: skip
+
+
+def test_second_derivatives_are_among_the_checks(monkeypatch):
+    found = list(second_order.errors())
+    assert len(found) == 5
+    assert all(error < 1e-11 for *_what, error in found)
+    right = Curvature.hessian
+
+    def wrong(self, *args, **options):
+        error, gradient, matrix = right(self, *args, **options)
+        matrix[-1, -1] *= 1.001
+        return error, gradient, matrix
+
+    monkeypatch.setattr(Curvature, "hessian", wrong)
+    assert [what for what, *_rest, error in second_order.errors() if error > 1e-10] == [
+        "Hessian",
+        "Gauss-Newton matrix",
+    ]
 
 
 def spy_on(monkeypatch, module, name, called):

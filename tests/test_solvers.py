@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 from cases import Case, bias_views, draw, place
 from numba import njit
-from solver_formulas import CASE, EPOCHS, SGD, Adam, RMSProp, RProp, assert_same_training, fresh, set_part_size, train
+from solver_formulas import (
+    CASE,
+    EPOCHS,
+    SGD,
+    Adam,
+    QuickProp,
+    RMSProp,
+    RProp,
+    RPropVariant,
+    assert_same_training,
+    fresh,
+    set_part_size,
+    train,
+)  # fmt: skip
 
 from fastbp.kernels.formulas import steps
 from fastbp.training import loop
@@ -157,6 +170,136 @@ def test_rprop(options):
     history = net.fit(X, T, solver="rprop", epochs=25, **options)  # batch_size unset: all samples
     assert np.allclose(net.params, reference.net.params, rtol=1e-9)
     assert np.allclose(history.loss, losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize("variant", ["rprop-", "rprop+", "irprop+"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate": 0.4},
+        {"learning_rate": 0.5, "eta_minus": 0.3, "eta_plus": 1.5},
+        {"learning_rate": 0.4, "l1": 0.3, "l2": 0.1},
+    ],
+    ids=str,
+)
+def test_variants_of_rprop(variant, options):
+    penalties = {name: value for name, value in options.items() if name in ("l1", "l2")}
+    formula = {name: value for name, value in options.items() if name not in ("learning_rate", *penalties)}
+    net, X, T, _ = draw(CASE)
+    reference = draw(CASE)._replace(sample_weight=None)
+    step = RPropVariant(variant, **formula)
+    losses = train(reference, step, options.get("learning_rate", 0.1), epochs=25, **penalties)
+    history = net.fit(X, T, solver="rprop", variant=variant, epochs=25, **options)
+    assert np.allclose(net.params, reference.net.params, rtol=1e-9)
+    assert np.allclose(history.loss, losses, rtol=1e-9)
+    assert (np.diff(losses) > 0).any(), "no error has grown: the variants are not told apart"
+
+
+def test_the_variants_differ_and_the_default_is_irprop_minus():
+    found = {}
+    for variant in (None, "irprop-", "rprop-", "rprop+", "irprop+"):
+        net, X, T, _ = draw(CASE)
+        options = {} if variant is None else {"variant": variant}
+        net.fit(X, T, solver="rprop", epochs=25, learning_rate=0.5, **options)
+        found[variant] = net.params.tobytes()
+    assert found[None] == found["irprop-"]
+    assert len(set(found.values())) == 4
+
+
+@pytest.mark.parametrize(("variant", "begin", "path"), [
+    ("rprop-", 0.15, [0.05, -0.07, -0.01, 0.062]),
+    ("rprop+", 0.15, [0.05, -0.07, 0.05, -0.01]),
+    ("irprop+", 0.15, [0.05, -0.07, 0.05, -0.01]),
+    ("rprop+", 0.2, [0.1, -0.02, 0.1, 0.04]),
+    ("irprop+", 0.2, [0.1, -0.02, -0.02, 0.04]),  # the error fell: nothing is undone
+])  # fmt: skip
+def test_rprop_variants_after_a_sign_change(variant, begin, path):
+    """E = (w x)^2 / 2 at x = 1: a step of 0.1, then one of 0.12, which leads past zero."""
+    net, seen = draw(Case((1, 1), bias=False)).net, []
+    net.params = np.array([begin])
+    net.fit(
+        np.ones((1, 1)), np.zeros((1, 1)), solver="rprop", variant=variant, epochs=4, learning_rate=0.1,
+        callback=lambda net, history: seen.append(net.params.item()),
+    )  # fmt: skip
+    assert np.allclose(seen, path, rtol=1e-12)
+
+
+@pytest.mark.parametrize("part", [5, 1000])
+def test_irprop_plus_in_parts_of_the_batch(part, monkeypatch):
+    """Errors of all parts count, and steps that Python interrupts."""
+    set_part_size(monkeypatch, part)
+    monkeypatch.setattr(loop, "RETURN_SECONDS", 0.0)
+    net, X, T, _ = draw(CASE)
+    reference = draw(CASE)._replace(sample_weight=None)
+    train(reference, RPropVariant("irprop+"), 0.1, epochs=25)
+    net.fit(X, T, solver="rprop", variant="irprop+", epochs=25)
+    assert np.allclose(net.params, reference.net.params, rtol=1e-9)
+
+
+def test_first_steps_of_rprop():
+    net, X, T, _ = draw(CASE)
+    reference = draw(CASE)._replace(sample_weight=None)
+    sizes = np.linspace(0.01, 0.2, net.n_params)
+    train(reference, RPropVariant("rprop-"), sizes, epochs=10)
+    net.fit(X, T, solver="rprop", variant="rprop-", epochs=10, initial_step=sizes)
+    assert np.allclose(net.params, reference.net.params, rtol=1e-9)
+    moved = []
+    for seed in (0, 0, 1):
+        drawn = draw(CASE).net
+        before = drawn.params.copy()
+        drawn.fit(X, T, solver="rprop", epochs=1, initial_step=(0.05, 0.2), seed=seed)
+        moved.append(abs(drawn.params - before))
+    assert np.array_equal(moved[0], moved[1])
+    assert not np.array_equal(moved[0], moved[2])
+    assert (moved[0] > 0.0499).all()
+    assert (moved[0] < 0.2001).all()
+    assert np.ptp(moved[0]) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"initial_step": np.full(3, 0.1)}, r"initial_step must have shape \(38,\)"),
+        ({"initial_step": (0.2, 0.1)}, "low not above high"),
+        ({"initial_step": (0.0, 0.1)}, "must be above 0"),
+        ({"initial_step": [-0.1] * 38}, "numbers above 0"),
+        ({"initial_step": 0.1}, "must be an array"),
+        ({"initial_step": (0.1, 0.2), "learning_rate": 0.1}, "learning_rate must be left out"),
+        ({"variant": "irprop"}, "variant must be one of"),
+    ],
+)
+def test_refused_options_of_rprop(options, message):
+    net, X, T, _ = draw(CASE)
+    before = net.params.copy()
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, T, solver="rprop", **options)
+    assert np.array_equal(net.params, before)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"learning_rate": 0.5, "max_growth": 1.2}, {"l1": 0.03, "l2": 0.1}, {"reduction": "sum"}], ids=str
+)
+def test_quickprop(options):
+    shared = {name: value for name, value in options.items() if name in ("l1", "l2", "reduction")}
+    rate = options.get("learning_rate", 0.1) * (0.1 if "reduction" in options else 1.0)
+    net, X, T, _ = draw(CASE)
+    reference = draw(CASE)._replace(sample_weight=None)
+    losses = train(reference, QuickProp(options.get("max_growth", 1.75)), rate, epochs=25, **shared)
+    history = net.fit(X, T, solver="quickprop", epochs=25, **options | {"learning_rate": rate})
+    assert np.allclose(net.params, reference.net.params, rtol=1e-8)
+    assert np.allclose(history.loss, losses, rtol=1e-8)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_quickprop_takes_both_kinds_of_step():
+    """E = (w - 1)^2 / 2: epsilon times the slope, then to where the parabola is least, which is all there is."""
+    net, seen = draw(Case((1, 1), bias=False)).net, []
+    net.params = np.array([0.0])
+    net.fit(
+        np.ones((1, 1)), np.ones((1, 1)), solver="quickprop", epochs=3, learning_rate=0.5,
+        callback=lambda net, history: seen.append(net.params.item()),
+    )  # fmt: skip
+    assert np.allclose(seen, [0.5, 1.25, 1.0], atol=1e-12)
 
 
 def test_rprop_after_a_sign_change_leaves_the_weight_alone_and_shrinks_its_step():

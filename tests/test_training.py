@@ -14,10 +14,10 @@ CASE = Case((2, 8, 1), "tanh", n_samples=40, seed=6)
 # ---------------------------------------------------------------- learning
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop", "rprop"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop", "rprop", "quickprop"])
 def test_learns_xor(solver):
     X, T = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
-    rates = {"sgd": 2.0, "adam": 0.05, "rmsprop": 0.02, "rprop": 0.1}
+    rates = {"sgd": 2.0, "adam": 0.05, "rmsprop": 0.02, "rprop": 0.1, "quickprop": 1.0}
     options = {"momentum": 0.9, "nesterov": True} if solver == "sgd" else {}
     net = fastbp.Network([2, 6, 1], output="logistic", loss="binary_cross_entropy", seed=2)
     epochs = 400 if solver != "rprop" else 100

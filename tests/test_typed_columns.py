@@ -18,7 +18,7 @@ from fastbp.tables.kinds import Choices
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_any, read_table
 from fastbp.tables.survey import survey
-from fastbp.tables.table import Reading
+from fastbp.tables.table import Reading, Written
 from fastbp.tables.units import with_units
 
 N_TABLES = 5000 if os.environ.get("FASTBP_TESTS") == "nightly" else 200
@@ -31,15 +31,15 @@ def all_texts_are_large(monkeypatch):
     monkeypatch.setattr(typed, "LARGE", 0)
 
 
-def frame_of(data, target):
-    """Return the table of some bytes with numbers read at once."""
-    return read_any(data, data[:4096], Reading(written=lambda names: {target}))
+def frame_of(data, *needed):
+    """Return the table of some bytes with numbers read at once, but for columns that are needed as text."""
+    return read_any(data, data[:4096], Reading(written=lambda names: Written(*needed)))
 
 
-def made_of(data, target, choices, **reading):
+def made_of(data, target, choices, task, **reading):
     """Return all that a preparation of a table says, or its refusal, and the numbers themselves."""
     try:
-        prepared = prepare(read_any(data, data[:4096], Reading(**reading)), target, choices)
+        prepared = prepare(read_any(data, data[:4096], Reading(**reading)), target, choices, task=task)
     except TableError as error:
         return str(error), []
     plans = [(plan.column, plan.reason) for plan in prepared.plans]
@@ -48,13 +48,18 @@ def made_of(data, target, choices, **reading):
         [(column.name, column.kind, with_units(column.notation), reason) for column, reason in plans],
     )  # fmt: skip
     columns = [column.values for column in (*prepared.inputs, *prepared.targets)]
-    return said, [*columns, *(column.text for column in prepared.targets if column.text is not None)]
+    if prepared.task == "classification":  # how classes are written is what they are called
+        columns += [column.text for column in prepared.targets if column.text is not None]
+    return said, columns
 
 
-def assert_same(data, target, choices=None):
+def assert_same(data, target, choices=None, task=None):
     choices = choices or Choices()
-    exact = {target, *choices.categorical}
-    by_text, at_once = (made_of(data, target, choices, written=written) for written in (None, lambda names: exact))
+    codes = choices.categorical
+    needed = Written({target, *codes}) if task == "classification" else Written(codes, {target})
+    by_text, at_once = (
+        made_of(data, target, choices, task, written=written) for written in (None, lambda names: needed)
+    )
     assert at_once[0] == by_text[0]
     assert len(at_once[1]) == len(by_text[1])
     for one, other in zip(at_once[1], by_text[1], strict=True):
@@ -67,7 +72,7 @@ def test_drawn_tables_are_the_same():
         table = draw(np.random.default_rng(seed))
         assert_same(table.data, table.target)
         if table.name == "table.csv":
-            n_columns += frame_of(table.data, table.target).frame.dtypes.count(pl.Float64)
+            n_columns += frame_of(table.data, (), {table.target}).frame.dtypes.count(pl.Float64)
     assert n_columns > N_TABLES / 4
 
 
@@ -90,15 +95,17 @@ def written(columns, separator=",", end="\n"):
     return (end.join(separator.join(row) for row in [list(columns), *rows]) + end).encode()
 
 
-def dtypes(data, target="t"):
-    return dict(frame_of(data, target).frame.schema)
+def dtypes(data, always=(), without_fractions=("t",)):
+    return dict(frame_of(data, always, without_fractions).frame.schema)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_columns_of_numbers_are_read_as_numbers(separator, end):
     data = written(plain(), separator, end)
-    assert dtypes(data) == {"x": pl.Float64, "k": pl.Float64, "c": pl.String, "t": pl.String}
+    assert dtypes(data) == {"x": pl.Float64, "k": pl.Float64, "c": pl.String, "t": pl.Float64}
+    assert dtypes(data, {"x", "k"}) == {"x": pl.String, "k": pl.String, "c": pl.String, "t": pl.Float64}
+    assert dtypes(data, (), {"x", "k"}) == {"x": pl.Float64, "k": pl.String, "c": pl.String, "t": pl.Float64}
     assert_same(data, "t")
 
 
@@ -121,7 +128,7 @@ def test_an_odd_cell_is_found_as_by_text(name, cell):
 
 @pytest.mark.parametrize("cell", ["007", "NA", "12345678901234567890", "<5"])
 def test_a_column_with_an_odd_cell_alone_is_read_as_text(cell):
-    assert dtypes(written(plain(k=cell))) == {"x": pl.Float64, "k": pl.String, "c": pl.String, "t": pl.String}
+    assert dtypes(written(plain(k=cell))) == {"x": pl.Float64, "k": pl.String, "c": pl.String, "t": pl.Float64}
 
 
 def test_many_odd_columns_are_read_as_text():
@@ -132,9 +139,13 @@ def test_many_odd_columns_are_read_as_text():
 
 
 @pytest.mark.parametrize("target", ["x", "k", "c"])
-@pytest.mark.parametrize("task_cell", ["1.50", "1.5", "7"])
-def test_targets_are_kept_as_they_are_written(target, task_cell):
-    assert_same(written(plain(**{target: task_cell})), target)
+@pytest.mark.parametrize("cell", ["1.50", "1.5", "7", "7.0"])
+@pytest.mark.parametrize("task", [None, "classification", "regression"])
+def test_targets_are_kept_as_they_are_written(target, cell, task):
+    assert_same(written(plain(**{target: cell})), target, task=task)
+    few = {name: [cells[k % 3] for k in range(N_ROWS)] for name, cells in plain(**{target: cell}).items()}
+    assert_same(written(few), target, task=task)
+    assert_same(written(few | {target: [cell] * N_ROWS}), target, task=task)
 
 
 LINES = ["x;k;c;t", "# a remark", "", ";;;", "1;2;red", "1;2;red;3;4", '1;2;"red', '1;2;"a\nb";3', "0;1;2;3"]
@@ -155,14 +166,15 @@ def test_a_second_line_of_names_that_are_numbers():
     rows = [[str(k) for k in range(4)], *([f"{k}.5", "1", "2", "3"] for k in range(N_ROWS)), ["0", "1", "2", "3"]]
     data = "\n".join(map(",".join, rows)).encode()
     with pytest.raises(TableError, match=f"row {N_ROWS + 1} repeats the line of names"):
-        frame_of(data, "3")
+        frame_of(data, {"3"})
     assert_same(data, "3")
 
 
 def test_small_texts_stay_text(monkeypatch, tmp_path):
     monkeypatch.undo()
     (tmp_path / "t.csv").write_bytes(written(plain()))
-    assert set(read_table(str(tmp_path / "t.csv"), Reading(written=lambda names: ())).frame.dtypes) == {pl.String}
+    table = read_table(str(tmp_path / "t.csv"), Reading(written=lambda names: Written(())))
+    assert set(table.frame.dtypes) == {pl.String}
 
 
 # --- the survey of all bytes -------------------------------------------------------------------------------
@@ -208,7 +220,7 @@ def _is_utf8(data):
 
 
 def encoded(data):
-    prepared = prepare(frame_of(data, "t"), "t", Choices())
+    prepared = prepare(frame_of(data, ()), "t", Choices())
     return Encoder.fit(prepared.inputs, np.arange(0, prepared.n_rows, 2)).encode(prepared.frame)
 
 
@@ -229,4 +241,4 @@ def test_the_first_error_is_raised_whichever_thread_is_first(monkeypatch):
     monkeypatch.setattr(parallel, "MANY_ROWS", 0)
     columns = plain(x="<5") | {"y": plain(x="<7")["x"]}
     with pytest.raises(TableError, match="column 'x' has '<5' in row 1401"):
-        prepare(frame_of(written(columns), "t"), "t", Choices())
+        prepare(frame_of(written(columns), ()), "t", Choices())

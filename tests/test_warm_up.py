@@ -42,6 +42,10 @@ for activation, output, loss in (
         ("adam", {"batch_size": 1}),
         ("rmsprop", {}),
         ("rprop", {}),
+        ("rprop", {"variant": "irprop+"}),
+        ("rprop", {"variant": "rprop+"}),
+        ("rprop", {"variant": "rprop-"}),
+        ("quickprop", {}),
     ):
         net.fit(X[:40], T[:40], solver=solver, epochs=1, **options)
 for name, target in (("MLPClassifier", T[:, 0] > 0.5), ("MLPClassifier", X[:, 0] // 0.3), ("MLPRegressor", T)):

@@ -14,6 +14,7 @@ from fastbp import memory, other_names
 
 Array = NDArray[Any]
 
+SMALL = 1 << 12  # numbers of an array that are looked at one by one: setting NumPy's errors takes longer
 LARGE_COPY = 1 << 24  # bytes of a user's array from which on a copy of it is looked at
 LARGEST = 2**63 - 1  # of an integer that counts something
 # What float() may take, and what is no real number all the same.
@@ -49,7 +50,8 @@ def integer(value: object, argument: str, *, minimum: int, maximum: float = LARG
 
 def number(value: object, argument: str, *, low: float = 0.0, high: float = np.inf, low_open: bool = False) -> float:
     """`value` as a finite float in [low, high), or (low, high)."""
-    if isinstance(value, NOT_REAL) or (hasattr(value, "ndim") and not _is_real_number(value)):
+    is_plain = type(value) is float or type(value) is int  # as most are: no need to ask what else they may be
+    if not is_plain and (isinstance(value, NOT_REAL) or (hasattr(value, "ndim") and not _is_real_number(value))):
         raise TypeError(f"{argument} must be a number; got {described(value)}")
     bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
     try:
@@ -119,6 +121,9 @@ def matrix(values: object, argument: str, n_columns: int, dtype: np.dtype, colum
 
 def finite(array: Array, argument: str, dtype: np.dtype) -> Array:
     """`array` as a C-contiguous one of `dtype`; an error names the first number that is not finite there."""
+    is_as_wanted = array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+    if is_as_wanted and array.size <= SMALL and np.isfinite(array).all():
+        return np.ascontiguousarray(array)
     if array.nbytes >= LARGE_COPY and (array.dtype != dtype or not array.flags.c_contiguous):
         _announce_copy(array, argument, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -194,6 +199,8 @@ def warn_unless_finite(values: Array, what: str) -> None:
 
 def are_finite(values: Array) -> bool:
     """Whether all numbers are. Their sum tells in half the time, unless it overflows: 1 % of a gradient of 128 MB."""
+    if values.size <= SMALL:
+        return bool(np.isfinite(values).all())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
@@ -211,6 +218,8 @@ def sample_weights(values: object, argument: str, n_samples: int, dtype: np.dtyp
 
 def numeric(values: object, argument: str) -> Array:
     """`values` as an array of real numbers, of whatever dtype they have."""
+    if type(values) is np.ndarray and values.dtype.kind in "fiub":  # what most calls pass, in a tenth of the time
+        return values
     if values is None or isinstance(values, str | bytes | dict | set):
         raise TypeError(f"{argument} must be an array of numbers; got {described(values)}")
     rows = values if isinstance(values, list | tuple) else (values,)

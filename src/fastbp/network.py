@@ -1,7 +1,7 @@
 """`Network`: what a user holds. It checks its input, packs it, and calls a kernel."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from fastbp import checks, losses, memory
@@ -19,13 +19,14 @@ from fastbp.solvers import make_solver
 from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
+from fastbp.training import stopping
 from fastbp.training.checkpoints import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.kinds import check_solver, kind_of, to_train_on
 from fastbp.training.minimising.network import EvidentNetwork
 from fastbp.training.options import DEFAULT_BATCH_SIZE, Callbacks, Options, Validation
-from fastbp.training.restarts import best_of
+from fastbp.training.restarts import best_of, check_restarts
 from fastbp.training.stream import StreamedNetwork
 
 
@@ -221,6 +222,9 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         restarts: int = 1,
         validate_every: int = 1,
         callback_every: int = 1,
+        stop: Mapping[str, float] | None = None,
+        strip: int = 5,
+        warm: bool = False,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -231,7 +235,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             Samples. Partitions that are more than a window of them are read in each epoch, while the network learns.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets: classes as one-hot rows or probabilities. Partitions hold their own, and weights.
-        solver : "adam", "sgd", "rmsprop", "rprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
+        solver : "adam", "sgd", "rmsprop", "rprop", "quickprop"; "lm", "scg", "cg", "lbfgs" or "newton_cg"
             What takes a step from a gradient; or what minimises the loss of all samples together, by second
             derivatives or searches along lines. Its options are further keywords, see `fastbp.solvers`.
         epochs : int
@@ -295,6 +299,16 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             Epochs from one validation, or one call of the callbacks, to the next; both come after the last epoch
             too. Between validations `History.validation_loss` is NaN. An epoch of a small network takes less time
             than a callback.
+        stop : dict, optional
+            Prechelt's rules (1994, 1998) with their thresholds, such as ``{"GL": 5, "P": 0.1}``; the first that holds
+            ends the training: "GL", validation lost so many percent from its best; "P", the training loss fell by so
+            few per mille in a strip; "PQ", the quotient of both. Then, as with `patience`, and with `goal` beside a
+            `validation`, the weights go back to those with the lowest loss.
+        strip : int
+            Epochs at whose ends "P" and "PQ" are looked at.
+        warm : bool
+            Whether the solver goes on with what it remembers (moments, step sizes, damping) of the last training of
+            this network that was `warm` too and had the same solver and options. Without, each begins anew.
         **solver_options
             Options of the solver, and `schedule`.
 
@@ -364,10 +378,10 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             goal=goal,
             validate_every=validate_every,
             callback_every=callback_every,
+            rules=stopping.check(stop, strip),
+            warm=checks.flag(warm, "warm"),
         )
-        n_starts = checks.integer(restarts, "restarts", minimum=1)
-        if n_starts > 1 and options.checkpoint is not None:
-            raise ValueError(f"restarts must be 1 with a checkpoint, which is of one training; got {n_starts}")
+        n_starts = check_restarts(restarts, options)
         check_solver(self, options)
         samples, few = to_train_on(self, X, T, sample_weight)
         kind = kind_of(samples, options)

@@ -61,6 +61,7 @@ _CALLED = {
     # solvers and schedules
     "sgd": "momentum gradient_descent gd backprop backpropagation incremental vanilla traingd",
     "rprop": "irprop trainrp resilient",
+    "quickprop": "qprop fahlman",
     "rmsprop": "rms",
     "inverse_scaling": "invscaling inverse_time",
     "cosine": "cosine_annealing cosine_decay",

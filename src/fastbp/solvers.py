@@ -1,13 +1,15 @@
 """The table of solvers: what takes a step from a gradient g. The steps are in `kernels/formulas/steps.py`.
 
-========  =============  ==========================================================================
-name      learning_rate  options and their defaults
-========  =============  ==========================================================================
-sgd       0.01           momentum=0.0, nesterov=False
-adam      0.001          beta_1=0.9, beta_2=0.999, epsilon=1e-8
-rmsprop   0.001          rho=0.9, epsilon=1e-8
-rprop     0.1            eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0; batch learning only
-========  =============  ==========================================================================
+=========  =============  ==========================================================================
+name       learning_rate  options and their defaults
+=========  =============  ==========================================================================
+sgd        0.01           momentum=0.0, nesterov=False
+adam       0.001          beta_1=0.9, beta_2=0.999, epsilon=1e-8
+rmsprop    0.001          rho=0.9, epsilon=1e-8
+rprop      0.1            variant="irprop-", initial_step=None, eta_minus=0.5, eta_plus=1.2,
+                          step_min=1e-6, step_max=50.0; batch learning only
+quickprop  0.1            max_growth=1.75; batch learning only
+=========  =============  ==========================================================================
 
 Minimisers take all samples at once, in float64, and find the length of their steps themselves, without learning_rate.
 
@@ -30,7 +32,11 @@ newton_cg  min_gradient=1e-7
 
 min_gradient ends a training where the gradient is shorter.
 
-rprop's learning rate is the size of its first step. The others also take
+rprop's learning rate is the size of its first step; or `initial_step` is: an array (n_params,) in the order of
+`Network.params`, or a pair (low, high) between which each weight's is drawn, from the seed. variant says what follows
+where a gradient changes its sign (Igel and Huesken 2000): the smaller step back, "rprop-"; no step, "irprop-"; the last
+step undone, "rprop+" (Riedmiller and Braun 1993), or undone only if the error has grown, "irprop+". "rprop-" is what
+older benchmarks were run with. quickprop is Fahlman's (1988). The other solvers also take
 
 schedule : "constant", "inverse_scaling" or "cosine"
     eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
@@ -50,6 +56,7 @@ from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
 
 LearningRate = float | Callable[[int], float] | None
+InitialStep = Array | tuple[float, float] | None
 Callers = tuple[Callable[..., Any], Callable[..., Any]] | None
 
 
@@ -85,6 +92,7 @@ SOLVERS = {
     "sgd": _kind("sgd", 0.01, momentum=Option(0.0, high=1.0)),
     "adam": _kind("adam", 0.001, (1,), beta_1=Option(0.9, high=1.0), beta_2=Option(0.999, high=1.0), epsilon=_EPSILON),
     "rmsprop": _kind("rmsprop", 0.001, (0,), rho=Option(0.9, high=1.0), epsilon=_EPSILON),
+    "quickprop": _kind("quickprop", 0.1, max_growth=Option(1.75, low_open=True)),
     "rprop": _kind(
         "rprop",
         0.1,
@@ -95,6 +103,9 @@ SOLVERS = {
         step_max=Option(50.0, low_open=True),
     ),
 }
+# What changes of sign lead to -> the name of the step
+VARIANTS = {"irprop-": "rprop", "rprop-": "rprop_minus", "rprop+": "rprop_plus", "irprop+": "irprop_plus"}
+_NEED_ALL = ("rprop", "quickprop")
 SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
     "constant": lambda rate, _epoch, _n_epochs, _power: rate,
     "inverse_scaling": lambda rate, epoch, _n_epochs, power: rate / (epoch + 1) ** power,
@@ -113,6 +124,7 @@ class Choice:
     learning_rate: LearningRate
     schedule: str
     power: float
+    initial_step: InitialStep = None
 
     @property
     def never_negative(self) -> tuple[int, ...]:
@@ -122,7 +134,20 @@ class Choice:
     @property
     def batch_only(self) -> bool:
         """Whether the solver needs the gradient of all samples."""
-        return self.code == codes.RPROP
+        return self.name in _NEED_ALL
+
+    @property
+    def keeps_error(self) -> bool:
+        """Whether the solver's scalars are errors, or else powers between 0 and 1."""
+        return self.code == codes.IRPROP_PLUS
+
+    def check_size(self, n_params: int) -> None:
+        """Refuse options that belong to a network with another number of parameters."""
+        if isinstance(self.initial_step, np.ndarray) and self.initial_step.shape != (n_params,):
+            raise ValueError(
+                f"initial_step must have shape ({n_params},), a step for each parameter, or be a pair (low, high); "
+                f"got shape {self.initial_step.shape}"
+            )
 
     def rates(self, epochs: range, n_epochs: int) -> Array:
         """Learning rate of each of `epochs`, out of n_epochs."""
@@ -139,7 +164,11 @@ class Choice:
 
     def description(self) -> dict[str, Any]:
         """Everything that was chosen, for files; of a learning rate that is a function no more than that."""
-        rate = self.learning_rate
+        rate, others = self.learning_rate, {}
+        if self.name == "rprop" and self.code != self.kind.code:  # older files say nothing of these two
+            others["variant"] = next(name for name, step in VARIANTS.items() if codes.OF_SOLVER[step] == self.code)
+        if self.initial_step is not None:
+            others["initial_step"] = np.asarray(self.initial_step).tolist()
         return {
             "solver": self.name,
             "nesterov": self.code == codes.NESTEROV,
@@ -147,16 +176,23 @@ class Choice:
             "learning_rate": "a function" if callable(rate) else self.first_rate,
             "schedule": self.schedule,
             "power": self.power,
+            **others,
         }
 
     def start(
-        self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool
-    ) -> steps.Solver:
-        """The solver before its first step."""
+        self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool,
+        draw: np.random.Generator | None = None,
+    ) -> steps.Solver:  # fmt: skip
+        """The solver before its first step; `draw` is for a range of first steps."""
         state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
-        if self.code == codes.RPROP:
+        if self.name == "rprop":
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
+            if isinstance(self.initial_step, np.ndarray):
+                state[1, : self.initial_step.size] = self.initial_step
+            elif self.initial_step is not None:
+                assert draw is not None
+                state[1] = draw.uniform(*self.initial_step, n_filled)
         options = np.zeros(codes.N_OPTIONS)
         options[: len(self.values)] = self.values
         address = steps.address_of_step(self.code, dtype)
@@ -195,6 +231,7 @@ class MinimiserChoice:
     given: frozenset[str]  # options that the user named
 
     batch_only: ClassVar[bool] = True
+    keeps_error: ClassVar[bool] = False
     never_negative: ClassVar[tuple[int, ...]] = ()
 
     def rates(self, _epochs: range, _n_epochs: int) -> Array:
@@ -230,6 +267,11 @@ def make_choice(
     code = kind.code
     if name == "sgd" and checks.flag(options.pop("nesterov", False), "nesterov"):
         code = codes.NESTEROV
+    first_steps = None
+    if name == "rprop":
+        variant = checks.name_of(options.pop("variant", "irprop-"), VARIANTS, "variant")
+        code = codes.OF_SOLVER[VARIANTS[variant]]
+        first_steps = _check_steps(options.pop("initial_step", None), learning_rate)
     schedule, power = "constant", 0.5
     if name != "rprop":
         schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
@@ -243,7 +285,8 @@ def make_choice(
     )
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
-    return Choice(name, kind, code, values, _check_rate(learning_rate, name, schedule), schedule, power)
+    rate = _check_rate(learning_rate, name, schedule)
+    return Choice(name, kind, code, values, rate, schedule, power, first_steps)
 
 
 def make_minimiser(
@@ -271,9 +314,8 @@ def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
         return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
-    return (
-        list(SOLVERS[solver].options) + ["nesterov"] * (solver == "sgd") + ["schedule", "power"] * (solver != "rprop")
-    )
+    further = {"sgd": ["nesterov", "schedule", "power"], "rprop": ["variant", "initial_step"]}
+    return [*SOLVERS[solver].options, *further.get(solver, ["schedule", "power"])]
 
 
 def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
@@ -288,6 +330,31 @@ def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> No
     raise TypeError(
         f"{call} got an unexpected argument {option!r} (options of solver {solver!r}: {', '.join(known)}){hint}"
     )
+
+
+def _check_steps(initial_step: object, learning_rate: LearningRate) -> InitialStep:
+    """The sizes of rprop's first steps: an array, or a pair (low, high)."""
+    if initial_step is None:
+        return None
+    if learning_rate is not None:
+        raise ValueError(
+            "learning_rate must be left out where initial_step is given: both are the size of a first step"
+        )
+    if isinstance(initial_step, tuple) and len(initial_step) == 2:
+        low, high = (checks.number(end, f"initial_step[{k}]", low_open=True) for k, end in enumerate(initial_step))
+        if low > high:
+            raise ValueError(
+                f"initial_step must be a pair (low, high) with low not above high; got ({low:g}, {high:g})"
+            )
+        return low, high
+    given = checks.numeric(initial_step, "initial_step")
+    sizes = checks.finite(given, "initial_step", np.dtype(np.float64))
+    if given.ndim != 1 or not (sizes > 0).all():
+        raise ValueError(
+            "initial_step must be an array (n_params,) of numbers above 0, or a pair (low, high); "
+            f"got {checks.described(initial_step)}"
+        )
+    return sizes.copy()
 
 
 def _check_rate(learning_rate: LearningRate, name: object, schedule: str) -> LearningRate:

@@ -58,6 +58,7 @@ def _compile_functions(dtype: np.dtype) -> None:
     for activation in ACTIVATIONS.values():
         activation.address(dtype)
         activation.address(dtype, slope=True)
+        activation.address_of_bend(dtype)
     for function, arguments in WARM_UP:
         for before in arguments:
             function(*before, dtype)
@@ -78,6 +79,8 @@ def _use_a_network(dtype: np.dtype) -> None:
     jit.forward(packed, x, x.copy(), work)
     jit.gradient(packed, x, x, np.zeros_like(net.params), work)
     jit.input_gradient(packed, x, x, x.copy(), work)
+    jit.jacobian(packed, x, np.zeros_like(net.params), work)
+    jit.hessian_product(packed, x, x, net.params, np.zeros_like(net.params), work)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)
 

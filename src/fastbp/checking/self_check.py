@@ -155,9 +155,9 @@ class SelfCheck:
 def self_check(dtypes: Iterable[Any] = ("float32", "float64")) -> SelfCheck:
     """Compare what the kernels compute on this machine with NumPy, for networks that cross each of their thresholds.
 
-    Gradients, steps, on-line learning and outputs; networks of blocks and of single connections. It takes a second
-    for each dtype, once the kernels are compiled. Where they run as plain Python, ``NUMBA_DISABLE_JIT=1``, it leaves
-    out the large networks.
+    Gradients, steps, on-line learning and outputs; networks of blocks and of single connections; second derivatives.
+    It takes a second for each dtype, once the kernels are compiled. Where they run as plain Python,
+    ``NUMBA_DISABLE_JIT=1``, it leaves out the large networks.
 
     `warm_up` ends with it. By itself a part of it runs before the kernels of a dtype are first used for a training, a
     gradient or predictions of many samples: gradients, on one thread, some hundredths of the time that the compiler
@@ -253,6 +253,11 @@ def _all_checks(dtype: np.dtype) -> Iterator[Check]:
     lanes = int(machine.lanes_of(dtype))
     links = Crossing("single connections", (lanes + 3, 2 * lanes + 5, 3), 9 * lanes + 1)
     yield _check("step", links, dtype, _of_links(problem_of(links, dtype, sparse=True)))
+    if dtype == np.float64:  # second derivatives of networks of both dtypes are worked out in it
+        from fastbp.checking import second_order  # with kernels that nothing else here needs
+
+        for what, sizes, n_samples, error in second_order.errors():
+            yield Check(f"second order: {what}", sizes, n_samples, dtype.name, error)
 
 
 def _of_gradient(problem: Problem, exact: tuple[float, list[Array]], E: float, gradient: Array) -> float:
@@ -336,7 +341,9 @@ def check_gradients(dtype: np.dtype, solver: Choice | None = None) -> SelfCheck:
         if solver is None:
             E, gradient = problem.net.gradient(*problem.data, n_threads=1)
         else:
-            E, gradient = _gradient_of_training(problem, dataclasses.replace(solver, learning_rate=None))
+            E, gradient = _gradient_of_training(
+                problem, dataclasses.replace(solver, learning_rate=None, initial_step=None)
+            )
         found.append(_check("gradient", crossing, dtype, _of_gradient(problem, by_matrices(problem), E, gradient)))
     return _passed(found, start)
 

@@ -19,12 +19,17 @@ from click.shell_completion import CompletionItem
 from fastbp import checks
 from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
-from fastbp.solvers import SOLVERS
+from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
 
+ALL_SOLVERS = (*SOLVERS, *MINIMISERS)
+NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
+HIDDEN, HIDDEN_OF_MATRICES = (128,), (16,)
+# Options that have no meaning where the evidence decides
+_NOT_WITH_EVIDENCE = ("solver", "epochs", "batch_size", "learning_rate", "l2", "patience", "checkpoint")
 LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
 
 
@@ -182,12 +187,11 @@ _OPTIONS: tuple[Option[Any], ...] = (
         callback=_checked(checks.number, high=0.9),
         help="Share of the rows that is held out for the score.",
     ),
-    _with_default(
+    click.option(
         "--hidden",
         metavar="SIZES",
-        default="128",
         callback=_checked(_hidden_sizes),
-        help="Units of the hidden layers: 128, or 64,64, or none.",
+        help="Units of the hidden layers: 64,64, or none.  [default: 128; with --solver lm, --evidence: 16]",
     ),
     _with_default(
         "--activation",
@@ -201,12 +205,17 @@ _OPTIONS: tuple[Option[Any], ...] = (
         "--solver",
         metavar="NAME",
         default="adam",
-        callback=_checked(checks.name_of, known=SOLVERS),
-        shell_complete=_one_of(SOLVERS),
-        help=f"One of {', '.join(SOLVERS)}.",
+        callback=_checked(checks.name_of, known=ALL_SOLVERS),
+        shell_complete=_one_of(ALL_SOLVERS),
+        help=f"One of {', '.join(ALL_SOLVERS)}.",
+    ),
+    click.option(
+        "--evidence", is_flag=True, help="Find the weight decay of each input, and how sure predictions are (MacKay)."
     ),
     _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),
-    click.option("--batch-size", type=_POSITIVE, help="Samples for a step.  [default: 32; rprop: all]"),
+    click.option(
+        "--batch-size", type=_POSITIVE, help="Samples for a step.  [default: 32; rprop, lm and their kin: all]"
+    ),
     click.option(
         "--learning-rate",
         type=float,
@@ -292,6 +301,10 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
     check_reading(given["table"], given["query"])
     if given["plot"] is not None and given["no_plot"]:
         raise click.UsageError("--plot and --no-plot exclude each other")
+    if given["evidence"]:
+        _refuse_beside_evidence()
+    if given["solver"] in NEED_ALL and given["batch_size"]:
+        raise click.UsageError(f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size")
     weight = () if given["weight"] is None else (given["weight"],)
     named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
              "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
@@ -301,10 +314,22 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
             raise click.UsageError(f"{one} and {other} both name column {shown(both[0])}: they exclude each other")
 
 
+def _refuse_beside_evidence() -> None:
+    """Refuse options that would be passed over."""
+    ctx = click.get_current_context()
+    for name in _NOT_WITH_EVIDENCE:
+        if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} has no meaning with --evidence, which decides by itself"
+            )
+
+
 def wishes_of(given: dict[str, Any]) -> Wishes:
     """Sort the options of `fastbp train`, and refuse those that contradict each other."""
     _refuse_contradictions(given)
     rest = dict(given)
+    if rest["hidden"] is None:
+        rest["hidden"] = HIDDEN_OF_MATRICES if rest["evidence"] or rest["solver"] == "lm" else HIDDEN
     files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
     reading = {
         "header": rest.pop("header"),

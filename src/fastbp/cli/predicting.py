@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from fastbp.tables.model import TableModel
     from fastbp.tables.table import Reading
 
+LEVEL = 0.95  # of intervals
+
 
 @click.command()
 @click.argument("model", shell_complete=complete_file)
 @click.argument("data", shell_complete=complete_data)
 @output_file("--out", ".csv", ".parquet", help="Write the predictions here.  [default: CSV on stdout]")
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
+@click.option("--intervals", is_flag=True, help="Write lower and upper bounds, too (train --evidence).")
+@click.option("--level", type=click.FloatRange(0, 1, True, True), help="Probability of the intervals.  [default: 0.95]")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
 @reading_options
 def predict(
@@ -40,6 +44,8 @@ def predict(
     data: str,
     out: Path | None,
     keep: Sequence[str],
+    intervals: bool,
+    level: float | None,
     clip: bool,
     header: bool | None,
     table: str | None,
@@ -54,9 +60,12 @@ def predict(
     from fastbp.cli.outputs import check_outputs
     from fastbp.tables.errors import TableError
     from fastbp.tables.model import TableModel
-    from fastbp.tables.table import Reading
+    from fastbp.tables.table import Reading, Written
 
     check_reading(table, query)
+    if level is not None and not intervals:
+        raise click.UsageError("--level needs --intervals")
+    answering = Answering(keep, clip, (level or LEVEL) if intervals else None)
     check_outputs([model, data], {"--out": out})
     with refusals(ValueError):
         table_model = TableModel.load(model)
@@ -64,15 +73,15 @@ def predict(
         scoring = Scoring(table_model)
         writer = Writer(out, files)
         numbers = table_model.encoder.plain_numbers - set(keep)
-        reading = Reading(header, table, query, skip_repeated_header, lambda names: set(names) - numbers)
-        for predictions in _predictions(table_model, data, reading, keep, clip, scoring):
+        reading = Reading(header, table, query, skip_repeated_header, lambda names: Written(set(names) - numbers))
+        for predictions in _predictions(table_model, data, reading, answering, scoring):
             writer.write(predictions)
         writer.finish()
     scoring.say(to_stderr=out is None)
 
 
 def _predictions(
-    model: TableModel, data: str, reading: Reading, keep: Sequence[str], clip: bool, scoring: Scoring
+    model: TableModel, data: str, reading: Reading, answering: Answering, scoring: Scoring
 ) -> Iterator[pl.DataFrame]:
     """Yield predictions, and the columns that are kept, part by part."""
     from fastbp.tables.errors import TableError
@@ -80,13 +89,24 @@ def _predictions(
     from fastbp.tables.planning import require_known
 
     for frame in parts_of(data, reading):
+        keep = answering.keep
         require_known(keep, frame.columns)
-        outputs = model.outputs(frame, clip=clip)
+        outputs = model.outputs(frame, clip=answering.clip)
         predictions = model.target.decode(outputs)
+        if answering.level is not None:
+            predictions = predictions.hstack(model.bounds(frame, answering.level, clip=answering.clip))
         if twice := set(keep) & set(predictions.columns):
             raise TableError(f"--keep {next(iter(twice))}: the predictions have a column of that name")
         scoring.add(frame, outputs)
         yield frame.select(keep).hstack(predictions) if keep else predictions
+
+
+class Answering(NamedTuple):
+    """What is written for each row: columns that are kept, and the probability of intervals, if there are any."""
+
+    keep: Sequence[str]
+    clip: bool
+    level: float | None
 
 
 class Writer:

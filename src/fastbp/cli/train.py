@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastbp.tables.model import TableModel
     from fastbp.tables.preparation import Prepared
     from fastbp.tables.scores import Scored
+    from fastbp.tables.table import Written
     from fastbp.tables.training import TableTraining
 
 
@@ -39,8 +40,6 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     from fastbp.tables.databases import without_password
 
     wishes = wishes_of(options)
-    if wishes.options["solver"] == "rprop" and wishes.options["batch_size"]:
-        raise click.UsageError("--solver rprop learns from all samples at once: it takes no --batch-size")
     if dry_run and quiet:
         raise click.UsageError("--dry-run and --quiet exclude each other: the one shows what the other leaves out")
     if wishes.options["resume"] and not wishes.options["checkpoint"]:
@@ -124,13 +123,15 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
     return prepared
 
 
-def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Collection[str]]:
+def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
     """Tell of the names of columns those whose text tells more than their numbers: classes may be 1.50, codes 007."""
+    from fastbp.tables.table import Written
 
-    def of(names: Sequence[str]) -> Collection[str]:
+    def of(names: Sequence[str]) -> Written:
         last = [name for name in names if name not in wishes.choices["drop"]][-1:]
         targets = last if wishes.target is None else [wishes.target, *map(str.strip, wishes.target.split(","))]
-        return {*targets, *wishes.choices["categorical"]}
+        codes = wishes.choices["categorical"]
+        return Written({*targets, *codes}) if wishes.task == "classification" else Written(codes, targets)
 
     return of
 

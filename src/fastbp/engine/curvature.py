@@ -39,7 +39,7 @@ class Groups:
         sources: list[Array] = []
         places: list[Array] = []
         keys: list[bytes] = []
-        starts, links = topology.link_tables()
+        starts, links = topology.link_tables
         for layer in range(1, topology.n_layers):
             first, size = topology.first_units[layer], topology.sizes[layer]
             is_one = not arriving[first : first + size].any()

@@ -126,7 +126,7 @@ class Engine:
                 function.address(packed.params.dtype, slope=True)
         self._dtype = packed.params.dtype
         self._n_by_sample = topology.n_by_sample(self._dtype)
-        self._links_in, self._links_out = topology.has_links()
+        self._links_in, self._links_out = topology.has_links
         self._min_chunk, self._n_params = min_chunk(topology, self._dtype), topology.n_params
         # Where one thread may form the gradient at once, shares would add it up in another order.
         self._is_shared = packed.params.size > MOST_AT_ONCE
@@ -135,7 +135,10 @@ class Engine:
         self._keeps_a = any(f.code in NEEDS_A for f in functions)
         self._keeps_a |= any(loss == packed.loss for loss, _function in CANONICAL)
         self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
-        self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = {}
+        codes = tuple(function.code for function in functions)
+        self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = topology.once(
+            ("schedules", codes, packed.loss, self._dtype), dict
+        )
 
     def twin(self, packed: Packed) -> Self:
         """An engine for another network of the same layers, with the same work spaces.
@@ -256,8 +259,8 @@ class Engine:
         return max(MIN_TILE, min(MAX_TILE, n_samples)) // step * step
 
     def memory(self, n_samples: int, n_threads: int = 1, *, dropout: bool = False) -> Memory:
-        """Work space for gradients of up to `n_samples` samples at a time, on `n_threads` threads."""
-        return self.scheduled(self._memory(n_samples, n_threads, with_gradient=True), GRADIENT, dropout=dropout)
+        """Work space for gradients of up to `n_samples` samples at a time, on `n_threads` threads: to be given back."""
+        return self.scheduled(self.take((n_samples, n_threads, True)), GRADIENT, dropout=dropout)
 
     def _memory(self, n_samples: int, n_threads: int, *, with_gradient: bool) -> Memory:
         """Work space without a schedule.

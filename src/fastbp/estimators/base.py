@@ -18,6 +18,13 @@ from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOp
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective
+from fastbp.estimators.minimising import (
+    EVIDENCE,
+    MINIMISERS,
+    EvidenceTraining,
+    MinimiserTraining,
+    takes_all_samples,
+)
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_sizes, make_network
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
@@ -47,8 +54,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
         "activation": [StrOptions(set(TRAINABLE)), Activation, list, tuple],
-        "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS})],
-        "alpha": [_NOT_NEGATIVE],
+        "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS, *MINIMISERS})],
+        "alpha": [_NOT_NEGATIVE, StrOptions({EVIDENCE})],
         "batch_size": [StrOptions({"auto"}), _COUNT],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
         "learning_rate_init": [_POSITIVE],
@@ -106,7 +113,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, random: RandomState
-    ) -> LBFGSTraining | StochasticTraining:
+    ) -> LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining:
         """All arguments checked, and the training that they ask for."""
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -125,8 +132,12 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if incremental and "_optimizer" in vars(self):
             check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
+        if self.alpha == EVIDENCE:
+            return EvidenceTraining(self, self.network_, samples, held_out, random)
         if self.solver == "lbfgs":
             return LBFGSTraining(self, self.network_, samples, held_out)
+        if self.solver in MINIMISERS:
+            return MinimiserTraining(self, self.network_, samples, held_out, random)
         return StochasticTraining(self, self.network_, samples, held_out, random)
 
     def _check_parameters(self, incremental: bool) -> list[int]:
@@ -149,7 +160,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if not first_pass and not checks.are_finite(self.network_.params):
             raise ValueError("coefs_ and intercepts_ must be finite where training goes on from them: set finite ones")
         port = Port(X.shape[1], targets.shape[1], X.dtype) if first_pass else self.network_.engine.gate.port
-        return port._replace(dtype=np.dtype(np.float64)) if self.solver == "lbfgs" else port
+        return port._replace(dtype=np.dtype(np.float64)) if takes_all_samples(self) else port
 
     def _checked(self, X: Any, y: Any, *, reset: bool, learns: bool, evaluates: bool = False) -> tuple[Any, Array]:
         """(X, targets), as scikit-learn checks them; X may be sparse.
@@ -186,7 +197,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         recipe = Recipe.of(self, len(sizes))
         self._set_network(make_network(recipe, sizes, dtype), recipe)
         draw_weights(self, self.network_, self._views, random)
-        if self.solver == "lbfgs":
+        if self.solver == "lbfgs" and self.alpha != EVIDENCE:
             return
         self.loss_curve_: list[float] = []
         self._no_improvement_count = 0
@@ -237,6 +248,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )
+        if self.alpha == EVIDENCE:
+            raise AttributeError("partial_fit is not available with alpha='evidence', which needs all samples at once.")
         return True
 
     # ------------------------------------------------------------------ outputs

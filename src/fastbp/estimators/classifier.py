@@ -19,6 +19,7 @@ from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
 from fastbp.estimators.compat import StrOptions, check_partial_fit_first_call, fit_context
 from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of, refuse_no_times
+from fastbp.estimators.minimising import EVIDENCE, evidence_of
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -26,10 +27,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
+    hidden_layer_sizes, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
 beta_2, epsilon, n_iter_no_change, max_fun
-        As in scikit-learn, with the same defaults; `solver` may be "rmsprop" or "rprop" (batch learning) as well.
+        As in scikit-learn, with the same defaults.
+    solver : str
+        scikit-learn's, "lbfgs", "sgd" and "adam"; "rmsprop", or "rprop" (batch learning); or one of fastbp's minimisers
+        "lm" (Levenberg-Marquardt), "scg", "cg" and "newton_cg", which take all samples at once in float64, and end
+        where the gradient is shorter than `tol`.
+    alpha : float or "evidence"
+        Strength of the L2 penalty. "evidence": found from the data, for each input, see `fastbp.Network.fit_evidence`;
+        `solver` has no meaning then, and `max_iter` bounds the steps of each of three beginnings.
     activation : str, Activation, or a list of them
         Function of the hidden layers: one for all, or one for each. Any of `fastbp.activations.ACTIVATIONS` that has
         a derivative, or a `fastbp.Activation`.
@@ -58,6 +66,8 @@ beta_2, epsilon, n_iter_no_change, max_fun
         Views of the parameters of `network_`: what is written into them changes predictions.
     validation_loss_curve_ : list of float, or None
         Loss of `eval_set` after each epoch, or iteration of "lbfgs"; without the penalty.
+    evidence_ : Evidence
+        With ``alpha="evidence"``: noise, decays, relevance and intervals, see `fastbp.Network.fit_evidence`.
     classes_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_, n_layers_, \
 n_outputs_, out_activation_, n_features_in_, feature_names_in_
         As in scikit-learn.
@@ -84,7 +94,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         activation: Any = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | str = 0.0001,
         batch_size: Any = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
@@ -240,8 +250,14 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         array of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        outputs = self._outputs(X)
+        outputs = self._outputs(X) if self.alpha != EVIDENCE else self._moderated(X)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+    def _moderated(self, X: Any) -> Array:
+        """The outputs, moderated by what is not known of the weights."""
+        X = self._inputs(self._checked_inputs(X)).x
+        moderated: Array = evidence_of(self).predict(X)
+        return moderated
 
     def predict_log_proba(self, X: Any) -> Array:
         """Predict logarithms of the probabilities of the classes.

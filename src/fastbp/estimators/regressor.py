@@ -18,6 +18,7 @@ from fastbp.checks import Array
 from fastbp.estimators.base import BaseMLP
 from fastbp.estimators.compat import Interval, StrOptions, fit_context
 from fastbp.estimators.labels import FLOATS, refuse_no_times
+from fastbp.estimators.minimising import predict_with_std
 from fastbp.estimators.network import name_of
 
 
@@ -42,7 +43,8 @@ callback, progress, n_jobs
     Attributes
     ----------
     network_, coefs_, intercepts_, validation_loss_curve_, loss_, loss_curve_, best_loss_, validation_scores_, \
-best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
+best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_, \
+evidence_
         As in `MLPClassifier`.
 
     Examples
@@ -69,7 +71,7 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
         activation: Any = "relu",
         *,
         solver: str = "adam",
-        alpha: float = 0.0001,
+        alpha: float | str = 0.0001,
         batch_size: Any = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
@@ -163,16 +165,23 @@ best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_f
             return name_of(self.output_activation)
         return "exp" if self.loss == "poisson" else "identity"
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool
+            Whether to return standard deviations of the targets, noise included, too: of an estimator that was fitted
+            with ``alpha="evidence"``.
 
         Returns
         -------
-        array of shape (n_samples,) or (n_samples, n_outputs)
+        y : array of shape (n_samples,) or (n_samples, n_outputs)
+        std : array of the same shape
+            Only with `return_std`.
         """
+        if checks.flag(return_std, "return_std"):
+            return predict_with_std(self, self._inputs(self._checked_inputs(X)).x)
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs

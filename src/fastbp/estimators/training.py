@@ -17,6 +17,7 @@ from fastbp.engine.engine import Engine, aligned_zeros
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, score_outputs
 from fastbp.estimators.counts import check_counts
+from fastbp.estimators.curves import begin_curves
 from fastbp.estimators.labels import no_scorer, scorer_of
 from fastbp.estimators.orders import Orders, split
 from fastbp.kernels import codes
@@ -278,7 +279,7 @@ class StochasticTraining:
         check_new_code(self.net.dtype)
         if not (incremental and hasattr(est, "_optimizer")):
             est._optimizer = Optimizer.start(est, self.net)
-        self._begin_curves()
+        begin_curves(est)
         solver = est._optimizer.linked(est, self.net)
         est.n_iter_ = 0
         try:
@@ -300,16 +301,6 @@ class StochasticTraining:
                 stacklevel=5,
             )
         self.monitor.restore_best()
-
-    def _begin_curves(self) -> None:
-        """What a training before this one has not kept: it had another solver, or did not stop early."""
-        est, known = self.estimator, self.estimator.__dict__
-        known.setdefault("loss_curve_", [])
-        known.setdefault("_no_improvement_count", 0)
-        if est.early_stopping and known.get("best_validation_score_") is None:
-            est.validation_scores_, est.best_validation_score_ = [], -np.inf
-        if not est.early_stopping and known.get("best_loss_") is None:
-            est.best_loss_ = np.inf
 
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""

@@ -2,7 +2,7 @@
 
 Ways in alone: what they compute stands in `kernels/one_sample`.
 
-The three functions are called from functions that Numba compiles (`numba.njit`, also with ``parallel=True``,
+The functions are called from functions that Numba compiles (`numba.njit`, also with ``parallel=True``,
 ``nogil=True``, ``cache=True``), or from Python. Nothing in them allocates memory, takes Python's lock, or
 counts references, so that any number of threads may call them, each with a work space of its own.
 
@@ -41,8 +41,6 @@ from fastbp.engine.engine import filled_up
 from fastbp.kernels.one_sample import plan
 from fastbp.kernels.one_sample.from_njit import register_replace, register_run
 from fastbp.kernels.tables import Packed
-
-WRITTEN = ("y", "grad", "dx", "work")  # arguments that are written to
 
 
 def forward(packed: Packed, x: Array, y: Array, work: Array) -> None:
@@ -138,6 +136,71 @@ def input_gradient(packed: Packed, x: Array, v: Array, dx: Array, work: Array) -
     _input_gradient(packed, x, v, dx, work)
 
 
+def jacobian(packed: Packed, x: Array, jac: Array, work: Array) -> None:
+    """Write dy_k/dparams, the derivatives of each output by the parameters, to `jac`: for extended Kalman filters, say.
+
+    Parameters
+    ----------
+    packed : Packed
+        ``net.packed``, or what `with_params` makes of it.
+    x : array (n_inputs,)
+        The sample.
+    jac : array (n_outputs, n_params), or the same numbers as (n_outputs * n_params,)
+        Where the derivatives go; C-contiguous.
+    work : array of int64
+        ``net.workspace()``: only one thread at a time may use it.
+
+    Raises
+    ------
+    ValueError
+        For an array of another size, a work space of another network, or a network with the activation
+        function "threshold".
+
+    Notes
+    -----
+    The numbers are those of ``net.jacobian(x[None])[0]``, to rounding.
+    """
+    _check_arrays("jacobian", packed, work, x=x, jac=jac)
+    _jacobian(packed, x, jac, work)
+
+
+def hessian_product(packed: Packed, x: Array, t: Array, v: Array, product: Array, work: Array) -> float:
+    """Add H v, the Hessian of one sample's error times a vector, to `product`, and return its error E_n.
+
+    Parameters
+    ----------
+    packed : Packed
+        ``net.packed``, or what `with_params` makes of it.
+    x : array (n_inputs,)
+        The sample.
+    t : array (n_outputs,)
+        Its targets.
+    v : array (n_params,)
+        The direction, in the order of ``net.params``.
+    product : array (n_params,)
+        Set it to zero before the first sample of a sum. It must not be `v`.
+    work : array of int64
+        ``net.workspace()``: only one thread at a time may use it.
+
+    Returns
+    -------
+    float
+        E_n, the network's loss for this sample.
+
+    Raises
+    ------
+    ValueError
+        For an array of another size, a work space of another network, or a network with an activation function whose
+        second derivative is not known.
+
+    Notes
+    -----
+    The numbers are those of ``net.hessian_product(x[None], t[None], v)``, to rounding. Targets are not checked.
+    """
+    _check_arrays("hessian_product", packed, work, x=x, t=t, v=v, product=product)
+    return float(_hessian_product(packed, x, t, v, product, work))
+
+
 def with_params(packed: Packed, params: Array) -> Packed:
     """The same network with other parameters: for one of many candidates, say, each in a thread of its own.
 
@@ -171,7 +234,7 @@ def with_params(packed: Packed, params: Array) -> Packed:
 
 # ---------------------------------------------------------------------------- called from Python
 
-WRITTEN = ("y", "grad", "dx", "work")  # the arguments that the functions write to
+WRITTEN = ("y", "grad", "dx", "jac", "product", "work")  # the arguments that the functions write to
 
 
 def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
@@ -182,7 +245,8 @@ def _check_arrays(function: str, packed: Any, work: Any, **arrays: Any) -> None:
     if function != "with_params":
         arrays["work"], dtypes["work"] = work, np.dtype(np.int64)
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != dtypes[name]:
+        n_dims = (1, 2) if name == "jac" else (1,)
+        if not isinstance(array, np.ndarray) or array.ndim not in n_dims or array.dtype != dtypes[name]:
             raise TypeError(f"{function}: {name} must be a 1-D array of {dtypes[name]}; got {_describe(array)}")
         if not array.flags.c_contiguous:
             raise TypeError(f"{function}: {name} must be C-contiguous")
@@ -201,4 +265,6 @@ def _describe(value: Any) -> str:
 _forward = register_run(forward, plan.run_forward, types.none)
 _gradient = register_run(gradient, plan.run_gradient, types.float64)
 _input_gradient = register_run(input_gradient, plan.run_input_gradient, types.none)
+_jacobian = register_run(jacobian, plan.run_jacobian, types.none)
+_hessian_product = register_run(hessian_product, plan.run_hessian_product, types.float64)
 register_replace(with_params, "params")

@@ -46,12 +46,17 @@ class Form(NamedTuple):
     options: tuple[str, ...]  # in this order
 
 
+_RPROP = Form(2, ("eta_minus", "eta_plus", "step_min", "step_max"))
 SOLVERS = {
     "sgd": Form(1, ("momentum",)),
     "nesterov": Form(1, ("momentum",)),
     "adam": Form(2, ("beta_1", "beta_2", "epsilon")),
     "rmsprop": Form(1, ("rho", "epsilon")),
-    "rprop": Form(2, ("eta_minus", "eta_plus", "step_min", "step_max")),
+    "rprop": _RPROP,
+    "rprop_minus": _RPROP,
+    "rprop_plus": _RPROP,
+    "irprop_plus": _RPROP,
+    "quickprop": Form(2, ("max_growth",)),
 }
 N_OPTIONS: int = max(len(form.options) for form in SOLVERS.values())  # that there is room for
 
@@ -73,7 +78,7 @@ CROSS_ENTROPY, BINARY_CROSS_ENTROPY = OF_LOSS["cross_entropy"], OF_LOSS["binary_
 SQUARED_ERROR, POISSON = OF_LOSS["squared_error"], OF_LOSS["poisson"]
 LINEAR: int = len(LOSSES)  # no user's loss: delta of the outputs is then v h', where v stands for the targets
 
-SGD, NESTEROV, ADAM, RPROP = (OF_SOLVER[name] for name in ("sgd", "nesterov", "adam", "rprop"))
+SGD, NESTEROV, ADAM, IRPROP_PLUS = (OF_SOLVER[name] for name in ("sgd", "nesterov", "adam", "irprop_plus"))
 
 # Functions whose derivative is worked out from a
 NEEDS_A = frozenset({*(OF_ACTIVATION[name] for name, from_a in ACTIVATIONS.items() if from_a), CUSTOM})

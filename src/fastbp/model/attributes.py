@@ -10,7 +10,7 @@ from fastbp import other_names
 PACKAGE = __name__.partition(".")[0]
 # What makes a network what it is; a copy makes its own.
 CORE = frozenset({"_topology", "_functions", "_loss", "_dtype", "_wiring", "_layer_wiring", "_packed", "_user_calls",
-                  "engine", "trainer", "_stream"})  # fmt: skip
+                  "engine", "trainer", "_stream", "_solver_memory"})  # fmt: skip
 OTHER_WAYS = {
     "edges": "with_mask, prune and Network.from_edges make networks of other edges",
     "dtype": "net.astype(dtype) is a copy of another dtype",

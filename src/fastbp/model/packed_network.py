@@ -11,7 +11,8 @@ from fastbp.activations import Activation, check_names
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import Engine, aligned_zeros, filled_up
-from fastbp.engine.few_samples import FewSamples
+from fastbp.engine.few_samples import FewSamples, online_memory
+from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import NONE, Packed
 from fastbp.losses import Loss, resolve
 from fastbp.model import attributes
@@ -70,13 +71,13 @@ class PackedNetwork(CallableNetwork):
         check_names(functions, "activation")
         self._topology, self._functions, self._loss, self._dtype = topology, functions, resolve(loss), dtype
         self._wiring, self._layer_wiring = wiring, wiring
-        starts, links = topology.link_tables()
+        starts, links = topology.link_tables
         n_filled = filled_up(topology.n_params, dtype)
         packed = Packed(
             params=aligned_zeros((n_filled,), dtype),
             layers=topology.layer_table([f.code for f in functions], dtype),
             blocks=topology.block_table(dtype),
-            outgoing=topology.outgoing(),
+            outgoing=topology.outgoing,
             starts=starts,
             links=links,
             loss=self._loss.code,
@@ -88,12 +89,17 @@ class PackedNetwork(CallableNetwork):
     def _run_with(self, packed: Packed, engine: Engine) -> None:
         """Set what runs the kernels."""
         self._packed, self._user_calls = packed, None
-        vars(self).update(engine=engine, trainer=threads.OneTrainer(), _stream=None)
+        vars(self).update(engine=engine, trainer=threads.OneTrainer(), _stream=None, _solver_memory=None)
 
     @cached_property
     def few_outputs(self) -> FewSamples:
         """The shortest way to the outputs of a few samples."""
         return FewSamples(self._packed, self.engine, self._topology)
+
+    @cached_property
+    def online_memory(self) -> OnlineMemory:
+        """Work space of on-line learning; each call begins with a copy of the parameters."""
+        return online_memory(self._packed)
 
     def twin(self, params: Array | None = None) -> Self:
         """A network of the same layers, made in a tenth of the time of the first.
@@ -102,7 +108,7 @@ class PackedNetwork(CallableNetwork):
         """
         net = type(self).__new__(type(self))
         vars(net).update(vars(self))
-        for cached in ("few_outputs", "_curvature_of"):
+        for cached in ("few_outputs", "online_memory", "_curvature_of"):
             vars(net).pop(cached, None)
         layers = self._packed.layers.copy()
         if params is None:

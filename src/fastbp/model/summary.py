@@ -12,7 +12,7 @@ MAX_ROWS = 24  # of the table: what is more is left out, but for the first layer
 def describe(topology: Topology, functions: Sequence[str], head: str) -> str:
     """A line, and a table of layers with their units, functions and parameters."""
     sizes, n_into = topology.sizes, np.bincount(topology.connections()[:, 1], minlength=topology.n_units)
-    first_units, has_links = topology.first_units, topology.has_links()[0]
+    first_units, has_links = topology.first_units, topology.has_links[0]
     rows = [("layer", "units", "function", "from", "parameters"), ("0 inputs", str(sizes[0]), "", "", "")]
     for layer, function in enumerate(functions, 1):
         units = slice(first_units[layer], first_units[layer] + sizes[layer])

@@ -233,7 +233,7 @@ class PopulationTraining:
         """rprop's first steps, which its second moment is."""
         for k, own in zip(kind.members.tolist(), work, strict=True):
             solver = self.plan.options[k].solver
-            if solver.batch_only and isinstance(solver, Choice):
+            if solver.name == "rprop" and isinstance(solver, Choice):
                 with np.errstate(over="ignore"):
                     own[4] = solver.first_rate
 

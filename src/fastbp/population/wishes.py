@@ -58,6 +58,10 @@ def _options(caller: Callable[..., Any], own: dict[str, Any], rest: dict[str, An
             f"solver must be one that steps along gradients in a population; got {solver.name!r}: train the networks "
             "one after the other, net.fit(X, T, solver=...)"
         )
+    if solver.keeps_error or solver.initial_step is not None:
+        raise ValueError(
+            "variant must not be 'irprop+' in a population, and initial_step must be left out: net.fit has both"
+        )
     others = {name: value for name, value in own.items() if name not in ("solver", "learning_rate")}
     nothing: dict[str, Any] = {"dropout": np.zeros(2), "callback": None, "progress": False, "seed": None}
     return Options(solver=solver, **others, **common, **nothing)

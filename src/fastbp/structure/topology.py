@@ -4,10 +4,11 @@ Every offset in the parameters is computed here alone, and read from the tables 
 has its sizes from `kernels/layout.py`, and the rows of a tile from `stride_of` in `kernels/training/chunks.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,10 @@ from fastbp.kernels.tuning import (
 Int64Array = NDArray[np.int64]
 Skips = str | Iterable[tuple[int, int]]
 
+T = TypeVar("T")
+
 NO_LINKS = np.empty((0, 2), np.int64)
+KEPT, MOST_KEPT_UNITS = 256, 1 << 14  # topologies of layers that are kept with their tables, and of how many units
 
 # A layer without anything
 NO_LAYER = Layer(*[0] * len(LAYER))._replace(
@@ -72,18 +76,37 @@ class Topology:
 
     @classmethod
     def layered(cls, sizes: Sequence[int], skip: Sequence[tuple[int, int]], bias: bool) -> "Topology":
-        """A block from each layer into the next, and one for each pair of `skip`."""
-        chain = [(layer, layer + 1) for layer in range(len(sizes) - 1)]
-        # The block from the layer just below comes first among those that arrive at a layer.
-        pairs = sorted(chain + list(skip), key=lambda pair: (pair[1], -pair[0]))
-        return cls(tuple(sizes), tuple(pairs), (bias,) * (len(sizes) - 1), NO_LINKS, (len(sizes) - 1,))
+        """A block from each layer into the next, and one for each pair of `skip`.
+
+        The same object for the same layers, if that was made not long ago: what follows from it is worked out once.
+        """
+        make = _layered if sum(sizes) <= MOST_KEPT_UNITS else _layered.__wrapped__
+        return make(tuple(sizes), tuple(skip), bias)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Topology, (self.sizes, self.pairs, self.biased, self.links, self.outputs)
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Topology":
+        return self
+
+    @cached_property
+    def _tables(self) -> dict[tuple[object, ...], Any]:
+        """Tables that have been made, by what they are for."""
+        return {}
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What make() gives for a key, made once; whoever is given an array must not write into it."""
+        if key not in self._tables:
+            self._tables[key] = make()
+        found: T = self._tables[key]
+        return found
 
     @property
     def n_layers(self) -> int:
         """Number of layers, the inputs counted."""
         return len(self.sizes)
 
-    @property
+    @cached_property
     def n_units(self) -> int:
         """Number of units, the inputs counted."""
         return sum(self.sizes)
@@ -111,7 +134,7 @@ class Topology:
     @cached_property
     def is_layered(self) -> bool:
         """Whether there are blocks alone, one at least into and out of each layer, and outputs at the end."""
-        return self.ends_in_outputs and not any(map(any, self.has_links()))
+        return self.ends_in_outputs and not any(map(any, self.has_links))
 
     @cached_property
     def first_units(self) -> list[int]:
@@ -180,7 +203,10 @@ class Topology:
         return sum(n * m for (n, m), is_packed in zip(self.block_shapes, self.packed_blocks, strict=True) if is_packed)
 
     def block_table(self, dtype: np.dtype) -> Int64Array:
-        """The table of blocks that the kernels read."""
+        """The table of blocks that the kernels read: not to be written into."""
+        return self.once(("blocks", dtype), lambda: self._block_table(dtype))
+
+    def _block_table(self, dtype: np.dtype) -> Int64Array:
         sizes = [n * m if packed else 0 for (n, m), packed in zip(self.block_shapes, self.packed_blocks, strict=True)]
         columns = np.where(self.packed_blocks, np.cumsum([0, *sizes])[:-1], NONE)
         rows = [
@@ -199,13 +225,18 @@ class Topology:
         ]
         return np.array(rows, np.int64).reshape(-1, len(BLOCK))
 
+    @cached_property
     def outgoing(self) -> Int64Array:
-        """Numbers of the blocks in the order of their source layers."""
+        """Numbers of the blocks in the order of their source layers: not to be written into."""
         sources = [source for source, _target in self.pairs]
         return np.argsort(sources, kind="stable").astype(np.int64)
 
+    @cached_property
     def link_tables(self) -> tuple[Int64Array, Int64Array]:
-        """(starts, links) of `Packed`: each link twice, by the unit at which it arrives and by that which it leaves."""
+        """(starts, links) of `Packed`: each link twice, by the unit at which it arrives and by that which it leaves.
+
+        Not to be written into.
+        """
         weights = self.weight_offsets[-1] + np.arange(len(self.links))
         table = np.empty((2, len(self.links), LINK_COLUMNS), np.int64)
         counts = [np.empty(0, np.int64)] * 2
@@ -216,6 +247,7 @@ class Topology:
         starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
         return starts, table.reshape(-1, LINK_COLUMNS)
 
+    @cached_property
     def has_links(self) -> tuple[list[bool], list[bool]]:
         """For each layer: whether its sums go along links, forward and backward.
 
@@ -230,8 +262,12 @@ class Topology:
         return [False, *forward[1:]], [False, *backward[1:]]
 
     def layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
-        """The table of layers, without addresses; `functions`: codes of the layers after the inputs."""
-        blocks, outgoing = [Block(*row) for row in self.block_table(dtype).tolist()], self.outgoing()
+        """The table of layers, without addresses, a copy; `functions`: codes of the layers after the inputs."""
+        key = "layers", tuple(functions), dtype
+        return self.once(key, lambda: self._layer_table(functions, dtype)).copy()
+
+    def _layer_table(self, functions: Sequence[int], dtype: np.dtype) -> Int64Array:
+        blocks, outgoing = [Block(*row) for row in self.block_table(dtype).tolist()], self.outgoing
         targets, sources = [block.target for block in blocks], [blocks[c].source for c in outgoing]
         rows, n_by_sample = [], 0
         for layer, function in enumerate([IDENTITY, *functions[: self.n_layers - 1]]):
@@ -261,9 +297,21 @@ class Topology:
 
     def n_by_sample(self, dtype: np.dtype) -> int:
         """Numbers that are kept sample by sample, for each sample: see `rows_of_layer` in `gather.py`."""
+        return self.once(("by sample", dtype), lambda: self._n_by_sample(dtype))
+
+    def _n_by_sample(self, dtype: np.dtype) -> int:
         blocks = self.block_table(dtype)
         layers = set(blocks[blocks[:, BLOCK.by_inputs] == 1, BLOCK.source].tolist())
         return sum(_whole_registers(self.sizes[layer], dtype) for layer in layers)
+
+
+@lru_cache(KEPT)
+def _layered(sizes: tuple[int, ...], skip: tuple[tuple[int, int], ...], bias: bool) -> Topology:
+    """`Topology.layered`."""
+    chain = [(layer, layer + 1) for layer in range(len(sizes) - 1)]
+    # The block from the layer just below comes first among those that arrive at a layer.
+    pairs = sorted([*chain, *skip], key=lambda pair: (pair[1], -pair[0]))
+    return Topology(sizes, tuple(pairs), (bias,) * (len(sizes) - 1), NO_LINKS, (len(sizes) - 1,))
 
 
 def _is_by_inputs(source: int, n_out: int, n_in: int, dtype: np.dtype) -> bool:

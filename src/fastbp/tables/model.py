@@ -8,8 +8,8 @@ that is out of range or parts that do not fit each other are refused by name.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -24,6 +24,10 @@ from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, row_number
 from fastbp.tables.scores import RunningScore, Score
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
+from fastbp.tables.uncertainty import bounds, evidence_of, plain_of
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 VERSION = 2
 
@@ -98,6 +102,7 @@ class TableModel:
     encoder: Encoder
     target: Target
     facts: Facts
+    evidence: Evidence | None = None
 
     def outputs(self, frame: pl.DataFrame, *, clip: bool = False) -> Any:
         """Return the network's outputs for each row of `frame`."""
@@ -119,10 +124,17 @@ class TableModel:
         """
         return self.target.decode(self.outputs(frame, clip=clip))
 
+    def bounds(self, frame: pl.DataFrame, level: float, *, clip: bool = False) -> pl.DataFrame:
+        """Bounds between which each target lies with a probability of `level`, see `uncertainty.bounds`."""
+        return bounds(self.evidence, self.target, self.encoder.encode(frame, clip=clip, warn=False), level)
+
     def save(self, path: str) -> None:
         """Write network, encoding and facts to one file."""
         description = Description(VERSION, self.encoder.columns, self.target, self.facts)
-        save_network(self.net, path, extra={"table": to_plain(description)})
+        extra = {"table": to_plain(description)}
+        if self.evidence is not None:
+            extra["evidence"] = plain_of(self.evidence)
+        save_network(self.net, path, extra=extra)
 
     @classmethod
     def load(cls, path: str) -> TableModel:
@@ -130,7 +142,13 @@ class TableModel:
         net, extra = load_network(path)
         if "table" not in extra:
             raise ValueError(f"{path!r} holds a network without a table's columns: fastbp train did not write it")
-        return cls.from_table(net, extra["table"], path)
+        model = cls.from_table(net, extra["table"], path)
+        if "evidence" not in extra:
+            return model
+        try:
+            return replace(model, evidence=evidence_of(extra["evidence"], net))
+        except ValueError as error:
+            raise ValueError(f"{path!r}: {error}") from None
 
     @classmethod
     def from_table(cls, net: Network, table: Any, path: str) -> TableModel:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
 from fastbp.tables.errors import TableError
+
+
+class Written(NamedTuple):
+    """The names of columns that are needed as they are written: always, or unless they are numbers with fractions."""
+
+    always: Collection[str]
+    without_fractions: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Reading:
     table: str | None = None
     query: str | None = None
     skip_repeated: bool = False
-    written: Callable[[Sequence[str]], Collection[str]] | None = None
+    written: Callable[[Sequence[str]], Written] | None = None
 
 
 def refuse_unused(

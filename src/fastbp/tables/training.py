@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,8 +26,12 @@ from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
+
+if TYPE_CHECKING:
+    from fastbp.training.minimising.evidence import Evidence
 
 Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
@@ -61,6 +65,7 @@ class Options:
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
+    evidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,11 @@ class TableTraining:
         self.read = self.encoder.read(prepared.frame, warn=False)
         self.target = self._target()
         self.net = self._network(self.target)
+        self.evidence: Evidence | None = None
+        if options.evidence:
+            check_size(self.net)
+            if self.weights is not None or options.class_weight:
+                raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
 
     def _split(self) -> Split:
         o, n_rows = self.options, self.prepared.n_rows
@@ -164,7 +174,8 @@ class TableTraining:
             self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
         rng = np.random.default_rng(o.seed)
         kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if o.patience and not few else 0.0, rng)
+        stops_early = o.patience and not few and not o.evidence
+        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
         return Split(kept[part], kept[validation], test)
 
     def _target(self) -> Target:
@@ -270,6 +281,10 @@ class TableTraining:
     def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
+        if o.evidence:
+            X, T = self._samples(training)
+            self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
+            return self.evidence.history
         given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
         given["sample_weight"] = self.weights_of(training)
         if len(validation):
@@ -328,7 +343,7 @@ class TableTraining:
         facts = Facts(
             data=data,
             rows=self.split.sizes(),
-            solver=self.options.solver,
+            solver="evidence" if self.evidence is not None else self.options.solver,
             epochs=history.n_epochs,
             best_epoch=self._best_epoch(history),
             stopped_by=history.stopped_by,
@@ -339,7 +354,7 @@ class TableTraining:
             importance={} if scored is None else importance(self),
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
-        return TableModel(self.net, self.encoder, self.target, facts)
+        return TableModel(self.net, self.encoder, self.target, facts, self.evidence)
 
 
 def _class_codes(prepared: Prepared) -> Rows | None:

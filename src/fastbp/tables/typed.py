@@ -8,7 +8,7 @@ read as text has the same numbers.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import polars as pl
 
 from fastbp.tables.kinds import LARGEST_EXACT, LEADING_ZERO, MOSTLY
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, split_lines
+from fastbp.tables.table import Written
 
 LARGE = 1 << 22  # bytes, from which on a text is read so
 _SAMPLED = 1000
@@ -25,16 +26,20 @@ _FAILED = re.compile(r"at column '(\d+)'")
 
 
 class Numbers(NamedTuple):
-    """The places of columns that may be read as numbers: those with fractions, and those of digits alone."""
+    """The places of columns that may be read as numbers: those with fractions, and those of digits alone.
+
+    `kept` are those that are to stay text unless they have fractions.
+    """
 
     fractions: frozenset[int] = frozenset()
     digits: frozenset[int] = frozenset()
+    kept: frozenset[int] = frozenset()
 
 
 NO_NUMBERS = Numbers()
 
 
-def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection[str]) -> Numbers:
+def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Written) -> Numbers:
     """Tell by the first rows which columns may be read as numbers.
 
     Parameters
@@ -43,8 +48,8 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection
         The first lines of the text, whole ones.
     layout : Layout
         How it is laid out.
-    written : collection of str
-        The names of columns that are wanted as they are written.
+    written : Written
+        The columns that are needed as they are written.
     """
     if layout.separator in (BLANKS, WIDE_BLANKS):
         return NO_NUMBERS
@@ -52,9 +57,10 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Collection
     found: dict[bool, set[int]] = {True: set(), False: set()}
     for place, name in enumerate(layout.names):
         cells = [row[place] for row in rows if place < len(row) and row[place]]
-        if name not in written and cells and all(map(_NUMBER.fullmatch, cells)):
+        if name not in written.always and cells and all(map(_NUMBER.fullmatch, cells)):
             found[all(map(str.isdigit, cells))].add(place)
-    return Numbers(frozenset(found[False]), frozenset(found[True]))
+    kept = {place for place, name in enumerate(layout.names) if name in written.without_fractions}
+    return Numbers(frozenset(found[False]), frozenset(found[True] - kept), frozenset(kept))
 
 
 def read_columns(data: Path | bytes, layout: Layout, numbers: Numbers) -> pl.DataFrame:
@@ -77,7 +83,8 @@ def read_columns(data: Path | bytes, layout: Layout, numbers: Numbers) -> pl.Dat
         odd = [place for place in sorted(fractions) if _needs_text(frame[str(place)])]
         if odd:
             frame = frame.with_columns(_read(data, layout, frozenset(), odd))
-        frame = frame.with_columns(_numbers_or_text(frame[str(place)]) for place in [*odd, *numbers.digits])
+        perhaps = {*odd, *numbers.digits} - numbers.kept
+        frame = frame.with_columns(_numbers_or_text(frame[str(place)]) for place in perhaps)
         if not _may_repeat_names(frame, layout):
             return frame
         break
@@ -110,6 +117,8 @@ def _may_repeat_names(frame: pl.DataFrame, layout: Layout) -> bool:
 
 def _needs_text(numbers: pl.Series) -> bool:
     """Whether a column's text may tell more than its numbers: whole ones may have zeros before them, or many digits."""
+    if numbers.min() == numbers.max():
+        return True
     some = numbers.gather_every(max(1, len(numbers) // _SAMPLED))
     return not _are_exact(numbers) or (_share_of_whole(some) >= 0.5 and _share_of_whole(numbers) >= MOSTLY)
 

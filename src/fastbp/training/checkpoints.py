@@ -24,8 +24,10 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
 from fastbp.model.computing import ComputingNetwork
 from fastbp.model.partitioned import Source
+from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.training.options import CheckpointSettings
 from fastbp.training.state import ROW, Layout, Resumable, State
+from fastbp.training.stopping import RULES
 
 CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
 SECONDS = 10.0  # between checkpoints, if the user has no wish
@@ -33,12 +35,12 @@ WORTH = 20  # times as long as it takes to write one, so that writing takes a tw
 BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 
 # Options that change no number of the epochs that are done.
-FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkpoint", "goal")
+FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkpoint", "goal", "warm")
 
 FLOAT = np.dtype(np.float64)
 ENDED_BY = (
     "epochs", "patience", "tol", "callback", "not finite", "goal", "min_gradient", "mu_max", "no step",
-    "end of data",
+    "end of data", *RULES,
 )  # fmt: skip
 
 
@@ -152,7 +154,7 @@ class Checkpoint:
         if n_epochs > wanted:
             raise container.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
         arrays = {name: contents.read(*kind) for name, kind in layout.items()}
-        _check_numbers(arrays, training.options.solver.never_negative)
+        _check_numbers(arrays, training.options.solver)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)
 
     def epoch_ended(self) -> None:
@@ -208,7 +210,7 @@ def _layout(training: Resumable, n_epochs: int) -> Layout:
     layout: Layout = {"params": (dtype, (n_params,))}
     layout |= training.kept_layout()
     layout |= {"best_loss": (FLOAT, (1,)), "time": (FLOAT, (1,))}
-    if training.options.patience is not None:
+    if training.options.keeps_best:
         layout["best"] = (dtype, (n_params,))
     return layout | dict.fromkeys(_names_of_curves(training), (FLOAT, (n_epochs,)))
 
@@ -245,15 +247,15 @@ def _losses(training: Resumable, n_epochs: int) -> dict[str, Array]:
     return {name: np.array(values[:n_epochs], FLOAT) for name, values in _curves(training).items()}
 
 
-def _check_numbers(arrays: dict[str, Array], never_negative: tuple[int, ...]) -> None:
+def _check_numbers(arrays: dict[str, Array], solver: Choice | MinimiserChoice) -> None:
     """Refuse numbers that training cannot go on from: with those of the order it reads rows of the user's arrays."""
     for name in ("params", "moments", "decay", "best", "time", "position", "damping", "vectors", "descent", "done"):
         if name in arrays and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} must be finite")
-    for row in never_negative:
+    for row in solver.never_negative:
         if (arrays["moments"][row] < 0).any():
             raise ValueError(f"moments[{row}] must not be negative; got {arrays['moments'][row].min()}")
-    if "decay" in arrays and ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
+    if "decay" in arrays and not solver.keeps_error and ((arrays["decay"] < 0) | (arrays["decay"] > 1)).any():
         raise ValueError(f"decay must lie between 0 and 1; got {arrays['decay']}")
     if "done" in arrays and (arrays["done"][:2] < 0).any():
         raise ValueError(f"done must not be negative; got {arrays['done']}")
@@ -272,8 +274,13 @@ def _identity(
     for name in (field.name for field in fields(options)):
         if name != "solver" and name not in FREE:
             given[name] = getattr(options, name)
-    if options.validate_every == 1:  # older files do not say so
-        del given["validate_every"]
+    rules = options.rules
+    given["rules"] = {**rules.thresholds, "strip": rules.strip}
+    for name, is_default in (("validate_every", options.validate_every == 1), ("rules", not rules.thresholds)):
+        if is_default:  # older files do not say so
+            del given[name]
+    if options.keeps_best and options.patience is None and not rules.thresholds:
+        given["goal"] = "one on which the weights depend"
     if held_out is not None:
         given["validation"] = "a set of its own"
     data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))

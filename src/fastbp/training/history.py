@@ -23,8 +23,9 @@ class History:
     validation_loss : list of float, or None
         The same of the validation set, after each epoch; NaN after those for which it was not taken.
     stopped_by : str
-        "epochs", "goal", "patience", "tol", "callback", "not finite" or "interrupt"; of minimisers also "min_gradient",
-        "mu_max", and "no step": none was found that makes the loss smaller.
+        "epochs", "goal", "patience", "tol", "callback", "not finite" or "interrupt"; "GL", "P" or "PQ", rules of
+        `fit(stop=...)`; of minimisers also "min_gradient", "mu_max", and "no step": none was found that makes the loss
+        smaller; of `fit_evidence` "settled".
     best_epoch : int or None
         Number (from 0) of the epoch with the lowest loss, of validation if there is one.
     time : float

@@ -11,11 +11,13 @@ from fastbp.training.options import Options
 
 
 def check_solver(net: CurvedNetwork, options: Options) -> None:
-    """Refuse what a minimiser cannot do."""
+    """Refuse what a minimiser cannot do, and options of a solver that are for another network."""
     if isinstance(options.solver, MinimiserChoice):
         from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
 
         minimising.check(net, options)
+    else:
+        options.solver.check_size(net.n_params)
 
 
 def to_train_on(
@@ -43,6 +45,8 @@ def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training
                 f"{samples.data.window} partitions: window={len(samples)} reads all {len(samples)}; "
                 "'adam', 'sgd', 'rmsprop' and 'rprop' take any number"
             )
+        if options.solver.keeps_error:
+            raise ValueError("variant must not be 'irprop+' for partitions: it compares the errors of whole epochs")
         return BySums if options.batch_size is None else ByWindows
     if is_minimiser:
         from fastbp.training.minimising.loop import Minimising

@@ -11,7 +11,6 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
-from fastbp.engine.few_samples import online_memory
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_params, check_weighted
 from fastbp.kernels.formulas import steps
@@ -27,6 +26,7 @@ from fastbp.training import dropout
 from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options, Validation
+from fastbp.training.remembered import recall, remember
 from fastbp.training.state import ROW, Layout
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
@@ -71,6 +71,12 @@ class Training:
         self._prepare(draw)
         if state is not None:
             restore(self, state)
+        elif options.warm:
+            self._recall()
+
+    def _recall(self) -> None:
+        """Go on with what the solver remembers of the last training of the network."""
+        recall(self)
 
     def _n_to_train_on(self, samples: CheckedSamples | Source) -> int:
         """How many samples there are without those that are held out."""
@@ -103,9 +109,10 @@ class Training:
         """Arrays of the compiled run."""
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
-        one_by_one = size == 1 and net.topology.is_layered and not options.dropout.any()
-        self.memory: Memory | OnlineMemory | None = online_memory(packed) if one_by_one else None
         assert isinstance(options.solver, Choice)
+        by_batches = options.dropout.any() or options.solver.keeps_error  # which on-line learning does not compare
+        one_by_one = size == 1 and net.topology.is_layered and not by_batches
+        self.memory: Memory | OnlineMemory | None = net.online_memory if one_by_one else None
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
@@ -113,6 +120,7 @@ class Training:
             l2=options.l2,
             n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
+            draw=draw,
         )
         self.checked_solver: CheckedSolver = net.engine.gate.solver(solver)
         random = draw.integers(0, 2**64, 1, np.uint64)
@@ -155,7 +163,7 @@ class Training:
         """Whether Python has something to do after each epoch."""
         o = self.options
         wanted = o.callbacks or o.progress or o.patience or o.checkpoint or o.goal is not None
-        return bool(wanted or o.tol is not None or self.validation is not None)
+        return bool(wanted or o.rules.thresholds or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
         """Train until something stops it."""
@@ -174,8 +182,11 @@ class Training:
         finally:
             self._keep_finite()
             self.history.time = time.perf_counter() - self.start
-            if self.options.patience is not None and self.history.best_epoch is not None:
+            if self.options.keeps_best and self.history.best_epoch is not None:
                 self.net.params = self.best[1]
+            if self.options.warm:
+                remember(self)
+            self._give_back()
         if self.checkpoint is not None:
             self.checkpoint.write()
         if self.history.stopped_by == "not finite":
@@ -245,11 +256,18 @@ class Training:
             return self.memory
         if self.memory is None or self.memory.plan[PLAN.n_threads] != n_threads:
             run = self.run_state
+            self._give_back()
             self.memory = self.net.engine.memory(
                 min(run.batch_size, run.part_size), n_threads, dropout=run.dropout.address != NONE
             )
             self.run_state = run._replace(dropout=dropout.with_slots(run.dropout, self.memory.z))
         return self.memory
+
+    def _give_back(self) -> None:
+        """Leave the work space to who computes with the network next."""
+        if isinstance(self.memory, Memory):
+            size = min(self.run_state.batch_size, self.run_state.part_size)
+            self.net.engine.give_back((size, int(self.memory.plan[PLAN.n_threads]), True), self.memory)
 
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
@@ -283,6 +301,8 @@ class Training:
             history.stopped_by = "callback"
         elif options.goal is not None and history.loss[-1] <= options.goal:
             history.stopped_by = "goal"
+        elif (rule := options.rules.reason(history)) is not None:
+            history.stopped_by = rule
         elif options.patience is not None and waited >= options.patience:
             history.stopped_by = "patience"
         elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:

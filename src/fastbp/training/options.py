@@ -15,6 +15,7 @@ from fastbp.engine import threads
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.structure import initial
 from fastbp.training.history import History
+from fastbp.training.stopping import NO_RULES, Rules
 
 
 class _Default(int):
@@ -62,6 +63,8 @@ class Options:
     callbacks: list[Callable[..., Any]] = field(init=False)
     validate_every: int = 1
     callback_every: int = 1
+    rules: Rules = NO_RULES
+    warm: bool = False
 
     def __post_init__(self) -> None:
         self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
@@ -88,9 +91,26 @@ class Options:
             self.goal = checks.number(self.goal, "goal", low=-np.inf, low_open=True)
         self.validate_every = checks.integer(self.validate_every, "validate_every", minimum=1)
         self.callback_every = checks.integer(self.callback_every, "callback_every", minimum=1)
+        self._check_rules()
         self.callbacks = check_callbacks(self.callback, "a function of (net, history), or a list of them")
         if isinstance(self.solver, Choice):
             self.rates(0)
+
+    def _check_rules(self) -> None:
+        """Refuse rules that would never have anything to look at."""
+        if self.validation is None and (missing := self.rules.need_validation):
+            raise ValueError(f"stop[{missing[0]!r}] needs a set for validation; got validation=None")
+        if "PQ" in self.rules.thresholds and self.rules.strip % self.validate_every:
+            raise ValueError(
+                f"strip must be a multiple of validate_every where stop has 'PQ', which looks at both losses; got "
+                f"{self.rules.strip} and {self.validate_every}"
+            )
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the training goes back to the weights with the lowest loss that it is stopped by."""
+        stopped_by_validation = self.goal is not None and self.validation is not None
+        return self.patience is not None or bool(self.rules.thresholds) or stopped_by_validation
 
     def windows(self, n_done: int) -> range:
         """The first epoch of each window that is left after so many epochs."""
@@ -106,8 +126,8 @@ class Options:
         losses_alone = self.validation is None and (self.patience is not None or self.tol is not None)
         if self.progress or self.checkpoint is not None or self.goal is not None or losses_alone:
             return 1
-        wanted = [self.callback_every] if self.callbacks else []
-        return math.gcd(*wanted, *([self.validate_every] if self.validation is not None else [])) or 1
+        wanted = [self.rules.every, self.callback_every if self.callbacks else 0]
+        return math.gcd(*wanted, self.validate_every if self.validation is not None else 0) or 1
 
     def rates(self, first: int) -> Array:
         """Learning rates of the epochs from `first` on, for a window of them."""

@@ -4,10 +4,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastbp import checks
 from fastbp.model.computing import ComputingNetwork
 from fastbp.structure import initial
 from fastbp.training.history import History
 from fastbp.training.options import Options
+
+
+def check_restarts(restarts: object, options: Options) -> int:
+    """The argument `restarts` of `fit`, checked."""
+    n_starts = checks.integer(restarts, "restarts", minimum=1)
+    if n_starts > 1 and (options.warm or options.checkpoint is not None):
+        which = "warm=True" if options.warm else "a checkpoint"
+        raise ValueError(f"restarts must be 1 with {which}, which is of one training; got {n_starts}")
+    return n_starts
 
 
 def draw_anew(net: ComputingNetwork, draw: np.random.Generator) -> None:
@@ -51,4 +61,4 @@ def _reached(history: History, options: Options) -> float:
     losses = losses[np.isfinite(losses)]
     if not losses.size:
         return np.inf
-    return float(losses.min() if options.patience is not None else losses[-1])
+    return float(losses.min() if options.keeps_best else losses[-1])

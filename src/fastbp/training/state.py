@@ -26,7 +26,10 @@ class State(NamedTuple):
 class Resumable(Protocol):
     """A training that a checkpoint can be made of, and that can go on from one."""
 
-    net: ComputingNetwork
+    @property
+    def net(self) -> ComputingNetwork:
+        """The network."""
+
     options: Options
     history: History
     seed: int

@@ -22,10 +22,10 @@ from fastbp.kernels.registers.machine import JIT_DISABLED
 from fastbp.kernels.registers.types import ViewType
 
 MAX_PLANS = 1 << 18  # networks that compiled code can call at a time
-PLAN_SIZE = 32  # int64 numbers; see plan.py for what they are
+PLAN_SIZE = 40  # int64 numbers; see plan.py for what they are
 SYMBOL = "fastbp_plans"
 
-TABLE = np.zeros(MAX_PLANS * PLAN_SIZE, np.int64)  # 64 MiB of addresses; memory is taken for the plans in use
+TABLE = np.zeros(MAX_PLANS * PLAN_SIZE, np.int64)  # 80 MiB of addresses; memory is taken for the plans in use
 
 binding.add_symbol(SYMBOL, TABLE.ctypes.data)
 

@@ -34,7 +34,7 @@ FUNCTIONS = {
 # What is called through `h_address` and `dh_address`: (a, z, count), and (a, z, delta, count)
 H = Slot(Numbers, Numbers, int)
 DH = Slot(Numbers, Numbers, Numbers, int)
-D2H = Slot(Numbers, Numbers, Numbers, int)  # (a, z, out, count) of whole registers
+D2H = Slot(Numbers, Numbers, Numbers, int)  # (a, z, out, count)
 
 
 def h_of(function: Any, key: Any) -> Any:
@@ -66,11 +66,15 @@ def dh_of(slope: Any, key: Any) -> Any:
 
 
 def d2h_of(bend: Any, key: Any) -> Any:
-    """An entry (a, z, out, count): out = h''(a) for views of whole registers, with h''(a, z) a function of Vecs."""
+    """An entry (a, z, out, count): out = h''(a) for views, with h''(a, z) a function of Vecs."""
 
     def fill_with_d2h(a, z, out, count):
-        for k in range(0, count, lanes(a)):
+        full = count - count % lanes(a)
+        for k in range(0, full, lanes(a)):
             store(out, k, bend(load(a, k), load(z, k)))
+        if full < count:
+            rest = count - full
+            store_first(out, full, bend(load_first(a, full, rest), load_first(z, full, rest)), rest)
 
     return entry(fill_with_d2h, key=f"{key} d2h")
 
@@ -172,6 +176,16 @@ def multiply_slope_of_units(layers, l, a, z, delta):
     """delta_j *= h'(a_j) for the units j of layer l, of one sample."""
     function = Function(layers[l, LAYER.function], layers[l, LAYER.h_address], layers[l, LAYER.dh_address])
     multiply_slope(function, view(a), view(z), view(delta), a.size)
+
+
+@entry
+def bend_units(address, a, z, out):
+    """out_j = h''(a_j) for the units of a layer, of one sample; 0 where h'' has no address."""
+    if address == NONE:
+        for j in range(a.size):
+            out[j] = 0.0
+    else:
+        D2H.call(address, view(a), view(z), view(out), a.size)
 
 
 @entry

@@ -379,6 +379,12 @@ def unit_error_slope(loss, option, y, t):
 
 
 @entry
+def unit_error_bend(loss, option, y, t):
+    """d2E_n/dy2 of one output."""
+    return first(error_bend(loss, single(y), single(t), option))
+
+
+@entry
 def unit_canonical_error(loss, a, y, t, log_sum):
     """E_n of one output of a canonical pair, in float64."""
     a, y, t = single(np.float64(a)), single(np.float64(y)), single(np.float64(t))

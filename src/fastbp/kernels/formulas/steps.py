@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.codes import ADAM, OF_SOLVER, SGD, SOLVERS
+from fastbp.kernels.codes import ADAM, IRPROP_PLUS, OF_SOLVER, SGD, SOLVERS
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import quotient_by_root, smallest_normal
@@ -46,6 +46,8 @@ BETA_1, BETA_2, EPSILON = (place_of("adam", option) for option in ("beta_1", "be
 RHO, RMSPROP_EPSILON = place_of("rmsprop", "rho"), place_of("rmsprop", "epsilon")
 ETA_MINUS, ETA_PLUS = place_of("rprop", "eta_minus"), place_of("rprop", "eta_plus")
 STEP_MIN, STEP_MAX = place_of("rprop", "step_min"), place_of("rprop", "step_max")
+MAX_GROWTH = place_of("quickprop", "max_growth")
+LAST_ERROR, HAS_GROWN = 0, 1  # what `Solver.decay` holds of irprop_plus
 
 TINY = 2.2250738585072014e-308  # the smallest normal number of float64
 
@@ -57,7 +59,7 @@ class Solver(NamedTuple):
     address: int  # of its function, see `address_of_step`
     options: np.ndarray  # (N_OPTIONS,) float64, see `place_of`
     state: np.ndarray  # (n_moments, n_params filled up)
-    decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps
+    decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps, or see `compare_errors`
     l1: float
     l2: float
     n_weights: int  # the first of the parameters; biases, which l1 and l2 leave alone, follow
@@ -198,25 +200,103 @@ def rmsprop(w, g, rule, span):
         store(w, p, load(w, p) - quotient_by_root(span.learning_rate * g_p, v_p, epsilon))
 
 
+# Rprop: each weight has a step size of its own, led by the sign of its gradient. Riedmiller and Braun (1993); names of
+# the four variants: Igel and Huesken (2000). Only signs are compared: products of tiny gradients would underflow.
+
+
+@kernel
+def next_size(size, agreement, options):
+    """The sign stays: the step grows. It changes: the step shrinks."""
+    larger = minimum(number(options, STEP_MAX), size * number(options, ETA_PLUS))
+    smaller = maximum(number(options, STEP_MIN), size * number(options, ETA_MINUS))
+    return select(agreement > 0.0, larger, select(agreement < 0.0, smaller, size))
+
+
 @entry
 def rprop(w, g, rule, span):
-    """iRprop-: each weight has a step size of its own, led by the sign of its gradient. Igel and Huesken (2000).
-
-    The sign stays: the step grows. It changes: the step shrinks, and the gradient counts as zero, here
-    and in the next round. Only signs are compared: products of tiny gradients would underflow.
-    """
+    """iRprop-: after a change of sign the gradient counts as zero, here and in the next round."""
     add_penalties(w, g, rule, span)
-    previous, size, options = rule.first, rule.second, rule.options
+    previous, size = rule.first, rule.second
     for p in range(span.start, span.stop, lanes(w)):
         sign = sign_of(load(g, p))
         agreement = sign * load(previous, p)
-        larger = minimum(number(options, STEP_MAX), load(size, p) * number(options, ETA_PLUS))
-        smaller = maximum(number(options, STEP_MIN), load(size, p) * number(options, ETA_MINUS))
-        size_p = select(agreement > 0.0, larger, select(agreement < 0.0, smaller, load(size, p)))
+        size_p = next_size(load(size, p), agreement, rule.options)
         sign = select(agreement < 0.0, like(sign, 0.0), sign)
         store(size, p, size_p)
         store(previous, p, sign)
         store(w, p, load(w, p) - sign * size_p)
+
+
+@entry
+def rprop_minus(w, g, rule, span):
+    """Rprop-: after a change of sign the smaller step is taken back at once."""
+    add_penalties(w, g, rule, span)
+    previous, size = rule.first, rule.second
+    for p in range(span.start, span.stop, lanes(w)):
+        sign = sign_of(load(g, p))
+        size_p = next_size(load(size, p), sign * load(previous, p), rule.options)
+        store(size, p, size_p)
+        store(previous, p, sign)
+        store(w, p, load(w, p) - sign * size_p)
+
+
+@entry
+def rprop_plus(w, g, rule, span):
+    """Rprop+: after a change of sign the last step is undone."""
+    add_penalties(w, g, rule, span)
+    step_with_backtracking(w, g, rule, span, 1.0)
+
+
+@entry
+def irprop_plus(w, g, rule, span):
+    """iRprop+: the last step is undone only if the error has grown."""
+    add_penalties(w, g, rule, span)
+    step_with_backtracking(w, g, rule, span, number(rule.decay, HAS_GROWN))
+
+
+@kernel
+def step_with_backtracking(w, g, rule, span, undone):
+    """A step; after a change of sign `undone` (1 or 0) of the last, which was -(sign before) (size before)."""
+    previous, size = rule.first, rule.second
+    for p in range(span.start, span.stop, lanes(w)):
+        sign, before, old_size = sign_of(load(g, p)), load(previous, p), load(size, p)
+        changed = sign * before < 0.0
+        size_p = next_size(old_size, sign * before, rule.options)
+        sign = select(changed, like(sign, 0.0), sign)
+        store(size, p, size_p)
+        store(previous, p, sign)
+        store(w, p, load(w, p) - select(changed, -undone * before * old_size, sign * size_p))
+
+
+@kernel
+def compare_errors(rule, error):
+    """For irprop_plus: whether the error has grown since the last step."""
+    if rule.kind == IRPROP_PLUS:
+        set_number(rule.decay, HAS_GROWN, 1.0 if error > number(rule.decay, LAST_ERROR) else 0.0)
+        set_number(rule.decay, LAST_ERROR, error)
+
+
+@entry
+def quickprop(w, g, rule, span):
+    """Steps to where the parabola through the last two slopes is least. Fahlman (1988), as in his program.
+
+    With s = -g: step <- s / (s_before - s) step; but max_growth times the last one if that would be longer, or up; and
+    eta s is added unless the slope has changed its sign.
+    """
+    add_penalties(w, g, rule, span)
+    before, step, growth = rule.first, rule.second, number(rule.options, MAX_GROWTH)
+    shrink = growth / (1.0 + growth)
+    for p in range(span.start, span.stop, lanes(w)):
+        s, last = -span.scale * load(g, p), load(step, p)
+        way = sign_of(last)
+        far = way * s > shrink * (way * load(before, p))
+        parabola = select(far, growth * last, last * s / (load(before, p) - s))
+        step_p = select(way == 0.0, way, parabola)
+        step_p = step_p + select(way * s < 0.0, like(s, 0.0), span.learning_rate * s)
+        step_p = where_normal(step_p, step_p)
+        store(before, p, s)
+        store(step, p, step_p)
+        store(w, p, load(w, p) + step_p)
 
 
 @kernel

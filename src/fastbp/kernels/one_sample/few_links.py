@@ -94,7 +94,7 @@ def forward_few_links(address, x, out):
     """Outputs for the rows of x; False if x is not C-contiguous or as wide as the inputs, or a number is not finite."""
     plan = view_at(np.int64, address, PLAN_SIZE)
     params, memory = array_at(plan, PARAMS, x.dtype), array_at(plan, MEMORY, x.dtype)
-    call = Call(plan, memory, params, view(x), view(x), view(out))
+    call = Call(plan, memory, params, view(x), view(x), view(x), view(out))
     net, units = net_of_call(call, LAYERS), units_of_call(call)
     places = table_at(plan, LINKS)
     sources = Sources(shift(params, number(plan, LINK_WEIGHTS)), table_at(plan, STARTS), places)

@@ -56,7 +56,7 @@ def numbers_at(pointer, size):
 def run(which, plan, params, memory, x, given, out):
     """Call a kernel of a plan."""
     inlined()
-    KERNEL.call(number(plan, which), Call(plan, memory, params, x, given, out))
+    KERNEL.call(number(plan, which), Call(plan, memory, params, x, given, given, out))
 
 
 def outputs(constants: Any) -> Any:

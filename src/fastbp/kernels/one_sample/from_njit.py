@@ -35,7 +35,7 @@ def register_run(function: Any, run: Any, result: Any) -> Any:
     def check(packed, *arrays):
         dtype = _dtype_of(function, packed)
         for name, array in zip(names, arrays[:-1], strict=True):
-            _check_array(function, name, array, dtype, writable=name == names[-1])
+            _check_array(function, name, array, dtype, writable=name == names[-1], in_rows=name == "jac")
         _check_array(function, "work", arrays[-1], types.int64, writable=True)
         return result
 
@@ -66,9 +66,10 @@ def _views(packed, *arrays):
 
 
 def _in_order(arrays):
-    """x, what is given, what is written, and the work space."""
-    x, given, out, work = arrays[0], arrays[-3], arrays[-2], arrays[-1]
-    return x, out if len(arrays) == 3 else given, out, work  # to `forward` nothing more is given
+    """x, what is given, the direction, what is written, and the work space."""
+    x, *given, out, work = arrays
+    first = given[0] if given else out  # to `forward` nothing more is given
+    return x, first, given[-1] if given else out, out, work
 
 
 def _passed(context, builder, sig, args):
@@ -126,9 +127,13 @@ def _dtype_of(function, packed):
     return packed.types[Packed._fields.index("params")].dtype
 
 
-def _check_array(function, name, array, dtype, *, writable):
-    """Refuse an array of another kind than the kernels take, when the user's function is compiled."""
-    if not isinstance(array, types.Array) or (array.dtype, array.ndim) != (dtype, 1):
+def _check_array(function, name, array, dtype, *, writable, in_rows=False):
+    """Refuse an array of another kind than the kernels take, when the user's function is compiled.
+
+    `in_rows`: a matrix is as good as its rows one behind the other.
+    """
+    n_dims = (1, 2) if in_rows else (1,)
+    if not isinstance(array, types.Array) or array.dtype != dtype or array.ndim not in n_dims:
         raise TypingError(f"{function.__name__}: {name} must be a 1-D array of {dtype}; got {array}")
     if array.layout != "C":
         raise TypingError(f"{function.__name__}: {name} must be known to be C-contiguous; got {array}")

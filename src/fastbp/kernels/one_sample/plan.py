@@ -37,6 +37,8 @@ WORDS = CACHE_LINE // 8
     FORWARD,  # addresses of the kernels; NONE if there is none
     GRADIENT,
     INPUT_GRADIENT,
+    JACOBIAN,
+    HESSIAN_PRODUCT,
     # Then what the kernels read. Addresses of tables, each followed by its number of numbers
     LAYERS,
     _LAYERS_SIZE,
@@ -61,7 +63,10 @@ WORDS = CACHE_LINE // 8
     MEMORY,
     _MEMORY_SIZE,
     LINK_WEIGHTS,  # offset in params
-) = range(31)
+    BENDS,  # addresses of h'' of each layer
+    _BENDS_SIZE,
+    EXTRA,  # where further arrays of the units' numbers begin, behind a, z, delta and the stripe
+) = range(36)
 
 
 class Call(NamedTuple):
@@ -72,7 +77,8 @@ class Call(NamedTuple):
     params: Numbers
     x: Numbers
     given: Numbers  # t, or v; y if there is nothing to give
-    out: Numbers  # y, grad, or dx
+    along: Numbers  # v of a Hessian product; of others `given`
+    out: Numbers  # y, grad, dx, jac or product
 
 
 # What is called through the addresses of a plan
@@ -86,6 +92,7 @@ class Arguments(NamedTuple):
     layers: Integers
     x: Numbers
     given: Numbers
+    along: Numbers
     out: Numbers
     work: Integers
 
@@ -154,7 +161,7 @@ def call_of(passed, plan):
     size = (number(plan, N_WORDS) - WORDS) // WORDS * per_line(passed.params)
     memory = view_at(passed.params, address(work) + WORDS * 8, size)
     own_plan = view_at(np.int64, address(plan), PLAN_SIZE)
-    return Call(own_plan, memory, passed.params, passed.x, passed.given, passed.out)
+    return Call(own_plan, memory, passed.params, passed.x, passed.given, passed.along, passed.out)
 
 
 @kernel
@@ -198,3 +205,35 @@ def run_input_gradient(passed):
     if number(plan, INPUT_GRADIENT) == NONE:
         raise ValueError("input_gradient needs activation functions with a derivative; 'threshold' has none")
     KERNEL.call(number(plan, INPUT_GRADIENT), call_of(passed, plan))
+
+
+@kernel
+def run_jacobian(passed):
+    """jac = dy/dparams."""
+    inlined()
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.out) != number(plan, N_OUTPUTS) * number(plan, N_PARAMS):
+        raise ValueError("jac must have a row of as many numbers as the network has parameters for each output")
+    if number(plan, JACOBIAN) == NONE:
+        raise ValueError("jacobian needs activation functions with a derivative; 'threshold' has none")
+    KERNEL.call(number(plan, JACOBIAN), call_of(passed, plan))
+
+
+@kernel
+def run_hessian_product(passed):
+    """Add H v to product; return E_n."""
+    inlined()
+    plan = plan_of(passed)
+    check(passed, plan)
+    if size_of(passed.given) != number(plan, N_OUTPUTS):
+        raise ValueError("t must have as many numbers as the network has outputs")
+    if size_of(passed.along) != number(plan, N_PARAMS):
+        raise ValueError("v must have as many numbers as the network has parameters")
+    if size_of(passed.out) != number(plan, N_PARAMS):
+        raise ValueError("product must have as many numbers as the network has parameters")
+    if number(plan, HESSIAN_PRODUCT) == NONE:
+        raise ValueError("hessian_product needs activation functions with second derivatives: Activation(..., d2h)")
+    call = call_of(passed, plan)
+    KERNEL.call(number(plan, HESSIAN_PRODUCT), call)
+    return number(error_of(call.memory), 0)

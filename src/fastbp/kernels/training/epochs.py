@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.codes import IRPROP_PLUS
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.random_numbers import nth_random, state_after
-from fastbp.kernels.formulas.steps import Step, next_rate, no_step, rule_of, take_step
+from fastbp.kernels.formulas.steps import Step, compare_errors, next_rate, no_step, rule_of, take_step
 from fastbp.kernels.many_samples.dropout import DropoutMemory, draw_samples, dropout_of
 from fastbp.kernels.many_samples.tile import Dropout, space_of
 from fastbp.kernels.one_sample.online import learn, online_of
@@ -127,7 +128,7 @@ def train_parts(net, data, space, rule, run, n_parts):
             return False
         n_batch = min(run.batch_size, run.n_samples - start)
         n_samples = min(run.part_size, n_batch - n_done)
-        whole, last = n_samples == n_batch, n_done + n_samples == n_batch
+        whole, last = n_samples == n_batch and rule.kind != IRPROP_PLUS, n_done + n_samples == n_batch
         step = no_step(space.grads, space.errors)
         if last:
             scale = 1.0 / n_batch if run.mean else 1.0
@@ -145,6 +146,7 @@ def train_parts(net, data, space, rule, run, n_parts):
             set_number(run.position, 2, n_done + n_samples)
             continue
         if not whole:
+            compare_errors(rule, number(run.losses, epoch))
             take_step(net.params, space.grads, step)
         if advance(run, n_batch) and run.whole_epochs:
             return True

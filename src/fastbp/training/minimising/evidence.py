@@ -9,6 +9,7 @@ matrix of E_D:
 """
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import make_minimiser
 from fastbp.structure import initial
+from fastbp.training.history import History
 from fastbp.training.minimising.minimisers import LevenbergMarquardt, Objective
 from fastbp.training.restarts import draw_anew
 
@@ -59,8 +61,9 @@ class Evidence:
         ones without held-out samples.
     relevance : array (n_outputs, n_inputs)
         Root mean square of dy_k/dx_i over the samples: near 0 for an input that does not matter.
-    n_epochs : int
-        Steps taken, of the best beginning.
+    history : History
+        Losses after each step, of the best beginning, and what ended them: "settled", once alphas and beta do not
+        change any more, or "epochs".
     """
 
     network: CurvedNetwork
@@ -70,7 +73,7 @@ class Evidence:
     gamma: float
     log_evidence: float
     relevance: Array
-    n_epochs: int
+    history: History
     covariance: Array
     kind: str
 
@@ -127,7 +130,7 @@ def fit_evidence(
     seed: initial.Seed, n_threads: int | None,
 ) -> Evidence:  # fmt: skip
     """See `Network.fit_evidence`."""
-    kind = _kind_of(net)
+    kind = kind_of(net)
     checks.name_of(groups, GROUPS, "groups")
     restarts = checks.integer(restarts, "restarts", minimum=1)
     epochs, update_every = (
@@ -151,7 +154,8 @@ def fit_evidence(
     return best
 
 
-def _kind_of(net: CurvedNetwork) -> str:
+def kind_of(net: CurvedNetwork) -> str:
+    """What the outputs are, "values" or "classes"; refuses those that are no probability of the targets."""
     functions = set(net.unit_functions[-net.n_outputs :])
     kind = KINDS.get((net.loss_name, functions.pop() if len(functions) == 1 else ""))
     if kind is None or (kind == "classes" and not net.topology.ends_in_outputs):
@@ -203,6 +207,8 @@ class _Search:
 
     def run(self, epochs: int, update_every: int) -> Evidence:
         """Minimise F and re-estimate, in turn, until nothing changes or so many epochs are over."""
+        begin, history = time.perf_counter(), History()
+        mus: list[float] = []
         objective = Objective(self._curvature, self._given, self._beta, self._alpha[self._group_of], -np.inf)
         choice = make_minimiser("lm", {"min_gradient": 1e-6}, None)
         minimiser = LevenbergMarquardt(choice, objective, self._net.loss_name, can_accelerate=True)
@@ -211,13 +217,17 @@ class _Search:
             with threads.limit(self._n_threads, self._net.engine.most_threads(len(self._given.x))) as n_slots:
                 _ended, losses = minimiser.run(min(update_every, epochs - n_done), n_slots)
             n_done += max(1, len(losses))
+            history.loss.extend((losses / len(self._given.x)).tolist())
+            mus.extend(minimiser.mus.tolist())
             before = np.append(self._alpha, self._beta)
             self._estimate()
             after = np.append(self._alpha, self._beta)
             settled = bool((abs(after - before) <= SETTLED * before).all())
             objective.scale, objective.decay = self._beta, self._alpha[self._group_of]
             minimiser.forget()
-        return self._found(n_done)
+        history.mu, history.stopped_by = mus, "settled" if settled else "epochs"
+        history.time = time.perf_counter() - begin
+        return self._found(history)
 
     def _posterior(self) -> tuple[float, Array, Array]:
         """(E_D, A, inverse of A) at the weights."""
@@ -240,7 +250,7 @@ class _Search:
             n_free = max(self._given.t.size - gammas.sum(), 1e-3 * self._given.t.size)
             self._beta = n_free / max(2.0 * error, 1e-12 * self._given.t.size)
 
-    def _found(self, n_epochs: int) -> Evidence:
+    def _found(self, history: History) -> Evidence:
         error, A, inverse = self._posterior()
         weights = self._net.params
         _sign, log_det = np.linalg.slogdet(A)
@@ -257,7 +267,7 @@ class _Search:
             gamma=float(self._gammas(inverse).sum()),
             log_evidence=float(log_evidence),
             relevance=np.sqrt((slopes**2).mean(axis=0)),
-            n_epochs=n_epochs,
+            history=history,
             covariance=inverse,
             kind=self._kind,
         )

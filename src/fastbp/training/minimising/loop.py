@@ -14,13 +14,14 @@ from fastbp.training.history import History
 from fastbp.training.loop import RETURN_SECONDS, Training
 from fastbp.training.minimising.minimisers import (
     FLAT,
-    AlongDirections,
     LevenbergMarquardt,
-    Minimiser,
     Objective,
+    can_accelerate,
     kept_layout,
+    minimiser_of,
 )
 from fastbp.training.options import Options
+from fastbp.training.remembered import recall
 from fastbp.training.state import Layout
 
 MOST_EPOCHS = 1 << 12  # of a compiled call
@@ -31,11 +32,18 @@ def check(net: CurvedNetwork, options: Options) -> None:
     """Refuse what a minimiser cannot do."""
     choice = options.solver
     assert isinstance(choice, MinimiserChoice)
-    name = choice.name
     if options.l1 > 0.0:
-        raise ValueError(f"l1 must be 0 for solver {name!r}, which needs derivatives everywhere; got {options.l1:g}")
+        raise ValueError(
+            f"l1 must be 0 for solver {choice.name!r}, which needs derivatives everywhere; got {options.l1:g}"
+        )
     if options.dropout.any():
-        raise ValueError(f"dropout must be 0 for solver {name!r}, whose loss must not change")
+        raise ValueError(f"dropout must be 0 for solver {choice.name!r}, whose loss must not change")
+    check_network(net, choice)
+
+
+def check_network(net: CurvedNetwork, choice: MinimiserChoice) -> None:
+    """Refuse a network whose loss or functions have not the derivatives that a minimiser needs."""
+    name = choice.name
     net.check_loss_has_bend(f"solver {name!r}")
     if name in ("lm", "newton_cg") and net.loss_name in FLAT:
         raise ValueError(
@@ -52,11 +60,6 @@ def check(net: CurvedNetwork, options: Options) -> None:
         raise ValueError(
             "acceleration must be 0 for softmax with another loss than cross_entropy, and for an Activation without d2h"
         )
-
-
-def can_accelerate(net: CurvedNetwork) -> bool:
-    """Whether second derivatives of the outputs along a direction are known."""
-    return not net.functions_without_bend() and (not net.has_softmax or net.loss_name == "cross_entropy")
 
 
 class Minimising(Training):
@@ -78,17 +81,18 @@ class Minimising(Training):
         if options.l2 > 0.0:  # of the weights, which come first
             decay = np.where(np.arange(net.n_params) < net.topology.n_weights, options.l2, 0.0)
         objective = Objective(self._curvature, given_of(samples), scale, decay, goal)
-        self.minimiser: Minimiser
-        if choice.name == "lm":
-            self.minimiser = LevenbergMarquardt(choice, objective, net.loss_name, can_accelerate(net))
-            self.history.mu = []
-        else:
-            self.minimiser = AlongDirections(choice, objective)
+        self.minimiser = minimiser_of(choice, objective, net)
+        self.history.mu = [] if isinstance(self.minimiser, LevenbergMarquardt) else None
         self.most_threads = net.engine.most_threads(self.n_samples)
         products = self.n_samples * net.n_params * (net.n_params if choice.name == "lm" else 20)
         self.n_epochs = max(1, min(64, FIRST_PRODUCTS // products))  # of the next compiled call
         self.memory = None  # of first-order steps, of which there are none
         self._own = net.params.copy()  # as the last call left them
+
+    def _recall(self) -> None:
+        """See `Training`; what is known of the parameters may be of other samples."""
+        if recall(self):
+            self.minimiser.forget()
 
     def kept_layout(self) -> Layout:
         """See `Training`."""

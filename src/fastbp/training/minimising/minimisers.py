@@ -11,6 +11,7 @@ from fastbp.checks import Array
 from fastbp.engine.curvature import FLOAT64, Curvature
 from fastbp.kernels.curvature import conjugate, damped, descent, limited_memory
 from fastbp.kernels.curvature.loading import Given
+from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import MinimiserChoice
 from fastbp.training.state import Layout
 
@@ -50,7 +51,11 @@ class Objective:
 
 
 class Minimiser(Protocol):
-    """A minimiser between two compiled calls."""
+    """A minimiser between two compiled calls; `error` is sum_n weight_n E_n at the parameters, once it is known."""
+
+    @property
+    def error(self) -> float:
+        """See above."""
 
     def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
         """Up to so many epochs: (why there are no more, or None; sum_n weight_n E_n after each)."""
@@ -60,6 +65,18 @@ class Minimiser(Protocol):
 
     def forget(self) -> None:
         """The parameters have been changed: what is known of them no longer holds."""
+
+
+def minimiser_of(choice: MinimiserChoice, objective: Objective, net: CurvedNetwork) -> Minimiser:
+    """The minimiser that was chosen, for the loss and the functions of a network."""
+    if choice.name == "lm":
+        return LevenbergMarquardt(choice, objective, net.loss_name, can_accelerate(net))
+    return AlongDirections(choice, objective)
+
+
+def can_accelerate(net: CurvedNetwork) -> bool:
+    """Whether second derivatives of the outputs along a direction are known."""
+    return not net.functions_without_bend() and (not net.has_softmax or net.loss_name == "cross_entropy")
 
 
 class LevenbergMarquardt:
@@ -122,6 +139,11 @@ class LevenbergMarquardt:
         """See `Minimiser`."""
         return {"damping": self._damping.state[: damped.N_KEPT]}
 
+    @property
+    def error(self) -> float:
+        """See `Minimiser`."""
+        return float(self._damping.state[damped.ERROR])
+
     def forget(self) -> None:
         """See `Minimiser`."""
         self._damping.state[damped.IS_KNOWN] = 0.0
@@ -183,6 +205,11 @@ class AlongDirections:
     def kept(self) -> dict[str, Array]:
         """See `Minimiser`."""
         return {"vectors": self._descent.vectors, "descent": self._descent.state}
+
+    @property
+    def error(self) -> float:
+        """See `Minimiser`."""
+        return float(self._descent.state[descent.ERROR])
 
     def forget(self) -> None:
         """See `Minimiser`."""

@@ -21,7 +21,7 @@ class EvidentNetwork(CurvedNetwork):
         groups: str = "inputs",
         restarts: int = 3,
         epochs: int = 600,
-        update_every: int = 20,
+        update_every: int = 1,
         seed: initial.Seed = None,
         n_threads: int | None = None,
     ) -> "Evidence":
@@ -39,7 +39,7 @@ class EvidentNetwork(CurvedNetwork):
         epochs : int
             Steps of each, at most.
         update_every : int
-            Steps after which the decays are estimated anew, unless the loss has settled before.
+            Steps after which the decays are estimated anew: with many of them a network has learnt the noise by then.
         seed : int or None
             Of the further beginnings.
         n_threads : int or None
