@@ -187,16 +187,18 @@ def optimistix_lm():
         def run(w, least):
             r, aux = jax.eval_shape(lambda y: residuals(y, None), w)
             state = solver.init(residuals, w, None, {}, r, aux, frozenset())
+            arrays, rest = eqx.partition(state, eqx.is_array)  # a loop carries arrays alone
 
             def step(carry):
-                w, state, k, _squares = carry
+                w, arrays, k, _squares = carry
+                state = eqx.combine(arrays, rest)
                 w, state, _aux = solver.step(residuals, w, None, {}, state, frozenset())
-                return w, state, k + 1, (functions.plain_residuals(w) ** 2).sum()
+                return w, eqx.filter(state, eqx.is_array), k + 1, (functions.plain_residuals(w) ** 2).sum()
 
             def goes_on(carry):
                 return (carry[3] > least) & (carry[2] < PEER_EPOCHS)
 
-            return jax.lax.while_loop(goes_on, step, (w, state, 0, (functions.plain_residuals(w) ** 2).sum()))[2:]
+            return jax.lax.while_loop(goes_on, step, (w, arrays, 0, (functions.plain_residuals(w) ** 2).sum()))[2:]
 
         return eqx.filter_jit(run)
 
