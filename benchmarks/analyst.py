@@ -48,6 +48,7 @@ def columns_of(frame: pd.DataFrame, training: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dates = pd.to_datetime(values, errors="coerce", format="mixed", utc=True)
+        dates = dates.where(dates.dt.year.between(1678, 2261))  # what pandas can compute with
         if given and dates.notna().sum() >= MOSTLY * given:
             days = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
             made.append(standardised(days, training))

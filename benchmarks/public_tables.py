@@ -34,9 +34,12 @@ SUFFIXES = (".csv", ".csv.gz", ".dat", ".arff", ".json", ".parquet", ".tsv")
 # Folders of what is no data set: results of tests, sources of a table that is there too, made-up imbalances.
 OUTSIDE = {
     "tests", "results", "imbalanced", "node_modules", "labextension", "src", "__MACOSX", "templates", "codegen",
-    "validators",
+    "validators", "clean", "assets", "distribution",
 }  # fmt: skip
-NO_TABLES = {"dataset_info.json", "datasets.json", "local_datasets.json", "diabetes_target.csv.gz"}
+NO_TABLES = {
+    "dataset_info.json", "datasets.json", "local_datasets.json", "diabetes_target.csv.gz", "package.json",
+    "package-lock.json",
+}  # fmt: skip
 LEAST_BYTES, MOST_BYTES = 500, 20_000_000
 # Where the last column is not what one would predict.
 TARGETS = {

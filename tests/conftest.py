@@ -31,7 +31,7 @@ AROUND_KERNELS = {
     "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache",
     "test_cfunc", "test_checkpoint", "test_cli", "test_cli_compare", "test_cli_export", "test_cli_hardening",
     "test_cli_losses", "test_cli_mistakes", "test_cli_showing", "test_columns_export", "test_comparison",
-    "test_compiling", "test_curvature", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
+    "test_compiling", "test_curvature", "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
     "test_encoding",
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
     "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_evidence",

@@ -10,6 +10,7 @@ import pytest
 import fastbp
 
 NAMES = {
+    "fastbp.dask": {"arrays", "fit", "gradient"},
     "fastbp.data": {"Partitions", "arrays", "csv", "memmap", "parquet", "partitions"},
     "fastbp.exchange": {
         "from_fann", "from_keras", "from_matlab", "from_neuralnet", "from_nnet", "from_onnx", "from_pytorch",
@@ -49,7 +50,7 @@ def test_the_package_has_these_names():
 @pytest.mark.parametrize("module", NAMES)
 def test_rooms_have_these_names(module):
     room = importlib.import_module(module)
-    if module in ("fastbp.data", "fastbp.exchange", "fastbp.neat"):
+    if module in ("fastbp.dask", "fastbp.data", "fastbp.exchange", "fastbp.neat"):
         assert set(room.__all__) == NAMES[module]
     for name in NAMES[module]:
         assert callable(getattr(room, name)) or isinstance(getattr(room, name), dict)

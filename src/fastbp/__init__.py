@@ -46,7 +46,7 @@ _LAZY: dict[str, tuple[tuple[str, ...], str, str]] = {
     "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.transformer"),
 }
 
-_MODULES = frozenset({"data", "estimators", "exchange", "io", "jit", "neat", "plots"})
+_MODULES = frozenset({"dask", "data", "estimators", "exchange", "io", "jit", "neat", "plots"})
 
 
 def __getattr__(name: str) -> Any:

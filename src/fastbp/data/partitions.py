@@ -1,12 +1,14 @@
 """What all sources of partitions are: so many partitions, each of which can be read, and named in an error."""
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.data.sums import Term
 
 PARTITION_BYTES = 1 << 24  # of inputs and targets, where nothing else says how many rows a partition has
 WINDOW = 4  # partitions whose rows are mixed
@@ -22,6 +24,14 @@ class Partition(NamedTuple):
 
 class EndOfStream(Exception):
     """A stream has no further partition."""
+
+
+class Summable(Protocol):
+    """A network, as far as sums elsewhere need to know."""
+
+    @property
+    def params(self) -> Array:
+        """Its parameters."""
 
 
 class Partitions(ABC):
@@ -43,6 +53,8 @@ class Partitions(ABC):
     window: int
 
     is_endless = False  # whether partition k is whatever comes next
+    per_step: int | None = None  # partitions of a step that follows a sum; None: all
+    sums_of: Callable[[Any, list[int], Any, int | None], Term] | None = None  # adds some up elsewhere, if anything does
 
     def __init__(self, n_partitions: int, window: int) -> None:
         self._n_partitions = n_partitions

@@ -77,7 +77,7 @@ class Source:
 
     def in_memory(self) -> CheckedSamples | None:
         """All samples, if the partitions are no more than a window."""
-        if self.data.is_endless or len(self) > self.data.window:
+        if self.data.is_endless or self.data.sums_of is not None or len(self) > self.data.window:
             return None
         return Window(self._net.engine.gate.port).filled(self.each())
 
@@ -93,6 +93,8 @@ class Source:
 
         A sum over partitions in a fixed order, each summed as arrays in memory are.
         """
+        if self.data.sums_of is not None:
+            return self.data.sums_of(self._net, self.numbers, wanted, n_threads)
         total = PairwiseSum()
         for samples in self.each():
             error, gradient = self._net.engine.run(samples, wanted, n_threads=n_threads)

@@ -268,7 +268,6 @@ class Training:
         if isinstance(self.memory, Memory):
             size = min(self.run_state.batch_size, self.run_state.part_size)
             self.net.engine.give_back((size, int(self.memory.plan[PLAN.n_threads]), True), self.memory)
-            self.memory = None
 
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""

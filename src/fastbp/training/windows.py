@@ -208,7 +208,7 @@ class ByWindows(OnPartitions):
 
 
 class BySums(OnPartitions):
-    """A step an epoch, from the sum over all partitions."""
+    """Steps that follow the sum over all partitions, or over some: each has its own in an epoch."""
 
     def _prepare(self, draw: np.random.Generator) -> None:
         options, net = self.options, self.net
@@ -219,21 +219,36 @@ class BySums(OnPartitions):
         self._steps = GradientSteps(net, options)
         self.memory, self.checked_solver, self.run_state = None, self._steps.checked_solver, self._steps.run_state
 
+    def turns(self, epoch: int) -> list[list[int]]:
+        """The partitions of each step of an epoch; their order follows from the seed and the number of the epoch."""
+        numbers, size = self.source.numbers, self.source.data.per_step or len(self.source)
+        if size < len(numbers) and self.options.shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(numbers)).tolist()
+            numbers = [numbers[k] for k in order]
+        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
     def _epoch(self, epoch: int) -> bool:
+        turns = self.turns(epoch)
+        for numbers in turns[int(self.done[DONE]) :]:
+            if not self._step(self.source.only(numbers), epoch):
+                return False
+            if self.done[DONE] < len(turns) and self.checkpoint is not None:
+                self.checkpoint.epoch_ended()
+        self._end_epoch(float(self.done[ERROR] / self.done[N_SAMPLES]))
+        return True
+
+    def _step(self, source: Source, epoch: int) -> bool:
+        """Take a step along the gradient of some partitions; returns whether it is finite."""
         self.run_state.safe[:] = self.net.packed.params
-        error, gradient, n_samples = self._sums()
+        error, gradient, n_samples = source.sums(chunks.GRADIENT, self.options.n_threads)
         finite = bool(np.isfinite(error)) and checks.are_finite(gradient)
         if finite:
             scale = 1.0 / n_samples if self.options.reduction == "mean" else 1.0
             self._steps.take(gradient * self.net.dtype.type(scale), float(self._rate(epoch)[0]))
-            self._end_epoch(error / n_samples)
+            self.done += 1.0, n_samples, error
         return finite
 
-    def _sums(self) -> tuple[float, Array, int]:
-        """Error, gradient and number of samples at the parameters as they are."""
-        return self.source.sums(chunks.GRADIENT, self.options.n_threads)
-
     def _weights_of_epoch(self) -> Array:
-        if self.validation is None:
+        if self.validation is None and self.source.data.per_step is None:
             return self.run_state.safe[: self.net.n_params]
         return self.net.params
