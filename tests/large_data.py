@@ -1,6 +1,6 @@
 """Train on a file that is ten times larger than the memory that may be taken: run by test_large_data.py, prints JSON.
 
-    python tests/large_data.py memmap|parquet folder bytes
+python tests/large_data.py memmap|parquet folder bytes
 """
 
 import json
