@@ -361,7 +361,7 @@ def in_order(text):
 ])  # fmt: skip
 def test_messages_are_scikit_learns(options, X, y):
     theirs, ours = (in_order(str(message(lambda e=e: e.fit(X, y)))) for e in pair("MLPClassifier", **options))
-    assert theirs == ours
+    assert theirs == ours.replace(""" or a str among ["'evidence'"]""", "")  # which alpha may be here
     assert theirs != "[]", "scikit-learn says nothing"
 
 

@@ -163,20 +163,22 @@ NO_THRESHOLDS = {
     "choices": {"VALUES", "DELTAS", "SLOPES"},
     # STEP_NUMBERS: of steps, see `test_caches.py`; TWO_COLUMNS, FEW_COLUMNS: `registers` and `anything` draw such
     # widths; MAX_REGISTERS, MIN_DENSE: see `test_irregular.py`; FEW_ROWS to MAX_SAMPLES and STRIPE_NUMBERS: see
-    # `test_single.py`; of second derivatives: see `test_curvature.py`
+    # `test_single.py`; of second derivatives: see `test_curvature.py`; of populations: `test_population_lanes.py`
     "tuning": {"CACHE_LINE", "REGISTERS_OF_LINE", "PREFETCH_DISTANCE", "PREFETCH_TERMS", "STEP_NUMBERS", "TWO_COLUMNS",
                "FEW_COLUMNS", "MAX_REGISTERS", "MIN_DENSE", "FEW_ROWS", "FEW_PRODUCTS", "SINGLE_PRODUCTS",
                "FEW_LINKED", "SINGLE_LINKED",
                "MAX_SAMPLES", "PACKED_TOGETHER", "LOG_SHARE_PRODUCTS", "KEPT_BYTES", "KEPT_MEMORIES", "KEPT_PARAMS",
                "MAX_CHUNKS", "TILE_BYTES", "LINKS_BYTES", "PART_PRODUCTS", "UNIT_PRODUCTS", "SAMPLE_PRODUCTS",
                "MIN_PART", "MIN_GRADIENT_PART", "MIN_CHUNK_SAMPLES", "STRIPE_NUMBERS", "CURVATURE_TILE",
+               "LANE_BYTES", "LANE_BYTES_OF_BATCHES", "MOST_BATCH_REGISTERS", "MOST_LANE_REGISTERS", "STATE_BYTES",
+               "MOST_AHEAD", "AHEAD_BYTES", "FEW_TO_LANES",
                "CURVATURE_ROWS", "CURVATURE_COLUMNS", "CURVATURE_BYTES", "DECOMPOSED_ROWS"},
     "links": set(),
     "parts": set(),
     "stripes": set(),
     "epilogue": {"NO_FLOOR"},
     "weighted_sums": {"PANELS", "PACKED"},
-    "topology": set(),
+    "topology": {"KEPT", "MOST_KEPT_UNITS"},
     "engine": {"ALIGNMENT"},
 }  # fmt: skip
 

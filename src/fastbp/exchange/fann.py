@@ -13,7 +13,7 @@ from fastbp.exchange.building import read_bytes
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 27
 MAX_NUMBER = 10**9
 MAGIC = re.compile(r"FANN_(FLO|FIX|DOU)_2\.[01]")
 TUPLE = re.compile(r"\(([^()]{0,200})\)")
@@ -139,20 +139,17 @@ def _columns(entries: dict[str, str], start: str, types: str) -> list[Array]:
     """The "(a, b, c) (a, b, c)" of the entry whose name begins so, as an array of each of a, b and c."""
     (text,) = [value for key, value in entries.items() if key.startswith(f"{start} (")] or [""]
     columns: list[array[Any]] = [array(code) for code in types]
+    kinds = [int if code == "q" else float for code in types]
     for found in TUPLE.finditer(text):
         parts = found.group(1).split(",")
         if len(parts) != len(columns):
             break
-        for column, part in zip(columns, parts, strict=True):
-            column.append(int(part) if column.typecode == "q" else _number(part))
+        for column, kind, part in zip(columns, kinds, parts, strict=True):
+            column.append(kind(part))
     else:
         if len(columns[0]):
-            return [np.array(column) for column in columns]
+            return [checks.finite(a, f"a number of its {start}", a.dtype) for a in map(np.array, columns)]
     raise ValueError(f"its {start} must be tuples of {len(types)} numbers")
-
-
-def _number(text: str) -> float:
-    return checks.number(float(text), "a number", low=-np.finfo(float).max)
 
 
 class _Units:

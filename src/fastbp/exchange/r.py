@@ -26,6 +26,9 @@ from fastbp.network import Network
 MAX_BYTES = 1 << 25
 MAX_DEPTH = 50
 MAX_RANGE = 100_000  # numbers that a:b stands for: what few characters may take in memory
+MAX_VALUES = 1 << 17  # in lists, and in vectors of anything but numbers: each takes some 100 bytes
+# Up to 1,000 numbers of a vector, all with their commas: read at once, in a tenth of the time.
+RUN = re.compile(r"(?:\s*-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?L?\s*,){1,1000}")
 NUMBER = re.compile(r"(-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)L?")
 RANGE = re.compile(r"(-?\d+)L?\s*:\s*(-?\d+)L?")
 STRING = re.compile(r'"((?:[^"\\]|\\.){0,1000})"')
@@ -43,7 +46,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text, 0
-        self._most_in_ranges = MAX_RANGE + len(text)
+        self._most_in_ranges, self._most_values = MAX_RANGE + len(text), MAX_VALUES
 
     def read(self) -> Any:
         """All of the text as one value."""
@@ -93,6 +96,11 @@ class _Reader:
             return self._call(found.group(), depth)
         raise ValueError(f"{start!r} must be a number, a string, TRUE, FALSE, NULL, list, c or structure")
 
+    def _count(self) -> None:
+        self._most_values -= 1
+        if self._most_values < 0:
+            raise ValueError(f"lists may have up to {MAX_VALUES:,} values")
+
     def _range(self, first: int, last: int) -> Array:
         n = abs(last - first) + 1
         self._most_in_ranges -= n
@@ -100,10 +108,13 @@ class _Reader:
             raise ValueError(f"a range must have up to {MAX_RANGE:,} numbers; got {str(first)[:30]}:{str(last)[:30]}")
         return np.linspace(first, last, n)
 
-    def _items(self, depth: int) -> Iterator[tuple[str, Any]]:
-        """(name or "", value) of each item between brackets."""
+    def _items(self, depth: int, numbers: "array[float] | None" = None) -> Iterator[tuple[str, Any]]:
+        """(name or "", value) of each item between brackets; runs of numbers go into `numbers`, if that is given."""
         self._expect("(")
         while not self._comes(")"):
+            if numbers is not None and (found := self._match(RUN)):
+                numbers.extend(map(float, found.group().replace("L", "").split(",")[:-1]))
+                continue
             self._match(SPACE)
             key = self._match(KEY)
             yield next(filter(None, key.groups()), "") if key else "", self._value(depth + 1)
@@ -117,7 +128,10 @@ class _Reader:
             return self._vector(depth)
         if name not in ("list", "structure"):
             raise ValueError(f"{name[:30]!r} must be list, c or structure")
-        items = list(self._items(depth))
+        items = []
+        for item in self._items(depth):
+            self._count()
+            items.append(item)
         names = [key for key, _value in items]
         if name == "structure":
             if not items:
@@ -129,15 +143,16 @@ class _Reader:
         """What c(...) puts together: numbers as an array, all else as a list."""
         numbers = array("d")
         others: list[Any] = []
-        for _key, value in self._items(depth):
-            if not others and isinstance(value, float):
+        for _key, value in self._items(depth, numbers):
+            if isinstance(value, float):
                 numbers.append(value)
-            elif not others and isinstance(value, np.ndarray):
+            elif isinstance(value, np.ndarray):
                 numbers.frombytes(value.tobytes())
             else:
-                items = value.tolist() if isinstance(value, np.ndarray) else value
-                others = others or numbers.tolist()
-                others += items if isinstance(items, list) else [items]
+                self._count()
+                others += value if isinstance(value, list) else [value]
+        if numbers and others:
+            raise ValueError("c must be of numbers, or have none")
         return others or np.array(numbers)
 
     def _structure(self, value: Any, attributes: dict[str, Any]) -> Any:

@@ -234,7 +234,7 @@ def _units(axes: Axes, layout: Layout, shown: _Shown, colours: Colours, labelled
         ink = colours.ink if dark is None else ("#ffffff" if dark else "#1b1f24")
         _text(axes, x, y, str(j), ink, 4)
         if labelled and np.isfinite(value):
-            _text(axes, x, y + VALUE_BELOW, _short(value), colours.ink, 4)
+            _text(axes, x, y + VALUE_BELOW, _short(value), colours.ink, 4, bbox=_paper(colours))
 
 
 def _labels(axes: Axes, layout: Layout, shown: _Shown, colours: Colours) -> None:

@@ -273,7 +273,7 @@ def _identity(
     """What must be the same for the run to be the same, as it comes back from JSON."""
     options = training.options
     given: dict[str, Any] = options.solver.description()
-    for name in (field.name for field in fields(options)):
+    for name in (field.name for field in fields(options) if field.init):
         if name != "solver" and name not in FREE:
             given[name] = getattr(options, name)
     rules = options.rules
