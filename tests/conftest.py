@@ -45,7 +45,7 @@ AROUND_KERNELS = {
     "test_public_names", "test_registers", "test_report", "test_reproducible", "test_rewiring", "test_rooms",
     "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stopping", "test_stream",
     "test_table_encoder", "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps",
-    "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
+    "test_tune", "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip
 
 
