@@ -5,6 +5,8 @@ import hypothesis
 import pytest
 from cases import COMPILED
 
+from fastbp.structure import topology
+
 # Drawn examples are the same in every run, and nothing is kept between runs.
 hypothesis.settings.register_profile(
     "fastbp",
@@ -73,6 +75,14 @@ SHAPES = {
     "test_estimators": {"test_float32", "test_same_numbers_of_small_networks"},
     "test_self_check": {"test_all_is_right_here", "test_small_thresholds_are_crossed"},
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=not COMPILED)
+def no_tables_of_other_thresholds():
+    """Forget the tables of layers that are kept: tests of plain Python make some for thresholds of their own."""
+    topology._layered.cache_clear()
+    yield
+    topology._layered.cache_clear()
 
 
 @pytest.fixture
