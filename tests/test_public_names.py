@@ -25,8 +25,8 @@ NAMES = {
 }  # fmt: skip
 TOP = {
     "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "Population",
-    "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "__version__", "check_gradient",
-    "describe_schedule", "self_check", "show_versions", "warm_up",
+    "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "Tuned", "__version__", "check_gradient",
+    "describe_schedule", "self_check", "show_versions", "tune", "warm_up",
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {

@@ -18,6 +18,7 @@ from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.population.population import Population
+from fastbp.population.tuning import Tuned, tune
 from fastbp.training.history import History
 from fastbp.version import __version__
 
@@ -82,10 +83,12 @@ __all__ = [
     "SelfCheck",
     "TableEncoder",
     "TrainingWarning",
+    "Tuned",
     "__version__",
     "check_gradient",
     "describe_schedule",
     "self_check",
     "show_versions",
+    "tune",
     "warm_up",
 ]

@@ -1,5 +1,7 @@
 """The same networks as functions of flat parameters, in JAX: outputs, errors, and their derivatives, jitted."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 
@@ -8,7 +10,7 @@ jax.config.update("jax_enable_x64", True)
 
 def parts_of(w, sizes):
     """(weights, biases) of each layer, as `Network.params` has them."""
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(pairwise(sizes))
     weights, biases, place = [], [], 0
     for n_in, n_out in pairs:
         weights.append(w[place : place + n_in * n_out].reshape(n_out, n_in))

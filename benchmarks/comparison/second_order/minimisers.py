@@ -3,211 +3,257 @@
 from time import process_time
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 
-MOST_EPOCHS = {"lm": 500, "lm, acceleration=0": 500, "scg": 4_000, "lbfgs": 4_000}
-MOST_EVALUATIONS = 2_000  # of a peer's residuals
-BUDGET = 25.0  # seconds for all starts of a peer, as in the study that the goals come from
+from .jax_functions import Functions, parts_of
+from .problems import PROBLEMS, nguyen_widrow
+
+EPOCHS = {"lm": 500, "scg": 4_000, "lbfgs": 4_000}  # of fastbp, at most
+PEER_EPOCHS = 500  # of a peer's Levenberg-Marquardt, at most
+EVALUATIONS = 10_000  # of a peer's gradient, at most
+BUDGET = 10.0  # seconds for all starts of a peer
 
 
 class Reached(Exception):
     """A peer has come to its goal."""
 
 
-class Outcome(NamedTuple):
-    """The starts of one solver on one goal: seconds of processor time of those that reached it."""
+class Start(NamedTuple):
+    """What a solver made of one beginning."""
 
-    seconds: np.ndarray
-    n_starts: int
-    n_epochs: np.ndarray
+    seconds: float  # of processor time
+    is_reached: bool
+    n_epochs: int
 
 
-class Fastbp:
+class Case(NamedTuple):
+    """A problem with a goal, and JAX's functions of it."""
+
+    problem: object
+    goal: float
+    functions: Functions
+
+    @property
+    def least(self):
+        """The sum of squared residuals at the goal."""
+        return 2.0 * self.problem.loss_at(self.goal) * len(self.problem.X)
+
+
+def fastbp_fit(solver, **options):
     """`Network.fit`, with all that stands around it in Python."""
 
-    def __init__(self, solver, **options):
-        self.solver, self.options = solver, options
-
-    def __call__(self, problem, functions, w, goal):
-        net = problem.network(w)
-        most = MOST_EPOCHS[self.solver]
-        began = process_time()
+    def solve(case, w):
+        problem, net = case.problem, case.problem.network(w)
+        goal, began = problem.loss_at(case.goal), process_time()
         history = net.fit(
-            problem.X, problem.T, solver=self.solver, epochs=most, goal=problem.loss_at(goal), n_threads=1, **self.options
+            problem.X, problem.T, solver=solver, epochs=EPOCHS[solver], goal=goal, n_threads=1, **options
         )  # fmt: skip
-        return process_time() - began, history.stopped_by == "goal", history.n_epochs
-
-
-class Watched:
-    """Residuals, and J, that raise `Reached` at the goal; every peer is stopped by them alone."""
-
-    def __init__(self, problem, functions, goal):
-        self.functions, self.n_jacobians, self.n_evaluations = functions, 0, 0
-        self.least = 2.0 * problem.loss_at(goal) * len(problem.X)
-
-    def residuals(self, w):
-        r = np.asarray(self.functions.residuals(w))
-        self.n_evaluations += 1
-        if r @ r <= self.least or self.n_evaluations > MOST_EVALUATIONS:
-            raise Reached(r @ r <= self.least)
-        return r
-
-    def jacobian(self, w):
-        self.n_jacobians += 1
-        return np.asarray(self.functions.jacobian(w))
-
-
-def least_squares(method):
-    """SciPy's, with JAX's Jacobian."""
-
-    def solve(problem, functions, w, goal):
-        watched = Watched(problem, functions, goal)
-        if method == "lm" and problem.T.size < w.size:
-            return None  # it refuses
-        began = process_time()
-        reached = False
-        try:
-            scipy.optimize.least_squares(
-                watched.residuals, w, watched.jacobian, method=method, ftol=1e-15, xtol=1e-15, gtol=1e-15, max_nfev=500
-            )
-        except Reached as end:
-            reached = bool(end.args[0])
-        return process_time() - began, reached, watched.n_jacobians
+        return Start(process_time() - began, history.stopped_by == "goal", history.n_epochs)
 
     return solve
 
 
-def scipy_lbfgs(problem, functions, w, goal):
+def least_squares(method):
+    """SciPy's, with JAX's Jacobian; stopped by its residuals."""
+
+    def solve(case, w):
+        n_jacobians, functions, least = 0, case.functions, case.least
+
+        def residuals(params):
+            r = np.asarray(functions.residuals(params))
+            if r @ r <= least:
+                raise Reached
+            return r
+
+        def jacobian(params):
+            nonlocal n_jacobians
+            n_jacobians += 1
+            return np.asarray(functions.jacobian(params))
+
+        if method == "lm" and case.problem.T.size < w.size:
+            return None  # it refuses
+        began, is_reached = process_time(), False
+        tolerances = dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15)
+        try:
+            scipy.optimize.least_squares(residuals, w, jacobian, method=method, max_nfev=PEER_EPOCHS, **tolerances)
+        except Reached:
+            is_reached = True
+        return Start(process_time() - began, is_reached, n_jacobians)
+
+    return solve
+
+
+def scipy_lbfgs(case, w):
     """SciPy's L-BFGS-B on fastbp's gradient: what its own bookkeeping takes is part of it."""
-    net, least = problem.network(w), problem.loss_at(goal) * len(problem.X)
-    counts = [0]
+    problem, net, n_calls = case.problem, case.problem.network(w), 0
+    least = problem.loss_at(case.goal) * len(problem.X)
 
     def value_and_gradient(params):
+        nonlocal n_calls
+        n_calls += 1
         net.params = params
         error, gradient = net.gradient(problem.X, problem.T, n_threads=1)
-        counts[0] += 1
         if error <= least:
             raise Reached
         return error / len(problem.X), gradient / len(problem.X)
 
-    began, reached = process_time(), False
+    options = {"maxiter": EPOCHS["lbfgs"], "maxfun": EVALUATIONS, "ftol": 0.0, "gtol": 1e-12}
+    began, is_reached = process_time(), False
     try:
-        scipy.optimize.minimize(
-            value_and_gradient, w, jac=True, method="L-BFGS-B", options={"maxiter": 4_000, "maxfun": 10_000, "ftol": 0, "gtol": 1e-12}
-        )  # fmt: skip
+        scipy.optimize.minimize(value_and_gradient, w, jac=True, method="L-BFGS-B", options=options)
     except Reached:
-        reached = True
-    return process_time() - began, reached, counts[0]
+        is_reached = True
+    return Start(process_time() - began, is_reached, n_calls)
 
 
-def torch_lbfgs(problem, functions, w, goal):
-    """PyTorch's L-BFGS with strong Wolfe conditions."""
+def _torch_model(problem, w):
+    """The network as a PyTorch module with these parameters."""
     import torch
 
     torch.set_num_threads(1)
-    X, T = torch.tensor(problem.X), torch.tensor(problem.T)
-    layers, place = [], 0
-    for k, (n_in, n_out) in enumerate(zip(problem.sizes, problem.sizes[1:], strict=False)):
-        layers.append(torch.nn.Linear(n_in, n_out, dtype=torch.float64))
+    modules = []
+    for k, (W, b) in enumerate(parts_of(w, problem.sizes)):
+        layer = torch.nn.Linear(W.shape[1], W.shape[0], dtype=torch.float64)
         with torch.no_grad():
-            layers[-1].weight[:] = torch.tensor(w[place : place + n_in * n_out].reshape(n_out, n_in))
-        place += n_in * n_out
-        if k < len(problem.sizes) - 2 or problem.output == "tanh":
-            layers.append(torch.nn.Tanh())
-    for layer in (layer for layer in layers if isinstance(layer, torch.nn.Linear)):
-        with torch.no_grad():
-            layer.bias[:] = torch.tensor(w[place : place + layer.bias.numel()])
-        place += layer.bias.numel()
-    model = torch.nn.Sequential(*layers)
+            layer.weight[:], layer.bias[:] = torch.tensor(W), torch.tensor(b)
+        is_last = k == len(problem.sizes) - 2
+        modules += [layer] if is_last and problem.output == "identity" else [layer, torch.nn.Tanh()]
+    return torch.nn.Sequential(*modules), torch.tensor(problem.X), torch.tensor(problem.T)
+
+
+def torch_lbfgs(case, w):
+    """PyTorch's L-BFGS with strong Wolfe conditions."""
+    import torch
+
+    model, X, T = _torch_model(case.problem, w)
     optimizer = torch.optim.LBFGS(
-        model.parameters(), max_iter=4_000, max_eval=10_000, tolerance_grad=1e-12, tolerance_change=0,
-        line_search_fn="strong_wolfe", history_size=10,
+        model.parameters(), max_iter=EPOCHS["lbfgs"], max_eval=EVALUATIONS, tolerance_grad=1e-12,
+        tolerance_change=0.0, line_search_fn="strong_wolfe", history_size=10,
     )  # fmt: skip
-    least, counts = problem.loss_at(goal), [0]
+    n_calls = 0
 
     def closure():
+        nonlocal n_calls
+        n_calls += 1
         optimizer.zero_grad()
-        loss = 0.5 * ((model(X) - T) ** 2).sum() / len(X)
-        counts[0] += 1
-        if loss.item() <= least:
+        squares = ((model(X) - T) ** 2).sum()
+        if squares.item() <= case.least:
             raise Reached
+        loss = 0.5 * squares / len(X)
         loss.backward()
         return loss
 
-    began, reached = process_time(), False
+    began, is_reached = process_time(), False
     try:
         optimizer.step(closure)
     except Reached:
-        reached = True
-    return process_time() - began, reached, counts[0]
-
-
-def optimistix_lm():
-    """optimistix's Levenberg-Marquardt, compiled, with the goal in its own test for an end."""
-    import equinox as eqx
-    import jax
-    import optimistix as optx
-
-    class ToGoal(optx.LevenbergMarquardt):
-        least: float = 0.0
-
-        def terminate(self, fn, y, args, options, state, tags):
-            r = fn(y, args)[0]
-            done = (r @ r <= args[0]) | (state.num_accepted_steps >= 500)
-            return done, optx.RESULTS.successful
-
-    solvers = {}
-
-    def solve(problem, functions, w, goal):
-        least = 2.0 * problem.loss_at(goal) * len(problem.X)
-        key = problem.name, problem.sizes
-        if key not in solvers:
-            solver = optx.LevenbergMarquardt(rtol=1e-15, atol=1e-15)
-            solvers[key] = eqx.filter_jit(_until(optx, functions, solver))
-            jax.block_until_ready(solvers[key](jnp.asarray(w), least))
-        began = process_time()
-        error, n_steps = jax.block_until_ready(solvers[key](jnp.asarray(w), least))
-        return process_time() - began, bool(error <= least), int(n_steps)
-
-    return solve
-
-
-def _until(optx, functions, solver):
-    """Steps of a solver of optimistix until the goal, in one compiled loop."""
-    import jax
-
-    def function(w, _args):
-        return functions.plain_residuals(w), None
-
-    def run(w, least):
-        shape = jax.ShapeDtypeStruct
-        f_struct = jax.eval_shape(lambda y: function(y, None), w)
-        options = {}
-        state = solver.init(function, w, None, options, f_struct[0], f_struct[1], frozenset())
-
-        def go_on(carry):
-            y, _state, k, error = carry
-            return (error > least) & (k < 500)
-
-        def step(carry):
-            y, state, k, _error = carry
-            y, state, _aux = solver.step(function, y, None, options, state, frozenset())
-            r = functions.plain_residuals(y)
-            return y, state, k + 1, r @ r
-
-        r = functions.plain_residuals(w)
-        y, _state, k, error = jax.lax.while_loop(go_on, step, (w, state, 0, r @ r))
-        return error, k
-
-    return run
+        is_reached = True
+    return Start(process_time() - began, is_reached, n_calls)
 
 
 def torch_levenberg_marquardt():
-    """The package torch-levenberg-marquardt, with Cholesky."""
+    """The package of that name, with Cholesky's decomposition."""
+    from torch_levenberg_marquardt.training import LevenbergMarquardtModule
 
-    def solve(problem, functions, w, goal):
-        raise NotImplementedError
+    def solve(case, w):
+        model, X, T = _torch_model(case.problem, w)
+        module = LevenbergMarquardtModule(model, solve_method="cholesky")
+        goal, began = case.least / case.problem.T.size, process_time()
+        n_steps, loss, stops = 0, np.inf, False
+        while n_steps < PEER_EPOCHS and loss > goal and not stops:
+            _outputs, squares, stops, _logs = module.training_step(X, T)
+            n_steps, loss = n_steps + 1, squares.item()  # the mean squared error before the step
+        return Start(process_time() - began, loss <= goal, n_steps)
 
     return solve
+
+
+def optimistix_lm():
+    """optimistix's Levenberg-Marquardt, its steps in one compiled loop that ends at the goal."""
+    import equinox as eqx
+    import optimistix as optx
+
+    made = {}
+
+    def loop_of(functions):
+        solver = optx.LevenbergMarquardt(rtol=1e-15, atol=1e-15)
+
+        def residuals(w, _arguments):
+            return functions.plain_residuals(w), None
+
+        def run(w, least):
+            r, aux = jax.eval_shape(lambda y: residuals(y, None), w)
+            state = solver.init(residuals, w, None, {}, r, aux, frozenset())
+            arrays, rest = eqx.partition(state, eqx.is_array)  # a loop carries arrays alone
+
+            def step(carry):
+                w, arrays, k, _squares = carry
+                state = eqx.combine(arrays, rest)
+                w, state, _aux = solver.step(residuals, w, None, {}, state, frozenset())
+                return w, eqx.filter(state, eqx.is_array), k + 1, (functions.plain_residuals(w) ** 2).sum()
+
+            def goes_on(carry):
+                return (carry[3] > least) & (carry[2] < PEER_EPOCHS)
+
+            return jax.lax.while_loop(goes_on, step, (w, arrays, 0, (functions.plain_residuals(w) ** 2).sum()))[2:]
+
+        return eqx.filter_jit(run)
+
+    def solve(case, w):
+        if case.functions not in made:
+            made[case.functions] = loop_of(case.functions)
+            jax.block_until_ready(made[case.functions](jnp.asarray(w), case.least))
+        began = process_time()
+        n_steps, squares = jax.block_until_ready(made[case.functions](jnp.asarray(w), case.least))
+        return Start(process_time() - began, bool(squares <= case.least), int(n_steps))
+
+    return solve
+
+
+def solvers():
+    """name -> solver; those whose packages are not installed are left out."""
+    found = {
+        "lm": fastbp_fit("lm"),
+        "lm, acceleration=0": fastbp_fit("lm", acceleration=0.0),
+        "scg": fastbp_fit("scg"),
+        "lbfgs": fastbp_fit("lbfgs"),
+        "scipy lm": least_squares("lm"),
+        "scipy trf": least_squares("trf"),
+        "scipy L-BFGS-B": scipy_lbfgs,
+        "torch L-BFGS": torch_lbfgs,
+    }
+    for name, make in (("optimistix lm", optimistix_lm), ("torch-lm", torch_levenberg_marquardt)):
+        try:
+            found[name] = make()
+        except ImportError:
+            continue
+    return found
+
+
+def starts_of(solve, case, n_starts):
+    """All starts of a solver, or as many as its seconds are enough for."""
+    w = nguyen_widrow(case.problem, 0)
+    if solve(case, w) is None:  # which compiles, too
+        return None
+    found, spent = [], 0.0
+    for seed in range(n_starts):
+        found.append(solve(case, nguyen_widrow(case.problem, seed)))
+        spent += found[-1].seconds
+        if spent > BUDGET:
+            break
+    return found
+
+
+def run(n_starts):
+    """{(problem, goal): {solver: its starts}}; of all solvers that do not refuse."""
+    rows, known = {}, solvers()
+    for problem in PROBLEMS:
+        functions = Functions(problem.sizes, problem.output, problem.X, problem.T)
+        for goal in problem.goals:
+            case = Case(problem, goal, functions)
+            found = {name: starts_of(solve, case, n_starts) for name, solve in known.items()}
+            rows[problem, goal] = {name: starts for name, starts in found.items() if starts is not None}
+    return rows

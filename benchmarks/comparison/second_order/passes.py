@@ -1,5 +1,7 @@
 """One pass over the samples: J^T J, the exact Hessian, H v; each validated against JAX's first."""
 
+from itertools import pairwise
+from time import process_time
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -8,7 +10,7 @@ import numpy as np
 import fastbp
 
 from ..ceilings import FmaPeak
-from ..timing import agree, call_timer, in_turns
+from ..timing import agree, in_turns
 from .jax_functions import Functions, called
 from .problems import random_samples
 
@@ -38,9 +40,21 @@ class PassRow(NamedTuple):
     peak: float  # flops a second
 
 
+def cpu_timer(function):
+    """A function of a number of calls: makes that many and returns the processor time it took, of one core."""
+
+    def seconds(n_calls):
+        began = process_time()
+        for _ in range(n_calls):
+            function()
+        return process_time() - began
+
+    return seconds
+
+
 def sums_of(sizes):
     """Multiply-adds of a sample's share of J^T J, double symmetry used: layers are the groups of units."""
-    groups = [(n_out, n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False)]
+    groups = [(n_out, n_in + 1) for n_in, n_out in pairwise(sizes)]
     total = 0
     for g, (n_units, n_sources) in enumerate(groups):
         total += n_units * (n_units + 1) // 2 * (n_sources * (n_sources + 1) // 2)
@@ -71,11 +85,11 @@ def gauss_newton(repeats):
             agree({"fastbp": np.ravel(ours[k]), "jax": np.ravel(theirs[k])}, f"{what} of {sizes}", TOLERANCE)
         J = np.asarray(functions.jacobian(w))
         timers = {
-            "fastbp": call_timer(lambda n=net, x=X, t=T: n.hessian(x, t, kind="gauss_newton", n_threads=1)),
-            "jax": call_timer(called(functions.gauss_newton, w)),
-            "numpy": call_timer(lambda J=J: J.T @ J),
-            "gradient": call_timer(lambda n=net, x=X, t=T: n.gradient(x, t, n_threads=1)),
-            "peak": peak.seconds,
+            "fastbp": cpu_timer(lambda n=net, x=X, t=T: n.hessian(x, t, kind="gauss_newton", n_threads=1)),
+            "jax": cpu_timer(called(functions.gauss_newton, w)),
+            "numpy": cpu_timer(lambda J=J: J.T @ J),
+            "gradient": cpu_timer(lambda n=net, x=X, t=T: n.gradient(x, t, n_threads=1)),
+            "peak": cpu_timer(lambda: peak.seconds(1)),
         }
         seconds = in_turns(timers, repeats, most=10_000)
         at_peak = float(np.median(peak.flops / seconds.pop("peak")))
@@ -91,8 +105,8 @@ def hessians(repeats):
         results = {"fastbp": net.hessian(X, T)[2].ravel(), "jax": np.asarray(functions.hessian(w)).ravel()}
         agree(results, f"Hessian of {sizes}", TOLERANCE)
         timers = {
-            "fastbp": call_timer(lambda n=net, x=X, t=T: n.hessian(x, t, n_threads=1)),
-            "jax": call_timer(called(functions.hessian, w)),
+            "fastbp": cpu_timer(lambda n=net, x=X, t=T: n.hessian(x, t, n_threads=1)),
+            "jax": cpu_timer(called(functions.hessian, w)),
         }
         rows.append(PassRow(_title(sizes, n_samples), in_turns(timers, repeats, most=10_000), 0, 0.0))
     return rows
@@ -109,11 +123,11 @@ def products(repeats):
         agree(results, f"H v of {sizes}", TOLERANCE)
         kinds = {"fastbp": "exact", "fastbp G v": "gauss_newton"}
         timers = {
-            name: call_timer(lambda n=net, x=X, t=T, v=v, k=kind: n.hessian_product(x, t, v, kind=k, n_threads=1))
+            name: cpu_timer(lambda n=net, x=X, t=T, v=v, k=kind: n.hessian_product(x, t, v, kind=k, n_threads=1))
             for name, kind in kinds.items()
         }
-        timers["gradient"] = call_timer(lambda n=net, x=X, t=T: n.gradient(x, t, n_threads=1))
-        timers["jax"] = call_timer(called(functions.product, w, direction))
-        timers["jax gradient"] = call_timer(called(functions.value_and_gradient, w))
+        timers["gradient"] = cpu_timer(lambda n=net, x=X, t=T: n.gradient(x, t, n_threads=1))
+        timers["jax"] = cpu_timer(called(functions.product, w, direction))
+        timers["jax gradient"] = cpu_timer(called(functions.value_and_gradient, w))
         rows.append(PassRow(_title(sizes, n_samples), in_turns(timers, repeats, most=10_000), 0, 0.0))
     return rows

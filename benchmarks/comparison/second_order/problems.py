@@ -1,6 +1,6 @@
 """The problems of MATLAB's comparison of training functions, on data of the same kind; and where trainings begin."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +70,7 @@ def nguyen_widrow(problem, seed):
     """First parameters (Nguyen and Widrow 1990), as `Network.params` has them: weights layer by layer, then biases."""
     rng = np.random.default_rng(seed)
     weights, biases = [], []
-    for n_in, n_out in zip(problem.sizes, problem.sizes[1:], strict=False):
+    for n_in, n_out in pairwise(problem.sizes):
         directions = rng.uniform(-1, 1, (n_out, n_in))
         reach = 0.7 * n_out ** (1 / n_in)
         weights.append((reach * directions / np.linalg.norm(directions, axis=1, keepdims=True)).ravel())

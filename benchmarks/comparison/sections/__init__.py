@@ -3,7 +3,19 @@
 A section is a function (setup, done) -> Outcome; `done` holds the outcomes of the sections before it.
 """
 
-from . import gradient, growth, inside_njit, irregular, large_layer, running, start_up, training, width
+from . import (
+    gradient,
+    growth,
+    inside_njit,
+    irregular,
+    large_layer,
+    populations,
+    running,
+    second_order,
+    start_up,
+    training,
+    width,
+)
 
 SECTIONS = {
     "training": training.training,
@@ -16,7 +28,9 @@ SECTIONS = {
     "gradient": gradient.run,
     "irregular": irregular.run,
     "large-layer": large_layer.run,
+    "populations": populations.run,
     "start-up": start_up.run,
     "growth": growth.run,
     "width": width.run,
+    "second-order": second_order.run,
 }

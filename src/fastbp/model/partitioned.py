@@ -38,6 +38,13 @@ class Checking(Protocol):
         """Samples, checked and converted."""
 
 
+class Summable(Protocol):
+    """Samples that are not in memory as one array, but can be summed over."""
+
+    def sums(self, wanted: chunks.Wanted, n_threads: int | None = None) -> tuple[float, Array, int]:
+        """The error of all samples, its gradient if that is the job, and how many samples there are."""
+
+
 class Source:
     """Some partitions as a network takes them: what `CheckedSamples` are for samples in memory.
 

@@ -57,10 +57,14 @@ class Lot(NamedTuple):
 def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Array, n_samples: Array) -> list[Lot]:
     """The networks that are for lanes, by what has to be the same for all lanes."""
     found: dict[tuple[object, ...], Lot] = {}
+    asked: dict[tuple[int, int, int], bool] = {}
     for number, kind in enumerate(kinds):
         for k in kind.members.tolist():
             o, batch_size = options[k], int(batch_sizes[k])
-            if not is_for_lanes(kind, o, batch_size):
+            case = number, id(o), batch_size
+            if case not in asked:
+                asked[case] = is_for_lanes(kind, o, batch_size)
+            if not asked[case]:
                 continue
             assert isinstance(o.solver, Choice)
             penalized = o.l1 > 0 or o.l2 > 0

@@ -1,5 +1,6 @@
 """`Population`: many networks that are trained, and asked, in one call."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -283,6 +284,5 @@ def _check_member(net: object, first: object, k: int) -> None:
 
 def _reached(history: History, *, best: bool) -> float:
     """The loss of the weights that a training has left."""
-    losses = np.array(history.monitored, np.float64)
-    losses = losses[np.isfinite(losses)]
-    return float((losses.min() if best else losses[-1]) if losses.size else np.inf)
+    losses = [loss for loss in history.monitored if math.isfinite(loss)]
+    return (min(losses) if best else losses[-1]) if losses else math.inf

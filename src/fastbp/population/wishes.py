@@ -1,6 +1,7 @@
 """What each network's training is asked for, checked: the arguments of `Population.fit` but for the data."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -36,17 +37,16 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     own_options = {name: each(value, name, n) for name, value in solver_options.items()}
     made: dict[tuple[Any, ...], Options] = {}
     found = []
-    for k in range(n):
-        own = {name: column[k] for name, column in columns.items()}
-        rest = {name: column[k] for name, column in own_options.items()}
-        key = (*own.values(), *rest.values())
-        try:
-            options = made.get(key)
-        except TypeError:  # a list in a list, say: the checks name it
-            options = None
+    for values in zip(*columns.values(), *own_options.values(), strict=True):
+        options = None
+        with suppress(TypeError):  # a list in a list, say: the checks name it
+            options = made.get(values)
         if options is None:
-            options = _options(caller, own, rest, given)
-            made[key] = options
+            own, rest = (
+                dict(zip(columns, values, strict=False)),
+                dict(zip(own_options, values[len(columns) :], strict=True)),
+            )
+            options = made[values] = _options(caller, own, rest, given)
         found.append(options)
     return found
 

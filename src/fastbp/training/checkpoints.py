@@ -35,7 +35,9 @@ WORTH = 20  # times as long as it takes to write one, so that writing takes a tw
 BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 
 # Options that change no number of the epochs that are done.
-FREE = ("epochs", "callback", "callback_every", "progress", "n_threads", "checkpoint", "goal", "warm")
+FREE = (
+    "epochs", "callback", "callbacks", "callback_every", "progress", "n_threads", "checkpoint", "goal", "warm"
+)  # fmt: skip
 
 FLOAT = np.dtype(np.float64)
 ENDED_BY = (

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from fastbp.data.partitions import Partitions
 from fastbp.engine.gate import CheckedSamples
 from fastbp.model.curved import CurvedNetwork
 from fastbp.model.partitioned import Source
 from fastbp.solvers import MinimiserChoice
+from fastbp.training.held_out import BesideHeldOut, is_large
 from fastbp.training.loop import Training
 from fastbp.training.options import Options
 
@@ -52,4 +54,7 @@ def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training
         from fastbp.training.minimising.loop import Minimising
 
         return Minimising
+    holds_out = options.validation is not None and not isinstance(options.validation, tuple | list | Partitions)
+    if holds_out and is_large(samples):
+        return BesideHeldOut
     return Training

@@ -19,7 +19,7 @@ from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.training import chunks, epochs
 from fastbp.model.computing import ComputingNetwork
-from fastbp.model.partitioned import Source
+from fastbp.model.partitioned import Source, Summable
 from fastbp.solvers import Choice
 from fastbp.structure import initial
 from fastbp.training import dropout
@@ -42,6 +42,7 @@ class Training:
     checkpoint: Checkpoint | None
     seed: int
     samples: CheckedSamples
+    validation: CheckedSamples | Summable | None
     history: History
     best: tuple[float, Array]
     warned: bool
@@ -272,7 +273,7 @@ class Training:
     def _record(self, first: int) -> None:
         """Losses of the epochs that have ended since the last time; `first` is the first of the window."""
         done = int(self.run_state.position[0])
-        losses = self.run_state.losses[self.history.n_epochs - first : done] / len(self.samples)
+        losses = self.run_state.losses[self.history.n_epochs - first : done] / self.n_samples
         self.history.loss.extend(losses.tolist())
         self._note_time()
 
@@ -317,12 +318,12 @@ class Training:
             return self.run_state.safe[: self.net.n_params]
         return self.net.params
 
-    def _validate(self, samples: CheckedSamples | Source) -> float:
-        if isinstance(samples, Source):
-            error, _, n_samples = samples.sums(chunks.ERROR, self.options.n_threads)
-        else:
+    def _validate(self, samples: CheckedSamples | Summable) -> float:
+        if isinstance(samples, CheckedSamples):
             error, _ = self.net.engine.run(samples, chunks.ERROR, n_threads=self.options.n_threads)
             n_samples = len(samples)
+        else:
+            error, _, n_samples = samples.sums(chunks.ERROR, self.options.n_threads)
         if not np.isfinite(error) and not self.warned:
             self.warned = True
             warnings.warn(

@@ -36,7 +36,6 @@ class OnPartitions(Training):
     """One call of `fit` with partitions: what `Training` does after an epoch stays as it is."""
 
     source: Source
-    validation: Source
 
     done: Array  # (3,): where the epoch stands
     _at_start: Array  # the parameters at the start of the epoch

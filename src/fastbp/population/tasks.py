@@ -1,0 +1,122 @@
+"""A table of numbers as networks learn it: standardised columns, standardised numbers or one-hot classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastbp import checks
+from fastbp.checks import Array
+
+FLOAT32 = np.dtype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is learnt, and how outputs become predictions.
+
+    Attributes
+    ----------
+    x, t : arrays of float32
+        Inputs (n_rows, n_inputs) and targets (n_rows, n_outputs), as the networks take them.
+    strata : array of int, (n_rows,)
+        The class of each row, or zeros.
+    classes : array or None
+        In the order of the outputs.
+    means, scales : arrays
+        Of the columns of X, then of those of y.
+    shape : tuple of int
+        Of y behind the rows.
+    """
+
+    x: Array
+    t: Array
+    strata: Array
+    classes: Array | None
+    means: tuple[Array, Array]
+    scales: tuple[Array, Array]
+    shape: tuple[int, ...]
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether classes are learnt, or else numbers."""
+        return self.classes is not None
+
+    @property
+    def output(self) -> str:
+        """The output function."""
+        return "softmax" if self.is_classes else "identity"
+
+    @property
+    def loss(self) -> str:
+        """The loss."""
+        return "cross_entropy" if self.is_classes else "squared_error"
+
+    def inputs(self, X: Array) -> Array:
+        """New samples as the networks take them."""
+        x = checks.matrix(X, "X", len(self.means[0]), np.dtype(np.float64), "inputs")
+        return _standardised(x, self.means[0], self.scales[0])
+
+    def decoded(self, outputs: Array) -> Array:
+        """Predictions of the shape of y."""
+        if self.classes is not None:
+            return np.asarray(self.classes[outputs.argmax(axis=1)])
+        numbers = outputs.astype(np.float64) * self.scales[1] + self.means[1]
+        return numbers.reshape(len(outputs), *self.shape)
+
+    def spread(self, outputs: Array, deviations: Array) -> Array:
+        """The networks' spread beside predictions."""
+        if self.is_classes:
+            return np.take_along_axis(deviations, outputs.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return (deviations.astype(np.float64) * self.scales[1]).reshape(len(outputs), *self.shape)
+
+    def score(self, outputs: Array, rows: Array) -> float:
+        """R2, the mean over the columns, or the share of right classes; NaN where outputs are not finite."""
+        if not np.isfinite(outputs).all():
+            return float("nan")
+        if self.is_classes:
+            return float((outputs.argmax(axis=1) == self.strata[rows]).mean())
+        wanted = self.t[rows].astype(np.float64)
+        rest, whole = ((wanted - outputs) ** 2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+        return float((1 - rest / np.maximum(whole, 1e-12)).mean())
+
+
+def task_of(X: Array, y: Array, fewest_rows: int) -> Task:
+    """What a user's arrays ask for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arrays that are no table, of too few rows, or of a single class.
+    """
+    raw = checks.numeric(X, "X")
+    n_columns = raw.shape[1] if raw.ndim == 2 else 1
+    x = checks.matrix(raw, "X", n_columns, np.dtype(np.float64), "columns")
+    if len(x) < fewest_rows:
+        raise ValueError(f"X must have at least {fewest_rows} samples to be cut into folds; got {len(x)}")
+    means, scales = _moments(x)
+    given = np.asarray(y)
+    if len(given.shape) == 0 or len(given) != len(x):
+        raise ValueError(f"y must have a row for each sample, {len(x)}; got shape {given.shape}")
+    if given.dtype.kind == "f":
+        numbers = checks.matrix(y, "y", given.shape[1] if given.ndim == 2 else 1, np.dtype(np.float64), "columns")
+        y_means, y_scales = _moments(numbers)
+        targets, strata, classes = _standardised(numbers, y_means, y_scales), np.zeros(len(x), np.int64), None
+    else:
+        if given.ndim != 1:
+            raise ValueError(f"y must have shape (n_samples,) for classes; got shape {given.shape}")
+        classes, strata = np.unique(given, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"y must have at least two classes; all are {classes[0]!r}")
+        targets, y_means, y_scales = np.eye(len(classes), dtype=FLOAT32)[strata], means[:0], scales[:0]
+    standardised = _standardised(x, means, scales)
+    return Task(standardised, targets, strata, classes, (means, y_means), (scales, y_scales), given.shape[1:])
+
+
+def _moments(values: Array) -> tuple[Array, Array]:
+    """(means, standard deviations) of the columns, 1 where all numbers are the same."""
+    scales = values.std(axis=0)
+    return values.mean(axis=0), np.where(scales > 0, scales, 1.0)
+
+
+def _standardised(values: Array, means: Array, scales: Array) -> Array:
+    return np.ascontiguousarray((values - means) / scales, FLOAT32)
