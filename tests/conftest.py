@@ -5,6 +5,8 @@ import hypothesis
 import pytest
 from cases import COMPILED
 
+from fastbp.structure import topology
+
 # Drawn examples are the same in every run, and nothing is kept between runs.
 hypothesis.settings.register_profile(
     "fastbp",
@@ -34,7 +36,8 @@ AROUND_KERNELS = {
     "test_compiling", "test_curvature", "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
     "test_encoding",
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
-    "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_evidence",
+    "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_estimators_second_order",
+    "test_evidence",
     "test_examples", "test_explain", "test_explain_page", "test_explain_views", "test_export_examples",
     "test_files_fuzz", "test_first_use", "test_fixed_point", "test_forks", "test_gate", "test_graphs", "test_growth",
     "test_guarded", "test_hazards", "test_held_out", "test_importers", "test_interruptions", "test_io",
@@ -72,6 +75,14 @@ SHAPES = {
     "test_estimators": {"test_float32", "test_same_numbers_of_small_networks"},
     "test_self_check": {"test_all_is_right_here", "test_small_thresholds_are_crossed"},
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=not COMPILED)
+def no_tables_of_other_thresholds():
+    """Forget the tables of layers that are kept: tests of plain Python make some for thresholds of their own."""
+    topology._layered.cache_clear()
+    yield
+    topology._layered.cache_clear()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from cases import COMPILED, Case, assert_gradients_equal, describe, draw, flatte
 
 from fastbp.engine import choices, schedule
 from fastbp.kernels.many_samples import parts, weighted_sums
+from fastbp.structure import topology
 
 pytestmark = pytest.mark.skipif(COMPILED, reason="machine code keeps the constants that it was compiled with")
 
@@ -42,6 +43,7 @@ def small_caches(monkeypatch):
         monkeypatch.setattr(weighted_sums, "PREFETCH_BYTES", far_bytes)
         monkeypatch.setattr("fastbp.structure.topology.BLOCK_TERMS", block_terms)
         monkeypatch.setattr("fastbp.structure.topology.MIN_PACKED", min_packed)
+        topology._layered.cache_clear()  # tables that were made for other sizes
 
     return set_sizes
 
