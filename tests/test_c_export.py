@@ -191,12 +191,12 @@ def test_a_file_allocates_nothing_and_writes_no_global(tmp_path):
 
 
 def changed_weights(text):
-    """Yield the file with one weight of each table changed in its last digit."""
+    """Yield the file with one weight of each table changed to the next number: another last digit may be the same."""
     for table in re.finditer(r"static const real ([wbv]_\w+)\S* = \{(.*?)\n\};", text, re.DOTALL):
         number = re.search(r"-?\d+\.\d+", table.group(2))
-        digits = number.group()
-        other = digits[:-1] + ("1" if digits[-1] != "1" else "2")
-        at = table.start(2) + number.start()
+        digits, at = number.group(), table.start(2) + number.start()
+        kind = np.float32 if text[at + len(digits)] == "f" or "f," in table.group(2) else np.float64
+        other = str(np.nextafter(kind(digits), kind(np.inf)))
         yield table.group(1), text[:at] + other + text[at + len(digits) :]
 
 

@@ -35,7 +35,7 @@ def test_outputs_are_off_by_no_more_than_is_proved(seed):
         for inputs in (X, corners):
             off = np.abs(fixed.forward(as_numbers(inputs, fixed)) * 2.0**-fixed.y_scale - exact(net, inputs))
             assert (off <= fixed.error * (1 + 1e-9) + 1e-12).all()
-            assert off.max() > 0
+            assert off.max() > 0 or not fixed.forward(as_numbers(inputs, fixed)).any()
 
 
 def c_outputs(path, X, bits, n_outputs):

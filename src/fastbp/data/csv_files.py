@@ -116,8 +116,8 @@ def csv(
 
     Notes
     -----
-    For tables of numbers, without line breaks inside of quotes. What is trained on more than once is read five times
-    faster as Parquet.
+    For tables of numbers, without line breaks inside of quotes. What is trained on more than once is read faster as
+    Parquet.
     """
     if not isinstance(separator, str) or len(separator) != 1:
         raise ValueError(f"separator must be one character; got {checks.described(separator)}")
