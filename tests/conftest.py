@@ -38,7 +38,7 @@ AROUND_KERNELS = {
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
     "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_estimators_second_order",
     "test_evidence",
-    "test_examples", "test_explain", "test_explain_page", "test_explain_views", "test_export_examples",
+    "test_examples", "test_explain", "test_explain_page", "test_explain_softmax", "test_explain_views", "test_export_examples",
     "test_files_fuzz", "test_first_use", "test_fixed_point", "test_forks", "test_gate", "test_graphs", "test_growth",
     "test_guarded", "test_hazards", "test_held_out", "test_importers", "test_interruptions", "test_io",
     "test_jit_refusals",

@@ -131,6 +131,17 @@ def test_the_terms_that_are_shown_and_the_others_add_up(most):
         assert bool(left) == (most < len(unit.terms))
 
 
+@pytest.mark.parametrize(("widest", "drawn"), [(24, 24), (25, 12), (128, 12)])
+def test_of_a_wide_layer_a_part_is_drawn(widest, drawn):
+    """A column of more units would make a page that is a sliver, whatever the number of units in all."""
+    for sizes in ((3, widest, 1), (widest, 3, 1), (3, 1, widest)):
+        ex = fastbp.Network(sizes, seed=0).explain(np.ones(sizes[0]), np.ones(sizes[-1]))
+        data = data_of(ex)
+        assert len(data["units"]) == drawn + 4
+        assert data["height"] < 2000
+        assert (f"{drawn} of {widest}" in str(data["words"])) == (drawn < widest)
+
+
 def test_a_unit_of_a_large_network_with_those_that_it_deals_with():
     data = data_of(large_network(unit=70))
     assert data["units"][data["selected"]]["number"] == 70

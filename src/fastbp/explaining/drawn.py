@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastbp.model.computing import ComputingNetwork
 
 MOST_UNITS, MOST_EDGES = 200, 3000  # of a drawing in which anything can be told apart
+MOST_OF_A_LAYER = 24  # units of a column: of more, each is too small to be read once the drawing fits a screen
 OF_A_LAYER = 12, 8, 5, 3, 2, 1  # units of each layer of a larger network: as many as there is room for
 MOST_TERMS = 12  # of a sum of a larger network, the largest ones; and senders and receivers of a unit that is picked
 
@@ -81,8 +82,9 @@ class Part:
 
 
 def is_large(net: "ComputingNetwork") -> bool:
-    """Whether there are too many units or connections for a drawing of all."""
-    return net.n_units > MOST_UNITS or len(net.wiring.edges) > MOST_EDGES
+    """Whether there are too many units, in all or in a layer, or connections for a drawing of all."""
+    is_wide = max(map(len, net.layer_units)) > MOST_OF_A_LAYER
+    return is_wide or net.n_units > MOST_UNITS or len(net.wiring.edges) > MOST_EDGES
 
 
 def whole(net: "ComputingNetwork") -> Part:
@@ -143,8 +145,9 @@ def _part(net: "ComputingNetwork", chosen: Array, edges: Array) -> Part:
 
 def _too_large(net: "ComputingNetwork") -> str:
     return (
-        f"net must have at most {MOST_UNITS} units and {MOST_EDGES:,} connections to be drawn as a whole; it has "
-        f"{net.n_units:,} and {len(net.wiring.edges):,}, in {len(net.layer_units):,} layers. unit=j draws one unit "
+        f"net must have at most {MOST_UNITS} units, {MOST_OF_A_LAYER} in a layer, and {MOST_EDGES:,} connections to be "
+        f"drawn as a whole; it has {net.n_units:,} units in {len(net.layer_units):,} layers of at most "
+        f"{max(map(len, net.layer_units)):,}, and {len(net.wiring.edges):,} connections. unit=j draws one unit "
         "with those that it deals with; plots.importance(net) sums all weights up"
     )
 

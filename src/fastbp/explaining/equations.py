@@ -52,11 +52,12 @@ class Equations:
         if unit.bias is not None or not terms:
             terms.append(d.short(unit.bias or 0.0, signed=True))
         terms[0] = f"{n.input_letter} = {terms[0]}"
-        results = (f" {self._z_letter} = {d(unit.z)}", f" {n.slope_letter} = {d(unit.slope)}")
+        results = (f" {self.z_letter} = {d(unit.z)}", f" {n.slope_letter} = {d(unit.slope)}")
         return Line(f"unit {n.unit(j)}", (*terms, f"= {d(unit.a, signed=True)}", *results))
 
     @property
-    def _z_letter(self) -> str:
+    def z_letter(self) -> str:
+        """What comes out of a unit, where the label names the unit."""
         return {"bishop": "z", "layers": "a", "neurons": "g(r)"}[self.names.title]
 
     # ------------------------------------------------------------------ error
@@ -97,6 +98,8 @@ class Equations:
 
     def delta_name(self, j: int) -> str:
         """What the left side is called: short where the label names the unit."""
+        if isinstance(self.names, NeuronNames):
+            return self.names.signal(j)
         return "dE/dz" if self.names.title == "layers" else "delta"
 
     def _recursion(self, unit: Unit) -> tuple[str, ...]:
@@ -127,7 +130,7 @@ class Equations:
         n, d, t_sum = self.names, self.digits, self._sum_of_targets()
         assert unit.output is not None and unit.delta is not None
         y, t = n.y(unit.j), n.t(unit.j)
-        factor, number = ("", "") if t_sum == 1.0 else (" sum_k t_k", f" * {d.short(t_sum)}")
+        factor, number = ("", "") if t_sum == 1.0 else (f" sum_k {n.any_t('k')}", f" * {d.short(t_sum)}")
         numbers = f"= {d(unit.output.y)}{number} - {d.short(unit.output.t)}"
         return (f"{self.delta_name(unit.j)} = {y}{factor} - {t}", numbers, f"= {d(unit.delta, signed=True)}")
 
@@ -143,7 +146,7 @@ class Equations:
         mean = sum(output.y * output.slope for output in outputs)
         slope = f"d{n.error}/d{n.y(unit.j)}"
         return (
-            f"{self.delta_name(unit.j)} = {n.y(unit.j)} ({slope} - sum_m y_m d{n.error}/dy_m)",
+            f"{self.delta_name(unit.j)} = {n.y(unit.j)} ({slope} - sum_m {n.any_y('m')} d{n.error}/d{n.any_y('m')})",
             f"= {d(unit.output.y)} ({d(unit.output.slope, signed=True)} - {d(mean, signed=True)})",
             f"= {d(unit.delta, signed=True)}",
         )
@@ -166,12 +169,12 @@ class Equations:
 
     def pair(self) -> str:
         """Which pair of output function and loss it is, and whether h' cancels."""
-        numbers, h = self.of.numbers, self.names.slope_letter
+        numbers, h, a = self.of.numbers, self.names.slope_letter, self.names.input_letter
         output, loss = numbers.net.unit_functions[-1], numbers.net.loss_name
         if numbers.is_canonical:
             return f"(5.54): {output} with {loss} is a canonical pair, so {h} cancels"
         if numbers.is_softmax:
-            return f"not (5.54): softmax with {loss} is no canonical pair; each output depends on every a"
+            return f"not (5.54): softmax with {loss} is no canonical pair; each output depends on every {a}"
         if output == "identity" and loss == "squared_error":
             return f"(5.54): identity with squared_error is a canonical pair: {h} = 1"
         if output == "identity":
@@ -194,9 +197,7 @@ class Equations:
         """dE_n/dw_ji = delta_j z_i with its numbers, on a line."""
         n, d, value = self.names, self.digits, self.digits(p.value, signed=True)
         left = f"d{n.error}/d{n.b(p.j) if p.i is None else n.w(p.i, p.j)}"
-        signal, number = n.delta(p.j), d(p.delta, signed=True)
-        if isinstance(n, NeuronNames):
-            signal = f"{signal} {n.slope(p.j)}"
+        signal, number = n.signal(p.j), d(p.delta, signed=True)
         if p.i is None:
             return Line(left, (f"= {signal}", f"= {value}"))
         return Line(left, (f"= {signal} {n.z(p.i)}", f"= {number} * {d(p.z, signed=True)}", f"= {value}"))

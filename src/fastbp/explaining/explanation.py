@@ -130,8 +130,9 @@ class Explanation(Explained):
 
         A slider steps through the forward pass, the error, the delta recursion layer by layer, the gradient and
         the update; a click on a unit or a connection shows its equation with its numbers. It needs no network. Of more
-        than 200 units or 3,000 connections those are drawn that matter most: the units of each layer with the largest
-        delta, or, with `unit`, that one with those that send most to it and those by which most comes back.
+        than 200 units, 24 in a layer, or 3,000 connections those are drawn that matter most: the units of each layer
+        with the largest delta, or, with `unit`, that one with those that send most to it and those by which most comes
+        back.
 
         Parameters
         ----------

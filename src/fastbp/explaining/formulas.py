@@ -3,7 +3,7 @@
 from fastbp.explaining.terms import Output
 from fastbp.losses import Loss
 
-# name -> (h(a), h'(a)); {a} and {z} are replaced by a notation's names
+# name -> (h(a), h'(a)); {a} and {z} are replaced by a notation's names, {a_k} and {z_k} by those of another unit
 FORMULAS = {
     "identity": ("{a}", "1"),
     "logistic": ("1 / (1 + exp(-{a}))", "{z} (1 - {z})"),
@@ -18,7 +18,7 @@ FORMULAS = {
     "sin": ("sin({a})", "cos({a})"),
     "gaussian": ("exp(-{a}^2)", "-2 {a} {z}"),
     "exp": ("exp({a})", "{z}"),
-    "softmax": ("exp({a}) / sum of all outputs' exp(a)", "{z} (1 - {z}), and -z z for two of them"),
+    "softmax": ("exp({a}) / sum_k exp({a_k})", "{z} (1 - {z}), and -{z} {z_k} for two of them"),
 }
 
 # What bounds z, for functions whose slope goes to 0 at both ends; and the highest slope there is.
@@ -49,7 +49,8 @@ _ERRORS = {
 def formula_of(function: str, a: str, z: str) -> tuple[str, str]:
     """(h, h') of a function; of a user's own, which has no formula here, its name."""
     h, slope = FORMULAS.get(function, (f"{function}({{a}})", f"{function}'({{a}})"))
-    return h.format(a=a, z=z), slope.format(a=a, z=z)
+    names = {"a": a, "z": z, "a_k": a.replace("_j", "_k"), "z_k": z.replace("_j", "_k")}
+    return h.format(**names), slope.format(**names)
 
 
 def error_formula(loss: Loss, output: Output) -> tuple[str, str]:

@@ -57,6 +57,10 @@ class Names:
         """The same within a sum."""
         return f"d_{j}"
 
+    def signal(self, j: int) -> str:
+        """What the gradient takes from a unit, dE_n/da_j in every notation."""
+        return self.delta(j)
+
     def slope(self, j: int) -> str:
         """The derivative of a unit's function."""
         return f"{self.slope_letter}({self.a(j)})"
@@ -68,6 +72,14 @@ class Names:
     def t(self, j: int) -> str:
         """A target."""
         return "t" if self.numbers.net.n_outputs == 1 else f"t_{self.unit(j)}"
+
+    def any_y(self, index: str) -> str:
+        """An output within a sum over all."""
+        return f"y_{index}"
+
+    def any_t(self, index: str) -> str:
+        """A target within a sum over all."""
+        return f"t_{index}"
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,15 @@ class LayerNames(Names):
         """A target: the text's y."""
         return f"y^{j - self.numbers.first_output}"
 
+    def any_y(self, index: str) -> str:
+        """One of the last layer's."""
+        layer, _ = self.places[self.numbers.first_output]
+        return f"a_{layer}^{index}"
+
+    def any_t(self, index: str) -> str:
+        """One of the text's y."""
+        return f"y^{index}"
+
 
 @dataclass(frozen=True)
 class NeuronNames(Names):
@@ -203,6 +224,12 @@ class NeuronNames(Names):
         """The error signal that arrives at a neuron; `delta` at the only output."""
         net = self.numbers.net
         return "delta" if net.n_outputs == 1 and j == net.n_units - 1 else f"delta_{self.number(j)}"
+
+    def signal(self, j: int) -> str:
+        """delta_B g'(r_B), but for a softmax, whose outputs depend on every r: they have no g' of their own."""
+        if self.numbers.is_softmax and j >= self.numbers.first_output:
+            return f"d{self.error}/d{self.a(j)}"
+        return f"{self.delta(j)} {self.slope(j)}"
 
     def y(self, j: int) -> str:
         """An output."""

@@ -1,12 +1,15 @@
 """What is special in the notation of neurons: the error signal that arrives, and the rules written out."""
 
 from fastbp.explaining.equations import Equations
+from fastbp.explaining.explained import Explained
 from fastbp.explaining.formulas import error_formula
 from fastbp.explaining.paths import count_paths, find_paths, symbols
 from fastbp.explaining.sections import Line, Section, without_repeats
 from fastbp.explaining.terms import Unit
 
 MOST_PATHS = 12  # of a weight whose rule is written out
+
+NO_SLOPE = "softmax has no single g', since each output depends on every r: dE/dr_B stands for delta_B g'(r_B)"
 
 SLIPS = (
     "Slips of the text, put right here: the sum of the biases' rules runs over the hidden neurons, 1 to N_1, not "
@@ -28,8 +31,8 @@ def signal(equations: Equations, j: int) -> Line:
     of, n, d, unit = equations.of, equations.names, equations.digits, equations.of.units[j]
     if unit.output is not None and of.numbers.is_canonical | of.numbers.is_softmax:
         line = equations.backward(j)
-        parts = (line.parts[0].replace("delta =", f"{n.delta(j)} {n.slope(j)} =", 1), *line.parts[1:])
-        return Line(n.unit(j), parts, line.note)
+        no_slope = f". {NO_SLOPE}" if of.numbers.is_softmax else ""
+        return Line(n.unit(j), line.parts, f"{line.note}{no_slope}")
     name, terms, numbers = n.delta(j), [], []
     if unit.output is not None:
         terms.append(error_formula(of.numbers.net.loss_function, unit.output)[1].format(y=n.y(j), t=n.t(j)))
@@ -63,11 +66,19 @@ def arriving(unit: Unit) -> float:
     return (0.0 if unit.output is None else unit.output.slope) + sum(fed.product for fed in unit.fed)
 
 
+def signal_of(of: Explained, unit: Unit) -> float:
+    """The number at a neuron on its way back: what arrives; of a softmax's output dE/dr, which all outputs make."""
+    if unit.output is not None and of.numbers.is_softmax:
+        assert unit.delta is not None
+        return unit.delta
+    return arriving(unit)
+
+
 def _leaving(equations: Equations, k: int) -> tuple[str, str]:
-    """delta_k g'(r_k) as symbols and as numbers; one number where the loss has made the product itself."""
+    """dE/dr_k as symbols and as numbers; one number where the loss has made the product itself."""
     of, n, d, unit = equations.of, equations.names, equations.digits, equations.of.units[k]
     assert unit.slope is not None and unit.delta is not None
-    symbol = f"{n.delta(k)} {n.slope(k)}"
+    symbol = n.signal(k)
     if unit.output is not None and of.numbers.is_canonical | of.numbers.is_softmax:
         return symbol, d(unit.delta, signed=True)
     return symbol, f"{d(arriving(unit), signed=True)} * {d(unit.slope)}"
@@ -84,7 +95,7 @@ def rule_sections(equations: Equations, units: list[int]) -> list[Section]:
             if p.new_w is not None:
                 name = n.b(j) if p.i is None else n.w(p.i, j)
                 sent, z = ("", "") if p.i is None else (f" {n.z(p.i)}", f" * {d(p.z)}")
-                symbols_, rate = f"<- {name} - h {n.delta(j)} {n.slope(j)}{sent}", d.short(of.learning_rate or 0.0)
+                symbols_, rate = f"<- {name} - h {n.signal(j)}{sent}", d.short(of.learning_rate or 0.0)
                 numbers = f"= {d(p.w, signed=True)} - {rate} * {leaving}{z}"
                 rules.append(Line(name, (symbols_, numbers, f"= {d(p.new_w, signed=True)}")))
         if count_paths(of, j) <= MOST_PATHS:

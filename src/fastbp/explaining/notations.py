@@ -145,8 +145,9 @@ def input_sections(equations: Equations, unit: int) -> list[Section]:
 
 def summary(equations: Equations) -> Section:
     """A row for each layer."""
-    d = equations.digits
-    head = ("layer", "function", "units", "lowest z", "highest z", "norm of delta", "dead", "saturated")
+    n, d, z = equations.names, equations.digits, equations.z_letter
+    delta = "delta" if n.title == "bishop" else f"d{n.error}/d{n.input_letter}"
+    head = ("layer", "function", "units", f"lowest {z}", f"highest {z}", f"norm of {delta}", "dead", "saturated")
     rows = tuple(
         (str(s.layer), shortened(s.function, MOST_LETTERS), str(s.n_units), d(s.z_low, signed=True),
          d(s.z_high, signed=True), d(s.delta_norm), f"{s.dead:.0%}", f"{s.saturated:.0%}")
@@ -154,7 +155,8 @@ def summary(equations: Equations) -> Section:
     )  # fmt: skip
     notes = (
         f"{equations.of.numbers.net.n_params:,} parameters: shown by layer. unit=j (--unit j) picks a unit; units[j], "
-        "gradient[i, j] and why(j) have all numbers. dead: h' = 0; saturated: h' below a twentieth of its highest.",
+        f"gradient[i, j] and why(j) have all numbers. dead: {n.slope_letter} = 0; saturated: {n.slope_letter} below a "
+        "twentieth of its highest.",
     )
     return Section("LAYERS", table=Table(head, rows), notes=notes)
 

@@ -94,7 +94,7 @@ def label(value: float | None) -> str:
 
 def _unit(equations: Equations, unit: Unit, place: Any) -> dict[str, Any]:
     n, is_input = equations.names, unit.delta is None
-    signal = unit.delta if not isinstance(n, NeuronNames) or is_input else neurons.arriving(unit)
+    signal = unit.delta if not isinstance(n, NeuronNames) or is_input else neurons.signal_of(equations.of, unit)
     pair = [] if is_input else [("forward", equations.forward(unit.j)), ("error signal", _backward(equations, unit.j))]
     lines = [Line(title, line.parts, line.note) for title, line in pair]
     if is_input:

@@ -97,8 +97,7 @@ def end_symbols(of: Explained, names: Names, k: int) -> str:
     """The part of an output's delta that comes from its own error, as symbols."""
     numbers = of.numbers
     if numbers.is_softmax or numbers.is_canonical:
-        signal = names.delta(k) if names.title != "neurons" else f"{names.delta(k)} {names.slope(k)}"
-        return f"({names.y(k)}-{names.t(k)})" if numbers.is_canonical else signal
+        return f"({names.y(k)}-{names.t(k)})" if numbers.is_canonical else names.signal(k)
     plain = numbers.net.loss_name == "squared_error"
     own = f"({names.y(k)}-{names.t(k)})" if plain else f"d{names.error}/d{names.y(k)}"
     return f"{own} {names.slope(k)}"

@@ -77,9 +77,9 @@ def network(
 
     Notes
     -----
-    Of a network of more than 200 units or 3,000 connections those units of each layer are drawn that have the largest
-    delta, or weights where there is no sample. With `unit`, that one is drawn with the 12 units that send most to it,
-    and the 12 by which most comes back. What is left out is said above each layer.
+    Of a network of more than 200 units, 24 in a layer, or 3,000 connections those units of each layer are drawn that
+    have the largest delta, or weights where there is no sample. With `unit`, that one is drawn with the 12 units that
+    send most to it, and the 12 by which most comes back. What is left out is said above each layer.
     """
     checks.name_of(show, ("delta", "z"), "show")
     if isinstance(source, ComputingNetwork):
