@@ -92,6 +92,51 @@ def test_what_scikit_learn_has_and_fastbp_has_not(table):
                 from_sklearn(pipe.make_pipeline(step, neural.MLPRegressor(max_iter=2)).fit(X, t))
 
 
+@pytest.mark.parametrize("kind", ["StandardScaler", "MinMaxScaler"])
+def test_scalers_that_weights_cannot_hold_are_refused(kind):
+    """Near a mean that is large against the scale: folded in, digits are lost, or the importer says so."""
+    neural, pre, pipe = (pytest.importorskip(f"sklearn.{m}") for m in ("neural_network", "preprocessing", "pipeline"))
+    rng = np.random.default_rng(0)
+    for mean in (0.0, 1e2, 1e5, 1e6):
+        X = (rng.normal(size=(80, 4)) * 3 + mean).astype(np.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            perceptron = neural.MLPRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=0)
+            model = pipe.make_pipeline(getattr(pre, kind)(), perceptron).fit(X, X[:, 0] - mean)
+        assert perceptron.coefs_[0].dtype == np.float32
+        expected = model.predict(X.astype(float))
+        largest = np.abs(expected).max()
+        if mean > 1e3:
+            with pytest.raises(ValueError, match=rf'^{kind} must not shift.*weights of float32.*Take dtype="float64"'):
+                from_sklearn(model)
+        else:
+            found = from_sklearn(model).forward(X)[:, 0]
+            assert np.abs(found - model.predict(X)).max() < 3e-4 * largest
+        net = from_sklearn(model, dtype="float64")
+        assert net.dtype == "float64"
+        assert np.abs(net.forward(X)[:, 0] - expected).max() < 1e-6 * largest
+    model[0].set_output(transform="default")
+    attribute, far = ("mean_", 1e14) if kind == "StandardScaler" else ("min_", -1e14)
+    setattr(model[0], attribute, np.full(4, far))
+    with pytest.raises(ValueError, match=rf"^{kind} must not shift.*weights of float64.*allowed\. Scale the inputs"):
+        from_sklearn(model, dtype="float64")
+
+
+def test_a_scaler_is_compared_where_its_samples_are(table):
+    """Far from the mean a tanh is flat, and hides what the model is."""
+    neural, pre, pipe = (pytest.importorskip(f"sklearn.{m}") for m in ("neural_network", "preprocessing", "pipeline"))
+    X, t, _c = table
+    X = X + 5000.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        perceptron = neural.MLPRegressor(hidden_layer_sizes=(6,), activation="tanh", max_iter=5, random_state=0)
+        model = pipe.make_pipeline(pre.StandardScaler(), perceptron).fit(X, t)
+    own = type(model).predict
+    model.predict = lambda x: own(model, x) + (np.abs(x - 5000.0) < 1000.0).all(axis=1)
+    with pytest.raises(ValueError, match="for a sample of random numbers"):
+        from_sklearn(model)
+
+
 # ---------------------------------------------------------------- PyTorch
 
 
@@ -177,6 +222,31 @@ def test_pytorch_modules_that_come_twice_or_compute_in_half_precision():
     assert from_pytorch(half).weights[0].tolist() == linear.weight.tolist()
 
 
+@pytest.mark.parametrize("place", ["inputs", "hidden"])
+def test_batch_normalisation_that_weights_cannot_hold_is_refused(place):
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    torch.manual_seed(0)
+    before = [nn.Linear(4, 4), nn.ReLU()] if place == "hidden" else []
+    norm = nn.BatchNorm1d(4)
+    model = nn.Sequential(*before, norm, nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)).eval()
+    for mean in (0.0, 1e2, 1e6):
+        norm.running_mean[:], norm.running_var[:] = mean, 9.0
+        if before:
+            before[0].bias.data[:] = mean
+        X = torch.randn(50, 4) * 3 + (0.0 if before else mean)
+        with torch.no_grad():
+            expected = model.double()(X.double()).numpy()
+            model.float()
+        if mean > 1e3:
+            message = rf'^Sequential\.{len(before)} must not shift.*weights of float32.*Take dtype="float64"'
+            with pytest.raises(ValueError, match=message):
+                from_pytorch(model)
+        else:
+            assert np.abs(from_pytorch(model).forward(X.numpy()) - expected).max() < 1e-4
+        assert np.abs(from_pytorch(model, dtype="float64").forward(X.numpy()) - expected).max() < 1e-7
+
+
 def test_a_model_that_is_not_what_its_parts_say_is_refused(table):
     """What no name shows: a function that was replaced in the library, weights that are computed in another type."""
     neural = pytest.importorskip("sklearn.neural_network")
@@ -239,6 +309,11 @@ def test_what_pytorch_has_and_fastbp_has_not():
         from_pytorch(nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)))
     with pytest.raises(ValueError, match="1 to 4096 layers"):
         from_pytorch(nn.Sequential())
+    empty = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1, device="meta"))
+    with pytest.raises(ValueError, match=r'Sequential\.1\.weight is on the device "meta"'):
+        from_pytorch(empty)
+    with pytest.raises(ValueError, match=r'1\.weight is on the device "meta"'):
+        from_pytorch(empty.state_dict(), activation="tanh")
 
 
 # ---------------------------------------------------------------- Keras
@@ -313,6 +388,11 @@ def test_what_keras_has_and_fastbp_has_not(keras):
     ]:
         with pytest.raises(ValueError, match=message):
             from_keras(keras.Sequential([keras.Input((4,)), *layers]))
+    shifted = k.Normalization(mean=1e6, variance=9.0)
+    with pytest.raises(ValueError, match=rf"^{shifted.name}.* must not shift.*dtype=.float64"):
+        from_keras(keras.Sequential([keras.Input((4,)), shifted, k.Dense(3)]))
+    double = from_keras(keras.Sequential([keras.Input((4,)), shifted, k.Dense(3)]), dtype="float64")
+    assert double.dtype == "float64"
     with pytest.raises(ValueError, match="model must be built"):
         from_keras(keras.Sequential([k.Dense(3)]))
     with pytest.raises(TypeError, match="must be a Sequential of Keras"):
@@ -411,6 +491,10 @@ def test_files_of_fann_that_make_no_sense(tmp_path):
         ("a number of its connections must be finite", {"w": "1e999"}),
         ("add up to its 4 neurons", {"a": ("layer_sizes=2 2", "layer_sizes=2 1000000000")}),
         ("at most 1000000000", {"a": ("layer_sizes=2 2", "layer_sizes=2 99999999999999")}),
+        (
+            "with 2 connections it may have 1,028 neurons; it has 1,029",
+            {"a": ("=(0, 0, 0e0) ", "=" + "(0, 0, 0e0) " * 1026)},
+        ),
         ("must have 2 inputs together", {"a": ("(2, 5", "(7, 5")}),
         ("besides its bias neurons", {"a": ("layer_sizes=2 2", "layer_sizes=1 3")}),
         ("no 'network_type'", {"a": ("network_type=0\n", "")}),

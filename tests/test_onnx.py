@@ -1,5 +1,7 @@
 """ONNX: what onnxruntime makes of what `to_onnx` writes; what `from_onnx` makes of the graphs of others."""
 
+import json
+
 import exchanged
 import numpy as np
 import pytest
@@ -51,14 +53,15 @@ def test_every_function_near_and_far(dtype, tmp_path):
     assert set(ACTIVATIONS) | {"softmax"} == FUNCTIONS
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("seed", range(exchanged.N_NETWORKS))
-def test_there_and_back(seed, tmp_path):
-    """Layers with skips, of functions that are one node each."""
+def test_there_and_back(seed, dtype, tmp_path):
+    """Layers with skips, of all functions; those that are several nodes in the file, too."""
     rng = np.random.default_rng(seed)
-    net = exchanged.draw_layered(rng, "float32")
-    names = ["tanh", "relu", "logistic", "elu", "leaky_relu", "softplus", "softsign", "gelu", "sin", "exp"]
-    functions = [str(name) for name in rng.choice(names, len(net.sizes) - 2)]
-    other = fastbp.Network(net.sizes, activation=functions, output="identity", skip=net.skip, dtype="float32", seed=1)
+    net = exchanged.draw_layered(rng, dtype)
+    functions = [str(name) for name in rng.choice(sorted(FUNCTIONS - {"softmax"}), len(net.sizes) - 2)]
+    output = str(rng.choice(["identity", "logistic", "softplus"]))
+    other = fastbp.Network(net.sizes, activation=functions, output=output, skip=net.skip, dtype=dtype, seed=1)
     other.to_onnx(tmp_path / "net.onnx")
     back = from_onnx(tmp_path / "net.onnx")
     assert back.sizes == other.sizes
@@ -67,6 +70,47 @@ def test_there_and_back(seed, tmp_path):
     assert back.skip == other.skip
     double = from_onnx(tmp_path / "net.onnx", dtype="float64")
     assert double.dtype == "float64"
+
+
+def test_what_a_file_says_of_its_functions_is_checked(tmp_path):
+    path = tmp_path / "net.onnx"
+    net = fastbp.Network((3, 4, 2), activation="silu", output="gaussian", dtype="float32", seed=0)
+    net.to_onnx(path)
+    model = onnx.load(path)
+    (entry,) = model.metadata_props
+    (silu, gaussian) = described = json.loads(entry.value)
+    assert [name for name, _a, _output in described] == ["silu", "gaussian"]
+    for changed, message in [
+        ([["gaussian", *silu[1:]], gaussian], "for a sample of random numbers its output"),
+        ([["silu", *gaussian[1:]], silu], "must be what fastbp can be"),
+        ([silu], "must be a constant"),
+        ([silu, ["gaussian", "x", gaussian[2]]], "x"),
+        ([silu, ["gaussian", gaussian[2], gaussian[2]]], "a tensor that it has not"),
+        ([silu, ["gaussian", gaussian[1], "z"]], "a tensor that it has not"),
+        ([["pickle", *silu[1:]], gaussian], "fastbp.functions must be one of"),
+        ([3], "int"),
+        ("[" * 100_000, "recursion"),
+    ]:
+        entry.value = changed if isinstance(changed, str) else json.dumps(changed)
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(ValueError, match=message):
+            from_onnx(path)
+
+
+def test_scalings_that_weights_cannot_hold_are_refused(tmp_path):
+    node = onnx.helper.make_node
+    nodes = [node("Sub", ["x", "mean"], ["c"]), node("Div", ["c", "scale"], ["z"]), node("MatMul", ["z", "w"], ["y"])]
+    path = tmp_path / "net.onnx"
+    constants = {"scale": [3.0], "w": np.random.default_rng(0).normal(size=(3, 2))}
+    X = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32) * 3
+    for mean in (0.0, 100.0, 1e6):
+        path.write_bytes(model_of(nodes, constants | {"mean": [mean]}).SerializeToString())
+        if mean > 1e3:
+            with pytest.raises(ValueError, match=r"before the weights at 'z' must not shift.*dtype=.float64"):
+                from_onnx(path)
+        x = X + np.float32(mean)
+        found = from_onnx(path, dtype="float64").forward(x)
+        assert np.abs(found - (x.astype(float) - mean) / 3 @ constants["w"].astype(np.float32)).max() < 1e-6
 
 
 def model_of(nodes, constants, n_in=3, n_out=2, element=onnx.TensorProto.FLOAT):

@@ -8,6 +8,7 @@ import pytest
 from hostile import assert_refused_or_read, damaged
 
 import fastbp
+from fastbp.exchange import from_pytorch
 from fastbp.exporting.safetensors import read_tensors, write_tensors
 
 MODULES = {
@@ -79,6 +80,7 @@ def entry(shape=(2, 4), offsets=(0, 64), dtype="F64"):
         with_header(b"[" * 100_000),
         with_header([]), with_header({}), with_header(b'{"a": 1, "a": 2}'), with_header({"a": 1}),
         with_header({"a": entry(shape=(2**32, 2**32))}), with_header({"a": entry(shape=(2**62, 4), offsets=(0, 0))}),
+        with_header({"a": entry((0, 2**62), (0, 0))}, b""), with_header({"a": entry((2**62, 0, 4), (0, 0), "U8")}, b""),
         with_header({"a": entry(shape=(-2, -4))}), with_header({"a": entry(offsets=(0, 128))}),
         with_header({"a": entry(offsets=(64, 0))}), with_header({"a": entry(dtype="BF99")}),
         with_header({"a": entry(), "b": entry()}), with_header({"a": entry((4,), (32, 64))}),
@@ -92,6 +94,23 @@ def test_files_that_make_no_sense(content, tmp_path):
     for read in (fastbp.Network.load, read_tensors):
         with pytest.raises(ValueError, match=r"net\.safetensors: "):
             read(path)
+
+
+def test_numbers_of_16_bits(tmp_path):
+    torch = pytest.importorskip("torch")
+    library = pytest.importorskip("safetensors.torch")
+    path = tmp_path / "net.safetensors"
+    numbers = torch.cat([torch.randn(3, 40), torch.tensor([[0.0, -0.0, 3e38, 1e-40]] * 3)], dim=1)
+    for kind in (torch.bfloat16, torch.float16):
+        library.save_file({"0.weight": numbers.to(kind), "0.bias": numbers[:, 0].contiguous().to(kind)}, path)
+        tensors = read_tensors(path)[0]
+        assert np.array_equal(tensors["0.weight"].astype(np.float32), numbers.to(kind).float().numpy())
+        assert tensors["0.bias"].shape == (3,)
+    library.save_file({"0.weight": numbers.bfloat16()}, path)
+    net = from_pytorch(path)
+    assert net.dtype == "float32"
+    assert np.array_equal(net.weights[0], numbers.bfloat16().float().numpy())
+    assert from_pytorch(path, dtype="float64").dtype == "float64"
 
 
 @pytest.mark.parametrize("seed", [0, 3])

@@ -14,6 +14,8 @@ from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
 MAX_BYTES = 1 << 27
+# Neurons take some hundred times as much in memory as in the file; each is fed by a connection, of a bias at least.
+MAX_NEURONS, NEURONS_PER_CONNECTION, NEURONS_OF_ANY = 500_000, 2, 1024
 MAX_NUMBER = 10**9
 MAGIC = re.compile(r"FANN_(FLO|FIX|DOU)_2\.[01]")
 TUPLE = re.compile(r"\(([^()]{0,200})\)")
@@ -125,8 +127,10 @@ def _parse(text: str) -> _Net:
     sizes = [
         checks.integer(int(n), "layer_sizes", minimum=1, maximum=MAX_NUMBER) for n in entries["layer_sizes"].split()
     ]
-    n_arriving, codes, steepness = _columns(entries, "neurons", "qqd")
-    sources, weights = _columns(entries, "connections", "qd")
+    of_neurons, of_connections = _entry(entries, "neurons"), _entry(entries, "connections")
+    _check_count(of_neurons.count("("), of_connections.count("("))
+    n_arriving, codes, steepness = _columns(of_neurons, "neurons", "qqd")
+    sources, weights = _columns(of_connections, "connections", "qd")
     if len(sizes) < 2 or sum(sizes) != len(codes):
         raise ValueError(f"layer_sizes must add up to its {len(codes)} neurons; got {sizes[:20]}")
     if n_arriving.min() < 0 or sum(n_arriving.tolist()) != len(sources):
@@ -135,9 +139,21 @@ def _parse(text: str) -> _Net:
     return _Net(sizes, int(entries["network_type"]) == 1, neurons, sources, weights * unit)
 
 
-def _columns(entries: dict[str, str], start: str, types: str) -> list[Array]:
-    """The "(a, b, c) (a, b, c)" of the entry whose name begins so, as an array of each of a, b and c."""
+def _entry(entries: dict[str, str], start: str) -> str:
+    """The entry whose name begins so."""
     (text,) = [value for key, value in entries.items() if key.startswith(f"{start} (")] or [""]
+    return text
+
+
+def _check_count(n_neurons: int, n_connections: int) -> None:
+    """Raise a ValueError, before they are read, for more neurons than the connections could feed."""
+    most = min(NEURONS_PER_CONNECTION * n_connections + NEURONS_OF_ANY, MAX_NEURONS)
+    if n_neurons > most:
+        raise ValueError(f"with {n_connections:,} connections it may have {most:,} neurons; it has {n_neurons:,}")
+
+
+def _columns(text: str, start: str, types: str) -> list[Array]:
+    """The "(a, b, c) (a, b, c)" of an entry, as an array of each of a, b and c; `start` says in messages which."""
     columns: list[array[Any]] = [array(code) for code in types]
     kinds = [int if code == "q" else float for code in types]
     for found in TUPLE.finditer(text):

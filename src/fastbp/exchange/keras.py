@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import checks
 from fastbp.checks import Array
-from fastbp.exchange.building import Chain, dense, same_outputs
+from fastbp.exchange.building import Chain, dense
+from fastbp.exchange.probing import same_outputs
 from fastbp.network import Network
 
 ACTIVATIONS = {
@@ -24,30 +26,34 @@ SMALLEST_DEVIATION = 1e-7  # by which Normalization divides
 IGNORED = ("InputLayer", "Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization")
 
 
-def from_keras(model: Any) -> Network:
+def from_keras(model: Any, *, dtype: Any = None) -> Network:
     """The network of a Sequential model of Keras, as `predict` computes it.
 
     Parameters
     ----------
     model : keras.Sequential
         Of Dense, Activation, ReLU, LeakyReLU, ELU, Softmax, BatchNormalization, Rescaling, Normalization and dropout.
+    dtype : "float32" or "float64", optional
+        By default that of the weights, float32 as a rule.
 
     Returns
     -------
     Network
-        Of the dtype of the weights, float32 as a rule. Normalisation is folded into the layers beside it.
+        Normalisation is folded into the layers beside it.
 
     Raises
     ------
     ValueError, TypeError
         For a layer of another kind, or with an option that fastbp has not; the message names it. For a model whose
-        outputs for some random samples are not those of the network.
+        outputs for some random samples are not those of the network. For a normalisation whose means are so large
+        against its deviations that weights of the dtype lose digits when it is folded in.
     """
     if not hasattr(model, "layers"):
         raise TypeError(f"model must be a Sequential of Keras; got {type(model).__name__}")
     if type(model).__name__ != "Sequential":
         raise ValueError(f"model must be a Sequential of Keras; got {type(model).__name__}")
-    chain, dtype = Chain(), None
+    wanted = None if dtype is None else checks.float_dtype(dtype)
+    chain, own = Chain(), None
     for layer in model.layers:
         kind = type(layer).__name__
         if kind in IGNORED:
@@ -58,9 +64,11 @@ def from_keras(model: Any) -> Network:
         if kind == "Dense":
             kernel, *bias = _weights(layer)
             chain.layer(dense(kernel.T, bias[0] if bias else None, layer.name))
-            dtype = dtype or (np.float64 if kernel.dtype == np.float64 else np.float32)
+            own = own or (np.float64 if kernel.dtype == np.float64 else np.float32)
         chain.function(_function_of(layer), layer.name)
-    return same_outputs(chain.network(dtype or np.float32), model.predict_on_batch, "model")
+    net = chain.network(wanted or own or np.float32)
+    same_outputs(net.astype(own or np.float32), model.predict_on_batch, "model", chain.of_inputs)
+    return net
 
 
 def _weights(layer: Any) -> list[Array]:

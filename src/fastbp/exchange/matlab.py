@@ -99,7 +99,7 @@ def _fold_input(layer: Dense, step: dict[str, Any], most: int) -> None:
         layer.weights = weights
         return
     gain, offset = affine(step["gain"], step["offset"], n, "input")
-    layer.after(gain, checks.number(step["min"], "min", low=-1e300) - offset * gain)
+    layer.after(gain, checks.number(step["min"], "min", low=-1e300) - offset * gain, "input")
 
 
 def _fold_output(layer: Dense, step: dict[str, Any]) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 
 from fastbp import checks, memory
 from fastbp.checks import Array
-from fastbp.exchange.building import LOSSES, read_bytes, same_outputs
+from fastbp.exchange.building import LOSSES, cancelled, check_digits, read_bytes
+from fastbp.exchange.onnx_composed import PART, composed_functions
 from fastbp.exchange.onnx_sizes import check_sizes
+from fastbp.exchange.probing import same_outputs
 from fastbp.exporting.onnx_export import MOST_BYTES, import_onnx
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
@@ -134,8 +136,8 @@ def from_onnx(path: StrPath, *, dtype: Any = None) -> Network:
         with np.errstate(over="ignore", invalid="ignore"):
             importer = _Importer(model, len(content))
             net = importer.network(wanted)
-            same_outputs(net.astype(importer.dtype), partial(_run, model), "it")
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+            same_outputs(net.astype(importer.dtype), partial(_run, model), "it", importer.of_inputs)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise FileError(f"{checked}: {str(error)[:500]}") from None
     except Exception as error:
         if type(error).__module__.startswith("google.protobuf"):
@@ -177,8 +179,11 @@ class _Importer:
         self._most = self._left = PER_BYTE * n_bytes + FOR_ANY
         self.sizes, self.layers = [n_inputs], [("", _Tensor({}, np.zeros(0)))]
         self.tensors = {inputs[0].name: _Tensor({0: np.ones(n_inputs)}, np.zeros(n_inputs))}
+        self.of_inputs: tuple[Array, Array] | None = None
+        self._folded: list[tuple[float, str]] = []
+        composed = composed_functions(model)
         for node in graph.node:
-            self._take(node)
+            self._take(node, composed)
 
     def _spend(self, n_numbers: int) -> None:
         """Count numbers that are about to be made."""
@@ -188,7 +193,7 @@ class _Importer:
 
     # ------------------------------------------------------------------ nodes
 
-    def _take(self, node: "onnx.NodeProto") -> None:
+    def _take(self, node: "onnx.NodeProto", composed: dict[str, tuple[str, str]]) -> None:
         name = node.name or (node.output[0] if node.output else "")
         try:
             if len(node.output) != 1 or node.output[0] in self.tensors or node.output[0] in self.constants:
@@ -196,8 +201,10 @@ class _Importer:
             if node.op_type == "Constant" and len(node.attribute) == 1 and node.attribute[0].HasField("t"):
                 self.constants[node.output[0]] = node.attribute[0].t
                 return
-            tensor = self._result(node)
-            self.tensors[node.output[0]] = tensor
+            function, a = composed.get(node.output[0], ("", ""))
+            if function == PART:
+                return
+            self.tensors[node.output[0]] = self._layer(function, self.tensors[a]) if function else self._result(node)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ValueError(f"node {name[:100]!r}, {node.op_type[:50]}: {error}") from None
 
@@ -264,6 +271,9 @@ class _Importer:
         if tensor.has_products:
             tensor = self.tensors[name] = self._layer("identity", tensor)
         self._spend(len(tensor.matrices) * matrix.size + matrix.shape[1])
+        self._folded.append((cancelled(matrix.T, tensor.shift), f"what is added before the weights at {name[:100]!r}"))
+        if list(tensor.matrices) == [0] and self.of_inputs is None:
+            self.of_inputs = tensor.matrices[0], tensor.shift
         return tensor.times(matrix)
 
     def _gemm(self, inputs: list[str], attributes: dict[str, Any]) -> _Tensor:
@@ -334,6 +344,7 @@ class _Importer:
         n_params = sum(self.sizes[i] * self.sizes[k] for i, k in pairs) + sum(self.sizes[1:])
         self._spend(n_params)
         wanted = np.dtype(self.dtype if dtype is None else dtype)
+        check_digits(self._folded, wanted)
         memory.check(wanted.itemsize * n_params, "path", f"{n_params:,} parameters")
         output = functions[-1]
         net = Network(

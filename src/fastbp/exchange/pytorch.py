@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import checks
 from fastbp.checks import Array
-from fastbp.exchange.building import Chain, dense, network_of, same_outputs
+from fastbp.exchange.building import Chain, dense, network_of
+from fastbp.exchange.probing import same_outputs
 from fastbp.files.container import FileError, StrPath
 from fastbp.network import Network
 
@@ -29,7 +31,7 @@ DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout")
 WEIGHT = re.compile(r"(?:(.*)\.)?weight")
 
 
-def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity") -> Network:
+def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity", dtype: Any = None) -> Network:
     """The network of a module of PyTorch, as it computes in evaluation mode.
 
     Parameters
@@ -42,17 +44,21 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
         in the order of the numbers in their names.
     output : str
         Of a state dict or file: that of the outputs.
+    dtype : "float32" or "float64", optional
+        By default float64 if the first layer's weights are, else float32.
 
     Returns
     -------
     Network
-        Of the dtype of the first layer's weights. Batch normalisation is folded into the layers beside it.
+        Batch normalisation is folded into the layers beside it.
 
     Raises
     ------
     ValueError, TypeError
         For a module of another kind, or with an option or hook that fastbp has not: the message names it. For a model
-        whose outputs for some random samples are not those of the network.
+        whose outputs for some random samples are not those of the network. For batch normalisation whose means are so
+        large against its deviations that weights of the dtype lose digits when it is folded in. For tensors without
+        numbers, of the device "meta".
 
     Notes
     -----
@@ -60,19 +66,24 @@ def from_pytorch(model: Any, *, activation: Any = None, output: str = "identity"
     numbers, in evaluation mode; it is left as it was. PyTorch's softplus is a itself above 20, ours is ln(1 + e**a):
     they differ by 2e-9, which float32 does not see.
     """
+    wanted = None if dtype is None else checks.float_dtype(dtype)
     if isinstance(model, str | os.PathLike):
         from fastbp.exporting.safetensors import read_tensors
 
-        return _from_file(model, read_tensors(model)[0], activation, output)
+        return _from_file(model, read_tensors(model)[0], (activation, output, wanted))
     if isinstance(model, Mapping):
-        return _from_state(model, activation, output)
+        return _from_state(model, activation, output, wanted)
     if activation is not None or output != "identity":
         raise ValueError("activation and output must be left out for a module, which says them itself")
     modules, chain = _flat(model, type(model).__name__), Chain()
     for name, module in modules:
+        _check_numbers({f"{name}.{key}": tensor for key, tensor in module.state_dict().items()})
         _add(chain, name, module)
     dtypes = [_array(module.weight).dtype for _name, module in modules if type(module).__name__ == "Linear"]
-    return same_outputs(chain.network(_dtype(*dtypes[:1])), lambda x: _run(model, x), "model")
+    own = _dtype(*dtypes[:1])
+    net = chain.network(own if wanted is None else wanted)
+    same_outputs(net.astype(own), lambda x: _run(model, x), "model", chain.of_inputs)
+    return net
 
 
 def _run(model: Any, x: Array) -> Array:
@@ -90,6 +101,13 @@ def _run(model: Any, x: Array) -> Array:
     finally:
         for module, was_training in training:
             module.training = was_training
+
+
+def _check_numbers(tensors: Mapping[Any, Any]) -> None:
+    """Raise a ValueError for a tensor that has a shape alone."""
+    for name, tensor in tensors.items():
+        if getattr(tensor, "is_meta", False):
+            raise ValueError(f'model must have numbers; {name} is on the device "meta": load the weights first')
 
 
 def _dtype(dtype: Any = np.float32) -> Any:
@@ -165,20 +183,21 @@ def _function_of(name: str, module: Any) -> str:
     return function
 
 
-def _from_file(path: StrPath, state: Mapping[str, Any], activation: Any, output: str) -> Network:
+def _from_file(path: StrPath, state: Mapping[str, Any], options: tuple[Any, str, Any]) -> Network:
     """That of a file's state dict; what is wrong is said with the file's name."""
     try:
-        return _from_state(state, activation, output)
+        return _from_state(state, *options)
     except (ValueError, TypeError) as error:
         raise FileError(f"{os.fspath(path)}: {str(error)[:500]}") from None
 
 
-def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Network:
+def _from_state(state: Mapping[str, Any], activation: Any, output: str, dtype: Any) -> Network:
     """The chain of a state dict's weights, in the order of its names."""
     names = [key for key in state if WEIGHT.fullmatch(str(key))]
     others = set(state) - set(names) - {name[: -len("weight")] + "bias" for name in names}
     if others:
         raise ValueError(f"model must have weight and bias alone; got {sorted(map(str, others))[0]!r}: give the module")
+    _check_numbers(state)
     _check_order(names)
     names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
     layers = [dense(_array(state[name]), _bias_of(state, name), name) for name in names]
@@ -191,7 +210,7 @@ def _from_state(state: Mapping[str, Any], activation: Any, output: str) -> Netwo
         )
     for layer, function in zip(layers, [*functions, output], strict=True):
         layer.function = function
-    return network_of(layers, _dtype(_array(state[names[0]]).dtype), "model")
+    return network_of(layers, _dtype(_array(state[names[0]]).dtype) if dtype is None else dtype, "model")
 
 
 def _check_order(names: list[str]) -> None:

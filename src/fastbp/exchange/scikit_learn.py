@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from fastbp import checks
 from fastbp.checks import Array
-from fastbp.exchange.building import Dense, affine, dense, network_of, same_outputs
+from fastbp.exchange.building import Dense, affine, dense, network_of
+from fastbp.exchange.probing import same_outputs
 from fastbp.network import Network
 
 PERCEPTRONS = ("MLPClassifier", "MLPRegressor")
 
 
-def from_sklearn(model: Any) -> Network:
+def from_sklearn(model: Any, *, dtype: Any = None) -> Network:
     """The network of a fitted estimator of scikit-learn.
 
     Parameters
@@ -19,24 +21,28 @@ def from_sklearn(model: Any) -> Network:
     model : MLPClassifier, MLPRegressor, Pipeline or TransformedTargetRegressor
         A pipeline may have StandardScaler, MinMaxScaler (without `clip`), MaxAbsScaler and "passthrough" before the
         perceptron: they are folded into its first layer. So is the scaler of targets into the last one.
+    dtype : "float32" or "float64", optional
+        By default that of the weights.
 
     Returns
     -------
     Network
-        Its dtype is that of the weights. `forward` gives what `predict` of a regressor gives, and `predict_proba` of
+        `forward` gives what `predict` of a regressor gives, and `predict_proba` of
         a classifier: with two classes, one output, the probability of the second.
 
     Raises
     ------
     ValueError, TypeError
         For a model that is not fitted, or has a step of another kind. For one whose predictions for some random samples
-        are not the outputs of the network.
+        are not the outputs of the network. For a scaler whose means are so large against its scales that weights of the
+        dtype lose digits when it is folded in.
 
     Notes
     -----
     Without a scaler, weights are taken as they are. With one, they are rounded anew: outputs differ by the rounding of
     the scaled sums, a few units in the last place of the largest term.
     """
+    wanted = None if dtype is None else checks.float_dtype(dtype)
     steps, perceptron, target = _steps(model)
     if type(perceptron).__name__ not in PERCEPTRONS:
         raise TypeError(f"model must end in an MLPClassifier or MLPRegressor; got {type(perceptron).__name__}")
@@ -51,11 +57,13 @@ def from_sklearn(model: Any) -> Network:
         layer.function = str(perceptron.activation)
     layers[-1].function = str(perceptron.out_activation_)
     for step in reversed(steps):
-        layers[0].after(*_scaling(step, layers[0].weights.shape[1]))
+        layers[0].after(*_scaling(step, layers[0].weights.shape[1]), type(step).__name__)
     if target is not None:
         _unscale(layers[-1], target)
-    net = network_of(layers, perceptron.coefs_[0].dtype, "model")
-    return same_outputs(net, lambda x: _run(model, x, net.n_outputs), "model")
+    own = np.dtype(perceptron.coefs_[0].dtype)
+    net = network_of(layers, own if wanted is None else wanted, "model")
+    same_outputs(net.astype(own), lambda x: _run(model, x, net.n_outputs), "model", layers[0].of_inputs)
+    return net
 
 
 def _run(model: Any, x: Array, n_outputs: int) -> Array:

@@ -7,7 +7,7 @@ auto break case char const continue default do double else enum extern float for
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main asm typeof
 typeof_unqual alignas alignof bool complex constexpr false imaginary noreturn nullptr static_assert thread_local true
 """
-# What the library declares for double, and with the endings f and l for float and long double.
+# What the library declares for double, and with endings for the other types.
 MATHS = """
 acos asin atan atan2 cos sin tan acospi asinpi atanpi atan2pi cospi sinpi tanpi acosh asinh atanh cosh sinh tanh exp
 exp10 exp10m1 exp2 exp2m1 expm1 frexp ilogb ldexp llogb log log10 log10p1 log1p logp1 log2 log2p1 logb modf scalbn
@@ -64,11 +64,10 @@ RENAME_EXCHANGE RENAME_WHITEOUT linux unix i386 arm mips sparc sun vax AVR near 
 # Families of macros and types.
 FORMS = re.compile(
     r"u?int\w*_t|(U?INT|CHAR|SCHAR|UCHAR|SHRT|USHRT|U?LONG|U?LLONG|SSIZE|SIZE|PTRDIFF|WCHAR|WINT|SIG_ATOMIC)\w*_(MAX|MIN|C|WIDTH)"
-    r"|(FLT|DBL|LDBL|DEC\d+|FP|FE|LC|SIG|PRI|SCN|ATOMIC|M)_?[A-Z0-9_]+|E[A-Z0-9]+|E2BIG"
+    r"|[fd]\d+x?(add|sub|mul|div|sqrt|fma)[fd]\d+x?|strto[fd]\d+x?|strfrom[fd]\d+x?|(HUGE_VAL_|SNAN)[FD]\d+X?|(FLT|DBL|LDBL|DEC\d+|FP|FE|LC|SIG|PRI|SCN|ATOMIC|M)_?[A-Z0-9_]+|E[A-Z0-9]+|E2BIG"
 )
-RESERVED = frozenset(
-    [*KEYWORDS.split(), *LIBRARY.split(), *(word + end for word in MATHS.split() for end in ("", "f", "l"))]
-)
+ENDINGS = "", "f", "l", "f16", "f32", "f64", "f128", "f32x", "f64x", "f128x", "d32", "d64", "d128", "d64x"
+RESERVED = frozenset([*KEYWORDS.split(), *LIBRARY.split(), *(word + end for word in MATHS.split() for end in ENDINGS)])
 PLACEHOLDER = "\ue000"  # stands for the name until it is known that no other thing in the file has it
 
 

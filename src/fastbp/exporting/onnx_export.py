@@ -4,6 +4,7 @@ Each block of connections is a Gemm; those that arrive at a layer are a chain, e
 Single connections are gathered: the units that they come from, then a dense Gemm with zeros where there is none.
 """
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from fastbp.exporting.columns import table_of
 from fastbp.exporting.layers import Layer, check_exportable, layers_of
 from fastbp.exporting.onnx_columns import column_inputs, decode, encode, with_names
-from fastbp.exporting.onnx_functions import FUNCTIONS, Graph, activate
+from fastbp.exporting.onnx_functions import FUNCTIONS, METADATA, Graph, activate
 from fastbp.files.container import StrPath
 from fastbp.files.outputs import check_writable, replacing
 
@@ -60,6 +61,8 @@ def to_onnx(net: "ComputingNetwork", path: StrPath, *, extra: Mapping[str, Any] 
         [onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET)] if table else []
     )
     model = onnx.helper.make_model(described, opset_imports=opsets, ir_version=IR_VERSION, producer_name="fastbp")
+    if graph.composed:
+        onnx.helper.set_model_props(model, {METADATA: json.dumps(graph.composed)})
     onnx.checker.check_model(model)
     with replacing(path) as file:
         file.write(model.SerializeToString())

@@ -25,6 +25,7 @@ SINGLE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
     "softsign": ("Softsign", {}), "gelu": ("Gelu", {"approximate": "none"}),
 }  # fmt: skip
 FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold"})
+METADATA = "fastbp.functions"  # where a file says which functions are several nodes
 
 
 class Graph:
@@ -34,6 +35,7 @@ class Graph:
         self.dtype = dtype
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, Any] = {}
+        self.composed: list[tuple[str, str, str]] = []  # (function, of which tensor, its output)
         self._numbers = itertools.count()
 
     def node(self, operator: str, inputs: Sequence[str], output: str = "", domain: str = "", **attributes: Any) -> str:
@@ -66,7 +68,9 @@ def activate(graph: Graph, function: str, a: str) -> str:
     if function in table:
         operator, attributes = table[function]
         return graph.node(operator, [a], **attributes)
-    return _COMPOSED[function](graph, a)
+    output = COMPOSED[function](graph, a)
+    graph.composed.append((function, a, output))
+    return output
 
 
 def _silu(g: Graph, a: str) -> str:
@@ -116,7 +120,7 @@ def _gelu(g: Graph, a: str) -> str:
     return g("Mul", a, g("Where", g("Less", a, 0.0), tail, g("Sub", 1.0, tail)))
 
 
-_COMPOSED = {
+COMPOSED = {
     "silu": _silu, "gaussian": _gaussian, "threshold": _threshold, "leaky_relu": _leaky_relu, "elu": _elu,
     "softplus": _softplus, "softsign": _softsign, "gelu": _gelu,
 }  # fmt: skip

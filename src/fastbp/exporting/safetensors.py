@@ -7,6 +7,7 @@ connected, is JSON in the metadata under "fastbp".
 
 import json
 import os
+import sys
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ DTYPES: dict[str, type[np.generic]] = {
     "I64": np.int64,
     "U8": np.uint8,
 }
+BFLOAT16 = np.dtype(np.uint16)  # the upper halves of float32; no tensor is read as 16-bit integers
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 VERSION = 1
 Net = TypeVar("Net", bound=ComputingNetwork)
@@ -66,7 +68,8 @@ def read_tensors(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
     Raises
     ------
     ValueError
-        For a file that is damaged, or has tensors of another dtype than F16, F32, F64, I64 and U8.
+        For a file that is damaged, or has tensors of another dtype than BF16, F16, F32, F64, I64 and U8. BF16 becomes
+        float32.
     """
     checked = checks.file_path(path)
     with open(checked, "rb") as file:
@@ -85,7 +88,8 @@ def read_tensors(path: StrPath) -> tuple[dict[str, Array], dict[str, str]]:
         for name, dtype, shape in places:  # in the order of their offsets, without gaps
             n_bytes = dtype.itemsize * _product(shape)
             stored = np.frombuffer(file.read(n_bytes), dtype.newbyteorder("<"))
-            tensors[name] = stored.astype(dtype).reshape(shape)
+            array = (stored.astype(np.uint32) << 16).view(np.float32) if dtype == BFLOAT16 else stored.astype(dtype)
+            tensors[name] = array.reshape(shape)
     return tensors, metadata
 
 
@@ -112,11 +116,14 @@ def _places(header: object, n_bytes: int) -> list[tuple[str, np.dtype, tuple[int
         raise ValueError(f"at most {MAX_TENSORS:,} tensors are read; got {len(tensors):,}")
     found = []
     for name, entry in tensors.items():
-        dtype = np.dtype(DTYPES[checks.name_of(entry["dtype"], DTYPES, f"dtype of {name[:100]!r}")])
+        kind = checks.name_of(entry["dtype"], [*DTYPES, "BF16"], f"dtype of {name[:100]!r}")
+        dtype = BFLOAT16 if kind == "BF16" else np.dtype(DTYPES[kind])
         shape = tuple(checks.integer(n, f"shape of {name[:100]!r}", minimum=0) for n in _list(entry["shape"], 8))
         start, stop = (checks.integer(n, "data_offsets", minimum=0) for n in _list(entry["data_offsets"], 2))
         if stop - start != _product(shape) * dtype.itemsize:
             raise ValueError(f"shape {shape} of {name[:100]!r} does not fit its {stop - start} bytes")
+        if _product(max(n, 1) for n in shape) * dtype.itemsize > sys.maxsize:  # though it is empty
+            raise ValueError(f"shape {shape} of {name[:100]!r} is larger than any array")
         found.append((start, stop, name, dtype, shape))
     found.sort(key=lambda item: item[:2])
     ends = [0, *(stop for _start, stop, *_ in found)]
