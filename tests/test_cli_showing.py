@@ -40,7 +40,9 @@ def test_a_row_is_explained(model):
 def test_why_and_a_page(model, folder):
     result = run("explain", model, "plants.csv", "--why", 7, "--html", "page.html", "--notation", "neurons")
     assert result.exit_code == 0, result.output
-    assert "From (5.55) to (5.56) for unit 7" in result.output
+    assert "In Bishop's names: f_2 is unit 7.\n\nFrom (5.55) to (5.56) for unit 7" in result.output
+    assert "   x_1  height = " in result.output and "f_15 herb, f_16 shrub, f_17 tree" in result.output
+    assert "as the network sees them" not in (folder / "page.html").read_text("utf-8")
     assert "page: page.html" in result.output
     assert "<svg" in (folder / "page.html").read_text("utf-8")
 

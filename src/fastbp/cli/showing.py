@@ -11,7 +11,7 @@ import click
 
 from fastbp.cli.options import complete_data, complete_file, output_file
 from fastbp.explaining.drawn import shortened
-from fastbp.explaining.names import NOTATIONS
+from fastbp.explaining.names import NOTATIONS, Names
 from fastbp.plots import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -115,16 +115,17 @@ def explain(
     check_outputs([model, data], html)
     check_page(html, "--html")
     samples = load_samples(model, data, row)
-    seen = f"row {row} of {data}; inputs as the network sees them"
-    table_model, result = samples.model, outputs_of(samples)
+    seen, table_model = f"row {row} of {data}", samples.model
     with refusals(ValueError):
         names = names_of(table_model)
         found = table_model.net.explain(samples.X[0], samples.T[0], learning_rate, notation, unit, names)
+        called = NOTATIONS[notation](found.numbers)
+        result = outputs_of(samples, called)
         text = found.why(why) if why is not None else str(found)
         if html is not None:
-            found.save_html(html, note=f"{seen}, {result}")
-    click.echo(f"{seen}, and in brackets what the table has:")
-    for line in inputs_of(samples):
+            found.save_html(html, note=f"{seen}; {result}")
+    click.echo(f"{seen}; inputs as the network sees them, and in brackets what the table has:")
+    for line in inputs_of(samples, called):
         click.echo(line)
     click.echo(result)
     click.echo(f"\n{text}")
@@ -132,27 +133,29 @@ def explain(
         click.echo(f"\npage: {html}")
 
 
-def inputs_of(samples: Samples) -> Iterator[str]:
+def inputs_of(samples: Samples, called: Names) -> Iterator[str]:
     """A line for each input of the row; the first of a column has what stands in the table, too."""
     i = 0
     for column in samples.model.encoder.columns:
         value = samples.frame[column.name][0]
         there = "missing" if value is None else shortened(str(value), MOST_LETTERS)
         for place, name in enumerate(column.inputs):
-            yield f"  {i:>4}  {name} = {samples.X[0, i]:.6g}" + (f"   ({there})" if place == 0 else "")
+            yield f"  {called.unit(i):>4}  {name} = {samples.X[0, i]:.6g}" + (f"   ({there})" if place == 0 else "")
             i += 1
 
 
-def outputs_of(samples: Samples) -> str:
-    """What the outputs are; of numbers, in the table's unit, since the network has them in another."""
+def outputs_of(samples: Samples, called: Names) -> str:
+    """What the outputs are, as the notation calls them; of numbers, in the table's unit: the network has another."""
     from fastbp.tables.targets import ClassTarget
 
     table_model, net = samples.model, samples.model.net
     target, first = table_model.target, net.n_units - net.n_outputs
     if isinstance(target, ClassTarget):
-        return f"outputs: {', '.join(f'{first + k} {name}' for k, name in enumerate(target.classes))}"
+        return f"outputs: {', '.join(f'{called.unit(first + k)} {name}' for k, name in enumerate(target.classes))}"
     y, t = (target.numbers(values)[0] for values in (net.forward(samples.X), samples.T))
-    each = (f"{first + k} {name} = {y[k]:.6g}, in the table {t[k]:.6g}" for k, name in enumerate(target.names))
+    each = (
+        f"{called.unit(first + k)} {name} = {y[k]:.6g}, in the table {t[k]:.6g}" for k, name in enumerate(target.names)
+    )
     return f"outputs: {'; '.join(each)} (in the network both are {scale_of(table_model)})"
 
 

@@ -3,7 +3,7 @@
 from fastbp.explaining.digits import Digits
 from fastbp.explaining.equations import Equations
 from fastbp.explaining.explained import Explained
-from fastbp.explaining.names import Names
+from fastbp.explaining.names import NOTATIONS, Names
 from fastbp.explaining.sections import Line, Section
 from fastbp.explaining.terms import Unit
 from fastbp.explaining.text import Text, render
@@ -12,19 +12,25 @@ MOST_SENDERS = 6  # of a unit that is fed: of more, those of no importance here 
 
 
 def why(of: Explained, j: int) -> Text:
-    """The derivation for unit j, in Bishop's notation."""
+    """The derivation for unit j, in Bishop's notation; of an explanation in another one, first what is which."""
+    if of.notation == "bishop":
+        return Text(_derivation(of, j))
+    return Text(f"In Bishop's names: {NOTATIONS[of.notation](of.numbers).unit(j)} is unit {j}.\n\n{_derivation(of, j)}")
+
+
+def _derivation(of: Explained, j: int) -> str:
     unit, names, digits = of.units[j], Names(of.numbers), Digits()
     if unit.output is not None and not unit.fed:
-        return Text(render([_of_output(Equations(of, names, digits), j)], 100))
+        return render([_of_output(Equations(of, names, digits), j)], 100)
     feeds = " and ".join(map(str, [f.k for f in unit.fed])) or "no unit"
     head = f"From (5.55) to (5.56) for unit {j}, which feeds {'unit' if len(unit.fed) == 1 else 'units'} {feeds}"
     if not unit.fed:
         note = f"A sum of no terms: the error does not depend on unit {j}, delta_{j} = 0."
-        return Text(render([Section(head, notes=(note,))], 100))
+        return render([Section(head, notes=(note,))], 100)
     chain = Section(head, lines=tuple(_chain_rule(unit)))
     inner = Section("What a unit that is fed depends on", lines=tuple(_inner(of, unit, names, digits)))
     result = Section("Together", lines=tuple(_together(unit, names, digits)))
-    return Text(render([chain, inner, result], 100))
+    return render([chain, inner, result], 100)
 
 
 def _chain_rule(unit: Unit) -> list[Line]:
