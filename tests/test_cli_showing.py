@@ -135,6 +135,8 @@ def test_pictures_of_a_fit(model):
 
 def test_mistakes_of_plot(model):
     assert "needs DATA" in refused("plot", model, "--kind", "residuals")
+    for kind in ("regression", "residuals"):
+        assert "--kind confusion" in refused("plot", model, "plants.csv", "--kind", kind)
     assert "two inputs" in refused("plot", model, "plants.csv", "--kind", "boundary")
     assert ".png" in refused("plot", model, "--out", "picture.txt")
     assert refused("plot", "nowhere.fastbp")

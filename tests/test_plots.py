@@ -184,6 +184,15 @@ def test_confusion_matrix(ax, classifier):
     assert texts(ax) == [str(count) for count in counts]
     assert f"{(true == predicted).mean():.1%}" in ax.get_title()
     refused(lambda: plots.confusion_matrix(net, X, T, labels=["red"]), "labels", "3")
+    ground, lightest = luminance(ax.get_facecolor()), luminance(ax.images[0].cmap(0.0))
+    assert abs(ground - lightest) < 0.3  # a share of 0 has nearly the paper's colour, dark or light
+    for numbers in (true, list(true), true.astype(float)):
+        ax.clear()
+        plots.confusion_matrix(net, X, numbers, ax=ax)
+        assert texts(ax) == [str(count) for count in counts]
+    for wrong in (true + 1, true - 1, true + 0.5):
+        refused(lambda wrong=wrong: plots.confusion_matrix(net, X, wrong), "T", "0 to 2")
+        refused(lambda wrong=wrong: plots.decision_boundary(net, X, wrong), "T", "0 to 2")
     one = fastbp.Network((2, 1), output="logistic", loss="binary_cross_entropy", seed=0)
     ax.clear()
     plots.confusion_matrix(one, X, T[:, 0], ax=ax)
@@ -194,6 +203,10 @@ def test_decision_boundary(ax, classifier):
     net, X, T, *_ = classifier
     plots.decision_boundary(net, X, T, ax=ax)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["class 0", "class 1", "class 2"]
+    rows = [c.get_offsets().tolist() for c in ax.collections if len(c.get_offsets()) > 1]
+    ax.clear()
+    plots.decision_boundary(net, X, T.argmax(axis=1), ax=ax)
+    assert rows == [c.get_offsets().tolist() for c in ax.collections if len(c.get_offsets()) > 1] != []
     one = fastbp.Network((2, 1), output="logistic", loss="binary_cross_entropy", init="zeros")
     one.params = [1.0, 0.0, 0.0]  # the boundary is x_0 = 0
     ax.clear()

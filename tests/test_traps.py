@@ -95,6 +95,29 @@ def test_a_saturated_layer():
     assert net.diagnose(X, X[:, 0]).layers[0].saturated > 0.9
 
 
+def test_a_saturated_layer_under_a_bias_that_still_learns():
+    """The loss falls to that of constant outputs, and no lower."""
+    net = fastbp.Network((2, 8, 1), activation="tanh", seed=0)
+    net.weights[0][:] *= 1000
+    t = np.sin(X[:, 0]) * X[:, 1] + 3
+    messages = warned(net, X, t, epochs=20)
+    assert any("hidden layer 1 is saturated" in message for message in messages)
+    assert net.diagnose(X, t).layers[0].saturated > 0.9
+
+
+@pytest.mark.parametrize("function", ["tanh", "logistic", "relu"])
+def test_the_remedy_is_one_for_the_function(function):
+    net = fastbp.Network((2, 4, 1), activation=function, seed=0)
+    net.biases[0][:] = -1000
+    (finding,) = [found for found in net.diagnose(X, X[:, 0]) if found.name.startswith("hidden layer 1")]
+    assert ("relu" in finding.remedy) == (function == "relu")
+
+
+def test_bounds_are_said_as_they_are():
+    (finding, *_) = fastbp.Network((2, 3, 1), output="relu", seed=0).diagnose(X, X[:, 0])
+    assert "a relu output is 0 or above" in finding.cause
+
+
 def test_no_word_where_nothing_is_wrong():
     x, t = sine(100)
     assert warned(fastbp.Network((1, 8, 1), seed=0), x, t, epochs=60, learning_rate=0.02) == []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("network", "importance", "confusion", "regression", "residuals", "boundary")
 WITHOUT_DATA = ("network", "importance")
+OF_NUMBERS = ("regression", "residuals")
 MOST_LETTERS = 40  # of what stands in a cell
 LIGHT, DARK = "default", "dark_background"
 
@@ -219,6 +220,11 @@ def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
     from fastbp import plots
     from fastbp.tables.targets import ClassTarget
 
+    if kind in OF_NUMBERS and class_names(load_model(model)) is not None:
+        raise click.UsageError(
+            f"--kind {kind} needs a model of numbers; {model!r} tells classes apart, for which there are "
+            "--kind confusion and, of two inputs, boundary"
+        )
     if data is None or kind in WITHOUT_DATA:
         table_model = load_model(model)
         if kind == "network":
@@ -231,8 +237,7 @@ def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
     if kind == "boundary":
         return _boundary(samples)
     target = samples.model.target
-    if isinstance(target, ClassTarget):
-        return (plots.regression if kind == "regression" else plots.residuals)(net, samples.X, samples.T)
+    assert not isinstance(target, ClassTarget)
     y, t = (target.numbers(values)[:, 0] for values in (net.forward(samples.X), samples.T))
     return (plots.draw_regression if kind == "regression" else plots.draw_residuals)(y, t, target.names[0])
 

@@ -1,7 +1,7 @@
 """Traps of training that can be seen: each named once, with its cause and its remedy.
 
 `Network.fit` warns of them, and `Network.diagnose` lists them. What a look at the data shows is seen before a training;
-dead and saturated layers after one that got nowhere, so that no training pays for the look.
+dead and saturated layers after one, of 256 samples, and they are named if it got nowhere.
 """
 
 import warnings
@@ -25,9 +25,11 @@ MOSTLY = 0.9  # share of dead or saturated units, over all samples, from which o
 CHECKED = {"cross_entropy", "binary_cross_entropy", "softmax", "logistic"}  # targets from 0 to 1, as the losses demand
 ROUNDING = 1e-6  # by which a target may be beyond a bound
 ROWS = 256  # of samples that are looked at, for what would take a pass over all of them
+KEEPS_ALIVE = {"relu": "init='he_uniform', or leaky_relu in place of relu"}  # others are flat where |a| is large
 FEWEST_EPOCHS = 5  # of a training that is warned of what its data show
 STALLED_EPOCHS, STALLED = 10, 1e-3  # a training that got nowhere: the loss fell by no more than that part,
-LITTLE_BETTER = 0.5  # and is more than that part of the loss of constant outputs
+LITTLE_BETTER = 0.5  # and is more than that part of the loss of constant outputs;
+HARDLY_BETTER = 0.9  # or, if it still falls, more than this part
 
 
 class TrainingWarning(UserWarning):
@@ -82,15 +84,17 @@ def warn_before(net: "ComputingNetwork", samples: "CheckedSamples | None", epoch
 
 
 def warn_after(net: "ComputingNetwork", samples: "CheckedSamples | None", losses: Sequence[float]) -> None:
-    """Warn the caller of `fit` of layers that do not learn, if the training got nowhere."""
-    if (
-        samples is None
-        or len(losses) <= STALLED_EPOCHS
-        or not losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0
-    ):
+    """Warn the caller of `fit` of layers that do not learn, if the training got nowhere.
+
+    Where the outputs' biases still learn, the loss falls for a while, but not below that of constant outputs.
+    """
+    if samples is None or len(losses) <= STALLED_EPOCHS or not np.isfinite(losses[-1]):
         return
-    if losses[-1] > LITTLE_BETTER * loss_of_constants(net, samples):
-        _warn(net, of_layers(net, samples.x))
+    stalled = losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0
+    part = LITTLE_BETTER if stalled else HARDLY_BETTER
+    found = of_layers(net, samples.x)  # first: it takes a tenth of the time of the other look
+    if found and losses[-1] > part * loss_of_constants(net, samples):
+        _warn(net, found)
 
 
 def loss_of_constants(net: "ComputingNetwork", samples: "CheckedSamples") -> float:
@@ -131,12 +135,12 @@ def flat(function: str, z: Array) -> tuple[Array, Array]:
 
 
 def _dead(layer: int, function: str, z: Array) -> Finding:
+    also = KEEPS_ALIVE.get(function, "or smaller initial weights")
     return Finding(
         f"hidden layer {layer} is dead",
         f"h' = 0 for each of its {z.shape[1]} {function} units in each of {len(z)} samples, so that nothing arrives at "
         "the layers before it",
-        "Inputs of about 1, a smaller learning_rate, init='he_uniform', or leaky_relu in place of relu keep it alive; "
-        "train anew",
+        f"Inputs of about 1, a smaller learning_rate, {also} keep it alive; train anew",
     )
 
 
@@ -174,7 +178,7 @@ def _of_targets(net: "ComputingNetwork", T: Array) -> Iterator[Finding]:
     for k, function in enumerate(functions):
         low, high = RANGES.get(function, (-np.inf, np.inf))
         if lowest[k] < low - ROUNDING or highest[k] > high + ROUNDING:
-            bounds = f"between {low:g} and {high:g}" if high < np.inf else f"above {low:g}"
+            bounds = f"between {low:g} and {high:g}" if high < np.inf else f"{low:g} or above"
             yield Finding(
                 "targets outside the range of the outputs",
                 f"T[:, {k}] goes from {lowest[k]:.4g} to {highest[k]:.4g}, but a {function} output is {bounds}: it "

@@ -104,7 +104,7 @@ def confusion_matrix(
     net : Network
         One output is taken as the probability of the second of two classes.
     X, T
-        As in `Network.loss`: one-hot rows, or 0 and 1.
+        As in `Network.loss`: one-hot rows, or 0 and 1; or of several outputs the number of each sample's class.
     labels : sequence of str, optional
         Names of the classes.
     ax : matplotlib.axes.Axes, optional
@@ -113,7 +113,7 @@ def confusion_matrix(
     -------
     matplotlib.axes.Axes
     """
-    samples = net.check_samples(X, T)
+    samples = net.check_samples(X, one_hot(net, T))
     n = max(2, net.n_outputs)
     true, predicted = classes_of(samples.t), classes_of(net.forward(samples.x))
     counts = np.bincount(true * n + predicted, minlength=n * n).reshape(n, n)
@@ -122,9 +122,10 @@ def confusion_matrix(
         raise ValueError(f"labels must have a name for each of the {n} classes; got {len(names)}")
     ax = axes_or_new(ax, (1.6 + 0.55 * n, 1.4 + 0.5 * n))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    ax.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
+    colours = colours_of(ax)
+    ax.imshow(share, cmap=colours.shares, vmin=0.0, vmax=1.0)
     for (row, column), count in np.ndenumerate(counts):
-        colour = "#ffffff" if share[row, column] > 0.5 else "#1b1f24"
+        colour = colours.paper if share[row, column] > 0.5 else colours.ink
         ax.text(column, row, f"{count:,}", ha="center", va="center", color=colour)
     ax.set_xticks(range(n), names, rotation=45 if max(map(len, names)) > 3 else 0)
     ax.set_yticks(range(n), names)
@@ -144,7 +145,7 @@ def decision_boundary(net: ComputingNetwork, X: Array, T: Array | None = None, *
     X : array (n_samples, 2)
         Samples; the map reaches a little beyond them.
     T : array, optional
-        Their classes, for the samples' colours.
+        Their classes, for the samples' colours: as in `confusion_matrix`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -154,7 +155,7 @@ def decision_boundary(net: ComputingNetwork, X: Array, T: Array | None = None, *
     if net.n_inputs != 2:
         raise ValueError(f"net must have two inputs; it has {net.n_inputs}")
     x = checks.matrix(X, "X", 2, net.dtype, "inputs").astype(float)
-    classes = None if T is None else classes_of(net.check_samples(X, T).t)
+    classes = None if T is None else classes_of(net.check_samples(X, one_hot(net, T)).t)
     ax = axes_or_new(ax, (5.4, 4.4))
     low, high = x.min(axis=0), x.max(axis=0)
     margin = 0.08 * np.where(high > low, high - low, 1.0)
@@ -205,6 +206,23 @@ def classes_of(values: Array) -> Array:
     if values.shape[1] == 1:
         return (values[:, 0] > 0.5).astype(np.int64)
     return np.asarray(np.argmax(values, axis=1))
+
+
+def one_hot(net: ComputingNetwork, T: Any) -> Any:
+    """Rows of classes that are given as numbers, one for each sample; of one output, or of rows, T as it is.
+
+    Raises
+    ------
+    ValueError
+        If a number is not that of an output.
+    """
+    numbers, n = np.asarray(T), net.n_outputs
+    if numbers.ndim != 1 or n == 1 or numbers.dtype.kind not in "biuf":
+        return T
+    wrong = numbers[~np.isin(numbers, np.arange(n))]
+    if len(wrong):
+        raise ValueError(f"T must have one-hot rows, or numbers of classes from 0 to {n - 1}; got {wrong[0]}")
+    return np.eye(n)[numbers.astype(np.int64)]
 
 
 def _dot(n: int) -> float:
