@@ -66,8 +66,9 @@ def from_keras(model: Any, *, dtype: Any = None) -> Network:
             chain.layer(dense(kernel.T, bias[0] if bias else None, layer.name))
             own = own or (np.float64 if kernel.dtype == np.float64 else np.float32)
         chain.function(_function_of(layer), layer.name)
-    net = chain.network(wanted or own or np.float32)
-    same_outputs(net.astype(own or np.float32), model.predict_on_batch, "model", chain.of_inputs)
+    own = own or np.float32
+    net = chain.network(own if wanted is None else wanted)
+    same_outputs(net.astype(own), model.predict_on_batch, "model", chain.of_inputs)
     return net
 
 
