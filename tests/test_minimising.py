@@ -103,6 +103,7 @@ def test_fewer_residuals_than_parameters():
     assert history.loss[-1] < 1e-10
 
 
+@pytest.mark.filterwarnings("ignore::fastbp.TrainingWarning")
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("case", ["singular", "constant", "no residuals", "one sample", "far away"])
 def test_no_step_ends_in_nan(solver, case):

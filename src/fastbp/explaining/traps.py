@@ -86,9 +86,10 @@ def warn_before(net: "ComputingNetwork", samples: "CheckedSamples | None", epoch
 def warn_after(net: "ComputingNetwork", samples: "CheckedSamples | None", losses: Sequence[float]) -> None:
     """Warn the caller of `fit` of layers that do not learn, if the training got nowhere.
 
-    Where the outputs' biases still learn, the loss falls for a while, but not below that of constant outputs.
+    Where the outputs' biases still learn, the loss falls for a while, but not below that of constant outputs. Of edges
+    a layer may be a single unit, that others go around: nothing is said unasked.
     """
-    if samples is None or len(losses) <= STALLED_EPOCHS or not np.isfinite(losses[-1]):
+    if samples is None or not net.topology.is_layered or len(losses) <= STALLED_EPOCHS or not np.isfinite(losses[-1]):
         return
     stalled = losses[-1] >= (1 - STALLED) * losses[-1 - STALLED_EPOCHS] > 0
     part = LITTLE_BETTER if stalled else HARDLY_BETTER
