@@ -133,8 +133,7 @@ class Tuned:
         """
         if not self.task.is_classes:
             raise AttributeError("predict_proba is for classes; y had numbers")
-        mean: Array = self.population.forward(self.task.inputs(X), mean=True)[0]
-        return mean
+        return self.population.mean(self.task.inputs(X))
 
     def __str__(self) -> str:
         lines = [repr(self)]
