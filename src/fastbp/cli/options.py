@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from fastbp import checks
 from fastbp.activations import TRAINABLE
+from fastbp.cli.searching import SECONDS, check_ensemble, search_options
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
@@ -210,6 +211,22 @@ _OPTIONS: tuple[Option[Any], ...] = (
         help=f"One of {', '.join(ALL_SOLVERS)}.",
     ),
     click.option(
+        "--tune",
+        metavar="SECONDS",
+        type=float,
+        callback=_checked(checks.number, low_open=True),
+        help=f"Time to try settings that are not given.  [default: {SECONDS:g}]",
+    ),
+    click.option("--tune-fits", metavar="N", type=_POSITIVE, help="Trainings to try settings, instead of a time."),
+    click.option("--no-tune", is_flag=True, help="The usual settings and, without --ensemble, one network."),
+    click.option(
+        "--ensemble",
+        metavar="K",
+        type=int,
+        callback=check_ensemble,
+        help="Networks whose mean answers.  [default: up to 8, what takes about a second]",
+    ),
+    click.option(
         "--evidence", is_flag=True, help="Find the weight decay of each input, and how sure predictions are (MacKay)."
     ),
     _with_default("--epochs", type=_POSITIVE, default=300, help="Epochs at most."),
@@ -330,6 +347,7 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
     rest = dict(given)
     if rest["hidden"] is None:
         rest["hidden"] = HIDDEN_OF_MATRICES if rest["evidence"] or rest["solver"] == "lm" else HIDDEN
+    rest |= search_options(rest)
     files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
     reading = {
         "header": rest.pop("header"),

@@ -53,7 +53,10 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
         _check(data, files, wishes)
         training = _training(data, wishes, files)
         picture = _picture(files)
-        unread = _printed(report.print_plan, console, training, shown)
+        unread = _printed(report.print_task, console, training, shown)
+        with refusals(ValueError):
+            training.tune()
+        unread = _printed(report.print_networks, console, training) or unread
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, shown)
         _report(files.report, training, model, history, scored)
@@ -140,7 +143,8 @@ def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.options import Options
+    from fastbp.tables.training import TableTraining
 
     prepared = prepared_table(data, wishes)
     check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
