@@ -48,6 +48,8 @@ def refuse_noise(estimator: Any, net: Network, what: str) -> None:
 class MinimiserTraining:
     """One call of `fit` with a minimiser; `tol` is the length of the gradient at which it ends, as for "lbfgs"."""
 
+    interrupted = False
+
     def __init__(
         self,
         estimator: Any,
@@ -94,7 +96,7 @@ class MinimiserTraining:
                         show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-            ended = "interrupted"
+            ended, self.interrupted = "interrupted", True
         if ended is None:
             warnings.warn(
                 f"{est.solver}: Maximum iterations ({est.max_iter}) reached and the optimization hasn't converged yet.",
@@ -138,6 +140,8 @@ class MinimiserTraining:
 
 class EvidenceTraining:
     """One call of `fit` with ``alpha="evidence"``: see `Network.fit_evidence`."""
+
+    interrupted = False
 
     def __init__(
         self,
@@ -191,8 +195,8 @@ def evidence_of(estimator: Any) -> Evidence:
     found: Evidence | None = vars(estimator).get("evidence_")
     if found is None:
         raise ValueError(
-            "standard deviations, and moderated probabilities, need a fit with alpha='evidence'; this one had "
-            f"alpha={estimator.alpha!r}, or another when it was fitted"
+            "standard deviations, and moderated probabilities, need a fit with alpha='evidence', or several networks, "
+            f"n_estimators=8; this one had alpha={estimator.alpha!r}, or another when it was fitted"
         )
     if not np.array_equal(found.network.params, estimator.network_.params):
         raise ValueError("evidence_ must be that of the weights: they have been changed since, fit anew")

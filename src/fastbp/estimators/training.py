@@ -204,6 +204,7 @@ class Monitor:
 class StochasticTraining:
     """One call of `fit` or `partial_fit` with a solver that takes steps."""
 
+    interrupted = False
     net: Network
     samples: CheckedSamples
     engine: Engine
@@ -291,6 +292,7 @@ class StochasticTraining:
                         show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
+            self.interrupted = True
         finally:
             self.orders.give_back()
         if est.n_iter_ == est.max_iter and not (stop or incremental):

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -179,7 +180,9 @@ class Search:
             self.networks = population[ranked[0] * n_folds : (ranked[0] + 1) * n_folds]
         found = f"best {self._last[first].score:.4f}, {first}"
         self.says(f"round {number + 1}: {len(chosen)} settings, {EPOCHS[number]} epochs; {found}")
-        return [chosen[k] for k in ranked[: -(-len(chosen) // KEPT)]]
+        kept = [chosen[k] for k in ranked[: -(-len(chosen) // KEPT)]]
+        usual = self.first[0]  # goes on in any case: it is what the others are compared with
+        return kept if usual in kept or usual not in chosen else [*kept, usual]
 
     def _drawn_for(
         self, most: float, cost_of: Callable[[Settings], float], first: Sequence[Settings] = ()
@@ -262,7 +265,7 @@ def training_options(of_each: Sequence[Settings]) -> dict[str, Any]:
 def cost_of(settings: Settings, n_inputs: int, n_outputs: int) -> float:
     """How long an epoch takes, in products of a row."""
     sizes = n_inputs, *settings.hidden, n_outputs
-    n_params = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    n_params = sum((a + 1) * b for a, b in pairwise(sizes))
     return float(n_params + STEP_COST * 32 / settings.batch_size)
 
 
@@ -273,4 +276,4 @@ def _rank(tried: Tried) -> tuple[float, float]:
 
 def _rounds() -> float:
     """In how many rounds settings are tried, on average."""
-    return sum(KEPT**-k for k in range(len(EPOCHS)))
+    return sum((1.0 / KEPT) ** k for k in range(len(EPOCHS)))

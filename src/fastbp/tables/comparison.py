@@ -40,8 +40,8 @@ def compare(training: TableTraining) -> list[Contender]:
     Returns
     -------
     list of Contender
-        fastbp, its time with that of choosing settings; scikit-learn's network with the options before that, a linear model, scikit-learn's gradient
-        boosting, and the baseline: always the most frequent class, or the mean.
+        fastbp, with the time of choosing settings; scikit-learn's network with the options before that; a linear
+        model; scikit-learn's gradient boosting; and the baseline: always the most frequent class, or the mean.
     """
     others = {"scikit-learn MLP": _network(training), "linear": linear_model(training), "boosting": _boosting(training)}
     found = [_fastbp(training)]

@@ -32,6 +32,7 @@ UNASKED_PRODUCTS = 1e11  # of an ensemble's training, that nobody asked for: abo
 SEARCH_FOLDS = 5
 SEARCH_PRODUCTS = 2e10  # in a second of a search
 FEWEST_SEARCHED = 1000  # rows
+MANY_ROWS, FOLDS_OF_MANY = 2000, 2  # of so many, two parts tell settings apart
 _PASSES = 3  # forward, backward, gradient
 _SHOWN = 10
 
@@ -119,7 +120,7 @@ def choose(training: TableTraining, usual: Settings, fixed: list[str], budget: B
     problem = TableProblem.of(training, rows)
     other = Settings()._replace(**{name: getattr(usual, name) for name in fixed})
     first = [usual] if other == usual else [usual, other]
-    folds = folds_of(problem.strata, SEARCH_FOLDS, rng)
+    folds = folds_of(problem.strata, SEARCH_FOLDS, rng)[: FOLDS_OF_MANY if len(rows) > MANY_ROWS else SEARCH_FOLDS]
     search = Search(problem, folds, training.options.seed, first, fixed, training.options.threads)
     search.run(budget)
     if search.best is None or search.interrupted:
