@@ -365,9 +365,11 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("options", "rate"), SCHEDULES, ids=lambda value: str(value) if isinstance(value, dict) else ""
-)
+def name_of(options):
+    return "-".join(str(value) for value in options.values() if not callable(value)) or "function"
+
+
+@pytest.mark.parametrize(("options", "rate"), SCHEDULES, ids=[name_of(options) for options, _ in SCHEDULES])
 @pytest.mark.parametrize("name", ["momentum", "adam"])
 def test_schedule(options, rate, name):
     step, _, solver_options = SOLVERS[name]
