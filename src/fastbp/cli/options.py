@@ -22,6 +22,7 @@ from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.schedules import FACTORS
 from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
+from fastbp.tables.scaling import SCALINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
@@ -159,6 +160,12 @@ _OPTIONS: tuple[Option[Any], ...] = (
         type=click.IntRange(min=1, max=100_000),
         default=200,
         help="Categories of a column; rarer ones together.",
+    ),
+    _with_default(
+        "--scaling",
+        type=click.Choice(SCALINGS),
+        default="standard",
+        help="Of numbers: mean and deviation, or median and quartiles, smoothly clipped.",
     ),
     _with_default(
         "--missing",
