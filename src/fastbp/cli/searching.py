@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastbp import checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0  # of a search that nobody asked for
 FEWEST, MOST = 3, 1000  # networks of an ensemble
-TUNED = ("hidden", "activation", "learning_rate", "l2", "batch_size")  # unless the user has chosen them
+TUNED = ("hidden", "activation", "learning_rate", "l2", "batch_size", "schedule")  # unless the user has chosen them
 ENSEMBLE_SOLVERS = ("adam", "sgd", "rmsprop")
 
 
@@ -22,6 +24,39 @@ def check_ensemble(ctx: click.Context, _param: click.Parameter, value: int | Non
     if value is not None and (not 1 <= value <= MOST or 1 < value < FEWEST):
         raise click.UsageError(f"--ensemble must be 1, or from {FEWEST} to {MOST}; got {value}", ctx)
     return value
+
+
+def check_seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Refuse what is no time."""
+    try:
+        return None if value is None else checks.number(value, param.opts[0], low_open=True)
+    except ValueError as error:
+        raise click.UsageError(str(error), ctx) from None
+
+
+SEARCH_OPTIONS = (
+    click.option(
+        "--tune",
+        metavar="SECONDS",
+        type=float,
+        callback=check_seconds,
+        help=f"Time to try settings that are not given.  [default: {SECONDS:g}]",
+    ),
+    click.option(
+        "--tune-fits",
+        metavar="N",
+        type=click.IntRange(min=1, max=2**31 - 1),
+        help="Trainings to try settings, instead of a time.",
+    ),
+    click.option("--no-tune", is_flag=True, help="The usual settings and, without --ensemble, one network."),
+    click.option(
+        "--ensemble",
+        metavar="K",
+        type=int,
+        callback=check_ensemble,
+        help="Networks whose mean answers.  [default: up to 8, what takes about a second]",
+    ),
+)
 
 
 def search_options(rest: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +94,8 @@ def _why_alone(rest: dict[str, Any]) -> str:
         return "--evidence, which finds out itself how sure one network is"
     if rest["checkpoint"]:
         return "--checkpoint, which keeps the training of one network"
+    if rest["dropout"]:
+        return "--dropout: units are left out of one network"
     if rest["solver"] not in ENSEMBLE_SOLVERS:
         return f"--solver {rest['solver']}: several networks are trained by {', '.join(ENSEMBLE_SOLVERS)}"
     return ""

@@ -95,6 +95,8 @@ class Search:
     fixed : collection of str
         Fields of `Settings` that are not drawn: the first settings have them.
     n_threads : int or None
+    alike : dict
+        Arguments of `Population.fit` that are the same for all.
     says : function
         Told of each round.
     """
@@ -105,6 +107,7 @@ class Search:
     first: Sequence[Settings]
     fixed: Collection[str] = ()
     n_threads: int | None = None
+    alike: dict[str, Any] = field(default_factory=lambda: {"schedule": SCHEDULE})
     says: Callable[[str], Any] = lambda _line: None
     n_fits: int = 0
     best: Settings | None = None
@@ -150,7 +153,12 @@ class Search:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Population(nets).fit(
-                self.problem.x[few], self.problem.t[few], epochs=1, seeds=self.seed, **training_options(self.first)
+                self.problem.x[few],
+                self.problem.t[few],
+                epochs=1,
+                seeds=self.seed,
+                **self.alike,
+                **training_options(self.first),
             )
 
     @property
@@ -220,7 +228,7 @@ class Search:
             samples=[fold.training for fold in self.folds] * len(chosen),
             validation=[fold.validation for fold in self.folds] * len(chosen),
             sample_weight=self.problem.weights, seeds=[self.seed + k % n_folds for k in range(len(of_each))],
-            n_threads=self.n_threads, **training_options(of_each),
+            n_threads=self.n_threads, **self.alike, **training_options(of_each),
         )  # fmt: skip
         self.interrupted = any(history.stopped_by == "interrupt" for history in histories)
         self.n_fits += len(of_each)
@@ -255,7 +263,6 @@ def network_of(learnt: Learnt, settings: Settings, n_inputs: int, seed: int) -> 
 def training_options(of_each: Sequence[Settings]) -> dict[str, Any]:
     """The arguments of `Population.fit` that settings have, one for each network."""
     return {
-        "schedule": SCHEDULE,
         "learning_rate": [settings.learning_rate for settings in of_each],
         "l2": [settings.l2 for settings in of_each],
         "batch_size": [settings.batch_size for settings in of_each],

@@ -121,7 +121,9 @@ def choose(training: TableTraining, usual: Settings, fixed: list[str], budget: B
     other = Settings()._replace(**{name: getattr(usual, name) for name in fixed})
     first = [usual] if other == usual else [usual, other]
     folds = folds_of(problem.strata, SEARCH_FOLDS, rng)[: FOLDS_OF_MANY if len(rows) > MANY_ROWS else SEARCH_FOLDS]
-    search = Search(problem, folds, training.options.seed, first, fixed, training.options.threads)
+    search = Search(
+        problem, folds, training.options.seed, first, fixed, training.options.threads, training.options.alike
+    )
     search.run(budget)
     if search.best is None or search.interrupted:
         raise KeyboardInterrupt
@@ -173,7 +175,7 @@ def train(training: TableTraining, n: int) -> Ensemble:
     begun = time.perf_counter()
     population = Population(training.network(o.seed + k) for k in range(n))
     given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
-    given = {name: value for name, value in given.items() if value is not None} | training.schedule
+    given = {name: value for name, value in given.items() if value is not None} | o.alike
     held: dict[str, Any] = (
         {"validation": [fold.validation for fold in folds], "patience": o.patience} if o.patience else {}
     )

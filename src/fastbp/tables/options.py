@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastbp.population.search import Budget, Settings
 from fastbp.tables.kinds import MAX_LEVELS
+from fastbp.tables.scaling import Scaling
 from fastbp.training.options import DEFAULT_BATCH_SIZE
 
 USUAL_RATE = 0.001
@@ -31,13 +32,25 @@ class Options:
     checkpoint: Path | None = None
     resume: bool = False
     max_levels: int = MAX_LEVELS
+    scaling: Scaling = "standard"
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
     evidence: bool = False
+    schedule: str = "constant"
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
     ensemble: int | None = 1  # networks whose mean answers; None: as many as about a second allows
     tune: Budget | None = None
     given: tuple[str, ...] = ()  # settings that the user has chosen: they are not tuned
+
+    @property
+    def alike(self) -> dict[str, Any]:
+        """Arguments of `Network.fit` and of `Population.fit` that are not tuned."""
+        found: dict[str, Any] = {"label_smoothing": self.label_smoothing}
+        return found | (
+            {} if self.schedule == "constant" else {"schedule": self.schedule}
+        )  # which not all solvers take
 
     @property
     def settings(self) -> Settings:

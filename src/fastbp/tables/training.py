@@ -132,7 +132,7 @@ class TableTraining:
         self.weights = prepared.weights
         self._codes = _class_codes(prepared)
         self.split = self._split()
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
+        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -169,8 +169,9 @@ class TableTraining:
             return ClassTarget.fit(columns[0], self.split.training)
         if loss not in (None, *NUMBER_LOSSES):
             raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight:
-            raise TableError("--class-weight is for classes; the target has numbers")
+        if self.options.class_weight or self.options.label_smoothing:
+            option = "--class-weight" if self.options.class_weight else "--label-smoothing"
+            raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
         plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
@@ -243,9 +244,11 @@ class TableTraining:
         fixed = [name for name in Settings._fields if name in o.given]
         if o.tune is None or len(self.learnt_rows) < FEWEST_TO_TUNE or len(fixed) == len(Settings._fields):
             return
+        if "schedule" not in o.given:
+            self.options = replace(o, schedule=SCHEDULE)
         chosen = choose(self, o.settings, fixed, o.tune)
         self.tuning = chosen.tuning
-        self.options = replace(o, **chosen.settings._asdict())
+        self.options = replace(self.options, **chosen.settings._asdict())
         self.nets = [self.network(self.options.seed)]
 
     def outputs(self, X: Floats32) -> Floats32:
@@ -282,11 +285,6 @@ class TableTraining:
         assert isinstance(self.target, ClassTarget)
         return self.target.codes_of(self.prepared.targets[0])
 
-    @property
-    def schedule(self) -> dict[str, str]:
-        """How the learning rate goes on, where it was tuned."""
-        return {} if self.tuning is None else {"schedule": SCHEDULE}
-
     def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
         """Return what some rows weigh in training; None where all weigh the same."""
         weights = None if self.weights is None else self.weights[rows]
@@ -318,7 +316,7 @@ class TableTraining:
             held_out = self.samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= self.schedule
+        options |= {"dropout": o.dropout, **o.alike}
         options |= {name: value for name, value in given.items() if value is not None}
         X, T = self.samples(training)
         self._rehearse(X, T, options)
