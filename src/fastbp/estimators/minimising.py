@@ -97,13 +97,13 @@ class MinimiserTraining:
                     if est.progress:
                         show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warnings.warn("Training interrupted by user.", stacklevel=6)
             ended, self.interrupted = "interrupted", True
         if ended is None:
             warnings.warn(
                 f"{est.solver}: Maximum iterations ({est.max_iter}) reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         self.monitor.restore_best()
 
@@ -186,7 +186,7 @@ class EvidenceTraining:
             warnings.warn(
                 f"evidence: Maximum iterations ({est.max_iter}) reached and the decays haven't settled yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         self.monitor.evaluate()
         self.monitor.call_back()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -19,11 +19,11 @@ from fastbp.tables.told import OutOfFold, TriedSettings, Tuning
 from fastbp.training.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastbp.network import Network
+    from fastbp.tables.options import Options
     from fastbp.tables.scores import Scored
-    from fastbp.tables.training import TableTraining
 
 USUAL_NETWORKS, FEWEST_NETWORKS = 8, 3
 FEWEST_IN_FOLD = 4  # rows
@@ -37,6 +37,48 @@ _PASSES = 3  # forward, backward, gradient
 _SHOWN = 10
 
 Rows = NDArray[np.int64]
+
+
+class Ready(Protocol):
+    """A table that is made ready for learning."""
+
+    options: Options
+    target: Target
+
+    @property
+    def net(self) -> Network:
+        """A network as it will be trained."""
+        ...
+
+    @property
+    def learnt_rows(self) -> Rows:
+        """All rows that are not held out."""
+        ...
+
+    @property
+    def codes(self) -> Rows:
+        """The number of each row's class."""
+        ...
+
+    def inputs(self, rows: Rows) -> NDArray[np.float32]:
+        """The networks' inputs of some rows."""
+        ...
+
+    def samples(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The networks' inputs and targets of some rows."""
+        ...
+
+    def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+        """What some rows weigh."""
+        ...
+
+    def network(self, seed: int) -> Network:
+        """A network before its training."""
+        ...
+
+    def scored(self, outputs: NDArray[Any], rows: Rows) -> Scored:
+        """The score of outputs for some rows."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +112,7 @@ class TableProblem:
         return isinstance(self.target, ClassTarget)
 
     @classmethod
-    def of(cls, training: TableTraining, rows: Rows) -> TableProblem:
+    def of(cls, training: Ready, rows: Rows) -> TableProblem:
         """Some rows of a table that is made ready for learning."""
         x, t = training.samples(rows)
         is_classes = isinstance(training.target, ClassTarget)
@@ -99,20 +141,20 @@ class Chosen(NamedTuple):
     tuning: Tuning
 
 
-def choose(training: TableTraining, usual: Settings, fixed: list[str], budget: Budget) -> Chosen:
+def choose(training: Ready, fixed: list[str], budget: Budget, says: Callable[[str], Any]) -> Chosen:
     """Try settings on a table's training rows, or on some of very many.
 
     Parameters
     ----------
-    training : TableTraining
+    training : Ready
         Before its training.
-    usual : Settings
-        Tried first.
     fixed : list of str
         Fields of the settings that the user has given.
     budget : Budget
+    says : function
+        Told of each round.
     """
-    begun = time.perf_counter()
+    usual, begun = training.options.settings, time.perf_counter()
     rng = np.random.default_rng(training.options.seed)
     rows, most = training.learnt_rows, _most_rows(training, usual, budget)
     if len(rows) > most:
@@ -137,7 +179,7 @@ def choose(training: TableTraining, usual: Settings, fixed: list[str], budget: B
     )
 
 
-def _most_rows(training: TableTraining, settings: Settings, budget: Budget) -> int:
+def _most_rows(training: Ready, settings: Settings, budget: Budget) -> int:
     """Rows with which the first round of settings takes a third of the time at most."""
     if budget.fits is not None:
         return len(training.learnt_rows)
@@ -149,7 +191,7 @@ def _finite(score: float) -> float | None:
     return score if np.isfinite(score) else None
 
 
-def n_networks(training: TableTraining, settings: Settings) -> int:
+def n_networks(training: Ready, settings: Settings) -> int:
     """How many networks to train unasked: what takes about a second, up to eight; one where that is not three."""
     n_rows, epochs = len(training.learnt_rows), min(training.options.epochs, EPOCHS[-1])
     each = cost_of(settings, training.net.n_inputs, training.net.n_outputs) * _PASSES * n_rows * epochs
@@ -165,7 +207,7 @@ class Ensemble(NamedTuple):
     out_of_fold: OutOfFold
 
 
-def train(training: TableTraining, n: int) -> Ensemble:
+def train(training: Ready, n: int) -> Ensemble:
     """Train n networks, each on the rows of its own folds, all in one call."""
     o, rows = training.options, training.learnt_rows
     problem = TableProblem.of(training, rows)
@@ -234,7 +276,7 @@ def spread(networks: Sequence[Network], target: Target, X: NDArray[np.float32]) 
     return pl.DataFrame(dict(zip(names, deviations.T, strict=True)))
 
 
-def _out_of_fold(training: TableTraining, networks: list[Network], folds: list[Fold]) -> OutOfFold:
+def _out_of_fold(training: Ready, networks: list[Network], folds: list[Fold]) -> OutOfFold:
     """The score of all rows, each by the network that has not seen it."""
     rows = training.learnt_rows
     outputs = np.empty((len(rows), training.target.n_outputs), np.float32)

@@ -238,7 +238,7 @@ class TableTraining:
         n = self.options.ensemble
         return n_networks(self, self.options.settings) if n is None else n
 
-    def tune(self) -> None:
+    def tune(self, says: Callable[[str], Any] = lambda _line: None) -> None:
         """Choose the settings that the user has not, where there is a budget and there are rows for it."""
         o = self.options
         fixed = [name for name in Settings._fields if name in o.given]
@@ -246,7 +246,7 @@ class TableTraining:
             return
         if "schedule" not in o.given:
             self.options = replace(o, schedule=SCHEDULE)
-        chosen = choose(self, o.settings, fixed, o.tune)
+        chosen = choose(self, fixed, o.tune, says)
         self.tuning = chosen.tuning
         self.options = replace(self.options, **chosen.settings._asdict())
         self.nets = [self.network(self.options.seed)]
