@@ -29,7 +29,8 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __str__(self) -> str:
         what = f"{counted(self.n_settings, 'setting')} on {counted(self.n_fits, 'network')} in {self.seconds:.1f} s"
         best = f"best {self.chosen.settings}: {_score(self.chosen, self.metric)} on rows not seen"
-        usual = f"the usual {self.usual.settings}: {_score(self.usual, self.metric)}"
+        so_far = f" after {self.usual.epochs} epochs" if self.usual.epochs < self.chosen.epochs else ""
+        usual = f"the usual {self.usual.settings}: {_score(self.usual, self.metric)}{so_far}"
         is_usual = self.chosen.settings == self.usual.settings
         return f"{what}; {best}{', which is the usual' if is_usual else f'; {usual}'} (--no-tune: the usual)"
 
