@@ -169,6 +169,7 @@ def test_same_command_gives_the_same_network(folder):
         ("--test-fraction", "0.4"),
         ("--epochs", "5"),
         ("--drop", "leaves"),
+        ("--scaling", "robust"),
     ],
 )
 def test_option_changes_the_network(option):
@@ -364,6 +365,16 @@ def test_info(model):
     ):
         assert part in result.stdout
     assert f"by fastbp {fastbp.__version__}" in result.stdout
+
+
+def test_robust_scaling_is_kept_in_the_model():
+    said = trained("plants.csv", *SHORT, "--scaling", "robust", "--test-fraction", "0")
+    assert "clipped smoothly" in run("info", said["model"]).stdout
+    encoder = TableModel.load(said["model"]).encoder
+    assert {column.scaling for column in encoder.columns if column.name in ("height", "leaves")} == {"robust"}
+    far = plants().with_columns(height=pl.lit(1e30))
+    with pytest.warns(UserWarning, match="far outside"):
+        assert (encoder.encode(far)[:, encoder.inputs.index("height")] == 3.0).all()
 
 
 def test_info_of_a_network_without_a_table(folder):

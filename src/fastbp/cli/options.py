@@ -21,6 +21,7 @@ from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
+from fastbp.tables.scaling import SCALINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
@@ -155,6 +156,12 @@ _OPTIONS: tuple[Option[Any], ...] = (
         type=click.IntRange(min=1, max=100_000),
         default=200,
         help="Categories of a column; rarer ones together.",
+    ),
+    _with_default(
+        "--scaling",
+        type=click.Choice(SCALINGS),
+        default="standard",
+        help="Of numbers: mean and deviation, or median and quartiles, smoothly clipped.",
     ),
     _with_default(
         "--missing",

@@ -234,6 +234,8 @@ def describe(column: Column) -> str:
                 if not column.indicator
                 else f", missing: {column.fill:.5g} and an input"
             )
+            if column.scaling == "robust":
+                return f"median {column.mean:.5g}, scale {column.scale:.5g}, clipped smoothly{filled}"
             return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
         case BooleanColumn():
             return f"0 or 1, missing: {int(column.fill)}{' and an input' * column.indicator}"

@@ -28,6 +28,7 @@ from fastbp.tables.errors import (
 )
 from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.scaling import Scaling, centre_and_scale, scaled
 from fastbp.tables.units import in_known_units, with_units
 
 Floats = NDArray[np.float64]
@@ -54,19 +55,6 @@ def require_finite(**numbers: float) -> None:
     for name, number in numbers.items():
         if not math.isfinite(number):
             raise ValueError(f"{name} must be finite; got {number}")
-
-
-def mean_and_scale(name: str, values: Floats) -> tuple[float, float]:
-    """Return mean and standard deviation; the deviation is exactly 0 when the values are one value, or none."""
-    if len(values) == 0:
-        return 0.0, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = float(values.mean()), float(values.std())
-    if not np.isfinite([mean, scale]).all():
-        raise TableError(f"column {name!r} holds numbers too large to standardise")
-    # The mean of equal numbers is rounded, so their deviation may come out as a few units in the last place.
-    rounding = 8 * float(np.finfo(float).eps) * abs(mean)
-    return mean, 0.0 if scale <= rounding or scale < 1e-300 else scale
 
 
 def many_gaps(values: pl.Series) -> bool:
@@ -96,10 +84,11 @@ class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fiel
         return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-class NumberColumn(_Column, frozen=True, tag="number"):
-    """A column of numbers, standardised: one input. Where all are one number (`scale` 0) it is always 0.
+class NumberColumn(_Column, frozen=True, tag="number", omit_defaults=True):
+    """A column of numbers, scaled: one input. Where all are one number (`scale` 0) it is always 0.
 
-    `fill`, the median, stands for missing values; `low` and `high` are the ends of the training range.
+    `mean` is the median where `scaling` is robust, `scale` the distance of the quartiles. `fill`, the median, stands
+    for missing values; `low` and `high` are the ends of the training range.
     """
 
     mean: float
@@ -108,18 +97,20 @@ class NumberColumn(_Column, frozen=True, tag="number"):
     low: float
     high: float
     notation: Notation = msgspec.field(default_factory=Notation)
+    scaling: Scaling = "standard"
 
     def __post_init__(self) -> None:
         require_finite(mean=self.mean, scale=self.scale, fill=self.fill, low=self.low, high=self.high)
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> NumberColumn:
+    def fit(cls, column: Understood, values: pl.Series, scaling: Scaling = "standard") -> NumberColumn:
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
-        mean, scale = mean_and_scale(column.name, given)
+        mean, scale = centre_and_scale(column.name, given, scaling)
         found = (values.min(), values.median(), values.max()) if len(given) else (0.0, 0.0, 0.0)
         low, fill, high = (float(number) for number in found if isinstance(number, float))
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
+        notation = with_units(column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, notation, scaling)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -148,9 +139,8 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         gaps = np.isnan(values)
         if self.scale == 0:
             return _with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
-        with np.errstate(over="ignore"):
-            scaled = (np.where(gaps, self.fill, values) - self.mean) / self.scale
-        return _with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
+        x = scaled(np.where(gaps, self.fill, values), self.mean, self.scale, self.scaling)
+        return _with_indicator(x[:, np.newaxis], gaps, self.indicator)
 
     def outside(self, values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
         """Return the rows far outside of the training range, and the values moved to its ends."""
@@ -261,8 +251,8 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         return one_hot
 
 
-class DateColumn(_Column, frozen=True, tag="date"):
-    """A column of dates or times: the numbers that `features` makes of them, standardised.
+class DateColumn(_Column, frozen=True, tag="date", omit_defaults=True):
+    """A column of dates or times: the numbers that `features` makes of them, scaled as those of a `NumberColumn`.
 
     `fill`, the median in seconds, stands for missing values; `first` is the earliest date.
     """
@@ -275,6 +265,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
     scales: tuple[Annotated[float, Meta(gt=0)], ...]
     first: Annotated[float, Meta(ge=-1e12, le=1e12)]
     fill: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    scaling: Scaling = "standard"
 
     def __post_init__(self) -> None:
         if not len(self.features) == len(self.means) == len(self.scales) == len(set(self.features)):
@@ -284,33 +275,24 @@ class DateColumn(_Column, frozen=True, tag="date"):
         require_finite(**{f"means[{k}]": mean for k, mean in enumerate((*self.means, *self.scales))})
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> DateColumn:
+    def fit(cls, column: Understood, values: pl.Series, scaling: Scaling = "standard") -> DateColumn:
         """Learn from the training rows' values which of the numbers vary."""
         seconds = pl.Series(typed_seconds(values)).fill_nan(None).drop_nulls().to_numpy()
         if len(seconds) == 0:
-            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0)
+            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0, scaling)
         made = features(seconds, float(seconds.min()))
         days = (pl.Series(seconds) * 1000).cast(pl.Int64).cast(pl.Datetime("ms")).dt.day()
         if (days == 1).all():  # months, not days
             made = {name: made[name] for name in made if not name.startswith("weekday")}
         if column.layout == "time":
             made = {name: made[name] for name in ("days", "hour_sin", "hour_cos")}
-        learnt = {name: mean_and_scale(column.name, made[name]) for name in FEATURES if name in made}
+        learnt = {name: centre_and_scale(column.name, made[name], scaling) for name in FEATURES if name in made}
         used: dict[Any, tuple[float, float]] = {
             name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9
         }
-        gaps = many_gaps(values) or not used
         means, scales = tuple(mean for mean, _ in used.values()), tuple(scale for _, scale in used.values())
-        return cls(
-            column.name,
-            gaps,
-            column.layout,
-            tuple(used),
-            means,
-            scales,
-            float(seconds.min()),
-            float(np.median(seconds)),
-        )
+        gaps, first, fill = many_gaps(values) or not used, float(seconds.min()), float(np.median(seconds))
+        return cls(column.name, gaps, column.layout, tuple(used), means, scales, first, fill, scaling)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -339,7 +321,7 @@ class DateColumn(_Column, frozen=True, tag="date"):
         gaps = np.isnan(values)
         made = features(np.where(gaps, self.fill, values), self.first)
         columns = [
-            (made[name] - mean) / scale
+            scaled(made[name], mean, scale, self.scaling)
             for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
         ]
         encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))
@@ -349,15 +331,15 @@ class DateColumn(_Column, frozen=True, tag="date"):
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
 
 
-def fit_column(column: Understood, values: pl.Series, max_levels: int) -> Column:
+def fit_column(column: Understood, values: pl.Series, max_levels: int, scaling: Scaling = "standard") -> Column:
     """Learn a column of any kind from the training rows' values."""
     match column.kind:
         case "number":
-            return NumberColumn.fit(column, values)
+            return NumberColumn.fit(column, values, scaling)
         case "boolean":
             return BooleanColumn.fit(column, values)
         case "date":
-            return DateColumn.fit(column, values)
+            return DateColumn.fit(column, values, scaling)
         case _:
             return CategoryColumn.fit(column, values, max_levels)
 

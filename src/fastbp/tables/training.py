@@ -24,6 +24,7 @@ from fastbp.tables.errors import TableError
 from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
+from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
 from fastbp.tables.uncertainty import check_size
@@ -62,6 +63,7 @@ class Options:
     checkpoint: Path | None = None
     resume: bool = False
     max_levels: int = MAX_LEVELS
+    scaling: Scaling = "standard"
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
@@ -151,7 +153,7 @@ class TableTraining:
         self.weights = prepared.weights
         self._codes = _class_codes(prepared)
         self.split = self._split()
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
+        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
