@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.columns import Column, NumberColumn, to_plain
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, TableWarning
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.kinds import understand
 from fastbp.tables.planning import plan_inputs
 from fastbp.tables.targets import ClassTarget, NumberTarget, guess_task, is_skewed
 from fastbp.tables.training import split_rows

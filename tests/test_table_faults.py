@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from fastbp.tables import parts
+from fastbp.tables.choices import Choices
 from fastbp.tables.columns import fit_column
 from fastbp.tables.errors import LONGEST_SHOWN, TableError, TableWarning, shown
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.kinds import understand
 from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table

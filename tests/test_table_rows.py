@@ -11,8 +11,8 @@ from cases import COMPILED
 from command_line import refused, run, trained
 
 from fastbp.io import load_network
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import Choices
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
 from fastbp.tables.table import Reading

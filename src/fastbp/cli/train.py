@@ -109,8 +109,8 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
+    from fastbp.tables.choices import Choices
     from fastbp.tables.errors import TableError, TableWarning
-    from fastbp.tables.kinds import Choices
     from fastbp.tables.preparation import prepare
     from fastbp.tables.sources import read_table
     from fastbp.tables.table import Reading

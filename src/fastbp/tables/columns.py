@@ -16,6 +16,7 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
 from fastbp.tables.errors import (
     TableError,
@@ -26,7 +27,7 @@ from fastbp.tables.errors import (
     rows_named,
     shown,
 )
-from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
+from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
 from fastbp.tables.units import in_known_units, with_units
 

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
-from fastbp.tables.kinds import MAX_LEVELS, Understood
+from fastbp.tables.kinds import Understood
 from fastbp.tables.parallel import for_each
 
 _CACHED = 1 << 18  # numbers, 1 MB

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, listed
-from fastbp.tables.kinds import LARGEST_EXACT, Choices, Understood, understand
+from fastbp.tables.kinds import LARGEST_EXACT, Understood, understand
 from fastbp.tables.parallel import for_each
 
 _ID_NAME = re.compile(

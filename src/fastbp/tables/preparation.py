@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, nearest_hint
-from fastbp.tables.kinds import Choices, Understood, understand
+from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
@@ -92,8 +93,8 @@ def prepare(
     TableError
         When it cannot be learnt from; the message names the column and the row.
     """
-    choices = replace(choices, decimal_comma=choices.decimal_comma or table.decimal_comma)
     frame = table.frame
+    choices = choices.for_table(frame, table.decimal_comma)
     if frame.height < FEWEST_ROWS:
         raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
     require_known((*choices.drop, *choices.keep, *choices.categorical, *choices.numeric), frame.columns)

@@ -19,9 +19,9 @@ from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
