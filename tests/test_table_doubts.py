@@ -1,13 +1,16 @@
 """What a table leaves open is decided by the rest of it, and said; nothing is decided by one cell, or in silence."""
 
+import warnings
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from fastbp.tables.choices import Choices
+from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
+from fastbp.tables.table import Reading
 from fastbp.tables.transformer import TableEncoder
 
 
@@ -62,7 +65,7 @@ def test_points_and_commas_that_can_be_read_in_two_ways(column, beside, choices,
 
 def test_a_large_table_and_a_transformer_read_the_same(monkeypatch):
     from fastbp.tables import typed
-    from fastbp.tables.table import Reading, Written
+    from fastbp.tables.table import Written
 
     text = lines("a,b,c,y", [f"{DOTS[k % 3]},{WITH_COMMAS[k % 3]},{k % 3 + 1}.5,{k % 2}" for k in range(6)])
     Path("t.csv").write_text(text)
@@ -73,3 +76,73 @@ def test_a_large_table_and_a_transformer_read_the_same(monkeypatch):
     assert [column.notation.thousands for column in encoder.encoder_.columns] == [".", ""]
     with pytest.raises(ValueError, match="decimal must be 'point', 'comma' or None; got ','"):
         TableEncoder(decimal=",").fit(frame)
+
+
+# --- names of columns, ends of lines, quotes around rows ------------------------------------------------------
+
+ABC = (["a", "b", "y"], [("1", "2", "3"), ("4", "5", "6"), ("7", "8", "9")])
+
+
+@pytest.mark.parametrize("header", [None, True])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b,y\n1,2,3,,\n4,5,6,,\n7,8,9,,\n", "2 empty columns at the right dropped"),
+        ("a,b,y,\n1,2,3\n4,5,6\n7,8,9\n", "1 empty column at the right dropped"),
+        ("a,b,y,,\n1,2,3,\n4,5,6,\n7,8,9\n", "2 empty columns at the right dropped"),
+        ("A title,,\na,b,y\n1,2,3\n4,5,6\n7,8,9\n", "1 line above the table skipped"),
+        ("a,b,y\ncm,kg,EUR\n1,2,3\n4,5,6\n7,8,9\n", "a second line of names, or of units, skipped: 'cm', 'kg', 'EUR'"),
+        ('"a,b,y"\n"1,2,3"\n"4,5,6"\n"7,8,9"\n', "each line stands between quotes: they are taken away"),
+        ('a,b,y\n1,2,3\n"4,5,6"\n7,8,9\n', "row 2 stands whole between quotes: it is taken apart"),
+    ],
+)  # fmt: skip
+def test_lines_of_other_forms(text, said, header):
+    Path("t.csv").write_text(text)
+    table = read_table("t.csv", Reading(header=header))
+    assert (table.frame.columns, table.frame.rows()) == ABC
+    assert said in table.notes
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert pl.concat(parts_of("t.csv", Reading(header=header), 12)).select("a", "b", "y").rows() == ABC[1]
+
+
+@pytest.mark.parametrize("last", ["1,2,", "1,2"])
+def test_a_last_column_that_is_mostly_empty_hides_no_names(last):
+    Path("t.csv").write_text(lines("a,b,y", [last, last, last, "4,5,6"]))
+    assert read_table("t.csv").frame.columns == ["a", "b", "y"]
+
+
+def test_two_lines_of_names():
+    Path("t.csv").write_text(lines("size,,size\nof a,of b,of c", ["1,2,3", "4,5,6"]))
+    table = read_table("t.csv")
+    assert table.frame.columns == ["size of a", "size of b", "size of c"]
+    assert "two lines of names, taken together" in table.notes
+    Path("t.csv").write_text(lines("a,b,y\nunknown,red,3", ["1,red,3", "4,blue,6"]))
+    assert read_table("t.csv").frame.height == 41
+
+
+def test_text_with_separators_is_no_row_between_quotes():
+    Path("t.csv").write_text('a,b,y\n1,2,3\n"from A, B, C"\n4,5,6\n')
+    assert read_table("t.csv").frame["a"][1] == "from A, B, C"
+    sentences = '"text"\n"one, two"\n"so, it is"\n"yes, no, well"\n'
+    Path("t.csv").write_text(sentences)
+    assert read_table("t.csv").frame.columns == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "names", "height"),
+    [
+        ("5,6\n", ("column_1", "column_2"), ["column_1", "column_2"], 1),
+        ("1990,1991\n3,4\n", ("1990", "1991"), ["1990", "1991"], 1),
+        ("word,other\n3,x\n", ("column_1", "column_2"), ["column_1", "column_2"], 2),
+        ("column_1,column_2\n3,4\n", ("column_1", "column_2"), ["column_1", "column_2"], 1),
+        ("of May\nx,y\n3,4\n", ("x", "y"), ["x", "y"], 1),
+    ],
+)
+def test_a_model_s_names_tell_the_first_line(text, expected, names, height):
+    Path("t.csv").write_text(text)
+    for frame in (
+        read_table("t.csv", Reading(expected=expected)).frame,
+        *parts_of("t.csv", Reading(expected=expected)),
+    ):
+        assert (frame.columns, frame.height) == (names, height)

@@ -81,6 +81,7 @@ def test_an_open_quote_after_other_parts(monkeypatch):
         "a,b\n" + "".join(f"{k},x\n" for k in range(199)) + '1,"Dear\nI, you"\n',
     ],
 )
+@pytest.mark.filterwarnings("ignore:3 blank lines at the end left out")
 def test_what_was_meant_is_no_open_quote(text):
     Path("t.csv").write_text(text)
     assert read_table("t.csv").frame.height == ROWS
