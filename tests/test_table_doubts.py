@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from command_line import refused, run
 
 from fastbp.tables.choices import Choices
 from fastbp.tables.parts import parts_of
@@ -146,3 +147,73 @@ def test_a_model_s_names_tell_the_first_line(text, expected, names, height):
         *parts_of("t.csv", Reading(expected=expected)),
     ):
         assert (frame.columns, frame.height) == (names, height)
+
+
+# --- targets -----------------------------------------------------------------------------------------------
+
+
+def with_target(targets, **choices):
+    rows = [f"{k * k % 97},{value}" for k, value in enumerate(targets)]
+    return prepared("x,y\n" + "\n".join(rows) + "\n", **choices)
+
+
+FEW, ANSWERS = ["0", "1"] * 150, ["yes", "no"] * 150
+
+
+@pytest.mark.parametrize(
+    ("targets", "task", "n_classes", "said"),
+    [
+        ([*FEW, "2.5"], "classification", 2, "'2.5' in row 301 stands among whole numbers that are classes: left out"),
+        ([*FEW, "0.5", "1.5"], "classification", 2, "'0.5' in row 301 (2 such values: rows 301, 302) stands among"),
+        (["0.5", *FEW[:30]], "classification", 2, "'0.5' in row 1 stands among whole numbers"),
+        ([*ANSWERS, "1"], "classification", 2, "'1' in row 301 stands among words: left out (--categorical 'y'"),
+        (["true", "false"] * 30 + ["2"], "classification", 2, "'2' in row 61 stands among words"),
+        ([*FEW, "7"], "classification", 3, "has one row only of 7 (row 301)"),
+        ([*ANSWERS, "maybe"], "classification", 3, "has one row only of 'maybe' (row 301)"),
+        ([*FEW, *["0.5"] * 40], "regression", 0, ""),
+        (["1", "2.5"] * 50, "regression", 0, ""),
+        ([*map(str, range(300)), "2.5"], "regression", 0, ""),
+        (FEW, "classification", 2, ""),
+    ],
+)
+def test_one_cell_decides_neither_task_nor_classes(targets, task, n_classes, said):
+    found = with_target(targets)
+    assert found.task == task
+    assert said in "".join(found.warnings)
+    assert bool(said) == bool(found.warnings)
+    if n_classes:
+        assert found.targets[0].values.n_unique() == n_classes
+
+
+def test_the_owner_says_what_stray_cells_are():
+    assert with_target([*FEW, "2.5"], task="regression").warnings == ()
+    assert with_target([*FEW, "2.5"], task="regression").n_rows == 301
+    assert with_target([*ANSWERS, "1"], categorical=("y",)).targets[0].values.n_unique() == 3
+
+
+def implied(*options, target="y"):
+    Path("t.csv").write_text(lines("x,y,kind", [f"{k * k % 17},{k % 3},{'ab'[k % 2]}" for k in range(30)]))
+    result = run("train", "t.csv", "--target", target, "--dry-run", *options)
+    return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("option", [("--loss", "poisson"), ("--loss", "squared_error"), ("--log-target",)])
+def test_losses_of_numbers_make_a_regression(option):
+    assert "classification of 'y'" in implied()
+    assert f"regression of 'y' (by {' '.join(option)})" in implied(*option)
+    assert "classification of 'y' (by --task)" in implied(*option, "--task", "classification")
+    assert "classification of 'kind'" in implied(*option, target="kind")
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "message"),
+    [
+        (("--loss", "poisson"), "-3", "has -3 in row 13: the poisson loss is for counts, not below 0"),
+        (("--log-target",), "0", "has 0 in row 13: --log-target needs numbers above 0"),
+    ],
+)
+def test_a_target_that_a_loss_cannot_learn_is_named_by_its_row(option, wrong, message):
+    targets = ["", *[str(k % 7 + 1) for k in range(40)]]
+    targets[12] = wrong
+    Path("t.csv").write_text("x,y\n" + "\n".join(f"{k * k % 97},{value}" for k, value in enumerate(targets)))
+    assert f"the target 'y' {message}" in refused("train", "t.csv", *option)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastbp.tables.preparation import Prepared
     from fastbp.tables.scores import Scored
     from fastbp.tables.table import Written
+    from fastbp.tables.targets import Task
     from fastbp.tables.training import TableTraining
 
 
@@ -117,10 +118,21 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
 
     with refusals(TableError):
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
-        prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
+        choices, implied = Choices(**wishes.choices), _implied_task(wishes)
+        prepared = prepare(table, wishes.target, choices, task=wishes.task, implied=implied, weight=wishes.weight)
     for line in prepared.warnings:
         warnings.warn(line, TableWarning, stacklevel=2)
     return prepared
+
+
+def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
+    """Return the task that a loss, or the logarithm, is for, with the option that says so."""
+    from fastbp.tables.targets import CLASS_LOSSES
+
+    loss = wishes.options["loss"]
+    if loss is not None:
+        return ("classification" if loss in CLASS_LOSSES else "regression"), f"--loss {loss}"
+    return ("regression", "--log-target") if wishes.options["log_target"] else None
 
 
 def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:

@@ -25,7 +25,16 @@ from fastbp.tables.errors import TableError
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.targets import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    ClassTarget,
+    NumberTarget,
+    Target,
+    is_skewed,
+    numbers_of,
+    refuse_wrong,
+)
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
@@ -191,13 +200,15 @@ class TableTraining:
         if self.options.class_weight:
             raise TableError("--class-weight is for classes; the target has numbers")
         chosen = loss or "squared_error"
-        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
+        if loss == "poisson":
+            why = "the poisson loss is for counts, not below 0"
+            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            if self.numbers.min() <= 0:
-                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
+            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))

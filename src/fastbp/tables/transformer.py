@@ -99,7 +99,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
             raise ValueError(f"censored must be 'refuse', 'limit', 'half' or 'missing'; got {self.censored!r}")
         if not isinstance(self.max_levels, int) or isinstance(self.max_levels, bool) or self.max_levels < 1:
             raise ValueError(f"max_levels must be an integer of at least 1; got {self.max_levels!r}")
-        names = {name: _names_in(getattr(self, name), name) for name in ("categorical", "numeric", "keep")}
+        names: dict[str, Any] = {
+            name: _names_in(getattr(self, name), name) for name in ("categorical", "numeric", "keep")
+        }
         both = [name for name in names["numeric"] if name in names["categorical"]]
         if both:
             raise ValueError(f"numeric and categorical exclude each other; both have {both[0]!r}")
