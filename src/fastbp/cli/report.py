@@ -18,7 +18,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
+from fastbp.tables.date_column import DateColumn
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import counted
 from fastbp.tables.model import Facts, TableModel

@@ -11,7 +11,8 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.columns import NumberColumn, mean_and_scale, require_finite
+from fastbp.tables.base_column import mean_and_scale, require_finite
+from fastbp.tables.columns import NumberColumn
 from fastbp.tables.errors import TableError, shown
 from fastbp.tables.kinds import LARGEST_EXACT, Understood, as_text, understand
 from fastbp.tables.notation import Notation, is_missing_mark
