@@ -105,6 +105,8 @@ def test_a_value_that_is_no_number_is_named():
         (["20 °C", "-3 °C"], [20, -3], "'°C' removed"),
         (["\u22123", "2"], [-3, 2], "signs"),
         (["(1,200)", "5"], [-1200, 5], "',' between thousands"),
+        (["123.4-", "5"], [-123.4, 5], "signs"),
+        (["1,200.5 -", "$3-"], [-1200.5, -3], "',' between thousands, '$' removed"),
         (["1.5e3", "-2E-1"], [1500, -0.2], ""),
     ],
 )  # fmt: skip
@@ -279,6 +281,9 @@ def test_dates_become_numbers_that_vary():
         ("patient_id", [7 * k for k in range(N)], "called an id"),
         ("customerId", [7 * k for k in range(N)], "called an id"),
         ("", [7 * k for k in range(N)], "called an id"),
+        ("PassengerId", [*range(5, N + 4), 5], "another number in nearly every row"),
+        ("patient_id", [*range(5, N + 4), None], "another number in nearly every row"),
+        ("patient_id", [k // 2 for k in range(N)], ""),
         ("x", texts(10**19 + 7 * k for k in range(N)), "more digits"),
         ("x", [f"name {k}" for k in range(N)], "names, or ids"),
         ("x", [f"city {k % 30}" for k in range(N)], ""),

@@ -103,7 +103,7 @@ def test_encodings(monkeypatch, encoding, folder):
     assert pl.concat(in_parts("t.csv", 300)).equals(odd_rows(100))
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "json", "sqlite"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "stream", "jsonl", "json", "sqlite"])
 def test_other_formats(monkeypatch, suffix, folder):
     monkeypatch.setattr(parts, "HEAD", 100)
     monkeypatch.setattr(parts, "PART_ROWS", 60)
@@ -120,6 +120,8 @@ def write_as(suffix, frame, path):
             frame.write_parquet(path)
         case "arrow":
             frame.write_ipc(path)
+        case "stream":
+            frame.write_ipc_stream(path)
         case "json":
             frame.write_json(path)
         case "jsonl":

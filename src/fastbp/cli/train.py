@@ -15,6 +15,8 @@ from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fastbp import History
     from fastbp.tables.model import TableModel
     from fastbp.tables.preparation import Prepared
@@ -49,7 +51,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, prepared_table(data, wishes), shown)
+            _show_plans(console, data, wishes)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, files)
@@ -146,6 +148,20 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
         return Written({*targets, *codes}) if wishes.task == "classification" else Written(codes, targets)
 
     return of
+
+
+def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
+    """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
+    from fastbp.cli import report
+    from fastbp.tables.databases import without_password
+    from fastbp.tables.encoder import Encoder
+    from fastbp.tables.training import Options, split_of
+
+    prepared = prepared_table(data, wishes)
+    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    split = split_of(prepared, options)
+    encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels)
+    report.print_plans(console, prepared, split, encoder, without_password(data))
 
 
 def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:

@@ -104,6 +104,7 @@ def amounts(text: pl.Series) -> pl.DataFrame:
         .str.strip_chars()
     )
     text = text.str.replace(r"^\((.*\d.*)\)$", "-${1}")  # accountants' negative numbers
+    text = text.str.replace(r"^([^-+]*\d) ?-$", "-${1}")  # those of some business programs
     parts = text.str.extract_groups(_AMOUNT).struct.unnest()
     return parts.rename(dict(zip(parts.columns, ("sign", "before", "body", "unit"), strict=True)))
 

@@ -125,6 +125,18 @@ def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple
     return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
+def split_of(prepared: Prepared, options: Options) -> Split:
+    """Split the rows of a table as `TableTraining` does; of very few, none is held out."""
+    codes, n_rows = _class_codes(prepared), prepared.n_rows
+    strata = np.zeros(n_rows, dtype=np.int64) if codes is None else codes
+    few = n_rows < FEWEST_TO_SPLIT
+    rng = np.random.default_rng(options.seed)
+    kept, test = split_rows(strata, 0.0 if few else options.test_fraction, rng)
+    stops_early = options.patience and not few and not options.evidence
+    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
+    return Split(kept[part], kept[validation], test)
+
+
 class TableTraining:
     """A table made ready for learning: split, encoded, with the network that fits it.
 
@@ -158,8 +170,9 @@ class TableTraining:
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
         self.weights = prepared.weights
-        self._codes = _class_codes(prepared)
-        self.split = self._split()
+        if prepared.n_rows < FEWEST_TO_SPLIT:
+            self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
+        self.split = split_of(prepared, options)
         self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
@@ -174,18 +187,6 @@ class TableTraining:
             check_size(self.net)
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
-
-    def _split(self) -> Split:
-        o, n_rows = self.options, self.prepared.n_rows
-        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
-        few = n_rows < FEWEST_TO_SPLIT
-        if few:
-            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
-        rng = np.random.default_rng(o.seed)
-        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        stops_early = o.patience and not few and not o.evidence
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-        return Split(kept[part], kept[validation], test)
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
@@ -267,7 +268,6 @@ class TableTraining:
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
-            assert self._codes is not None
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 
