@@ -328,7 +328,7 @@ def test_dry_run_changes_nothing(folder):
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     for part in (
-        "left out: it is another number in every row", "regression of 'price'", "50 rows, 36 training", "from ",
+        "left out: it is another number in every row", "regression of 'price'", "50 rows, 36 training", "target from ",
         "one-hot, 3 levels: clay, loam, sand, missing: an input of its own", "mean ", ", missing: ", "days, season_sin",
         "2020-01-0", "inputs 12",
     ):  # fmt: skip

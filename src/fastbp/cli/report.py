@@ -93,7 +93,7 @@ def target_line(prepared: Prepared) -> str:
         if prepared.task == "classification":
             counts = given.drop_nulls().value_counts(sort=True).head(MOST_CLASSES_SHOWN)
             shown = ", ".join(f"{label_text(label)} {count:,}" for label, count in counts.iter_rows())
-            said.append(shown + ", ..." * (given.n_unique() > MOST_CLASSES_SHOWN))
+            said.append(f"rows of each class: {shown}" + ", ..." * (given.n_unique() > MOST_CLASSES_SHOWN))
         elif column.kind in ("number", "boolean"):
             numbers = column.values.cast(pl.Float64)
             said.append(f"from {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():g}")
