@@ -95,7 +95,7 @@ def target_line(prepared: Prepared) -> str:
             shown = ", ".join(f"{label_text(label)} {count:,}" for label, count in counts.iter_rows())
             said.append(f"rows of each class: {shown}" + ", ..." * (given.n_unique() > MOST_CLASSES_SHOWN))
         elif column.kind in ("number", "boolean"):
-            numbers = column.values.cast(pl.Float64)
+            numbers = column.values.cast(pl.Float64).to_numpy()
             said.append(f"from {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():g}")
     return "; ".join(said)
 
@@ -250,6 +250,8 @@ def describe(column: Column) -> str:
             return f"{column.mean:.5g} in all training rows: not used{_gaps(column, '')}"
         case NumberColumn():
             filled = _gaps(column, f"{column.fill:.5g}")
+            if column.scaling == "robust":
+                return f"median {column.mean:.5g}, scale {column.scale:.5g}, clipped smoothly{filled}"
             return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
         case BooleanColumn():
             return f"0 or 1{_gaps(column, str(int(column.fill)))}"

@@ -253,10 +253,11 @@ def _boundary(samples: Samples) -> Axes:
     table_model = samples.model
     T = None if class_names(table_model) is None else samples.T
     axes = plots.decision_boundary(table_model.net, samples.X, T)
-    scaled = [isinstance(column, NumberColumn) for column in table_model.encoder.columns for _ in column.inputs]
+    said = {"standard": " (standardised)", "robust": " (scaled)"}
     names = [
-        f"{name}{' (standardised)' * is_scaled}"
-        for name, is_scaled in zip(table_model.encoder.inputs, scaled, strict=True)
+        f"{name}{said[column.scaling] if isinstance(column, NumberColumn) else ''}"
+        for column in table_model.encoder.columns
+        for name in column.inputs
     ]
     axes.set_xlabel(names[0], parse_math=False)
     axes.set_ylabel(names[1], parse_math=False)

@@ -160,7 +160,7 @@ def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
     prepared = prepared_table(data, wishes)
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
     split = split_of(prepared, options)
-    encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels)
+    encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
     report.print_plans(console, prepared, split, encoder, without_password(data))
 
 

@@ -36,19 +36,6 @@ def require_finite(**numbers: float) -> None:
             raise ValueError(f"{name} must be finite; got {number}")
 
 
-def mean_and_scale(name: str, values: Floats) -> tuple[float, float]:
-    """Return mean and standard deviation; the deviation is exactly 0 when the values are one value, or none."""
-    if len(values) == 0:
-        return 0.0, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = float(values.mean()), float(values.std())
-    if not np.isfinite([mean, scale]).all():
-        raise TableError(f"column {name!r} holds numbers too large to standardise")
-    # The mean of equal numbers is rounded, so their deviation may come out as a few units in the last place.
-    rounding = 8 * float(np.finfo(float).eps) * abs(mean)
-    return mean, 0.0 if scale <= rounding or scale < 1e-300 else scale
-
-
 def many_gaps(values: pl.Series) -> bool:
     """Whether so many values are missing that it may tell something."""
     return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))

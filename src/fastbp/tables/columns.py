@@ -20,7 +20,6 @@ from fastbp.tables.base_column import (
     Floats,
     Read,
     many_gaps,
-    mean_and_scale,
     require_finite,
     require_some,
     with_indicator,
@@ -31,15 +30,17 @@ from fastbp.tables.dates import typed_seconds
 from fastbp.tables.errors import TableError, TableWarning, counted, row_number, rows_named, shown
 from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.scaling import Scaling, centre_and_scale, scaled
 from fastbp.tables.units import in_known_units, with_units
 
 Floats32 = NDArray[np.float32]
 
 
-class NumberColumn(BaseColumn, frozen=True, tag="number"):
-    """A column of numbers, standardised: one input. Where all are one number (`scale` 0) it is always 0.
+class NumberColumn(BaseColumn, frozen=True, tag="number", omit_defaults=True):
+    """A column of numbers, scaled: one input. Where all are one number (`scale` 0) it is always 0.
 
-    `fill`, the median, stands for missing values; `low` and `high` are the ends of the training range.
+    `mean` is the median where `scaling` is robust, `scale` the distance of the quartiles. `fill`, the median, stands
+    for missing values; `low` and `high` are the ends of the training range.
     """
 
     mean: float
@@ -48,18 +49,20 @@ class NumberColumn(BaseColumn, frozen=True, tag="number"):
     low: float
     high: float
     notation: Notation = msgspec.field(default_factory=Notation)
+    scaling: Scaling = "standard"
 
     def __post_init__(self) -> None:
         require_finite(mean=self.mean, scale=self.scale, fill=self.fill, low=self.low, high=self.high)
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> NumberColumn:
+    def fit(cls, column: Understood, values: pl.Series, scaling: Scaling = "standard") -> NumberColumn:
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
-        mean, scale = mean_and_scale(column.name, given)
+        mean, scale = centre_and_scale(column.name, given, scaling)
         found = (values.min(), values.median(), values.max()) if len(given) else (0.0, 0.0, 0.0)
         low, fill, high = (float(number) for number in found if isinstance(number, float))
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
+        notation = with_units(column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, notation, scaling)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -88,9 +91,8 @@ class NumberColumn(BaseColumn, frozen=True, tag="number"):
         gaps = np.isnan(values)
         if self.scale == 0:
             return with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
-        with np.errstate(over="ignore"):
-            scaled = (np.where(gaps, self.fill, values) - self.mean) / self.scale
-        return with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
+        x = scaled(np.where(gaps, self.fill, values), self.mean, self.scale, self.scaling)
+        return with_indicator(x[:, np.newaxis], gaps, self.indicator)
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -201,15 +203,15 @@ class CategoryColumn(BaseColumn, frozen=True, tag="text"):
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
 
 
-def fit_column(column: Understood, values: pl.Series, max_levels: int) -> Column:
+def fit_column(column: Understood, values: pl.Series, max_levels: int, scaling: Scaling = "standard") -> Column:
     """Learn a column of any kind from the training rows' values."""
     match column.kind:
         case "number":
-            return NumberColumn.fit(column, values)
+            return NumberColumn.fit(column, values, scaling)
         case "boolean":
             return BooleanColumn.fit(column, values)
         case "date":
-            return DateColumn.fit(column, values)
+            return DateColumn.fit(column, values, scaling)
         case _:
             return CategoryColumn.fit(column, values, max_levels)
 

@@ -13,7 +13,6 @@ from fastbp.tables.base_column import (
     Floats,
     Read,
     many_gaps,
-    mean_and_scale,
     require_finite,
     require_some,
     with_indicator,
@@ -22,10 +21,11 @@ from fastbp.tables.dates import FEATURES, Layout, features, other_order, seconds
 from fastbp.tables.errors import TableError, at_the_beginning
 from fastbp.tables.kinds import Understood, as_text, kind_of_type
 from fastbp.tables.notation import ascii_digits, is_missing_mark
+from fastbp.tables.scaling import Scaling, centre_and_scale, scaled
 
 
-class DateColumn(BaseColumn, frozen=True, tag="date"):
-    """A column of dates or times: the numbers that `features` makes of them, standardised.
+class DateColumn(BaseColumn, frozen=True, tag="date", omit_defaults=True):
+    """A column of dates or times: the numbers that `features` makes of them, scaled as those of a `NumberColumn`.
 
     `fill`, the median in seconds, stands for missing values; `first` and `last` are the ends of the training range
     (`last` is None in older files).
@@ -39,6 +39,7 @@ class DateColumn(BaseColumn, frozen=True, tag="date"):
     scales: tuple[Annotated[float, Meta(gt=0)], ...]
     first: Annotated[float, Meta(ge=-1e12, le=1e12)]
     fill: Annotated[float, Meta(ge=-1e12, le=1e12)]
+    scaling: Scaling = "standard"
     last: Annotated[float, Meta(ge=-1e12, le=1e12)] | None = None
 
     def __post_init__(self) -> None:
@@ -49,34 +50,25 @@ class DateColumn(BaseColumn, frozen=True, tag="date"):
         require_finite(**{f"means[{k}]": mean for k, mean in enumerate((*self.means, *self.scales))})
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> DateColumn:
+    def fit(cls, column: Understood, values: pl.Series, scaling: Scaling = "standard") -> DateColumn:
         """Learn from the training rows' values which of the numbers vary."""
         seconds = pl.Series(typed_seconds(values)).fill_nan(None).drop_nulls().to_numpy()
         if len(seconds) == 0:
-            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0)
-        made = features(seconds, float(seconds.min()))
+            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0, scaling)
+        first, fill, last = (float(number) for number in (seconds.min(), np.median(seconds), seconds.max()))
+        made = features(seconds, first)
         days = (pl.Series(seconds) * 1000).cast(pl.Int64).cast(pl.Datetime("ms")).dt.day()
         if (days == 1).all():  # months, not days
             made = {name: made[name] for name in made if not name.startswith("weekday")}
         if column.layout == "time":
             made = {name: made[name] for name in ("days", "hour_sin", "hour_cos")}
-        learnt = {name: mean_and_scale(column.name, made[name]) for name in FEATURES if name in made}
+        learnt = {name: centre_and_scale(column.name, made[name], scaling) for name in FEATURES if name in made}
         used: dict[Any, tuple[float, float]] = {
             name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9
         }
-        gaps = many_gaps(values) or not used
         means, scales = tuple(mean for mean, _ in used.values()), tuple(scale for _, scale in used.values())
-        return cls(
-            column.name,
-            gaps,
-            column.layout,
-            tuple(used),
-            means,
-            scales,
-            float(seconds.min()),
-            float(np.median(seconds)),
-            float(seconds.max()),
-        )
+        gaps = many_gaps(values) or not used
+        return cls(column.name, gaps, column.layout, tuple(used), means, scales, first, fill, scaling, last)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -119,7 +111,7 @@ class DateColumn(BaseColumn, frozen=True, tag="date"):
         gaps = np.isnan(values)
         made = features(np.where(gaps, self.fill, values), self.first)
         columns = [
-            (made[name] - mean) / scale
+            scaled(made[name], mean, scale, self.scaling)
             for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
         ]
         encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))

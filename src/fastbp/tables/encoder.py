@@ -16,6 +16,7 @@ from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_colu
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
 from fastbp.tables.kinds import Understood
 from fastbp.tables.parallel import for_each
+from fastbp.tables.scaling import Scaling
 
 _CACHED = 1 << 18  # numbers, 1 MB
 _FEWEST_ROWS = 2048
@@ -32,7 +33,11 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = MAX_LEVELS
+        cls,
+        columns: Sequence[Understood],
+        rows: NDArray[np.int64] | None = None,
+        max_levels: int = MAX_LEVELS,
+        scaling: Scaling = "standard",
     ) -> Encoder:
         """Learn from the training rows of columns that were understood.
 
@@ -44,10 +49,13 @@ class Encoder:
             The training rows; all of them when left out.
         max_levels : int
             Categories of a column at most; the rarer ones together are one more.
+        scaling : "standard" or "robust"
+            How numbers are scaled, see `scaling.centre_and_scale`.
         """
 
         def fit_one(column: Understood) -> Column:
-            return fit_column(column, column.values if rows is None else column.values.gather(rows), max_levels)
+            values = column.values if rows is None else column.values.gather(rows)
+            return fit_column(column, values, max_levels, scaling)
 
         return cls(tuple(for_each(fit_one, columns, len(columns[0].values) if columns else 0)))
 

@@ -11,11 +11,12 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.base_column import mean_and_scale, require_finite
+from fastbp.tables.base_column import require_finite
 from fastbp.tables.columns import NumberColumn
 from fastbp.tables.errors import TableError, shown
 from fastbp.tables.kinds import LARGEST_EXACT, Understood, as_text, understand
 from fastbp.tables.notation import Notation, is_missing_mark
+from fastbp.tables.scaling import centre_and_scale
 from fastbp.tables.units import with_units
 
 Task = Literal["classification", "regression"]
@@ -188,11 +189,11 @@ class NumberTarget(msgspec.Struct, frozen=True, tag_field="task", tag="regressio
         means, centres, scales = [], [], []
         for column in columns:
             values = _target_numbers(column).gather(rows).to_numpy()
-            mean, scale = mean_and_scale(column.name, values)
+            mean, scale = centre_and_scale(column.name, values)
             if scale == 0:
                 raise TableError(_without_spread(column, mean))
             means.append(mean)
-            centre, spread = mean_and_scale(column.name, np.log(values)) if log else (mean, scale)
+            centre, spread = centre_and_scale(column.name, np.log(values)) if log else (mean, scale)
             centres.append(0.0 if loss == "poisson" else centre)
             scales.append(max(mean, 1e-12) if loss == "poisson" else spread)
         notations = tuple(with_units(column.notation) for column in columns)

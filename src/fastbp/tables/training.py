@@ -24,6 +24,7 @@ from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
+from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.targets import (
     CLASS_LOSSES,
@@ -71,10 +72,14 @@ class Options:
     checkpoint: Path | None = None
     resume: bool = False
     max_levels: int = MAX_LEVELS
+    scaling: Scaling = "standard"
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
     evidence: bool = False
+    schedule: str = "constant"
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class TableTraining:
         if prepared.n_rows < FEWEST_TO_SPLIT:
             self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
         self.split = split_of(prepared, options)
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
+        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -198,8 +203,9 @@ class TableTraining:
             return ClassTarget.fit(columns[0], self.split.training)
         if loss not in (None, *NUMBER_LOSSES):
             raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight:
-            raise TableError("--class-weight is for classes; the target has numbers")
+        if self.options.class_weight or self.options.label_smoothing:
+            option = "--class-weight" if self.options.class_weight else "--label-smoothing"
+            raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
         self.numbers = numbers_of(columns)
         if loss == "poisson":
@@ -303,6 +309,8 @@ class TableTraining:
             held_out = self._samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
+        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
         options |= {name: value for name, value in given.items() if value is not None}
         X, T = self._samples(training)
         self._rehearse(X, T, options)

@@ -32,13 +32,10 @@ class Turn(NamedTuple):
     key: int  # of the order of its samples
 
 
-class OnPartitions(Training):
-    """One call of `fit` with partitions: what `Training` does after an epoch stays as it is."""
+class FromPartitions(Training):
+    """One call of `fit` with partitions."""
 
     source: Source
-
-    done: Array  # (3,): where the epoch stands
-    _at_start: Array  # the parameters at the start of the epoch
 
     def _n_to_train_on(self, samples: CheckedSamples | Source) -> int:
         """Nobody knows before they are read."""
@@ -63,6 +60,13 @@ class OnPartitions(Training):
         held_out, rest = (np.sort(part).tolist() for part in (rows[:n_held_out], rows[n_held_out:]))
         self.validation = source.only([source.numbers[k] for k in held_out])
         self.source = source.only([source.numbers[k] for k in rest])
+
+
+class OnPartitions(FromPartitions):
+    """Steps along gradients: what `Training` does after an epoch stays as it is."""
+
+    done: Array  # (3,): where the epoch stands
+    _at_start: Array  # the parameters at the start of the epoch
 
     def kept_layout(self) -> Layout:
         """See `Training`."""
@@ -213,6 +217,10 @@ class BySums(OnPartitions):
         options, net = self.options, self.net
         if options.dropout.any():
             raise ValueError("dropout must be 0 where a step follows the sum over partitions; a batch_size allows it")
+        if options.label_smoothing:
+            raise ValueError(
+                "label_smoothing must be 0 where a step follows the sum over partitions; a batch_size allows it"
+            )
         self.done = np.zeros(3)
         self._at_start = net.packed.params.copy()
         self._steps = GradientSteps(net, options)
@@ -243,7 +251,7 @@ class BySums(OnPartitions):
         finite = bool(np.isfinite(error)) and checks.are_finite(gradient)
         if finite:
             scale = 1.0 / n_samples if self.options.reduction == "mean" else 1.0
-            self._steps.take(gradient * self.net.dtype.type(scale), float(self._rate(epoch)[0]))
+            self._steps.take(gradient * self.net.dtype.type(scale), float(self._rate(epoch)[0]), error)
             self.done += 1.0, n_samples, error
         return finite
 
