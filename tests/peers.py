@@ -18,6 +18,8 @@ ACTIVATIONS = {
     "softsign": F.softsign,
     "gelu": F.gelu,
     "silu": F.silu,
+    "selu": F.selu,
+    "mish": F.mish,
     "sin": torch.sin,
     "gaussian": lambda a: torch.exp(-(a**2)),
     "exp": torch.exp,

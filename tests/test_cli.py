@@ -217,6 +217,13 @@ def test_epochs_and_patience(folder):
     assert said["epochs"] == said["best_epoch"] + 3
 
 
+def test_schedule_dropout_and_label_smoothing_are_those_of_fit(folder):
+    """Each of them changes what is learned."""
+    further = ((), ("--schedule", "coslog4"), ("--dropout", "0.3"), ("--label-smoothing", "0.2"))
+    nets = [load_network(trained("plants.csv", *SHORT, *more)["model"])[0] for more in further]
+    assert len({net.params.tobytes() for net in nets}) == len(further)
+
+
 def test_nothing_held_out_is_no_score(folder):
     said = trained("plants.csv", *SHORT, "--test-fraction", "0")
     assert (said["score"], said["metric"], said["rows"]["held_out"]) == (None, None, 0)

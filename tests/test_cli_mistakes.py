@@ -64,6 +64,12 @@ def model(tmp_path_factory):
         (("train", "plants.csv", "--threads", "0"), "--threads"),
         (("train", "plants.csv", "--l2", "inf"), "--l2"),
         (("train", "plants.csv", "--solver", "rprop", "--batch-size", "8"), "takes no --batch-size"),
+        (("train", "plants.csv", "--schedule", "cosin"), "'cosine'"),
+        (("train", "plants.csv", "--schedule", "cosine", "--solver", "rprop"), "takes no --schedule"),
+        (("train", "plants.csv", "--dropout", "1"), "--dropout"),
+        (("train", "plants.csv", "--dropout", "0.1", "--hidden", "none"), "--hidden none"),
+        (("train", "plants.csv", "--label-smoothing", "0.1", "--solver", "lm"), "takes no --label-smoothing"),
+        (("train", "plants.csv", "--label-smoothing", "0.1", "--target", "weight"), "--label-smoothing is for classes"),
         (("train", "plants.csv", "--test-fraction", "1"), "--test-fraction"),
         (("train", "plants.csv", "--test-fraction", "nan"), "--test-fraction"),
         (

@@ -150,6 +150,8 @@ def torch_layers(torch, rng):
         nn.ELU,
         nn.GELU,
         nn.SiLU,
+        nn.SELU,
+        nn.Mish,
         nn.Softplus,
         nn.Softsign,
         nn.LeakyReLU,
@@ -332,7 +334,7 @@ def keras(monkeypatch):
 def keras_model(keras, rng):
     """Return a random Sequential, with everything that can be folded, and its number of inputs."""
     k, sizes = keras.layers, [int(n) for n in rng.integers(1, 20, 4)]
-    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu"]
+    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu", "selu", "mish"]
     layers = [keras.Input((sizes[0],))]
     if rng.random() < 0.5:
         layers.append(k.Normalization(invert=bool(rng.random() < 0.5)))

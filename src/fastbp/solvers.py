@@ -38,8 +38,8 @@ where a gradient changes its sign (Igel and Huesken 2000): the smaller step back
 step undone, "rprop+" (Riedmiller and Braun 1993), or undone only if the error has grown, "irprop+". "rprop-" is what
 older benchmarks were run with. quickprop is Fahlman's (1988). The other solvers also take
 
-schedule : "constant", "inverse_scaling" or "cosine"
-    eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
+schedule : "constant", "linear", "cosine", "coslog4", "inverse_scaling" or "step"
+    How the rate goes on from epoch to epoch, with `warm_up` epochs before: see `fastbp.schedules`.
 """
 
 import math
@@ -49,11 +49,12 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from fastbp import checks, other_names
+from fastbp import checks, other_names, schedules
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels import codes
 from fastbp.kernels.formulas import steps
+from fastbp.schedules import Schedule, take_schedule
 
 LearningRate = float | Callable[[int], float] | None
 InitialStep = Array | tuple[float, float] | None
@@ -106,11 +107,6 @@ SOLVERS = {
 # What changes of sign lead to -> the name of the step
 VARIANTS = {"irprop-": "rprop", "rprop-": "rprop_minus", "rprop+": "rprop_plus", "irprop+": "irprop_plus"}
 _NEED_ALL = ("rprop", "quickprop")
-SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
-    "constant": lambda rate, _epoch, _n_epochs, _power: rate,
-    "inverse_scaling": lambda rate, epoch, _n_epochs, power: rate / (epoch + 1) ** power,
-    "cosine": lambda rate, epoch, n_epochs, _power: rate * (1 + math.cos(math.pi * epoch / n_epochs)) / 2,
-}
 
 
 @dataclass(frozen=True)
@@ -122,8 +118,7 @@ class Choice:
     code: int
     values: tuple[float, ...]
     learning_rate: LearningRate
-    schedule: str
-    power: float
+    schedule: Schedule
     initial_step: InitialStep = None
 
     @property
@@ -154,8 +149,7 @@ class Choice:
         if callable(self.learning_rate):
             given = self.learning_rate
             return np.array([checks.number(given(epoch), f"learning_rate({epoch})") for epoch in epochs], np.float64)
-        schedule = SCHEDULES[self.schedule]
-        return np.array([schedule(self.first_rate, epoch, n_epochs, self.power) for epoch in epochs], np.float64)
+        return np.array([self.first_rate * self.schedule.factor(epoch, n_epochs) for epoch in epochs], np.float64)
 
     @property
     def first_rate(self) -> float:
@@ -174,8 +168,7 @@ class Choice:
             "nesterov": self.code == codes.NESTEROV,
             **dict(zip(self.kind.options, self.values, strict=True)),
             "learning_rate": "a function" if callable(rate) else self.first_rate,
-            "schedule": self.schedule,
-            "power": self.power,
+            **self.schedule.description(),
             **others,
         }
 
@@ -272,10 +265,7 @@ def make_choice(
         variant = checks.name_of(options.pop("variant", "irprop-"), VARIANTS, "variant")
         code = codes.OF_SOLVER[VARIANTS[variant]]
         first_steps = _check_steps(options.pop("initial_step", None), learning_rate)
-    schedule, power = "constant", 0.5
-    if name != "rprop":
-        schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
-        power = checks.number(options.pop("power", 0.5), "power")
+    schedule = Schedule() if name == "rprop" else take_schedule(options)
     for option in options:
         if option not in kind.options:
             _unknown(option, _options_of(name), name, callers)
@@ -286,7 +276,7 @@ def make_choice(
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
     rate = _check_rate(learning_rate, name, schedule)
-    return Choice(name, kind, code, values, rate, schedule, power, first_steps)
+    return Choice(name, kind, code, values, rate, schedule, first_steps)
 
 
 def make_minimiser(
@@ -314,8 +304,8 @@ def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
         return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
-    further = {"sgd": ["nesterov", "schedule", "power"], "rprop": ["variant", "initial_step"]}
-    return [*SOLVERS[solver].options, *further.get(solver, ["schedule", "power"])]
+    further = {"sgd": ["nesterov", *schedules.OPTIONS], "rprop": ["variant", "initial_step"]}
+    return [*SOLVERS[solver].options, *further.get(solver, schedules.OPTIONS)]
 
 
 def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
@@ -357,13 +347,16 @@ def _check_steps(initial_step: object, learning_rate: LearningRate) -> InitialSt
     return sizes.copy()
 
 
-def _check_rate(learning_rate: LearningRate, name: object, schedule: str) -> LearningRate:
+def _check_rate(learning_rate: LearningRate, name: object, schedule: Schedule) -> LearningRate:
     if learning_rate is None:
         return None
     if not callable(learning_rate):
         return checks.number(learning_rate, "learning_rate", low_open=True)
     if name == "rprop":
         raise ValueError("learning_rate must be a number for solver 'rprop': the size of its first step")
-    if schedule != "constant":
-        raise ValueError(f"schedule must be left out where learning_rate is a function of the epoch; got {schedule!r}")
+    if schedule.name != "constant" or schedule.warm_up:
+        raise ValueError(
+            "schedule and warm_up must be left out where learning_rate is a function of the epoch; got "
+            f"{schedule.name!r}, {schedule.warm_up}"
+        )
     return learning_rate

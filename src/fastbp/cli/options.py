@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from fastbp import checks
 from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
+from fastbp.schedules import FACTORS
 from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
 from fastbp.tables.scaling import SCALINGS
@@ -30,7 +31,10 @@ ALL_SOLVERS = (*SOLVERS, *MINIMISERS)
 NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
 HIDDEN, HIDDEN_OF_MATRICES = (128,), (16,)
 # Options that have no meaning where the evidence decides
-_NOT_WITH_EVIDENCE = ("solver", "epochs", "batch_size", "learning_rate", "l2", "patience", "checkpoint")
+_NOT_WITH_EVIDENCE = (
+    "solver", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "l2", "patience",
+    "checkpoint",
+)  # fmt: skip
 LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
 
 
@@ -229,6 +233,28 @@ _OPTIONS: tuple[Option[Any], ...] = (
         callback=_checked(checks.number, low_open=True),
         help="[default: the solver's]",
     ),
+    _with_default(
+        "--schedule",
+        metavar="NAME",
+        default="constant",
+        callback=_checked(checks.name_of, known=FACTORS),
+        shell_complete=_one_of(FACTORS),
+        help=f"How the learning rate goes on from epoch to epoch: {', '.join(FACTORS)}.",
+    ),
+    _with_default(
+        "--dropout",
+        type=float,
+        default=0.0,
+        callback=_checked(checks.number, high=1.0),
+        help="Share of the hidden units that each step leaves out.",
+    ),
+    _with_default(
+        "--label-smoothing",
+        type=float,
+        default=0.0,
+        callback=_checked(checks.number, high=1.0),
+        help="Share of a class's target that all classes have alike.",
+    ),
     _with_default("--l2", type=float, default=0.005, callback=_checked(checks.number), help="Weight decay."),
     _with_default("--seed", type=_COUNT, default=0, help="Of splits, first weights and shuffling."),
     _with_default(
@@ -312,6 +338,7 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         _refuse_beside_evidence()
     if given["solver"] in NEED_ALL and given["batch_size"]:
         raise click.UsageError(f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size")
+    _refuse_of_solver(given)
     weight = () if given["weight"] is None else (given["weight"],)
     named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
              "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
@@ -319,6 +346,18 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         both = [name for name in named[one] if name in named[other]]
         if both:
             raise click.UsageError(f"{one} and {other} both name column {shown(both[0])}: they exclude each other")
+
+
+def _refuse_of_solver(given: dict[str, Any]) -> None:
+    """Refuse what a solver, or a network without hidden layers, does not know."""
+    solver = given["solver"]
+    if solver in (*MINIMISERS, "rprop") and given["schedule"] != "constant":
+        raise click.UsageError(f"--solver {solver} finds the length of its steps: it takes no --schedule")
+    for name in ("dropout", "label_smoothing"):
+        if solver in MINIMISERS and given[name]:
+            raise click.UsageError(f"--solver {solver} takes no --{name.replace('_', '-')}: adam, sgd and rprop do")
+    if given["hidden"] == () and given["dropout"]:
+        raise click.UsageError("--dropout leaves hidden units out, and --hidden none has none")
 
 
 def _refuse_beside_evidence() -> None:

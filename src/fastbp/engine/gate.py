@@ -266,6 +266,10 @@ class Gate:
             _PASSED,
         )
 
+    def with_loss_option(self, option: float) -> "Gate":
+        """The same network with another number for its loss: targets that are smoothed are a training's alone."""
+        return Gate(self._packed._replace(loss_option=option), self.port)
+
     def admit(self, samples: CheckedSamples) -> CheckedSamples:
         """The samples, if they were checked for a network of these shapes."""
         self._arrays(samples)

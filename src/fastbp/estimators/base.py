@@ -36,7 +36,7 @@ from fastbp.training.options import check_callbacks
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
-_FRACTION = Interval(Real, 0, 1, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
@@ -50,6 +50,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     out_activation_: str
     best_validation_score_: float | None
     best_loss_: float | None
+    label_smoothing: float = 0.0  # of numbers there is none
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
@@ -69,13 +70,13 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
-        "validation_fraction": [_FRACTION],
-        "beta_1": [_FRACTION],
-        "beta_2": [_FRACTION],
+        "validation_fraction": [FRACTION],
+        "beta_1": [FRACTION],
+        "beta_2": [FRACTION],
         "epsilon": [_POSITIVE],
         "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
         "max_fun": [_COUNT],
-        "dropout": [_FRACTION, list, tuple],
+        "dropout": [FRACTION, list, tuple],
         "l1": [_NOT_NEGATIVE],
         "skip": [StrOptions({"all"}), list, tuple],
         "callback": [callable, list, tuple, None],

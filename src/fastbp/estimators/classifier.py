@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
 from fastbp.checks import Array
-from fastbp.estimators.base import BaseMLP
+from fastbp.estimators.base import FRACTION, BaseMLP
 from fastbp.estimators.compat import StrOptions, check_partial_fit_first_call, fit_context
 from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of, refuse_no_times
 from fastbp.estimators.minimising import EVIDENCE, evidence_of
@@ -46,6 +46,9 @@ beta_2, epsilon, n_iter_no_change, max_fun
     dropout : float or sequence of float
         Probability with which a hidden unit is left out in training, one for all layers or one for each. Not for
         "lbfgs".
+    label_smoothing : float
+        How much of a class's target is shared evenly by all classes, in [0, 1): what is learned is ``(1 -
+        label_smoothing) t + label_smoothing / n_classes``, and `loss_` is so. Not for "lbfgs" and minimisers.
     l1 : float
         Strength of the L1 penalty, divided by the sample size as `alpha` is.
     skip : "all" or sequence of (int, int)
@@ -86,6 +89,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._constraints,
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "label_smoothing": [FRACTION],
     }
 
     def __init__(
@@ -116,6 +120,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         max_fun: int = 15000,
         class_weight: Any = None,
         dropout: Any = 0.0,
+        label_smoothing: float = 0.0,
         l1: float = 0.0,
         skip: Any = (),
         callback: Any = None,

@@ -105,3 +105,9 @@ def scorer_of(estimator: Any, held_out: CheckedSamples) -> Scorer:
 def no_scorer(samples: CheckedSamples, numbers: Array) -> Scorer:
     """The scorer of a training without scores; the arrays stand where it would have its own."""
     return Scorer(scores.NOTHING, samples.arrays, samples.t, numbers)
+
+
+def refuse_smoothing(estimator: Any, what: str) -> None:
+    """Refuse label smoothing, which solvers that step along gradients know."""
+    if estimator.label_smoothing:
+        raise ValueError(f"label_smoothing must be 0 for {what}; got {estimator.label_smoothing}")

@@ -18,6 +18,7 @@ from fastbp.network import Network
 # Modules that are a function of ours as they are, and those that are if their options are these.
 FUNCTIONS = {
     "ReLU": "relu", "Sigmoid": "logistic", "Tanh": "tanh", "Softsign": "softsign", "SiLU": "silu",
+    "SELU": "selu", "Mish": "mish",
     "Identity": "identity",
 }  # fmt: skip
 WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {

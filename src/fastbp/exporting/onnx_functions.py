@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastbp.kernels.formulas.activations import SELU_ALPHA, SELU_LOWEST, SELU_SCALE
 from fastbp.kernels.formulas.coefficients import ERFCX_64
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
 SINGLE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
     "leaky_relu": ("LeakyRelu", {"alpha": 0.01}), "elu": ("Elu", {"alpha": 1.0}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "gelu": ("Gelu", {"approximate": "none"}),
+    "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}), "mish": ("Mish", {}),
 }  # fmt: skip
 FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold"})
 METADATA = "fastbp.functions"  # where a file says which functions are several nodes
@@ -120,7 +122,18 @@ def _gelu(g: Graph, a: str) -> str:
     return g("Mul", a, g("Where", g("Less", a, 0.0), tail, g("Sub", 1.0, tail)))
 
 
+def _selu(g: Graph, a: str) -> str:
+    return g("Where", g("Greater", a, 0.0), g("Mul", a, SELU_SCALE), g("Mul", _elu(g, a), SELU_LOWEST))
+
+
+def _mish(g: Graph, a: str) -> str:
+    """a n / (n + 2), n = u (u + 2), u = e**a: the quotient is tanh(ln(1 + u)), and 1 where u is cut off."""
+    u = g("Exp", g("Min", a, 20.0))
+    n = g("Mul", u, g("Add", u, 2.0))
+    return g("Mul", a, g("Div", n, g("Add", n, 2.0)))
+
+
 COMPOSED = {
     "silu": _silu, "gaussian": _gaussian, "threshold": _threshold, "leaky_relu": _leaky_relu, "elu": _elu,
-    "softplus": _softplus, "softsign": _softsign, "gelu": _gelu,
+    "softplus": _softplus, "softsign": _softsign, "gelu": _gelu, "selu": _selu, "mish": _mish,
 }  # fmt: skip

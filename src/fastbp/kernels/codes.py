@@ -24,6 +24,8 @@ ACTIVATIONS = {
     "gaussian": True,
     "threshold": False,
     "exp": False,
+    "selu": True,
+    "mish": True,
 }
 
 # Losses of an output

@@ -67,8 +67,8 @@ def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Arra
             if not asked[case]:
                 continue
             assert isinstance(o.solver, Choice)
-            penalized = o.l1 > 0 or o.l2 > 0
-            key = number, o.solver.code, o.solver.values, batch_size, int(n_samples[k]), penalized, o.reduction
+            common = o.solver.code, o.solver.values, o.l1 > 0 or o.l2 > 0, o.reduction, o.label_smoothing
+            key = number, batch_size, int(n_samples[k]), *common
             found.setdefault(key, Lot(number, [], batch_size, o)).members.append(k)
     return list(found.values())
 

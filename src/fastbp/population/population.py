@@ -11,7 +11,7 @@ from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.files.container import StrPath
-from fastbp.losses import check_targets
+from fastbp.losses import check_smoothing, check_targets
 from fastbp.network import Network
 from fastbp.population import files
 from fastbp.population.computing import ComputingPopulation
@@ -180,6 +180,7 @@ class Population(ComputingPopulation):
         l1: Each = 0.0,
         sample_weight: Array | None = None,
         goal: Each = None,
+        label_smoothing: Each = 0.0,
         n_threads: int | None = None,
         **solver_options: Each,
     ) -> list[History]:
@@ -191,7 +192,7 @@ class Population(ComputingPopulation):
             Samples, of all networks.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets.
-        solver, batch_size, learning_rate, l2, l1, patience, tol, goal
+        solver, batch_size, learning_rate, l2, l1, patience, tol, goal, label_smoothing
             As `Network.fit` takes them: one for all networks, or a sequence with one for each. Solvers that step along
             gradients: "adam", "sgd", "rmsprop", "rprop".
         epochs, reduction, shuffle
@@ -209,7 +210,7 @@ class Population(ComputingPopulation):
         n_threads : int or None
             Threads to use, a network on each; None: as many as Numba has.
         **solver_options
-            Options of the solvers, and `schedule`: one for all networks, or a sequence with one for each.
+            Options of the solvers, and of their `schedule`: one for all networks, or a sequence with one for each.
 
         Returns
         -------
@@ -253,11 +254,14 @@ class Population(ComputingPopulation):
         options = options_of(
             len(self), Population.fit, solver_options, solver=solver, epochs=epochs, batch_size=batch_size,
             learning_rate=learning_rate, reduction=reduction, shuffle=shuffle, validation=None, patience=patience,
-            tol=tol, l2=l2, l1=l1, goal=goal, n_threads=n_threads,
+            tol=tol, l2=l2, l1=l1, goal=goal, label_smoothing=label_smoothing, n_threads=n_threads,
         )  # fmt: skip
         checked = self._sources[0].check_samples(X, T).apart_from(self._params)
         asked = Asked(checked, seeds_of(seeds, len(self)), samples, validation, sample_weight)
         plan = plan_of(self._sources[0], options, asked)
+        for kind in self._kinds:
+            for k in kind.members.tolist():
+                check_smoothing(kind.net.loss_function, options[k].label_smoothing)
         for loss in {kind.net.loss_name for kind in self._kinds}:
             check_targets(loss, plan.samples.t)
             check_targets(loss, plan.held.t, "validation T")

@@ -31,6 +31,7 @@ from fastbp.kernels.population.tables import (
 )
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.tuning import SAMPLE_PRODUCTS, UNIT_PRODUCTS
+from fastbp.losses import learning_option
 from fastbp.population.crew import Crew, address_of, addresses_of_rows
 from fastbp.population.items import Items
 from fastbp.population.kinds import Kind
@@ -199,7 +200,11 @@ class PopulationTraining:
             for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
                 self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
             self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered
-            self.settings[own, SETTINGS.loss_option] = kind.net.loss_function.number
+            loss = kind.net.loss_function
+            self.settings[own, SETTINGS.held_option] = loss.number
+            self.settings[own, SETTINGS.loss_option] = [
+                learning_option(loss, self.plan.options[k].label_smoothing) for k in own.tolist()
+            ]
             self._set_first_sizes(kind, work)
 
     def _set_groups(self, n_rows: Array) -> None:

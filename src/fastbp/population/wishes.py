@@ -13,7 +13,7 @@ from fastbp.structure import initial
 from fastbp.training.options import Options
 
 # Arguments of which each network may have its own: a list, a tuple or an array with one for each
-OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal")
+OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal", "label_smoothing")
 
 
 def each(value: Any, name: str, n: int) -> list[Any]:

@@ -68,6 +68,9 @@ class Options:
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
     evidence: bool = False
+    schedule: str = "constant"
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -190,8 +193,9 @@ class TableTraining:
             return ClassTarget.fit(columns[0], self.split.training)
         if loss not in (None, *NUMBER_LOSSES):
             raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight:
-            raise TableError("--class-weight is for classes; the target has numbers")
+        if self.options.class_weight or self.options.label_smoothing:
+            option = "--class-weight" if self.options.class_weight else "--label-smoothing"
+            raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
         plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
@@ -294,6 +298,8 @@ class TableTraining:
             held_out = self._samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
+        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
         options |= {name: value for name, value in given.items() if value is not None}
         X, T = self._samples(training)
         self._rehearse(X, T, options)

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastbp.data.partitions import Partitions
 from fastbp.engine.gate import CheckedSamples
+from fastbp.losses import check_smoothing
 from fastbp.model.curved import CurvedNetwork
 from fastbp.model.partitioned import Source
 from fastbp.solvers import MinimiserChoice
@@ -13,7 +14,8 @@ from fastbp.training.options import Options
 
 
 def check_solver(net: CurvedNetwork, options: Options) -> None:
-    """Refuse what a minimiser cannot do, and options of a solver that are for another network."""
+    """Refuse what a minimiser cannot do, and options that are for another network."""
+    check_smoothing(net.loss_function, options.label_smoothing)
     if isinstance(options.solver, MinimiserChoice):
         from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
 

@@ -241,7 +241,7 @@ class Training:
 
     def _train(self, memory: Memory | OnlineMemory) -> bool:
         """Some steps; returns whether the error is finite."""
-        gate, solver = self.net.engine.gate, self.checked_solver
+        gate, solver = self.options.gate_of(self.net), self.checked_solver
         if isinstance(memory, OnlineMemory):
             return gate.train_online(self.samples, memory, solver, self.run_state, self.n_parts)
         return gate.train(self.samples, memory, solver, self.run_state, self.n_parts)

@@ -213,6 +213,10 @@ class BySums(OnPartitions):
         options, net = self.options, self.net
         if options.dropout.any():
             raise ValueError("dropout must be 0 where a step follows the sum over partitions; a batch_size allows it")
+        if options.label_smoothing:
+            raise ValueError(
+                "label_smoothing must be 0 where a step follows the sum over partitions; a batch_size allows it"
+            )
         self.done = np.zeros(3)
         self._at_start = net.packed.params.copy()
         self._steps = GradientSteps(net, options)

@@ -38,7 +38,7 @@ from fastbp.kernels.population.tables import (
     stop,
 )
 from fastbp.kernels.registers.lanes import number, set_number, shift, view_at
-from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, with_loss_option
 from fastbp.kernels.training.chunks import ERROR, job_of, work
 from fastbp.kernels.training.epochs import RunViews, train_one_by_one, train_parts
 
@@ -152,7 +152,8 @@ def after_epoch(crew, k, net, space, is_finite):
     if member.n_held > 0:
         data = held_data_of_member(crew, member)
         job, step = job_of(ERROR, 0, member.n_held, crew.x), no_step(space.grads, space.errors)
-        held_error = work(net, data, space, job, no_dropout(space.z, space.errors, data.order), step)
+        held = with_loss_option(net, setting(crew, k, SETTINGS.held_option))
+        held_error = work(held, data, space, job, no_dropout(space.z, space.errors, data.order), step)
     if end_epoch(crew, k, member, n_epochs, held_error) and member.keeps_best != 0:
         # A training loss is that before a step, one of validation after all
         before = member.n_held == 0 and member.batch_size == member.n_samples

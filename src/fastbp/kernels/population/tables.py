@@ -78,7 +78,8 @@ class Settings(NamedTuple):
     l2: int
     tol: int
     goal: int  # NaN: none
-    loss_option: int
+    loss_option: int  # while it learns
+    held_option: int  # of the samples that are held out
     best_loss: int  # the lowest so far
 
 

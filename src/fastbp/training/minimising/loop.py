@@ -38,6 +38,8 @@ def check(net: CurvedNetwork, options: Options) -> None:
         )
     if options.dropout.any():
         raise ValueError(f"dropout must be 0 for solver {choice.name!r}, whose loss must not change")
+    if options.label_smoothing:
+        raise ValueError(f"label_smoothing must be 0 for solver {choice.name!r}; 'adam', 'sgd' and 'rprop' take it")
     check_network(net, choice)
 
 
