@@ -1,8 +1,9 @@
-"""Networks that spread each input: what the first layer computes, by the papers' formulas, and that all else is as ever."""
+"""Networks that spread each input: the first layer by the paper's formulas, and that all else is as ever."""
 
 import copy
 import ctypes
 import shutil
+from itertools import pairwise
 
 import irregular
 import numpy as np
@@ -43,12 +44,9 @@ def ramps_by_hand(X, new, n_bins):
     for column, values in zip(X.T, new.T, strict=True):
         ordered = np.sort(column)
         place = [(len(column) - 1) * k / n_bins for k in range(n_bins + 1)]
-        quantiles = [
-            ordered[int(p)] + (p - int(p)) * (ordered[min(int(p) + 1, len(column) - 1)] - ordered[int(p)])
-            for p in place
-        ]
-        ends = sorted(set(quantiles))
-        for low, high in zip(ends[:-1], ends[1:], strict=True):
+        above = np.append(ordered[1:], ordered[-1])
+        ends = sorted({ordered[int(p)] + (p - int(p)) * (above[int(p)] - ordered[int(p)]) for p in place})
+        for low, high in pairwise(ends):
             encoded.append([0.0 if x < low else 1.0 if x > high else (x - low) / (high - low) for x in values])
     return np.array(encoded).T
 
@@ -77,7 +75,7 @@ def test_the_periodic_embedding_is_that_of_the_paper(X):
 @pytest.mark.parametrize("embedding", ["piecewise", "periodic"])
 @pytest.mark.parametrize("sizes", [(4, 2), (4, 5, 2)])
 def test_the_whole_network(X, embedding, sizes):
-    """Outputs and gradients, edge by edge with complex steps in place of derivatives; within bins, not at their ends."""
+    """Outputs and gradients, edge by edge, with complex steps in place of derivatives; not at the ends of bins."""
     net = fastbp.embedded(sizes, X, embedding=embedding, keep_inputs=True, activation="tanh", seed=1)
     rng = np.random.default_rng(2)
     new, T = X + rng.uniform(0.01, 0.02, X.shape), rng.normal(size=(len(X), 2))

@@ -54,8 +54,8 @@ def embedded(
 
     "piecewise": each input x becomes the ramps min(1, max(0, (x - b_k) / (b_k+1 - b_k))) between quantiles b_0 < b_1 <
     ... of its column of X: those of the bins below x are 1, of the bins above it 0. "periodic": each input becomes
-    sin(2 pi c_k x') and cos(2 pi c_k x'), with x' = (x - mean) / deviation of its column, and frequencies c_k drawn from
-    a normal distribution.
+    sin(2 pi c_k x') and cos(2 pi c_k x'), with x' = (x - mean) / deviation of its column, and frequencies c_k drawn
+    from a normal distribution.
 
     Parameters
     ----------
