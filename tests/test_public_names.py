@@ -30,7 +30,8 @@ TOP = {
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {
-    "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs",
+    "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "curvature_term",
+    "few_outputs",
     "functions_without_bend", "has_softmax",
     "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "online_memory", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",

@@ -13,6 +13,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.formulas.losses import has_bend
 from fastbp.model.computing import ComputingNetwork
+from fastbp.model.partitioned import Asked
 
 if TYPE_CHECKING:
     from fastbp.engine.curvature import Curvature
@@ -238,6 +239,11 @@ class CurvedNetwork(ComputingNetwork):
     def check_inputs(self, X: Array) -> Array:
         """The user's inputs, checked and converted."""
         return self._check_inputs(X).x
+
+    def curvature_term(self, asked: Asked, samples: CheckedSamples, n_threads: int | None) -> tuple[float, Array]:
+        """The error of some samples, and what a minimiser asks of them."""
+        kind, exact, v = asked
+        return self._curvature.term(kind, _given_of(samples), v, exact=exact, n_threads=n_threads)
 
     def new_curvature(self) -> "Curvature":
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""

@@ -8,6 +8,7 @@ import numpy as np
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, given_of
+from fastbp.kernels.curvature.loading import Given
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import MinimiserChoice
 from fastbp.training.history import History
@@ -16,6 +17,7 @@ from fastbp.training.minimising.minimisers import (
     FLAT,
     LevenbergMarquardt,
     Objective,
+    Summed,
     can_accelerate,
     kept_layout,
     minimiser_of,
@@ -24,7 +26,7 @@ from fastbp.training.options import Options
 from fastbp.training.remembered import recall
 from fastbp.training.state import Layout
 
-MOST_EPOCHS = 1 << 12  # of a compiled call
+MOST_EPOCHS = 1 << 12
 FIRST_PRODUCTS = 1 << 25  # of the first one, about
 
 
@@ -69,25 +71,30 @@ class Minimising(Training):
 
     most_threads: int
     n_epochs: int
+    most_epochs = MOST_EPOCHS  # of a compiled call
 
     net: CurvedNetwork
 
+    def _summed(self) -> tuple[Summed, Given]:
+        """What adds up over the samples, and the samples."""
+        return self.net.new_curvature(), given_of(self.samples)
+
     def _prepare(self, draw: np.random.Generator) -> None:
-        net, options, samples = self.net, self.options, self.samples
+        net, options = self.net, self.options
         choice = options.solver
         assert isinstance(choice, MinimiserChoice)
-        self._curvature = net.new_curvature()
+        self._curvature, given = self._summed()
         scale = 1.0 / self.n_samples if options.reduction == "mean" else 1.0
         goal = -np.inf if options.goal is None else options.goal * self.n_samples
         decay = np.empty(0)
         if options.l2 > 0.0:  # of the weights, which come first
             decay = np.where(np.arange(net.n_params) < net.topology.n_weights, options.l2, 0.0)
-        objective = Objective(self._curvature, given_of(samples), scale, decay, goal)
+        objective = Objective(self._curvature, given, scale, decay, goal)
         self.minimiser = minimiser_of(choice, objective, net)
         self.history.mu = [] if isinstance(self.minimiser, LevenbergMarquardt) else None
         self.most_threads = net.engine.most_threads(self.n_samples)
         products = self.n_samples * net.n_params * (net.n_params if choice.name == "lm" else 20)
-        self.n_epochs = max(1, min(64, FIRST_PRODUCTS // products))  # of the next compiled call
+        self.n_epochs = max(1, min(64, self.most_epochs, FIRST_PRODUCTS // products))  # of the next compiled call
         self.memory = None  # of first-order steps, of which there are none
         self._own = net.params.copy()  # as the last call left them
 
@@ -115,7 +122,7 @@ class Minimising(Training):
             ended, seconds = self._minimise(n_epochs)
             if seconds > RETURN_SECONDS or not self.watched:
                 growth = min(4.0, RETURN_SECONDS / max(seconds, 1e-9))
-                self.n_epochs = max(1, min(MOST_EPOCHS, int(self.n_epochs * growth)))
+                self.n_epochs = max(1, min(self.most_epochs, int(self.n_epochs * growth)))
             stop = self.watched and history.n_epochs > n_before and self._after_epoch()
             show(history)
             if ended is not None:
@@ -133,8 +140,7 @@ class Minimising(Training):
     def _minimise(self, n_epochs: int) -> tuple[str | None, float]:
         """One compiled call: (why it ended for good, seconds)."""
         begin = time.perf_counter()
-        with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
-            ended, losses = self.minimiser.run(n_epochs, n_slots)
+        ended, losses = self._run_minimiser(n_epochs)
         history = self.history
         history.loss.extend((losses / self.n_samples).tolist())
         if isinstance(self.minimiser, LevenbergMarquardt) and history.mu is not None:
@@ -147,6 +153,11 @@ class Minimising(Training):
         if not self.watched and history.loss:
             history.best_epoch = int(np.argmin(history.loss))
         return ended, now - begin
+
+    def _run_minimiser(self, n_epochs: int) -> tuple[str | None, Array]:
+        """See `Minimiser.run`."""
+        with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
+            return self.minimiser.run(n_epochs, n_slots)
 
     def _see_changes(self) -> None:
         """Go on from what a callback has made of the parameters."""
