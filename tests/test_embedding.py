@@ -99,6 +99,10 @@ def test_it_is_a_plain_network(X, tmp_path):
     assert histories[0].loss == pytest.approx(alone.fit(X, T, epochs=3, seed=5).loss, rel=1e-5)
     np.testing.assert_allclose(population[0].params, alone.params, rtol=1e-4, atol=1e-5)
     assert not np.array_equal(first_layer(alone, X), before)  # bins are learned, too
+    frozen = copy.deepcopy(net)
+    frozen.fit(X, T, epochs=3, seed=5, rate_factors={"layers": [0, 1, 1]})
+    assert np.array_equal(first_layer(frozen, X), before)
+    assert not np.array_equal(frozen.forward(X), net.forward(X))
     alone.save(tmp_path / "net.fastbp")
     loaded = fastbp.Network.load(tmp_path / "net.fastbp")
     assert loaded.forward(X).tobytes() == alone.forward(X).tobytes()

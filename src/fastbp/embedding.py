@@ -93,9 +93,10 @@ def embedded(
 
     Notes
     -----
-    Bins and frequencies are where training begins: it moves them as all other parameters. Two things differ from the
-    paper. Its first and last bins go on beyond the training data, these ramps are constant there; and its sine and
-    cosine of a frequency share it for ever, these share it at the beginning.
+    Bins and frequencies are where training begins: it moves them as all other parameters, unless the first layer has
+    the factor 0 in `rate_factors` of `fit`. Two things differ from the paper. Its first and last bins go on beyond the
+    training data, these ramps are constant there; and its sine and cosine of a frequency share it for ever, these share
+    it at the beginning.
 
     Examples
     --------
