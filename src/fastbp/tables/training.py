@@ -19,14 +19,23 @@ from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.targets import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    ClassTarget,
+    NumberTarget,
+    Target,
+    is_skewed,
+    numbers_of,
+    refuse_wrong,
+)
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
@@ -121,6 +130,18 @@ def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple
     return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
+def split_of(prepared: Prepared, options: Options) -> Split:
+    """Split the rows of a table as `TableTraining` does; of very few, none is held out."""
+    codes, n_rows = _class_codes(prepared), prepared.n_rows
+    strata = np.zeros(n_rows, dtype=np.int64) if codes is None else codes
+    few = n_rows < FEWEST_TO_SPLIT
+    rng = np.random.default_rng(options.seed)
+    kept, test = split_rows(strata, 0.0 if few else options.test_fraction, rng)
+    stops_early = options.patience and not few and not options.evidence
+    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
+    return Split(kept[part], kept[validation], test)
+
+
 class TableTraining:
     """A table made ready for learning: split, encoded, with the network that fits it.
 
@@ -154,8 +175,9 @@ class TableTraining:
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
         self.weights = prepared.weights
-        self._codes = _class_codes(prepared)
-        self.split = self._split()
+        if prepared.n_rows < FEWEST_TO_SPLIT:
+            self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
+        self.split = split_of(prepared, options)
         self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
@@ -171,18 +193,6 @@ class TableTraining:
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
 
-    def _split(self) -> Split:
-        o, n_rows = self.options, self.prepared.n_rows
-        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
-        few = n_rows < FEWEST_TO_SPLIT
-        if few:
-            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
-        rng = np.random.default_rng(o.seed)
-        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        stops_early = o.patience and not few and not o.evidence
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-        return Split(kept[part], kept[validation], test)
-
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
         if self.prepared.task == "classification":
@@ -197,13 +207,15 @@ class TableTraining:
             option = "--class-weight" if self.options.class_weight else "--label-smoothing"
             raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
-        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
+        if loss == "poisson":
+            why = "the poisson loss is for counts, not below 0"
+            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            if self.numbers.min() <= 0:
-                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
+            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
@@ -262,7 +274,6 @@ class TableTraining:
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
-            assert self._codes is not None
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 
