@@ -16,7 +16,7 @@ import pandas as pd
 from fastbp import Network
 from fastbp.cli.commands import fastbp
 from fastbp.cli.options import HIDDEN
-from fastbp.tables.kinds import Choices
+from fastbp.tables.choices import Choices
 from fastbp.tables.options import Options
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.scores import score_classes, score_numbers

@@ -30,7 +30,7 @@ from public_tables import tables
 from fastbp.population import search
 from fastbp.population.search import Budget
 from fastbp.tables.analysis import fit_estimator, linear_model
-from fastbp.tables.kinds import Choices
+from fastbp.tables.choices import Choices
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.scores import Score
 from fastbp.tables.sources import read_table

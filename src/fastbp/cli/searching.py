@@ -94,8 +94,6 @@ def _why_alone(rest: dict[str, Any]) -> str:
         return "--evidence, which finds out itself how sure one network is"
     if rest["checkpoint"]:
         return "--checkpoint, which keeps the training of one network"
-    if rest["dropout"]:
-        return "--dropout: units are left out of one network"
     if rest["solver"] not in ENSEMBLE_SOLVERS:
         return f"--solver {rest['solver']}: several networks are trained by {', '.join(ENSEMBLE_SOLVERS)}"
     return ""

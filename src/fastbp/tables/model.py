@@ -116,6 +116,11 @@ class TableModel:
         """The network, or the first of several."""
         return self.nets[0]
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns that prediction needs."""
+        return tuple(column.name for column in self.encoder.columns)
+
     def outputs(self, frame: pl.DataFrame, *, clip: bool = False) -> Any:
         """Return the network's outputs for each row of `frame`, or the mean of the networks'."""
         return self.answers(self.encoder.encode(frame, clip=clip))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastbp.population.search import Budget, Settings
-from fastbp.tables.kinds import MAX_LEVELS
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.scaling import Scaling
 from fastbp.training.options import DEFAULT_BATCH_SIZE
 
@@ -47,7 +47,7 @@ class Options:
     @property
     def alike(self) -> dict[str, Any]:
         """Arguments of `Network.fit` and of `Population.fit` that are not tuned."""
-        found: dict[str, Any] = {"label_smoothing": self.label_smoothing}
+        found: dict[str, Any] = {"label_smoothing": self.label_smoothing, "dropout": self.dropout}
         return found | (
             {} if self.schedule == "constant" else {"schedule": self.schedule}
         )  # which not all solvers take

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import memory
@@ -26,7 +25,17 @@ from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.options import Options
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.splits import FEWEST_TO_SPLIT, Split, split_of
+from fastbp.tables.targets import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    ClassTarget,
+    NumberTarget,
+    Target,
+    is_skewed,
+    numbers_of,
+    refuse_wrong,
+)
 from fastbp.tables.told import Tuning
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
@@ -38,60 +47,10 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
-FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
-VALIDATION_FRACTION = 0.1  # of the rows that are not held out
 _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
-
-
-@dataclass(frozen=True)
-class Split:
-    """Row numbers: what the gradient sees, what stops the training, what is held out for the score."""
-
-    training: Rows
-    validation: Rows
-    test: Rows
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of rows of each part."""
-        return {
-            "training": len(self.training),
-            "validation": len(self.validation),
-            "held_out": len(self.test),
-        }
-
-
-def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Split row numbers at random into the kept ones and a `fraction`, the same in every stratum.
-
-    Parameters
-    ----------
-    strata : array of int, (n_rows,)
-        The class of each row; equal numbers when there are no classes.
-    fraction : float
-        Of the second part; at least one row, unless it is 0.
-    rng : numpy.random.Generator
-        Decides.
-
-    Returns
-    -------
-    kept, taken : arrays of int
-        Row numbers, ascending.
-    """
-    n_rows = len(strata)
-    n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
-    order = rng.permutation(n_rows)
-    if strata.min() < strata.max():
-        order = order[np.argsort(strata[order], kind="stable")]
-        _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-        # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
-        place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
-        order = order[np.argsort(place, kind="stable")]
-    taken = np.zeros(n_rows, dtype=bool)
-    taken[order[:n_taken]] = True
-    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
 class TableTraining:
@@ -130,8 +89,9 @@ class TableTraining:
         self.notes: list[str] = []
         self.tuning = self.ensemble = None
         self.weights = prepared.weights
-        self._codes = _class_codes(prepared)
-        self.split = self._split()
+        if prepared.n_rows < FEWEST_TO_SPLIT:
+            self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
+        self.split = split_of(prepared, options)
         self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
@@ -147,18 +107,6 @@ class TableTraining:
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
 
-    def _split(self) -> Split:
-        o, n_rows = self.options, self.prepared.n_rows
-        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
-        few = n_rows < FEWEST_TO_SPLIT
-        if few:
-            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
-        rng = np.random.default_rng(o.seed)
-        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        stops_early = o.patience and not few and not o.evidence
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-        return Split(kept[part], kept[validation], test)
-
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
         if self.prepared.task == "classification":
@@ -173,13 +121,15 @@ class TableTraining:
             option = "--class-weight" if self.options.class_weight else "--label-smoothing"
             raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
-        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
+        if loss == "poisson":
+            why = "the poisson loss is for counts, not below 0"
+            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            if self.numbers.min() <= 0:
-                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
+            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
@@ -275,7 +225,6 @@ class TableTraining:
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
-            assert self._codes is not None
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 
@@ -316,7 +265,7 @@ class TableTraining:
             held_out = self.samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= {"dropout": o.dropout, **o.alike}
+        options |= o.alike
         options |= {name: value for name, value in given.items() if value is not None}
         X, T = self.samples(training)
         self._rehearse(X, T, options)
@@ -383,15 +332,3 @@ class TableTraining:
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
         return TableModel(self.nets, self.encoder, self.target, facts, self.evidence)
-
-
-def _class_codes(prepared: Prepared) -> Rows | None:
-    """Return a number for each row's class, so that splits keep their shares; None for numbers."""
-    if prepared.task == "regression":
-        return None
-    column = prepared.targets[0]
-    values = column.values if column.text is None else column.text
-    levels = values.drop_nulls().unique().sort()
-    ranks = pl.Series(range(1, len(levels) + 1), dtype=pl.Int64)
-    codes: Rows = values.replace_strict(levels, ranks, default=0, return_dtype=pl.Int64).to_numpy()
-    return codes
