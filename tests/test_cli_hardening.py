@@ -250,7 +250,7 @@ def test_made_up_descriptions_are_refused_or_work(folder):
         net, extra = loaded[k % len(loaded)]
         table = mutated(extra["table"], rng)
         try:
-            made = TableModel.from_table(net, table, "made-up")
+            made = TableModel.from_table([net], table, "made-up")
         except ValueError as error:
             n_refused += 1
             assert "made-up" in str(error)

@@ -157,11 +157,14 @@ def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
     from fastbp.cli import report
     from fastbp.tables.databases import without_password
     from fastbp.tables.encoder import Encoder
+    from fastbp.tables.errors import TableError
     from fastbp.tables.options import Options
-    from fastbp.tables.splits import split_of
+    from fastbp.tables.training import refuse_options, split_of
 
     prepared = prepared_table(data, wishes)
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    with refusals(TableError):
+        refuse_options(prepared, options)
     split = split_of(prepared, options)
     encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
     report.print_plans(console, prepared, split, encoder, without_password(data))

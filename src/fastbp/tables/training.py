@@ -25,7 +25,7 @@ from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.options import Options
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.splits import FEWEST_TO_SPLIT, Split, split_of
+from fastbp.tables.splitting import FEWEST_TO_SPLIT, Rows, Split, split_table
 from fastbp.tables.targets import (
     CLASS_LOSSES,
     NUMBER_LOSSES,
@@ -44,13 +44,39 @@ from fastbp.version import __version__
 if TYPE_CHECKING:
     from fastbp.training.minimising.evidence import Evidence
 
-Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
 _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
+
+
+def split_of(prepared: Prepared, options: Options) -> Split:
+    """Split the rows of a table as `TableTraining` does."""
+    stops_early = options.patience > 0 and not options.evidence
+    return split_table(prepared, options.seed, options.test_fraction, stops_early)
+
+
+def refuse_options(prepared: Prepared, options: Options) -> None:
+    """Refuse options that do not go with the target, and numbers that a loss cannot learn, by their rows."""
+    loss, columns = options.loss, list(prepared.targets)
+    if prepared.task == "classification":
+        if loss not in (None, *CLASS_LOSSES):
+            raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
+        if options.log_target:
+            raise TableError("--log-target is for numbers; the target has classes")
+        return
+    if loss not in (None, *NUMBER_LOSSES):
+        raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
+    if options.class_weight or options.label_smoothing:
+        option = "--class-weight" if options.class_weight else "--label-smoothing"
+        raise TableError(f"{option} is for classes; the target has numbers")
+    numbers = numbers_of(columns)
+    if loss == "poisson":
+        refuse_wrong(numbers < 0, columns, prepared.rows, "the poisson loss is for counts, not below 0")
+    elif options.log_target:
+        refuse_wrong(numbers <= 0, columns, prepared.rows, "--log-target needs numbers above 0")
 
 
 class TableTraining:
@@ -109,27 +135,15 @@ class TableTraining:
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
+        refuse_options(self.prepared, self.options)
         if self.prepared.task == "classification":
-            if loss not in (None, *CLASS_LOSSES):
-                raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
-            if self.options.log_target:
-                raise TableError("--log-target is for numbers; the target has classes")
             return ClassTarget.fit(columns[0], self.split.training)
-        if loss not in (None, *NUMBER_LOSSES):
-            raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight or self.options.label_smoothing:
-            option = "--class-weight" if self.options.class_weight else "--label-smoothing"
-            raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
         self.numbers = numbers_of(columns)
-        if loss == "poisson":
-            why = "the poisson loss is for counts, not below 0"
-            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
         plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))

@@ -1,4 +1,4 @@
-"""Which rows of a table are learnt from, which stop a training, and which are held out for the score."""
+"""Which rows of a table are learnt from, watched, and held out for the score."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.options import Options
 from fastbp.tables.preparation import Prepared
 
 Rows = NDArray[np.int64]
@@ -65,15 +64,14 @@ def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple
     return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
-def split_of(prepared: Prepared, options: Options) -> Split:
-    """Split the rows of a table as `TableTraining` does; of very few, none is held out."""
+def split_table(prepared: Prepared, seed: int, test_fraction: float, stops_early: bool) -> Split:
+    """Split the rows of a table: each class keeps its share; of very few rows, none is held out."""
     codes, n_rows = _class_codes(prepared), prepared.n_rows
     strata = np.zeros(n_rows, dtype=np.int64) if codes is None else codes
     few = n_rows < FEWEST_TO_SPLIT
-    rng = np.random.default_rng(options.seed)
-    kept, test = split_rows(strata, 0.0 if few else options.test_fraction, rng)
-    stops_early = options.patience and not few and not options.evidence
-    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
+    rng = np.random.default_rng(seed)
+    kept, test = split_rows(strata, 0.0 if few else test_fraction, rng)
+    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early and not few else 0.0, rng)
     return Split(kept[part], kept[validation], test)
 
 
