@@ -113,6 +113,13 @@ def test_solvers(solver):
     assert all(member.solver == solver for member in model.estimators_)
 
 
+def test_with_a_preset():
+    model = MLPClassifier(preset="realmlp", max_iter=10, hidden_layer_sizes=8, n_estimators=3, random_state=0)
+    model.fit(X, LABELS)
+    assert len(model.estimators_) == 3
+    assert model.predict_proba(NEW).shape == model.gradient_(NEW).shape[:2] == (40, 3)
+
+
 def test_rare_classes_are_known_to_all_networks():
     labels = np.where(np.arange(150) < 2, "rare", LABELS)
     model = MLPClassifier(**OPTIONS).fit(X, labels)

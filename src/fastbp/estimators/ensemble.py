@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from scipy import sparse
 from sklearn.base import ClassifierMixin, clone
 
 from fastbp.checks import Array
+from fastbp.estimators.compat import check_sample_weight
 from fastbp.estimators.labels import decode
 from fastbp.estimators.minimising import EVIDENCE
+from fastbp.estimators.orders import random_state
+from fastbp.estimators.sparse_arrays import check_whole
 from fastbp.population.folds import Fold, folds_of
 
 FEWEST = 3  # networks: one part of the samples stops a training, one scores it, and one is learnt from
@@ -47,7 +51,27 @@ def check(estimator: Any, eval_set: Any) -> None:
         raise ValueError(f"eval_set must be None for n_estimators={n}: each network is stopped by samples of its own")
 
 
-def fit(estimator: Any, samples: tuple[Any, Array, Array | None], strata: Array, random: RandomState) -> None:
+def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, eval_set: Any) -> None:
+    """Train several networks; what is refused, or interrupted, leaves all as it was."""
+    before = dict(vars(estimator))
+    try:
+        estimator._check_parameters(incremental=False)
+        check(estimator, eval_set)
+        forget(estimator)
+        check_whole(X, "X")
+        check_whole(y, "y")
+        X, y = estimator._validate(X, y, reset=True)
+        targets = estimator._targets(y, X.dtype, learns=True, evaluates=False)
+        weight = None if sample_weight is None else np.asarray(check_sample_weight(sample_weight, X))
+        X = X.tocsr() if sparse.issparse(X) else X
+        with random_state(estimator.random_state) as random:
+            _fit_checked(estimator, (X, y, weight), estimator._strata(y, targets), random)
+    except BaseException:
+        estimator._set_back(before)
+        raise
+
+
+def _fit_checked(estimator: Any, samples: tuple[Any, Array, Array | None], strata: Array, random: RandomState) -> None:
     """Train all networks, and score the samples by those that have not seen them.
 
     Parameters
@@ -78,7 +102,7 @@ def fit(estimator: Any, samples: tuple[Any, Array, Array | None], strata: Array,
 
 def _member(estimator: Any, seed: int) -> Any:
     """An estimator with one network, that knows all classes."""
-    stops = estimator.solver != "lbfgs"
+    stops = estimator.solver != "lbfgs" and estimator.preset is None  # a preset stops by eval_set in any case
     member = clone(estimator).set_params(n_estimators=1, random_state=seed, early_stopping=stops)
     for name in ("classes_", "_label_binarizer"):
         if name in vars(estimator):
@@ -90,7 +114,7 @@ def _fit_member(member: Any, samples: tuple[Any, Array, Array | None], fold: Fol
     """Train a network; by "lbfgs", which nothing stops, on what would have stopped it, too."""
     X, y, weight = samples
     rows, eval_set = fold.training, None
-    if member.early_stopping:
+    if member.early_stopping or member.preset is not None:
         held = fold.validation
         eval_set = (X[held], y[held]) if weight is None else (X[held], y[held], weight[held])
     else:
