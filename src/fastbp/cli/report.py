@@ -46,7 +46,7 @@ def print_plan(console: Console, training: TableTraining, data: str) -> None:
     """Print what is going to be learnt, how, and why; a line for each guess."""
     net, target, prepared = training.net, training.target, training.prepared
     functions = " + ".join(dict.fromkeys(net.layer_functions))
-    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(training.split.sizes())}"
+    rows = f"{counted(sum(training.sizes().values()), 'row')}, {rows_line(training.sizes())}"
     print_facts(
         console, [("data", f"{data}: {rows}"), *(("note", note) for note in (*prepared.notes, *training.notes))]
     )

@@ -13,6 +13,7 @@ import click
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
+from fastbp.cli.streaming import Streaming, asked_of, paths_to_stream, reading_of, streaming_of, streaming_options
 
 if TYPE_CHECKING:
     from fastbp import History
@@ -27,18 +28,22 @@ if TYPE_CHECKING:
 @click.argument("data", shell_complete=complete_data)
 @training_options
 @reading_options
+@streaming_options
 def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Train a network on DATA, and score it on rows held out.
 
     DATA is a table: text with any separator (CSV), Parquet, Arrow, a workbook, SQLite, JSON lines, ARFF or FANN's
     data, also packed by gzip or zip, or - for standard input; the URL of a database; or a set that comes with
-    scikit-learn: breast_cancer, diabetes, digits, iris, wine. Text is one-hot encoded, numbers are standardised, dates
-    become numbers, missing values are filled in; the model file remembers how.
+    scikit-learn: breast_cancer, diabetes, digits, iris, wine. A pattern or a folder means several files of the same
+    columns. They are read in pieces, as is what is large for the memory: text, JSON lines, Parquet and Arrow files.
+    Text is one-hot encoded, numbers are standardised, dates become numbers, missing values are filled in; the model
+    file remembers how.
     """
     from fastbp.cli import report
     from fastbp.cli.terminal import echo, make_console, say
     from fastbp.tables.databases import without_password
 
+    streaming = streaming_of(options)
     wishes = wishes_of(options)
     if dry_run and quiet:
         raise click.UsageError("--dry-run and --quiet exclude each other: the one shows what the other leaves out")
@@ -48,10 +53,10 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, prepared_table(data, wishes), shown)
+            report.print_plans(console, _prepared(data, wishes, streaming), shown)
             return
         _check(data, files, wishes)
-        training = _training(data, wishes, files)
+        training = _training(data, wishes, streaming)
         picture = _picture(files)
         unread = _printed(report.print_plan, console, training, shown)
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
@@ -109,7 +114,7 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
-    from fastbp.tables.errors import TableError, TableWarning
+    from fastbp.tables.errors import TableError
     from fastbp.tables.kinds import Choices
     from fastbp.tables.preparation import prepare
     from fastbp.tables.sources import read_table
@@ -118,8 +123,7 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
     with refusals(TableError):
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
         prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
-    for line in prepared.warnings:
-        warnings.warn(line, TableWarning, stacklevel=2)
+    _warn(prepared)
     return prepared
 
 
@@ -136,16 +140,49 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
     return of
 
 
-def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
+def _prepared(data: str, wishes: Wishes, streaming: Streaming) -> Prepared:
+    """Decide what to learn from a table, or from a sample of one that is read in pieces."""
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.pieces import open_pieces
+    from fastbp.tables.streaming import prepared_sample
+
+    paths = paths_to_stream(data, streaming)
+    if not paths:
+        return prepared_table(data, wishes)
+    with refusals(TableError):
+        pieces = open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
+        return prepared_sample(pieces, asked_of(wishes), wishes.options["seed"])[1]
+
+
+def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
+    from fastbp.tables.pieces import open_pieces
+    from fastbp.tables.streaming import StreamedTraining
     from fastbp.tables.training import Options, TableTraining
 
-    prepared = prepared_table(data, wishes)
-    check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
+    files, paths = wishes.files.for_data(data), paths_to_stream(data, streaming)
+    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    if not paths:
+        prepared = prepared_table(data, wishes)
+        check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
+        with refusals(TableError):
+            return TableTraining(prepared, options)
     with refusals(TableError):
-        return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+        pieces = open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
+        training = StreamedTraining(pieces, asked_of(wishes), options, streaming.scheduler)
+    check_model_file(files.out, data, training.prepared.columns, files.out_named)
+    _warn(training.prepared)
+    return training
+
+
+def _warn(prepared: Prepared) -> None:
+    """Warn of what looks wrong in a table."""
+    from fastbp.tables.errors import TableWarning
+
+    for line in prepared.warnings:
+        warnings.warn(line, TableWarning, stacklevel=2)
 
 
 def _picture(files: Files) -> Path | None:
@@ -171,7 +208,7 @@ def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
 
-    n_samples = len(training.split.training)
+    n_samples = training.sizes()["training"]
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(ValueError):
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:

@@ -59,7 +59,12 @@ def require_finite(**numbers: float) -> None:
 
 def many_gaps(values: pl.Series) -> bool:
     """Whether so many values are missing that it may tell something."""
-    return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))
+    return are_many(values.null_count(), len(values))
+
+
+def are_many(n_gaps: int, n_rows: int) -> bool:
+    """Whether so many missing values of so many rows may tell something."""
+    return n_gaps >= max(FEWEST_GAPS, MANY_GAPS * n_rows)
 
 
 def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:
@@ -206,11 +211,14 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
     def fit(cls, column: Understood, values: pl.Series, max_levels: int = MAX_LEVELS) -> CategoryColumn:
         """Learn the categories of the training rows, in alphabetical order; of too many the most frequent ones."""
         counts = values.drop_nulls().value_counts(sort=False)
-        ordered = counts.sort([pl.col("count"), pl.col(values.name)], descending=[True, False])
-        levels: list[str] = ordered[values.name].to_list()
-        many = len(levels) > max_levels
+        return cls.of_counts(column.name, dict(counts.iter_rows()), max_levels, gaps=many_gaps(values))
+
+    @classmethod
+    def of_counts(cls, name: str, counts: dict[str, int], max_levels: int, *, gaps: bool) -> CategoryColumn:
+        """Take the most frequent of the texts that were counted."""
+        levels = sorted(counts, key=lambda text: (-counts[text], text))
         kept = tuple(sorted(levels[:max_levels]))
-        return cls(column.name, many_gaps(values) or not kept, kept, many)
+        return cls(name, gaps or not kept, kept, len(levels) > max_levels)
 
     @property
     def inputs(self) -> tuple[str, ...]:

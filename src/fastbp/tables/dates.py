@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.errors import TableError, shown
+from fastbp.tables.errors import TableError, row_number, shown
 
 Floats = NDArray[np.float64]
 DateOrder = Literal["day", "month"]
@@ -159,17 +159,16 @@ def unread_dates(text: pl.Series) -> str:
     if set(used) == {"time"}:
         late = int(np.argmin(np.isfinite(seconds_of(text, "time"))))
         return (
-            f"{shown(text[late])} in row {late + 1} is no time of day: the column is taken for text. Write durations "
-            "as numbers, of hours or minutes"
+            f"{shown(text[late])} in row {row_number(late)} is no time of day: the column is taken for text. "
+            "Write durations as numbers, of hours or minutes"
         )
     if set(used) == {"numbers"}:
         return _mixed_order(text)
     if len(used) == 1:
         first = int(next(iter(used.values()))[0])
-        return (
-            f"values look like dates ({shown(text[first])} in row {first + 1}), but too many are none: taken for text"
-        )
-    examples = ", ".join(f"{shown(text[row])} in row {row + 1}" for row in places)
+        where = f"{shown(text[first])} in row {row_number(first)}"
+        return f"values look like dates ({where}), but too many are none: taken for text"
+    examples = ", ".join(f"{shown(text[row])} in row {row_number(row)}" for row in places)
     return f"dates or times are written in several ways ({examples}): taken for text. Write all of them in one way"
 
 
@@ -178,8 +177,8 @@ def _mixed_order(text: pl.Series) -> str:
     day, month = (np.isfinite(seconds_of(text, layout)) for layout in ("day first", "month first"))
     only = [int(np.argmax(one & ~other)) for one, other in ((day, month), (month, day))]
     return (
-        f"the day comes first in some dates ({shown(text[only[0]])} in row {only[0] + 1}), the month in others "
-        f"({shown(text[only[1]])} in row {only[1] + 1}): taken for text. Write all of them in one way"
+        f"the day comes first in some dates ({shown(text[only[0]])} in row {row_number(only[0])}), the month in others "
+        f"({shown(text[only[1]])} in row {row_number(only[1])}): taken for text. Write all of them in one way"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fastbp.tables.errors import TableError, counted, listed
+from fastbp.tables.errors import TableError, counted, listed, row_number
 from fastbp.tables.kinds import LARGEST_EXACT, Choices, Understood, understand
 from fastbp.tables.parallel import for_each
 
@@ -146,7 +146,7 @@ def gaps_of(columns: Iterable[Understood]) -> str:
     named = []
     for column in columns:
         if column.gaps:
-            row = int(column.values.is_null().arg_true()[0]) + 1
+            row = row_number(int(column.values.is_null().arg_true()[0]))
             named.append(f"{column.name!r} {column.gaps:,} (row {row}{', ...' * (column.gaps > 1)})")
     return ", ".join(named)
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.errors import TableError, counted, nearest_hint
+from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Choices, Understood, understand
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
 from fastbp.tables.table import Table
@@ -23,8 +23,8 @@ class Prepared:
     """A table that can be learnt from.
 
     `inputs` and `targets` have the rows that stay, `weights` too. `plans` tell of all inputs, `columns` are the names
-    of all columns of the table. `notes` explain what
-    was decided, `warnings` what may be wrong.
+    of all columns of the table, `rows` the numbers of the rows that stay. `notes` explain what was decided, `warnings`
+    what may be wrong.
     """
 
     inputs: tuple[Understood, ...]
@@ -34,6 +34,7 @@ class Prepared:
     weights: NDArray[np.float64] | None
     plans: tuple[Plan, ...]
     columns: tuple[str, ...]
+    rows: NDArray[np.int64]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -116,8 +117,10 @@ def prepare(
     odd = [line for column in (*targets, *inputs_too) for line in column.odd]
     notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
     kept = [[_rows_of(column, keep) for column in group] for group in (used, targets)]
-    return Prepared(tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep],
-                    tuple(plans), tuple(table.frame.columns), tuple(notes), tuple(odd))  # fmt: skip
+    return Prepared(
+        tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep], tuple(plans),
+        tuple(table.frame.columns), np.flatnonzero(keep), tuple(notes), tuple(odd),
+    )  # fmt: skip
 
 
 def _task_of(targets: Sequence[Understood], asked: Task | None) -> tuple[Task, str]:
@@ -142,7 +145,9 @@ def _weights(series: pl.Series) -> NDArray[np.float64]:
     wrong = values.is_null() | (values < 0).fill_null(False)
     if wrong.any():
         row = int(wrong.arg_true()[0])
-        raise TableError(f"weights must be numbers that are not negative: column {series.name!r}, row {row + 1}")
+        raise TableError(
+            f"weights must be numbers that are not negative: column {series.name!r}, row {row_number(row)}"
+        )
     if (values == 0).all():
         raise TableError(f"all weights in column {series.name!r} are 0: nothing to learn")
     return values.to_numpy()
@@ -163,7 +168,7 @@ def _rows_that_stay(
         rows = np.flatnonzero(gone)
         notes.append(
             f"{counted(len(rows), 'row')} without a value of the target left out "
-            f"(row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
+            f"(row {row_number(rows[0])}{', ...' * (len(rows) > 1)})"
         )
     gaps = gaps_of(used)
     if choices.missing == "drop" and gaps:

@@ -156,7 +156,7 @@ class TableTraining:
         self.weights = prepared.weights
         self._codes = _class_codes(prepared)
         self.split = self._split()
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
+        self.encoder = self._encoder()
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -170,6 +170,13 @@ class TableTraining:
             check_size(self.net)
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
+
+    def _encoder(self) -> Encoder:
+        return Encoder.fit(self.prepared.inputs, self.split.training, self.options.max_levels, self.options.scaling)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the number of rows of each part."""
+        return self.split.sizes()
 
     def _split(self) -> Split:
         o, n_rows = self.options, self.prepared.n_rows
@@ -291,21 +298,25 @@ class TableTraining:
             X, T = self._samples(training)
             self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
             return self.evidence.history
-        given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
-        given["sample_weight"] = self.weights_of(training)
+        options, (X, T) = self._given_to_fit(), self._samples(training)
         if len(validation):
-            weights = self.weights_of(validation)
-            held_out = self._samples(validation)
-            given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
-        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
-        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
-        options |= {name: value for name, value in given.items() if value is not None}
-        X, T = self._samples(training)
+            held_out, weights = self._samples(validation), self.weights_of(validation)
+            options |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
+        weights = self.weights_of(training)
+        options |= {} if weights is None else {"sample_weight": weights}
         self._rehearse(X, T, options)
         return self.net.fit(
             X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
         )
+
+    def _given_to_fit(self) -> dict[str, Any]:
+        """Return what `Network.fit` is given beside the samples."""
+        o = self.options
+        given = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
+        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
+        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
+        return options | {name: value for name, value in given.items() if value is not None}
 
     def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:
         """Train another network for an epoch of a few rows, so that the time of the training has no compiling in it."""
@@ -350,7 +361,7 @@ class TableTraining:
         """Return the network with everything that prediction needs, and facts about its training."""
         facts = Facts(
             data=data,
-            rows=self.split.sizes(),
+            rows=self.sizes(),
             solver="evidence" if self.evidence is not None else self.options.solver,
             epochs=history.n_epochs,
             best_epoch=self._best_epoch(history),
