@@ -47,6 +47,10 @@ FUNCTIONS = {
     "sin": (np.sin, np.cos),
     "gaussian": (lambda a: np.exp(-a * a), lambda a: -2 * a * np.exp(-a * a)),
     "exp": (np.exp, np.exp),
+    "ramp": (
+        lambda a: np.where(_real(a), np.where(_real(1 - a), a, 1.0), 0.0),
+        lambda a: np.where(_real(a) & _real(1 - a), 1.0, 0.0),
+    ),
     "selu": (
         lambda a: SELU_SCALE * np.where(_real(a), a, SELU_ALPHA * (np.exp(a) - 1)),
         lambda a: SELU_SCALE * np.where(_real(a), 1.0, SELU_ALPHA * np.exp(a)),

@@ -34,6 +34,7 @@ FUNCTIONS = {
     "sin": np.sin,
     "gaussian": lambda a: np.exp(-a * a),
     "exp": np.exp,
+    "ramp": lambda a: np.clip(a, 0, 1),
     "selu": lambda a: SELU_SCALE * np.where(a > 0, a, SELU_ALPHA * np.expm1(np.minimum(a, 0))),
     "mish": lambda a: a * np.tanh(_softplus(a)),
     "threshold": lambda a: (a > 0).astype(LONG),

@@ -144,6 +144,7 @@ ACTIVATIONS = {
     "gaussian": lambda a: exp(-a * a),
     "exp": exp,
     "selu": selu,
+    "ramp": lambda a: a * 1 if a > 0 and 1 - a > 0 else 0 * a + (1 if a > 0 else 0),
     "mish": lambda a: a * tanh(log(1 + exp(a))),
 }
 

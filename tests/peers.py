@@ -19,6 +19,7 @@ ACTIVATIONS = {
     "gelu": F.gelu,
     "silu": F.silu,
     "selu": F.selu,
+    "ramp": lambda a: F.hardtanh(a, 0.0, 1.0),
     "mish": F.mish,
     "sin": torch.sin,
     "gaussian": lambda a: torch.exp(-(a**2)),

@@ -21,6 +21,7 @@ ULPS = {
     "logistic": 4,
     "tanh": 3,
     "relu": 0,
+    "ramp": 0,
     "leaky_relu": 1,
     "elu": 2,
     "softplus": 4,
@@ -35,6 +36,7 @@ ULPS = {
 SLOPE_ULPS = {
     "identity": 0,
     "relu": 0,
+    "ramp": 0,
     "leaky_relu": 0.5,
     "elu": 2,
     "softplus": 4,
@@ -136,6 +138,7 @@ IN_DOUBLE = {
     "gaussian": lambda a: np.exp(-a * a),
     "exp": np.exp,
     "selu": lambda a: 1.0507009873554805 * np.where(a > 0, a, 1.6732632423543772 * np.expm1(np.minimum(a, 0))),
+    "ramp": lambda a: np.clip(a, 0, 1),
     "mish": lambda a: a * np.tanh(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))),
 }
 
@@ -182,6 +185,7 @@ LIMITS = {  # name: h(-inf), h(inf), h'(-inf), h'(inf)
     "exp": (0, np.inf, 0, np.inf),
     "selu": (-1.7580993408473766, np.inf, 0, 1.0507009873554805),
     "mish": (0, np.inf, 0, 1),
+    "ramp": (0, 1, 0, 0),
 }
 
 
@@ -211,6 +215,7 @@ def test_zero_and_the_smallest_numbers(name, dtype):
     points = np.array([0.0, -0.0, info.smallest_subnormal, info.tiny, -info.tiny], dtype=dtype)
     slopes = {
         "relu": np.array([0, 0, 1, 1, 0]),
+        "ramp": np.array([0, 0, 1, 1, 0]),
         "leaky_relu": np.array([0.01, 0.01, 1, 1, 0.01]),
         "selu": np.where(points > 0, 1.0507009873554805, 1.7580993408473766),
         "gelu": 0.5,
@@ -240,6 +245,7 @@ def test_derivatives_at_kinks():
     """The kinks belong to the left branch: h'(0) of relu is 0."""
     zero = np.zeros(1)
     assert ACTIVATIONS["relu"].dh(zero) == 0
+    assert ACTIVATIONS["ramp"].dh(np.array([0.0, 1.0])).tolist() == [0, 0]
     assert ACTIVATIONS["leaky_relu"].dh(zero) == 0.01
     assert ACTIVATIONS["elu"].dh(zero) == 1
     assert ACTIVATIONS["selu"].dh(zero) == 1.7580993408473766

@@ -368,7 +368,7 @@ def test_info(model):
         "height",
         "deviation ",
         "0 or 1",
-        "one-hot: clay, loam, sand",
+        "one-hot, 3 levels: clay, loam, sand",
     ):
         assert part in result.stdout
     assert f"by fastbp {fastbp.__version__}" in result.stdout

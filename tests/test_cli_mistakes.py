@@ -132,7 +132,7 @@ def test_mistakes_of_predict_get_one_line(model, args, message):
         ({}, ("--target", "kind,soil"), "Train a model for each column of classes, --target 'kind'"),
         ({}, ("--loss", "huber"), "--loss huber is for numbers"),
         ({}, ("--target", "weight", "--class-weight", "balanced"), "--class-weight is for classes"),
-        ({}, ("--target", "weight", "--log-target"), "--log-target needs a target above 0"),
+        ({}, ("--target", "weight", "--log-target"), "--log-target needs numbers above 0"),
         ({"weight": pl.lit(-1) * pl.col("leaves")}, ("--target", "weight", "--loss", "poisson"), "not below 0"),
     ],
 )

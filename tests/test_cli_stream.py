@@ -10,11 +10,12 @@ import pytest
 from command_line import SHORT, refused, run, trained
 
 from fastbp import memory
-from fastbp.tables import pieces, streaming
-from fastbp.tables.kinds import Choices
+from fastbp.tables import pieces, sampling, streaming
+from fastbp.tables.choices import Choices
 from fastbp.tables.model import TableModel
 from fastbp.tables.pieces import files_of, open_pieces
-from fastbp.tables.streaming import TRAINING, Asked, StreamedTraining
+from fastbp.tables.sampling import TRAINING, Asked
+from fastbp.tables.streaming import StreamedTraining
 from fastbp.tables.table import Reading
 from fastbp.tables.training import Options
 
@@ -41,7 +42,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(pieces, "TEXT_BYTES", 10_000)
     monkeypatch.setattr(pieces, "MOST_ROWS", 300)
     monkeypatch.setattr(pieces, "LEAST_ROWS", 300)
-    monkeypatch.setattr(streaming, "SAMPLE_ROWS", 500)
+    monkeypatch.setattr(sampling, "SAMPLE_ROWS", 500)
     frame = table()
     frame.write_csv("a.csv")
     frame.write_parquet("a.parquet", row_group_size=500)

@@ -15,7 +15,8 @@ from fastbp.exporting.dates import FEATURES, date_numbers
 from fastbp.exporting.onnx_export import to_onnx
 from fastbp.io import load_network
 from fastbp.tables import dates
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, DateColumn, NumberColumn
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, NumberColumn
+from fastbp.tables.date_column import DateColumn
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.notation import Notation

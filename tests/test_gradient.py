@@ -30,6 +30,7 @@ KINKS = {
     "leaky_relu": [0],
     "elu": [0],
     "selu": [0],
+    "ramp": [0, 1],
     "softsign": [0],
     "absolute_error": [0],
     "quantile": [0],

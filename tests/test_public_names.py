@@ -26,7 +26,7 @@ NAMES = {
 TOP = {
     "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "Population",
     "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "Tuned", "__version__", "check_gradient",
-    "describe_schedule", "self_check", "show_versions", "tune", "warm_up",
+    "describe_schedule", "embedded", "self_check", "show_versions", "tune", "warm_up",
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from fastbp.tables import parts
+from fastbp.tables.choices import Choices
 from fastbp.tables.columns import fit_column
 from fastbp.tables.errors import LONGEST_SHOWN, TableError, TableWarning, shown
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.kinds import understand
 from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
@@ -80,6 +81,7 @@ def test_an_open_quote_after_other_parts(monkeypatch):
         "a,b\n" + "".join(f"{k},x\n" for k in range(199)) + '1,"Dear\nI, you"\n',
     ],
 )
+@pytest.mark.filterwarnings("ignore:3 blank lines at the end left out")
 def test_what_was_meant_is_no_open_quote(text):
     Path("t.csv").write_text(text)
     assert read_table("t.csv").frame.height == ROWS

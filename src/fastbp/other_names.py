@@ -57,6 +57,7 @@ _CALLED = {
     "silu": "swish",
     "selu": "scaled_elu",
     "gaussian": "gauss rbf radbas",
+    "ramp": "satlin linear_piece",
     "threshold": "step heaviside hardlim binary_step",
     "sin": "sine",
     "exp": "exponential",

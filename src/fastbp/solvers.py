@@ -40,6 +40,13 @@ older benchmarks were run with. quickprop is Fahlman's (1988). The other solvers
 
 schedule : "constant", "linear", "cosine", "coslog4", "inverse_scaling" or "step"
     How the rate goes on from epoch to epoch, with `warm_up` epochs before: see `fastbp.schedules`.
+
+and, sgd, adam and rmsprop,
+
+rate_factors : {"layers": [1, 0.5], "bias": 0.1}, or an array (n_params,)
+    What the learning rate is multiplied by for the weights and biases that arrive at each layer after the inputs, and
+    besides for all biases; one of the two keys will do. Or a factor for each parameter, in the order of
+    `Network.params`; 0 keeps it as it is. On-line learning then takes the slower way of batches.
 """
 
 import math
@@ -53,8 +60,10 @@ from fastbp import checks, other_names, schedules
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels import codes
-from fastbp.kernels.formulas import steps
+from fastbp.kernels.formulas import scaled_steps, steps
+from fastbp.rate_factors import RateFactors, take_factors
 from fastbp.schedules import Schedule, take_schedule
+from fastbp.structure.topology import Topology
 
 LearningRate = float | Callable[[int], float] | None
 InitialStep = Array | tuple[float, float] | None
@@ -120,6 +129,7 @@ class Choice:
     learning_rate: LearningRate
     schedule: Schedule
     initial_step: InitialStep = None
+    factors: RateFactors | None = None
 
     @property
     def never_negative(self) -> tuple[int, ...]:
@@ -136,8 +146,11 @@ class Choice:
         """Whether the solver's scalars are errors, or else powers between 0 and 1."""
         return self.code == codes.IRPROP_PLUS
 
-    def check_size(self, n_params: int) -> None:
-        """Refuse options that belong to a network with another number of parameters."""
+    def check_size(self, topology: Topology) -> None:
+        """Refuse options that belong to a network with other parameters."""
+        n_params = topology.n_params
+        if self.factors is not None:
+            self.factors.check_size(topology)
         if isinstance(self.initial_step, np.ndarray) and self.initial_step.shape != (n_params,):
             raise ValueError(
                 f"initial_step must have shape ({n_params},), a step for each parameter, or be a pair (low, high); "
@@ -158,11 +171,14 @@ class Choice:
 
     def description(self) -> dict[str, Any]:
         """Everything that was chosen, for files; of a learning rate that is a function no more than that."""
-        rate, others = self.learning_rate, {}
+        rate = self.learning_rate
+        others: dict[str, Any] = {}
         if self.name == "rprop" and self.code != self.kind.code:  # older files say nothing of these two
             others["variant"] = next(name for name, step in VARIANTS.items() if codes.OF_SOLVER[step] == self.code)
         if self.initial_step is not None:
             others["initial_step"] = np.asarray(self.initial_step).tolist()
+        if self.factors is not None:
+            others["rate_factors"] = self.factors.description()
         return {
             "solver": self.name,
             "nesterov": self.code == codes.NESTEROV,
@@ -172,12 +188,24 @@ class Choice:
             **others,
         }
 
+    @property
+    def by_batches(self) -> bool:
+        """Whether batches of one sample are batches: on-line learning compares no errors, and knows no factors."""
+        return self.keeps_error or self.factors is not None
+
+    @property
+    def n_state_rows(self) -> int:
+        """Numbers that are kept for each parameter."""
+        return self.kind.n_moments + (0 if self.factors is None else scaled_steps.FACTOR_ROWS)
+
     def start(
-        self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool,
+        self, n_filled: int, dtype: np.dtype, topology: Topology, *, l1: float, l2: float, mean: bool,
         draw: np.random.Generator | None = None,
     ) -> steps.Solver:  # fmt: skip
         """The solver before its first step; `draw` is for a range of first steps."""
-        state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
+        state = aligned_zeros((self.n_state_rows, n_filled), dtype)
+        if self.factors is not None:
+            state[self.kind.n_moments, : topology.n_params] = self.factors.of_parameters(topology)
         if self.name == "rprop":
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
@@ -188,8 +216,13 @@ class Choice:
                 state[1] = draw.uniform(*self.initial_step, n_filled)
         options = np.zeros(codes.N_OPTIONS)
         options[: len(self.values)] = self.values
-        address = steps.address_of_step(self.code, dtype)
-        return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
+        address, scaled = self.step_address(dtype), self.factors is not None
+        return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, topology.n_weights, mean, scaled)
+
+    def step_address(self, dtype: np.dtype) -> int:
+        """Address of the function that takes the steps."""
+        address_of = steps.address_of_step if self.factors is None else scaled_steps.address_of_scaled_step
+        return int(address_of(self.code, dtype))
 
 
 _SMALLEST = Option(1e-7)
@@ -266,6 +299,7 @@ def make_choice(
         code = codes.OF_SOLVER[VARIANTS[variant]]
         first_steps = _check_steps(options.pop("initial_step", None), learning_rate)
     schedule = Schedule() if name == "rprop" else take_schedule(options)
+    factors = take_factors(options) if code in scaled_steps.SCALABLE else None
     for option in options:
         if option not in kind.options:
             _unknown(option, _options_of(name), name, callers)
@@ -276,7 +310,7 @@ def make_choice(
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
     rate = _check_rate(learning_rate, name, schedule)
-    return Choice(name, kind, code, values, rate, schedule, first_steps)
+    return Choice(name, kind, code, values, rate, schedule, first_steps, factors)
 
 
 def make_minimiser(
@@ -304,8 +338,9 @@ def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
         return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
-    further = {"sgd": ["nesterov", *schedules.OPTIONS], "rprop": ["variant", "initial_step"]}
-    return [*SOLVERS[solver].options, *further.get(solver, schedules.OPTIONS)]
+    by_rate, of_schedule = [*schedules.OPTIONS, "rate_factors"], list(schedules.OPTIONS)
+    further = {"sgd": ["nesterov", *by_rate], "rprop": ["variant", "initial_step"], "quickprop": of_schedule}
+    return [*SOLVERS[solver].options, *further.get(solver, by_rate)]
 
 
 def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:

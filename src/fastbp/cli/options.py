@@ -177,6 +177,9 @@ _OPTIONS: tuple[Option[Any], ...] = (
         "--dates", type=click.Choice(["day-first", "month-first"]), help="What 1/5/20 means, where no row tells."
     ),
     click.option(
+        "--decimal", type=click.Choice(["point", "comma"]), help="What 1.234 has in it, where no column tells."
+    ),
+    click.option(
         "--censored", type=click.Choice(["limit", "half", "missing"]), help="What to take of values such as <5."
     ),
     click.option("--weight", metavar="COLUMN", help="Weights of the rows."),
@@ -389,6 +392,6 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
         "keep": tuple(rest.pop("keep_column")),
         "dates": dates and dates.removesuffix("-first"),
         "censored": rest.pop("censored") or "refuse",
-        **{name: rest.pop(name) for name in ("categorical", "numeric", "max_levels", "missing")},
+        **{name: rest.pop(name) for name in ("categorical", "numeric", "max_levels", "missing", "decimal")},
     }
     return Wishes(rest.pop("target"), rest.pop("task"), rest.pop("weight"), files, reading, choices, rest)

@@ -42,10 +42,11 @@ def load_samples(model: str, data: str, row: int | None = None) -> Samples:
     from fastbp.tables.errors import TableError, rows_before
     from fastbp.tables.model import targets_of
     from fastbp.tables.sources import read_table
+    from fastbp.tables.table import Reading
 
     table_model = load_model(model)
     with one_line_warnings(), refusals(TableError):
-        frame = read_table(data).frame
+        frame = read_table(data, Reading(expected=table_model.column_names)).frame
         if row is not None and row > frame.height:
             raise TableError(f"--row must be at most {frame.height:,}, the number of rows of {data!r}; got {row:,}")
         frame = frame if row is None else frame[row - 1 : row]

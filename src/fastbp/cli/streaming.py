@@ -12,8 +12,9 @@ from fastbp.cli.group import refusals
 from fastbp.cli.options import Wishes
 
 if TYPE_CHECKING:
-    from fastbp.tables.streaming import Asked
+    from fastbp.tables.sampling import Asked
     from fastbp.tables.table import Reading
+    from fastbp.tables.targets import Task
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -60,12 +61,12 @@ def paths_to_stream(data: str, wish: Streaming) -> list[str]:
     return paths if wanted or (wish.stream is None and is_larger(paths[0])) else []
 
 
-def asked_of(wishes: Wishes) -> Asked:
+def asked_of(wishes: Wishes, implied: tuple[Task, str] | None) -> Asked:
     """Return what the user says of the columns."""
-    from fastbp.tables.kinds import Choices
-    from fastbp.tables.streaming import Asked
+    from fastbp.tables.choices import Choices
+    from fastbp.tables.sampling import Asked
 
-    return Asked(wishes.target, Choices(**wishes.choices), wishes.task, wishes.weight)
+    return Asked(wishes.target, Choices(**wishes.choices), wishes.task, wishes.weight, implied)
 
 
 def reading_of(wishes: Wishes, written: Any) -> Reading:

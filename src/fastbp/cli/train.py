@@ -16,11 +16,15 @@ from fastbp.cli.options import Files, Wishes, complete_data, reading_options, tr
 from fastbp.cli.streaming import Streaming, asked_of, paths_to_stream, reading_of, streaming_of, streaming_options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fastbp import History
     from fastbp.tables.model import TableModel
+    from fastbp.tables.pieces import Pieces
     from fastbp.tables.preparation import Prepared
     from fastbp.tables.scores import Scored
     from fastbp.tables.table import Written
+    from fastbp.tables.targets import Task
     from fastbp.tables.training import TableTraining
 
 
@@ -53,7 +57,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, _prepared(data, wishes, streaming), shown)
+            _show_plans(console, data, wishes, streaming)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, streaming)
@@ -114,17 +118,48 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
+    from fastbp.tables.choices import Choices
     from fastbp.tables.errors import TableError
-    from fastbp.tables.kinds import Choices
     from fastbp.tables.preparation import prepare
     from fastbp.tables.sources import read_table
     from fastbp.tables.table import Reading
 
     with refusals(TableError):
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
-        prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
+        choices, implied = Choices(**wishes.choices), _implied_task(wishes)
+        prepared = prepare(table, wishes.target, choices, task=wishes.task, implied=implied, weight=wishes.weight)
     _warn(prepared)
     return prepared
+
+
+def _warn(prepared: Prepared) -> None:
+    """Warn of what looks wrong in a table."""
+    from fastbp.tables.errors import TableWarning
+
+    for line in prepared.warnings:
+        warnings.warn(line, TableWarning, stacklevel=2)
+
+
+def _pieces(data: str, wishes: Wishes, streaming: Streaming) -> Pieces | None:
+    """Open a table that is to be read in pieces."""
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.pieces import open_pieces
+
+    paths = paths_to_stream(data, streaming)
+    if not paths:
+        return None
+    with refusals(TableError):
+        return open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
+
+
+def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
+    """Return the task that a loss, or the logarithm, is for, with the option that says so."""
+    from fastbp.tables.targets import CLASS_LOSSES
+
+    loss = wishes.options["loss"]
+    if loss is not None:
+        return ("classification" if loss in CLASS_LOSSES else "regression"), f"--loss {loss}"
+    return ("regression", "--log-target") if wishes.options["log_target"] else None
 
 
 def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
@@ -140,49 +175,47 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
     return of
 
 
-def _prepared(data: str, wishes: Wishes, streaming: Streaming) -> Prepared:
-    """Decide what to learn from a table, or from a sample of one that is read in pieces."""
+def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streaming) -> None:
+    """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
+    from fastbp.cli import report
+    from fastbp.tables.databases import without_password
+    from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
-    from fastbp.tables.pieces import open_pieces
-    from fastbp.tables.streaming import prepared_sample
+    from fastbp.tables.sampling import prepared_sample
+    from fastbp.tables.training import Options, split_of
 
-    paths = paths_to_stream(data, streaming)
-    if not paths:
-        return prepared_table(data, wishes)
-    with refusals(TableError):
-        pieces = open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
-        return prepared_sample(pieces, asked_of(wishes), wishes.options["seed"])[1]
+    pieces = _pieces(data, wishes, streaming)
+    if pieces is None:
+        prepared = prepared_table(data, wishes)
+    else:
+        with refusals(TableError):
+            prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])[1]
+    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    split = split_of(prepared, options)
+    encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
+    report.print_plans(console, prepared, split, encoder, without_password(data))
 
 
 def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
-    from fastbp.tables.pieces import open_pieces
     from fastbp.tables.streaming import StreamedTraining
     from fastbp.tables.training import Options, TableTraining
 
-    files, paths = wishes.files.for_data(data), paths_to_stream(data, streaming)
+    files, pieces = wishes.files.for_data(data), _pieces(data, wishes, streaming)
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
-    if not paths:
+    if pieces is None:
         prepared = prepared_table(data, wishes)
         check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
         with refusals(TableError):
             return TableTraining(prepared, options)
     with refusals(TableError):
-        pieces = open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
-        training = StreamedTraining(pieces, asked_of(wishes), options, streaming.scheduler)
+        asked = asked_of(wishes, _implied_task(wishes))
+        training = StreamedTraining(pieces, asked, options, streaming.scheduler)
     check_model_file(files.out, data, training.prepared.columns, files.out_named)
     _warn(training.prepared)
     return training
-
-
-def _warn(prepared: Prepared) -> None:
-    """Warn of what looks wrong in a table."""
-    from fastbp.tables.errors import TableWarning
-
-    for line in prepared.warnings:
-        warnings.warn(line, TableWarning, stacklevel=2)
 
 
 def _picture(files: Files) -> Path | None:

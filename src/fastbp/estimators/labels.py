@@ -23,7 +23,7 @@ def refuse_no_times(values: Any, argument: str, wanted: str) -> None:
     """Refuse dates that are none: a number to scikit-learn, -9.2e18, and as a target each a class of its own."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "mM" and np.isnat(values).any():
         place = ", ".join(map(str, np.argwhere(np.isnat(values))[0]))
-        raise ValueError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
+        raise TypeError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:

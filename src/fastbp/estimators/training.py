@@ -58,8 +58,8 @@ class Optimizer:
         if estimator.solver == "sgd" and estimator.nesterovs_momentum:
             code = codes.NESTEROV
         choice = Choice(estimator.solver, kind, code, values, rate, Schedule())
-        n_filled, n_weights = net.packed.params.size, net.topology.n_weights
-        return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
+        solver = choice.start(net.packed.params.size, net.dtype, net.topology, l1=0.0, l2=0.0, mean=True)
+        return cls(choice, rate, solver)
 
     def linked(self, estimator: Any, net: Network) -> CheckedSolver:
         """The solver with the penalties of today, and with the address its code has in this process."""

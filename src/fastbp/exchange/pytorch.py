@@ -26,6 +26,7 @@ WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
     "ELU": ("elu", {"alpha": (1.0, 1)}),
     "Softplus": ("softplus", {"beta": (1.0, 1), "threshold": (20.0, 20)}),
     "GELU": ("gelu", {"approximate": ("none",)}),
+    "Hardtanh": ("ramp", {"min_val": (0.0, 0), "max_val": (1.0, 1)}),
     "Softmax": ("softmax", {"dim": (-1, 1)}),
 }
 DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout")

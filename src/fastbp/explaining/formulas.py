@@ -24,6 +24,7 @@ FORMULAS = {
         "1.0507 if {a} > 0, else 1.7581 exp({a})",
     ),
     "mish": ("{a} tanh(ln(1 + exp({a})))", "t + {a} (1 - t^2) / (1 + exp(-{a})), t = tanh(ln(1 + exp({a})))"),
+    "ramp": ("min(1, max(0, {a}))", "1 if 0 < {a} < 1, else 0"),
     "softmax": ("exp({a}) / sum_k exp({a_k})", "{z} (1 - {z}), and -{z} {z_k} for two of them"),
 }
 
@@ -39,6 +40,7 @@ RANGES = BOUNDS | {
     "gaussian": (0.0, 1.0),
     "sin": (-1.0, 1.0),
     "threshold": (0.0, 1.0),
+    "ramp": (0.0, 1.0),
     "elu": (-1.0, float("inf")),
     "selu": (-SELU_LOWEST, float("inf")),
 }

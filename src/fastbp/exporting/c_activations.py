@@ -83,6 +83,16 @@ static void h_relu(int n, real *z)
         z[j] = z[j] < R(0.0) ? R(0.0) : z[j];
 }
 """),
+    "h_ramp": Piece(
+        """
+static void h_ramp(int n, real *z)
+{
+    at_most(n, R(1.0), z);
+    at_least(n, R(0.0), z);
+}
+""",
+        ("at_most", "at_least"),
+    ),
     "h_leaky_relu": Piece("""
 static void h_leaky_relu(int n, real *z)
 {

@@ -32,6 +32,7 @@ SLOPES = {
     "tanh": _slope("tanh", "R(1.0) - z[j] * z[j]"),
     "logistic": _slope("logistic", "z[j] * (R(1.0) - z[j])"),
     "relu": _slope("relu", "z[j] > R(0.0) ? R(1.0) : R(0.0)"),
+    "ramp": _slope("ramp", "z[j] > R(0.0) && z[j] < R(1.0) ? R(1.0) : R(0.0)"),
     "leaky_relu": _slope("leaky_relu", "z[j] > R(0.0) ? R(1.0) : R(0.01)"),
     "elu": _slope(
         "elu", "s[j]", "at_most", "h_exp", scratch="s[WIDEST]",

@@ -191,7 +191,7 @@ _USED = {
     "date": {"layout", "features", "means", "scales", "first", "fill", "scaling"},
 }  # fmt: skip
 _OF_ALL = {"kind", "name", "indicator"}
-_UNUSED = {"low", "high", "notation"}
+_UNUSED = {"low", "high", "notation", "last"}
 
 
 def _column_of(fields: dict[str, Any]) -> Column:

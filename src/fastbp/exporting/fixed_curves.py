@@ -31,7 +31,7 @@ class Bounds(NamedTuple):
 
 
 # exp is bounded by what its argument is. h' of gelu, silu and mish have their extremes where h'' is 0: at sqrt(2), 2.4
-# and 1.49. The bend of selu is that of each side of its kink, which is an entry of the table.
+# and 1.49. The bends of selu and of the ramp are those of each side of their kinks, which are entries of the table.
 BOUNDS = {
     "tanh": Bounds(1.0, 4 / (3 * math.sqrt(3)), -8.0, 8.0, 2.3e-7),
     "logistic": Bounds(0.25, 1 / (6 * math.sqrt(3)), -16.0, 16.0, 1.2e-7),
@@ -42,6 +42,7 @@ BOUNDS = {
     "silu": Bounds(1.1, 0.5, low=-20.0, tail=4.2e-8),
     "selu": Bounds(SELU_LOWEST, SELU_LOWEST, low=-16.0, tail=2.0e-7),
     "mish": Bounds(1.0885, 0.645, low=-20.0, tail=4.2e-8),
+    "ramp": Bounds(1.0, 0.0, 0.0, 1.0),
     "sin": Bounds(1.0, 1.0),
     "gaussian": Bounds(math.sqrt(2 / math.e), 2.0, -4.0, 4.0, 1.2e-7),
     "exp": Bounds(math.nan, math.nan, low=-16.0, tail=1.2e-7),

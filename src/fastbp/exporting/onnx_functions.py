@@ -26,7 +26,7 @@ SINGLE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
     "softsign": ("Softsign", {}), "gelu": ("Gelu", {"approximate": "none"}),
     "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}), "mish": ("Mish", {}),
 }  # fmt: skip
-FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold"})
+FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold", "ramp"})
 METADATA = "fastbp.functions"  # where a file says which functions are several nodes
 
 
@@ -90,6 +90,10 @@ def _threshold(g: Graph, a: str) -> str:
     return g.node("Cast", [g("Greater", a, 0.0)], to=onnx.helper.np_dtype_to_tensor_dtype(g.dtype))
 
 
+def _ramp(g: Graph, a: str) -> str:
+    return g("Min", g("Max", a, 0.0), 1.0)
+
+
 def _leaky_relu(g: Graph, a: str) -> str:
     return g("Max", a, g("Mul", a, 0.01))
 
@@ -136,4 +140,5 @@ def _mish(g: Graph, a: str) -> str:
 COMPOSED = {
     "silu": _silu, "gaussian": _gaussian, "threshold": _threshold, "leaky_relu": _leaky_relu, "elu": _elu,
     "softplus": _softplus, "softsign": _softsign, "gelu": _gelu, "selu": _selu, "mish": _mish,
+    "ramp": _ramp,
 }  # fmt: skip

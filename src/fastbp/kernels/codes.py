@@ -26,6 +26,7 @@ ACTIVATIONS = {
     "exp": False,
     "selu": True,
     "mish": True,
+    "ramp": False,
 }
 
 # Losses of an output

@@ -31,6 +31,11 @@ from fastbp.training.options import Options
 BY_LANES = frozenset({OF_ACTIVATION["sin"]})
 
 
+def has_factors(options: Options) -> bool:
+    """Whether parameters have learning rates of their own."""
+    return isinstance(options.solver, Choice) and options.solver.factors is not None
+
+
 def is_for_lanes(kind: Kind, options: Options, batch_size: int) -> bool:
     """Whether networks of a kind are trained so: by what they are alone, never by how many there are."""
     net, step = kind.net, int(lanes_of(kind.net.dtype))
@@ -41,6 +46,7 @@ def is_for_lanes(kind: Kind, options: Options, batch_size: int) -> bool:
         and net.n_params * net.dtype.itemsize <= most
         and batch_size <= MOST_BATCH_REGISTERS * step
         and not options.solver.batch_only
+        and not has_factors(options)
         and BY_LANES.isdisjoint(functions)
     )
 

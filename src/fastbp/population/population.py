@@ -11,7 +11,7 @@ from fastbp.activations import Activation
 from fastbp.checks import Array
 from fastbp.explaining import traps
 from fastbp.files.container import StrPath
-from fastbp.losses import check_smoothing, check_targets
+from fastbp.losses import check_targets
 from fastbp.network import Network
 from fastbp.population import files
 from fastbp.population.computing import ComputingPopulation
@@ -20,6 +20,7 @@ from fastbp.population.training import PopulationTraining
 from fastbp.population.wishes import options_of, seeds_of
 from fastbp.structure import initial
 from fastbp.training.history import History
+from fastbp.training.kinds import check_solver
 
 Each = Any  # one value for all networks, or a sequence with one for each
 
@@ -261,7 +262,7 @@ class Population(ComputingPopulation):
         plan = plan_of(self._sources[0], options, asked)
         for kind in self._kinds:
             for k in kind.members.tolist():
-                check_smoothing(kind.net.loss_function, options[k].label_smoothing)
+                check_solver(kind.net, options[k])
         for loss in {kind.net.loss_name for kind in self._kinds}:
             check_targets(loss, plan.samples.t)
             check_targets(loss, plan.held.t, "validation T")

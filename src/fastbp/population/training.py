@@ -14,7 +14,6 @@ from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import N_OPTIONS
-from fastbp.kernels.formulas.steps import address_of_step
 from fastbp.kernels.population import members as kernels
 from fastbp.kernels.population.lanes import address_of_lanes
 from fastbp.kernels.population.tables import (
@@ -36,7 +35,7 @@ from fastbp.population.crew import Crew, address_of, addresses_of_rows
 from fastbp.population.items import Items
 from fastbp.population.kinds import Kind
 from fastbp.population.lanes import Group as LaneGroup
-from fastbp.population.lanes import groups_of, lots_of
+from fastbp.population.lanes import groups_of, has_factors, lots_of
 from fastbp.solvers import Choice
 from fastbp.training.history import History
 from fastbp.training.loop import RETURN_SECONDS, TOL_EPOCHS
@@ -169,7 +168,7 @@ class PopulationTraining:
         self.members[:, MEMBER.options] = addresses_of_rows(self.options)
         known = {id(o): self._columns_of(o) for o in asked}
         columns = [known[id(o)] for o in asked]
-        for place, name in enumerate(("solver", "step", "n_moments", "mean", "patience", "keeps_best")):
+        for place, name in enumerate(("solver", "step", "n_state_rows", "mean", "patience", "keeps_best")):
             self.members[:, getattr(MEMBER, name)] = [ints[place] for ints, _floats, _values in columns]
         self.settings[:, : SETTINGS.goal + 1] = [floats for _ints, floats, _values in columns]
         self.options[:] = [values for _ints, _floats, values in columns]
@@ -180,8 +179,8 @@ class PopulationTraining:
         """Integers, settings and solver's options of what was asked for."""
         assert isinstance(o.solver, Choice)
         waits = o.patience or (TOL_EPOCHS if o.tol is not None else 0)
-        step = address_of_step(o.solver.code, self.dtype)
-        ints = [o.solver.code, step, o.solver.kind.n_moments, o.reduction == "mean", waits, o.patience is not None]
+        step, n_rows = o.solver.step_address(self.dtype), o.solver.n_state_rows
+        ints = [o.solver.code, step, n_rows, o.reduction == "mean", waits, o.patience is not None]
         values = [*o.solver.values, *[0.0] * (N_OPTIONS - len(o.solver.values))]
         return ints, [o.l1, o.l2, o.tol or 0.0, np.nan if o.goal is None else o.goal], values
 
@@ -190,8 +189,8 @@ class PopulationTraining:
         self.work = []
         for number, kind in enumerate(self.kinds):
             own, topology = kind.members, kind.net.topology
-            n_moments = int(self.members[own, MEMBER.n_moments].max())
-            work = aligned_zeros((len(kind), 3 + n_moments, kind.n_filled), self.dtype)
+            n_state_rows = int(self.members[own, MEMBER.n_state_rows].max())
+            work = aligned_zeros((len(kind), 3 + n_state_rows, kind.n_filled), self.dtype)
             params = kind.params_in(self.flat)
             work[:, 0] = params
             self.work.append(work)
@@ -199,13 +198,14 @@ class PopulationTraining:
             self.members[own, MEMBER.params] = addresses_of_rows(params)
             for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
                 self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
-            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered
+            scaled = np.array([has_factors(self.plan.options[k]) for k in own.tolist()])
+            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered & ~scaled
             loss = kind.net.loss_function
             self.settings[own, SETTINGS.held_option] = loss.number
             self.settings[own, SETTINGS.loss_option] = [
                 learning_option(loss, self.plan.options[k].label_smoothing) for k in own.tolist()
             ]
-            self._set_first_sizes(kind, work)
+            self._set_memories(kind, work)
 
     def _set_groups(self, n_rows: Array) -> None:
         """Networks that are trained in the lanes, and in which turns all are."""
@@ -234,13 +234,17 @@ class PopulationTraining:
         """Numbers of a group's networks among those of their kind."""
         return np.searchsorted(group.kind.members, group.members)
 
-    def _set_first_sizes(self, kind: Kind, work: Array) -> None:
-        """rprop's first steps, which its second moment is."""
+    def _set_memories(self, kind: Kind, work: Array) -> None:
+        """rprop's first steps, which its second moment is; factors of learning rates."""
         for k, own in zip(kind.members.tolist(), work, strict=True):
-            solver = self.plan.options[k].solver
-            if solver.name == "rprop" and isinstance(solver, Choice):
+            choice = self.plan.options[k].solver
+            assert isinstance(choice, Choice)
+            if choice.name == "rprop":
                 with np.errstate(over="ignore"):
-                    own[4] = solver.first_rate
+                    own[4] = choice.first_rate
+            if choice.factors is not None:
+                factors = choice.factors.of_parameters(kind.net.topology)
+                own[3 + choice.kind.n_moments, : factors.size] = factors
 
     # ------------------------------------------------------------------ epochs
 

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn, are_many
+from fastbp.tables.base_column import are_many
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
 from fastbp.tables.encoder import Encoder, Values
 from fastbp.tables.errors import TableError
 from fastbp.tables.kinds import Understood, as_text, understand

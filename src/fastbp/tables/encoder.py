@@ -11,14 +11,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
-from fastbp.tables.kinds import MAX_LEVELS, Understood
+from fastbp.tables.kinds import Understood
 from fastbp.tables.parallel import for_each
 from fastbp.tables.scaling import Scaling
 
 _CACHED = 1 << 18  # numbers, 1 MB
 _FEWEST_ROWS = 2048
+FAR = 0.5  # of the training range: how far outside of it a value is worth a warning
 
 Values = tuple[NDArray[Any], ...]  # of each column, as its `array` returns them
 
@@ -138,17 +140,9 @@ class Encoder:
         if unseen:
             message = f"column {column.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
             warnings.warn(message, TableWarning, stacklevel=2)
-        if isinstance(column, NumberColumn) and (clip or warn):
-            far, clipped = column.outside(values)
-            if len(far):
-                row = int(far[0])
-                more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
-                message = (
-                    f"column {column.name!r}: {values[row]:.6g} in row {row_number(row)}{more} is far outside of the "
-                    f"training range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
-                )
-                warnings.warn(message, TableWarning, stacklevel=2)
-            values = clipped if clip else values
+        if column.ends is not None and (clip or warn):
+            _warn_of_far(column, values, column.ends, clip)
+            values = values.clip(*column.ends) if clip else values
         return values
 
     @property
@@ -176,3 +170,19 @@ class Encoder:
         place = int(np.searchsorted(ends, at, side="right"))
         name, value = self.columns[place].name, float(read[place][row])
         raise TableError(f"column {name!r} has {value!r} in row {row_number(row)}: too far from the training data")
+
+
+def _warn_of_far(column: Column, values: pl.Series, ends: tuple[float, float], clip: bool) -> None:
+    """Warn of values far outside of the training range."""
+    low, high = ends
+    margin = FAR * (high - low)
+    far = ((values < low - margin) | (values > high + margin)).fill_null(False).arg_true()
+    if len(far):
+        row = int(far[0])
+        more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
+        where = f"{column.written(values[row])} in row {row_number(row)}{more}"
+        message = (
+            f"column {column.name!r}: {where} is far outside of the training range, {column.written(low)} to "
+            f"{column.written(high)}{': moved to its end' if clip else ''}"
+        )
+        warnings.warn(message, TableWarning, stacklevel=2)

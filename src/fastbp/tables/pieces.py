@@ -16,13 +16,15 @@ import polars as pl
 
 from fastbp import memory
 from fastbp.tables.databases import is_url
+from fastbp.tables.endings import ending_of, up_to
 from fastbp.tables.errors import TableError, nearest_hint
 from fastbp.tables.formats import is_marked_text, read_json, unpacking
 from fastbp.tables.parts import as_utf8, blocks_of
+from fastbp.tables.quotes import taken_apart
 from fastbp.tables.sniffing import Layout, drop_repeated
 from fastbp.tables.sources import STANDARD_INPUT, is_bundled, reading_errors, refuse_binary
 from fastbp.tables.table import Reading, refuse_unused
-from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of, without_blank_end
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of
 from fastbp.tables.typed import NO_NUMBERS, Numbers, columns_of_numbers
 
 TEXT_BYTES = 1 << 24  # of a text in a piece
@@ -63,8 +65,9 @@ class TextFile:
     def frame(self, start: int, stop: int) -> pl.DataFrame:
         """See `Cut`."""
         layout = self.layout if start == 0 else replace(self.layout, skip=0)
-        frame = rows_of(as_utf8(_bytes_of(self.path, start, stop), "utf-8")[0], layout, self.numbers)
-        return without_blank_end(drop_repeated(frame, self.skip_repeated)[0])
+        text = as_utf8(_bytes_of(self.path, start, stop), "utf-8")[0]
+        frame, _ = drop_repeated(rows_of(text, layout, self.numbers), self.skip_repeated)
+        return taken_apart(up_to(frame, ending_of(text, layout)), layout)[0]
 
 
 @dataclass(frozen=True)

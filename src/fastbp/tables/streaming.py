@@ -21,101 +21,18 @@ from fastbp.data.partitions import WINDOW, Partition, Partitions
 from fastbp.network import Network
 from fastbp.tables.counting import Counts
 from fastbp.tables.encoder import Encoder, Values
-from fastbp.tables.errors import TableError, counted, row_number, rows_before, rows_drawn
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.errors import TableError, counted, row_number, rows_before
+from fastbp.tables.kinds import understand
 from fastbp.tables.pieces import Pieces
-from fastbp.tables.preparation import Prepared, prepare
+from fastbp.tables.sampling import TEST, TRAINING, VALIDATION, Asked, Shares, prepared_sample
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.table import Table
-from fastbp.tables.targets import ClassTarget, NumberTarget, Target, Task
-from fastbp.tables.training import VALIDATION_FRACTION, Options, Split, TableTraining
+from fastbp.tables.targets import ClassTarget, NumberTarget, Target
+from fastbp.tables.training import Options, Split, TableTraining
 from fastbp.training.history import History
 
-SAMPLE_ROWS, SAMPLE_CELLS = 100_000, 1 << 24
-MOST_VALIDATED, MOST_SCORED = 50_000, 500_000  # rows that are held out
 STEPS = 16  # of an epoch on a cluster, where no batch size is given
 SHARE_OF_WINDOWS = 1 / 8  # of the memory, for the samples of two windows
-TRAINING, VALIDATION, TEST = range(3)
 COUNTED = re.compile("^missing values filled in|left out(: '| \\(row)")  # notes with counts of the sample's rows
-
-
-class Asked(NamedTuple):
-    """What the user says of the columns."""
-
-    target: str | None
-    choices: Choices
-    task: Task | None
-    weight: str | None
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Which rows are held out: a number that is drawn for each row tells."""
-
-    seed: int
-    test: float = 0.0
-    validation: float = 0.0
-
-    def draws(self, k: int, n_rows: int) -> Array:
-        """Two numbers from 0 to 1 for each row of piece k: for this, and for the sample."""
-        return np.random.default_rng([self.seed, k]).random((2, n_rows))
-
-    def parts_of(self, draws: Array) -> NDArray[np.int64]:
-        """TRAINING, VALIDATION or TEST for each row."""
-        ends = np.array([self.test, self.test + self.validation])
-        return np.array([TEST, VALIDATION, TRAINING])[np.searchsorted(ends, draws, side="right")]
-
-    @classmethod
-    def of(cls, n_rows: int, options: Options) -> Shares:
-        """Shares of so many rows: as for tables in memory, and no more than are enough."""
-        test = min(options.test_fraction, MOST_SCORED / n_rows)
-        validation = VALIDATION_FRACTION * (1.0 - test) if options.patience else 0.0
-        return cls(options.seed, test, min(validation, MOST_VALIDATED / n_rows))
-
-
-class Sample(NamedTuple):
-    """Rows drawn at random, in the order of the files."""
-
-    frame: pl.DataFrame
-    rows: NDArray[np.int64]  # their numbers among all rows
-    draws: Array  # that tell which are held out
-    starts: NDArray[np.int64]  # the first row of each piece; at last how many there are
-
-
-def draw_sample(pieces: Pieces, shares: Shares) -> Sample:
-    """Draw rows: those with the lowest numbers of all that are drawn."""
-    frames: list[pl.DataFrame] = []
-    numbers, keys, starts = [], [], [0]
-    n_rows = SAMPLE_ROWS
-    for k in range(len(pieces)):
-        with rows_before(starts[-1]):
-            frame = pieces.frame(k)
-        n_rows = min(n_rows, SAMPLE_CELLS // max(1, frame.width))
-        draws = shares.draws(k, frame.height)
-        numbers.append(starts[-1] + np.arange(frame.height))
-        keys.append(draws)
-        frames.append(frame)
-        starts.append(starts[-1] + frame.height)
-        if sum(map(len, frames)) > 2 * n_rows or k + 1 == len(pieces):
-            all_keys, all_rows = np.concatenate(keys, axis=1), np.concatenate(numbers)
-            lowest = np.sort(np.argsort(all_keys[1], kind="stable")[:n_rows])
-            frames = [_together(frames)[lowest]]
-            keys, numbers = [all_keys[:, lowest]], [all_rows[lowest]]
-    if not starts[-1]:
-        raise TableError(f"{pieces.path_of(0)!r} has no rows of data")
-    return Sample(frames[0], numbers[0], keys[0][0], np.array(starts))
-
-
-def _together(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """One frame of all; a column that is text in one of them is text."""
-    names = frames[0].columns
-    frames = [frame.select(names) for frame in frames if frame.height]
-    for name in names:
-        if len({frame.schema[name] for frame in frames}) > 1:
-            kinds = {frame.schema[name] for frame in frames}
-            common = pl.Float64 if all(kind.is_numeric() for kind in kinds) else pl.String
-            frames = [frame.with_columns(pl.col(name).cast(common)) for frame in frames]
-    return pl.concat(frames)
 
 
 class Taken(NamedTuple):
@@ -409,12 +326,3 @@ class StreamedTraining(TableTraining):
         if isinstance(self.target, ClassTarget):
             return score_classes(self.target, Y, truth, given)
         return score_numbers(self.target, self.target.numbers(Y), truth, given)
-
-
-def prepared_sample(pieces: Pieces, asked: Asked, seed: int) -> tuple[Sample, Prepared]:
-    """Draw a sample, and decide by it what to learn from; messages have the rows' numbers in the whole table."""
-    sample = draw_sample(pieces, Shares(seed))
-    with rows_drawn(sample.rows):
-        table = Table(sample.frame, pieces.notes, pieces.decimal_comma)
-        prepared = prepare(table, asked.target, asked.choices, task=asked.task, weight=asked.weight)
-    return sample, prepared

@@ -19,14 +19,24 @@ from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.splitting import Rows, split_rows
+from fastbp.tables.targets import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    ClassTarget,
+    NumberTarget,
+    Target,
+    is_skewed,
+    numbers_of,
+    refuse_wrong,
+)
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
@@ -34,7 +44,6 @@ from fastbp.version import __version__
 if TYPE_CHECKING:
     from fastbp.training.minimising.evidence import Evidence
 
-Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
 FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
@@ -90,35 +99,16 @@ class Split:
         }
 
 
-def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Split row numbers at random into the kept ones and a `fraction`, the same in every stratum.
-
-    Parameters
-    ----------
-    strata : array of int, (n_rows,)
-        The class of each row; equal numbers when there are no classes.
-    fraction : float
-        Of the second part; at least one row, unless it is 0.
-    rng : numpy.random.Generator
-        Decides.
-
-    Returns
-    -------
-    kept, taken : arrays of int
-        Row numbers, ascending.
-    """
-    n_rows = len(strata)
-    n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
-    order = rng.permutation(n_rows)
-    if strata.min() < strata.max():
-        order = order[np.argsort(strata[order], kind="stable")]
-        _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-        # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
-        place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
-        order = order[np.argsort(place, kind="stable")]
-    taken = np.zeros(n_rows, dtype=bool)
-    taken[order[:n_taken]] = True
-    return np.flatnonzero(~taken), np.flatnonzero(taken)
+def split_of(prepared: Prepared, options: Options) -> Split:
+    """Split the rows of a table as `TableTraining` does; of very few, none is held out."""
+    codes, n_rows = _class_codes(prepared), prepared.n_rows
+    strata = np.zeros(n_rows, dtype=np.int64) if codes is None else codes
+    few = n_rows < FEWEST_TO_SPLIT
+    rng = np.random.default_rng(options.seed)
+    kept, test = split_rows(strata, 0.0 if few else options.test_fraction, rng)
+    stops_early = options.patience and not few and not options.evidence
+    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
+    return Split(kept[part], kept[validation], test)
 
 
 class TableTraining:
@@ -154,7 +144,8 @@ class TableTraining:
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
         self.weights = prepared.weights
-        self._codes = _class_codes(prepared)
+        if prepared.n_rows < FEWEST_TO_SPLIT:
+            self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
         self.split = self._split()
         self.encoder = self._encoder()
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
@@ -171,24 +162,15 @@ class TableTraining:
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
 
+    def _split(self) -> Split:
+        return split_of(self.prepared, self.options)
+
     def _encoder(self) -> Encoder:
         return Encoder.fit(self.prepared.inputs, self.split.training, self.options.max_levels, self.options.scaling)
 
     def sizes(self) -> dict[str, int]:
         """Return the number of rows of each part."""
         return self.split.sizes()
-
-    def _split(self) -> Split:
-        o, n_rows = self.options, self.prepared.n_rows
-        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
-        few = n_rows < FEWEST_TO_SPLIT
-        if few:
-            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
-        rng = np.random.default_rng(o.seed)
-        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        stops_early = o.patience and not few and not o.evidence
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-        return Split(kept[part], kept[validation], test)
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
@@ -204,13 +186,15 @@ class TableTraining:
             option = "--class-weight" if self.options.class_weight else "--label-smoothing"
             raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
-        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
+        if loss == "poisson":
+            why = "the poisson loss is for counts, not below 0"
+            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            if self.numbers.min() <= 0:
-                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
+            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
@@ -269,7 +253,6 @@ class TableTraining:
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
-            assert self._codes is not None
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 

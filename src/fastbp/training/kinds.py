@@ -21,7 +21,7 @@ def check_solver(net: CurvedNetwork, options: Options) -> None:
 
         minimising.check(net, options)
     else:
-        options.solver.check_size(net.n_params)
+        options.solver.check_size(net.topology)
 
 
 def to_train_on(

@@ -27,7 +27,7 @@ from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options, Validation
 from fastbp.training.remembered import recall, remember
-from fastbp.training.state import ROW, Layout
+from fastbp.training.state import ROW, Layout, moments_of
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
@@ -111,15 +111,15 @@ class Training:
         net, options = self.net, self.options
         packed, size = net.packed, self.batch_size
         assert isinstance(options.solver, Choice)
-        by_batches = options.dropout.any() or options.solver.keeps_error  # which on-line learning does not compare
+        by_batches = options.dropout.any() or options.solver.by_batches
         one_by_one = size == 1 and net.topology.is_layered and not by_batches
         self.memory: Memory | OnlineMemory | None = net.online_memory if one_by_one else None
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
+            net.topology,
             l1=options.l1,
             l2=options.l2,
-            n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
             draw=draw,
         )
@@ -156,7 +156,8 @@ class Training:
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""
         solver, run = self.solver, self.run_state
-        kept = {"moments": solver.state[:, : self.net.n_params], "decay": solver.decay, "random": run.random}
+        moments = moments_of(self.options, solver)[:, : self.net.n_params]
+        kept = {"moments": moments, "decay": solver.decay, "random": run.random}
         return kept | ({"order": run.order} if self.shuffles else {})
 
     @property

@@ -31,9 +31,9 @@ class GradientSteps:
         solver = options.solver.start(
             net.packed.params.size,
             net.dtype,
+            net.topology,
             l1=options.l1,
             l2=options.l2,
-            n_weights=net.topology.n_weights,
             mean=False,  # the gradient is what the step follows
         )
         self.checked_solver = net.engine.gate.solver(solver)

@@ -15,7 +15,7 @@ from fastbp.model.partitioned import Source, Window
 from fastbp.solvers import Choice
 from fastbp.training.history import History
 from fastbp.training.loop import Training
-from fastbp.training.state import Layout
+from fastbp.training.state import Layout, moments_of
 from fastbp.training.steps import GradientSteps
 
 END_OF_DATA = "end of data"
@@ -79,7 +79,8 @@ class OnPartitions(FromPartitions):
 
     def kept(self) -> dict[str, Array]:
         """See `Training`: the order of an epoch follows from the seed and its number."""
-        return {"moments": self.solver.state[:, : self.net.n_params], "decay": self.solver.decay, "done": self.done}
+        moments = moments_of(self.options, self.solver)[:, : self.net.n_params]
+        return {"moments": moments, "decay": self.solver.decay, "done": self.done}
 
     def _rate(self, epoch: int) -> Array:
         return self.options.solver.rates(range(epoch, epoch + 1), self.options.epochs)

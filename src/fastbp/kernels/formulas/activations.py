@@ -240,6 +240,18 @@ def exp_slope(a, z):
     return z
 
 
+@kernel
+def ramp(a):
+    """a between 0 and 1, beyond them the nearer of the two."""
+    return minimum(1.0, maximum(0.0, a))
+
+
+@kernel
+def ramp_slope(a, z):
+    """1 if 0 < a < 1, and so 0 < z < 1; else 0."""
+    return select(z > 0.0, select(z < 1.0, like(z, 1.0), 0.0), 0.0)
+
+
 # Klambauer, Unterthiner, Mayr and Hochreiter (2017): they keep mean 0 and variance 1 from layer to layer
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 SELU_LOWEST = SELU_SCALE * SELU_ALPHA
@@ -282,7 +294,7 @@ def mish_slope(a, z):
 
 
 # Second derivatives h''(a, z), at a kink 0, as on its left side; and the functions that are straight but for kinks
-STRAIGHT = frozenset({"identity", "relu", "leaky_relu", "threshold"})
+STRAIGHT = frozenset({"identity", "relu", "leaky_relu", "threshold", "ramp"})
 
 
 @kernel

@@ -58,10 +58,10 @@ ONLINE_COLUMNS = 4
 @kernel
 def rule_of_member(crew, k, member, kind):
     """What takes the steps of a network."""
-    moments = view_at(crew.x, member.moments, member.n_moments * kind.n_params)
+    moments = view_at(crew.x, member.moments, member.n_state_rows * kind.n_params)
     return Rule(
         member.solver, doubles_at(member.options, N_OPTIONS), moments,
-        shift(moments, (member.n_moments - 1) * kind.n_params), doubles_at(member.decay, 2),
+        shift(moments, kind.n_params if member.n_state_rows > 1 else 0), doubles_at(member.decay, 2),
         setting(crew, k, SETTINGS.l1), setting(crew, k, SETTINGS.l2), kind.n_weights, kind.n_params, member.step,
     )  # fmt: skip
 

@@ -45,7 +45,7 @@ class Member(NamedTuple):
     kind: int
     params: int  # addresses of its numbers: (n_params filled up,) each, but for the moments
     moments: int
-    n_moments: int
+    n_state_rows: int  # moments, and what factors take
     safe: int  # parameters at the start of the epoch
     partial: int  # gradient of the parts of a batch
     best: int  # parameters with the lowest loss; only with patience
