@@ -25,7 +25,7 @@ import fastbp
 from fastbp.io import load_network, save_network
 from fastbp.tables.model import TableModel
 from fastbp.tables.sources import read_table
-from fastbp.tables.training import split_rows
+from fastbp.tables.splitting import split_rows
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 

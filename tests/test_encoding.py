@@ -14,8 +14,8 @@ from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, TableWarning
 from fastbp.tables.kinds import understand
 from fastbp.tables.planning import plan_inputs
+from fastbp.tables.splitting import split_rows
 from fastbp.tables.targets import ClassTarget, NumberTarget, guess_task, is_skewed
-from fastbp.tables.training import split_rows
 
 N = 100
 

@@ -192,7 +192,7 @@ def test_the_owner_says_what_stray_cells_are():
 
 
 def implied(*options, target="y"):
-    Path("t.csv").write_text(lines("x,y,kind", [f"{k * k % 17},{k % 3},{'ab'[k % 2]}" for k in range(30)]))
+    Path("t.csv").write_text(lines("x,y,kind", [f"{k * k % 17},{k % 3 + 1},{'ab'[k % 2]}" for k in range(30)]))
     result = run("train", "t.csv", "--target", target, "--dry-run", *options)
     return result.stdout + result.stderr
 
@@ -201,8 +201,8 @@ def implied(*options, target="y"):
 def test_losses_of_numbers_make_a_regression(option):
     assert "classification of 'y'" in implied()
     assert f"regression of 'y' (by {' '.join(option)})" in implied(*option)
-    assert "classification of 'y' (by --task)" in implied(*option, "--task", "classification")
-    assert "classification of 'kind'" in implied(*option, target="kind")
+    for of_classes in (implied(*option, "--task", "classification"), implied(*option, target="kind")):
+        assert f"{' '.join(option)} is for numbers" in of_classes
 
 
 @pytest.mark.parametrize(
@@ -217,3 +217,9 @@ def test_a_target_that_a_loss_cannot_learn_is_named_by_its_row(option, wrong, me
     targets[12] = wrong
     Path("t.csv").write_text("x,y\n" + "\n".join(f"{k * k % 97},{value}" for k, value in enumerate(targets)))
     assert f"the target 'y' {message}" in refused("train", "t.csv", *option)
+    assert f"the target 'y' {message}" in refused("train", "t.csv", *option, "--dry-run")
+
+
+def test_gaps_of_rows_that_are_left_out_are_not_counted():
+    found = prepared(lines("a,y", ["1,x", "3,z"]) + ",\n,z\n,\n")
+    assert "missing values filled in: 'a' 1 (row 42) (--missing drop or error for another way)" in found.notes

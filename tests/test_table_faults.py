@@ -174,6 +174,7 @@ ORDERS = [f"{k + 1}/2/2020" for k in range(28)] + [f"1/{k + 15}/2020" for k in r
         (ORDERS, r"the day comes first in some dates \('13/2/2020' in row 13\), the month in others \('1/15/2020'"),
         ([f"{k}:30" for k in range(40)], "'24:30' in row 25 is no time of day"),
         ([f"{2000 + k}-13-01" for k in range(20)], "look like dates"),
+        ([f"{k % 12 + 1:02}/{20 + k % 9}" for k in range(20)], "'01/20' in row 1 may be a date without its year"),
     ],
 )
 def test_dates_that_are_not_read_are_said(values, message):

@@ -29,8 +29,9 @@ from fastbp.tables.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
     from fastbp.tables.preparation import Prepared
+    from fastbp.tables.splitting import Split
     from fastbp.tables.targets import Target
-    from fastbp.tables.training import Split, TableTraining
+    from fastbp.tables.training import TableTraining
 
 MOST_CLASSES_SHOWN = 15
 MOST_COLUMNS_SHOWN = 40
@@ -91,7 +92,8 @@ def target_line(prepared: Prepared) -> str:
     for column in prepared.targets:
         given = column.values if column.text is None or prepared.task == "regression" else column.text
         if prepared.task == "classification":
-            counts = given.drop_nulls().value_counts(sort=True).head(MOST_CLASSES_SHOWN)
+            counts = given.drop_nulls().value_counts().sort("count", given.name, descending=[True, False])
+            counts = counts.head(MOST_CLASSES_SHOWN)
             shown = ", ".join(f"{label_text(label)} {count:,}" for label, count in counts.iter_rows())
             said.append(f"rows of each class: {shown}" + ", ..." * (given.n_unique() > MOST_CLASSES_SHOWN))
         elif column.kind in ("number", "boolean"):

@@ -182,7 +182,7 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
     from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
     from fastbp.tables.sampling import prepared_sample
-    from fastbp.tables.training import Options, split_of
+    from fastbp.tables.training import Options, refuse_options, split_of
 
     pieces = _pieces(data, wishes, streaming)
     if pieces is None:
@@ -191,6 +191,8 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
         with refusals(TableError):
             prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])[1]
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    with refusals(TableError):
+        refuse_options(prepared, options)
     split = split_of(prepared, options)
     encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
     report.print_plans(console, prepared, split, encoder, without_password(data))

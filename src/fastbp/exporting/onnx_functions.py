@@ -1,8 +1,8 @@
 """Activation functions as nodes of ONNX.
 
-In float32 each is the operator of its name. onnxruntime has no LeakyRelu, Elu, Softplus, Softsign, Gelu or Erf for
-doubles: in float64 they are composed of operators that it has, so that nothing is lost: e**a - 1 of a hyperbolic
-tangent, the normal distribution function of the kernels' polynomial.
+In float32 each is the operator of its name. onnxruntime has no LeakyRelu, Elu, Selu, Softplus, Softsign, Gelu, Mish or
+Erf for doubles: in float64 they are composed of operators that it has, so that nothing is lost: e**a - 1 of a
+hyperbolic tangent, the normal distribution function of the kernels' polynomial.
 """
 
 import itertools

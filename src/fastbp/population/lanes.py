@@ -60,8 +60,10 @@ class Lot(NamedTuple):
     options: Options  # of the first
 
 
-def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Array, n_samples: Array) -> list[Lot]:
-    """The networks that are for lanes, by what has to be the same for all lanes."""
+def lots_of(
+    kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Array, n_samples: Array, *, alone: Array
+) -> list[Lot]:
+    """The networks that are for lanes, but for those `alone`, by what has to be the same for all lanes."""
     found: dict[tuple[object, ...], Lot] = {}
     asked: dict[tuple[int, int, int], bool] = {}
     for number, kind in enumerate(kinds):
@@ -70,7 +72,7 @@ def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Arra
             case = number, id(o), batch_size
             if case not in asked:
                 asked[case] = is_for_lanes(kind, o, batch_size)
-            if not asked[case]:
+            if alone[k] or not asked[case]:
                 continue
             assert isinstance(o.solver, Choice)
             common = o.solver.code, o.solver.values, o.l1 > 0 or o.l2 > 0, o.reduction, o.label_smoothing

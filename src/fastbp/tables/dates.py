@@ -60,7 +60,10 @@ _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
     "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
 }  # fmt: skip
+MONTH_AND_YEAR = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"  # which would be a number, too
+_INCOMPLETE = r"^\d{1,2}[-/]\d{2}$"
 _SAMPLE = 300
+_PERHAPS = 0.5  # of the first values, that look like dates in a column of dates
 
 
 class Found(NamedTuple):
@@ -233,15 +236,26 @@ def unread_dates(text: pl.Series) -> str:
     text : polars.Series of str
         A column of which `find_dates` made nothing; nulls are skipped.
     """
+    n_given = len(text) - text.null_count()
+    if _share_of_dates(text.drop_nulls().head(_SAMPLE)) < _PERHAPS:
+        return ""
+    incomplete = text.str.contains(_INCOMPLETE).fill_null(False)
+    if incomplete.sum() >= 0.8 * n_given:
+        row = int(incomplete.arg_true()[0])
+        return (
+            f"{shown(text[row])} in row {row_number(row)} may be a date without its year, or without its day: taken for text. "
+            "Write years with four digits"
+        )
     plain = _plainly(text)
     ways = {
         kind: plain.str.contains(pattern).fill_null(False) for kind, pattern in _PATTERNS.items() if kind != "digits"
     }
-    n_given = len(text) - text.null_count()
     used = {kind: rows.arg_true() for kind, rows in ways.items() if rows.any()}
-    if sum(map(len, used.values())) < 0.8 * n_given or n_given == 0:
-        return ""
-    places = sorted(int(rows[0]) for rows in used.values())
+    return "" if sum(map(len, used.values())) < 0.8 * n_given else _why_unread(text, used)
+
+
+def _why_unread(text: pl.Series, used: dict[str, pl.Series]) -> str:
+    """Say why dates are not read, of which these rows are written in each way."""
     if set(used) == {"time"}:
         late = int(np.argmin(np.isfinite(seconds_of(text, "time"))))
         return (
@@ -254,8 +268,19 @@ def unread_dates(text: pl.Series) -> str:
         first = int(next(iter(used.values()))[0])
         where = f"{shown(text[first])} in row {row_number(first)}"
         return f"values look like dates ({where}), but too many are none: taken for text"
-    examples = ", ".join(f"{shown(text[row])} in row {row_number(row)}" for row in places)
+    examples = ", ".join(
+        f"{shown(text[row])} in row {row_number(row)}" for row in sorted(int(rows[0]) for rows in used.values())
+    )
     return f"dates or times are written in several ways ({examples}): taken for text. Write all of them in one way"
+
+
+def _share_of_dates(values: pl.Series) -> float:
+    """Return how many of some values look like dates, or like parts of them."""
+    patterns = [pattern for kind, pattern in _PATTERNS.items() if kind != "digits"]
+    plain = _plainly(values)
+    like = pl.select(pl.any_horizontal(plain.str.contains(one) for one in (*patterns, _INCOMPLETE))).to_series()
+    share = like.mean()
+    return share if isinstance(share, float) else 0.0
 
 
 def _mixed_order(text: pl.Series) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import polars as pl
 
+from fastbp.tables.dates import MONTH_AND_YEAR
 from fastbp.tables.errors import row_number, shown
 from fastbp.tables.notation import Notation, amounts, to_numbers
 
@@ -27,8 +28,12 @@ def mark_of_groups(text: pl.Series) -> Mark:
 
     Such a column has 345 and 1.234 or 123.456, but neither 1.5 nor 0.345 nor 1234.
     """
-    if text.head(_FIRST).str.contains(r"[.,](?:\d{1,2}|\d{4,})$").any():
-        return ""  # most columns of numbers with fractions end here
+    first = text.head(_FIRST).drop_nulls()
+    odd = first.str.contains(r"\d") & ~first.str.contains(r"^\D*\d{1,3}(?:[.,]\d{3})?\D*$")
+    if odd.sum() * 2 > len(first):
+        return ""  # most columns end here
+    if not text.str.contains(r"\d[.,]\d{3}").any():
+        return ""
     bodies = _bodies(text)
     grouped = bodies.filter(bodies.str.contains(r"[.,]"))
     if len(grouped) == 0 or not bodies.str.contains(r"^(?:\d{1,3}|[1-9]\d{0,2}[.,]\d{3})$").all():
@@ -61,7 +66,8 @@ def _decimal_of_column(text: pl.Series) -> set[Decimal]:
 def _bodies(text: pl.Series) -> pl.Series:
     """Return the different numbers of a column, without signs and units."""
     bodies = amounts(text.drop_nulls().unique())["body"].drop_nulls().str.strip_chars().str.strip_chars_start("+-")
-    return bodies.filter(bodies.str.contains(r"\d"))
+    is_number = bodies.str.contains(r"\d")
+    return bodies.filter(is_number if bodies.str.contains(MONTH_AND_YEAR).mean() != 1.0 else ~is_number)
 
 
 def both_readings(text: pl.Series, notation: Notation) -> str:

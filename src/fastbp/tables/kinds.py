@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from fastbp.tables.choices import Choices
-from fastbp.tables.dates import Layout, find_dates, typed_seconds, unread_dates
+from fastbp.tables.dates import MONTH_AND_YEAR, Layout, find_dates, typed_seconds, unread_dates
 from fastbp.tables.decimals import both_readings, mark_of_groups
 from fastbp.tables.errors import TableError, counted, listed, row_number, shown
 from fastbp.tables.notation import (
@@ -36,7 +36,6 @@ _FEW_NUMBERS, _MANY = 10, 50
 _OFTEN = 5
 _FIRST = 1000  # values, that are looked at before all of them
 LEADING_ZERO = r"^[-+]?0\d"
-_MONTH_AND_YEAR = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
 
@@ -227,7 +226,7 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
         note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
         return replace(found, notes=(*found.notes, note))
     plain = given.cast(pl.Float64, strict=False)
-    are_no_numbers = plain.null_count() * 2 > len(given) or different.str.contains(_MONTH_AND_YEAR).all()
+    are_no_numbers = plain.null_count() * 2 > len(given) or different.str.contains(MONTH_AND_YEAR).all()
     if are_no_numbers and name not in choices.numeric:
         dates = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
         if dates:

@@ -150,13 +150,19 @@ def notes_of(plans: Iterable[Plan], choices: Choices) -> list[str]:
     return notes
 
 
-def gaps_of(columns: Iterable[Understood]) -> str:
-    """Name every column with missing values, how many, and where the first one is; nothing where there are none."""
+def gaps_of(columns: Iterable[Understood], left_out: pl.Series | None = None) -> str:
+    """Name every column with missing values, how many, and where the first one is; nothing where there are none.
+
+    Rows that are `left_out` do not count.
+    """
     named = []
     for column in columns:
-        if column.gaps:
-            row = row_number(int(column.values.is_null().arg_true()[0]))
-            named.append(f"{column.name!r} {column.gaps:,} (row {row}{', ...' * (column.gaps > 1)})")
+        if column.gaps == 0:
+            continue
+        gaps = column.values.is_null()
+        rows = (gaps if left_out is None else gaps & ~left_out).arg_true()
+        if len(rows):
+            named.append(f"{column.name!r} {len(rows):,} (row {row_number(rows[0])}{', ...' * (len(rows) > 1)})")
     return ", ".join(named)
 
 

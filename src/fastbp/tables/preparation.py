@@ -208,7 +208,7 @@ def _rows_that_stay(
             f"{counted(len(rows), 'row')} without a value of the target left out "
             f"(row {row_number(rows[0])}{', ...' * (len(rows) > 1)})"
         )
-    gaps = gaps_of(used)
+    gaps = gaps_of(used, pl.Series(gone))
     if choices.missing == "drop" and gaps:
         more = _any_gap(used) & ~gone
         notes.append(f"{counted(int(more.sum()), 'row')} with missing values left out: {gaps}")

@@ -26,8 +26,9 @@ from fastbp.tables.kinds import understand
 from fastbp.tables.pieces import Pieces
 from fastbp.tables.sampling import TEST, TRAINING, VALIDATION, Asked, Shares, prepared_sample
 from fastbp.tables.scores import Scored, score_classes, score_numbers
+from fastbp.tables.splitting import Split
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
-from fastbp.tables.training import Options, Split, TableTraining
+from fastbp.tables.training import Options, TableTraining
 from fastbp.training.history import History
 
 STEPS = 16  # of an epoch on a cluster, where no batch size is given
@@ -170,11 +171,12 @@ class StreamedTraining(TableTraining):
         self._pieces, self._asked, self._scheduler = pieces, asked, scheduler
         self._sample, prepared = prepared_sample(pieces, asked, options.seed)
         self._shares = Shares.of(int(self._sample.starts[-1]), options)
-        super().__init__(prepared, options)
+        self._kept = prepared.rows
+        super().__init__(replace(prepared, rows=self._sample.rows[self._kept]), options)
         self._finish()
 
     def _split(self) -> Split:
-        parts = self._shares.parts_of(self._sample.draws[self.prepared.rows])
+        parts = self._shares.parts_of(self._sample.draws[self._kept])
         return Split(*(np.flatnonzero(parts == part) for part in (TRAINING, VALIDATION, TEST)))
 
     def _encoder(self) -> Encoder:

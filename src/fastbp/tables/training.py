@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import memory
@@ -26,7 +25,7 @@ from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
 from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.splitting import Rows, split_rows
+from fastbp.tables.splitting import FEWEST_TO_SPLIT, Rows, Split, split_table
 from fastbp.tables.targets import (
     CLASS_LOSSES,
     NUMBER_LOSSES,
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 
 Floats32 = NDArray[np.float32]
 
-FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
-VALIDATION_FRACTION = 0.1  # of the rows that are not held out
 _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
@@ -82,33 +79,31 @@ class Options:
     label_smoothing: float = 0.0
 
 
-@dataclass(frozen=True)
-class Split:
-    """Row numbers: what the gradient sees, what stops the training, what is held out for the score."""
-
-    training: Rows
-    validation: Rows
-    test: Rows
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of rows of each part."""
-        return {
-            "training": len(self.training),
-            "validation": len(self.validation),
-            "held_out": len(self.test),
-        }
-
-
 def split_of(prepared: Prepared, options: Options) -> Split:
-    """Split the rows of a table as `TableTraining` does; of very few, none is held out."""
-    codes, n_rows = _class_codes(prepared), prepared.n_rows
-    strata = np.zeros(n_rows, dtype=np.int64) if codes is None else codes
-    few = n_rows < FEWEST_TO_SPLIT
-    rng = np.random.default_rng(options.seed)
-    kept, test = split_rows(strata, 0.0 if few else options.test_fraction, rng)
-    stops_early = options.patience and not few and not options.evidence
-    part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-    return Split(kept[part], kept[validation], test)
+    """Split the rows of a table as `TableTraining` does."""
+    stops_early = options.patience > 0 and not options.evidence
+    return split_table(prepared, options.seed, options.test_fraction, stops_early)
+
+
+def refuse_options(prepared: Prepared, options: Options) -> None:
+    """Refuse options that do not go with the target, and numbers that a loss cannot learn, by their rows."""
+    loss, columns = options.loss, list(prepared.targets)
+    if prepared.task == "classification":
+        if loss not in (None, *CLASS_LOSSES):
+            raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
+        if options.log_target:
+            raise TableError("--log-target is for numbers; the target has classes")
+        return
+    if loss not in (None, *NUMBER_LOSSES):
+        raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
+    if options.class_weight or options.label_smoothing:
+        option = "--class-weight" if options.class_weight else "--label-smoothing"
+        raise TableError(f"{option} is for classes; the target has numbers")
+    numbers = numbers_of(columns)
+    if loss == "poisson":
+        refuse_wrong(numbers < 0, columns, prepared.rows, "the poisson loss is for counts, not below 0")
+    elif options.log_target:
+        refuse_wrong(numbers <= 0, columns, prepared.rows, "--log-target needs numbers above 0")
 
 
 class TableTraining:
@@ -174,27 +169,15 @@ class TableTraining:
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
+        refuse_options(self.prepared, self.options)
         if self.prepared.task == "classification":
-            if loss not in (None, *CLASS_LOSSES):
-                raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
-            if self.options.log_target:
-                raise TableError("--log-target is for numbers; the target has classes")
             return ClassTarget.fit(columns[0], self.split.training)
-        if loss not in (None, *NUMBER_LOSSES):
-            raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight or self.options.label_smoothing:
-            option = "--class-weight" if self.options.class_weight else "--label-smoothing"
-            raise TableError(f"{option} is for classes; the target has numbers")
         chosen = loss or "squared_error"
         self.numbers = numbers_of(columns)
-        if loss == "poisson":
-            why = "the poisson loss is for counts, not below 0"
-            refuse_wrong(self.numbers < 0, columns, self.prepared.rows, why)
         plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            refuse_wrong(self.numbers <= 0, columns, self.prepared.rows, "--log-target needs numbers above 0")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
@@ -357,15 +340,3 @@ class TableTraining:
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
         return TableModel(self.net, self.encoder, self.target, facts, self.evidence)
-
-
-def _class_codes(prepared: Prepared) -> Rows | None:
-    """Return a number for each row's class, so that splits keep their shares; None for numbers."""
-    if prepared.task == "regression":
-        return None
-    column = prepared.targets[0]
-    values = column.values if column.text is None else column.text
-    levels = values.drop_nulls().unique().sort()
-    ranks = pl.Series(range(1, len(levels) + 1), dtype=pl.Int64)
-    codes: Rows = values.replace_strict(levels, ranks, default=0, return_dtype=pl.Int64).to_numpy()
-    return codes
