@@ -243,8 +243,8 @@ def unread_dates(text: pl.Series) -> str:
     if incomplete.sum() >= 0.8 * n_given:
         row = int(incomplete.arg_true()[0])
         return (
-            f"{shown(text[row])} in row {row_number(row)} may be a date without its year, or without its day: taken for text. "
-            "Write years with four digits"
+            f"{shown(text[row])} in row {row_number(row)} may be a date without its year, or without its day: taken "
+            "for text. Write years with four digits"
         )
     plain = _plainly(text)
     ways = {
