@@ -13,11 +13,11 @@ from fastbp import memory
 from fastbp.tables import pieces, sampling, streaming
 from fastbp.tables.choices import Choices
 from fastbp.tables.model import TableModel
+from fastbp.tables.options import Options
 from fastbp.tables.pieces import files_of, open_pieces
 from fastbp.tables.sampling import TRAINING, Asked
 from fastbp.tables.streaming import StreamedTraining
 from fastbp.tables.table import Reading
-from fastbp.tables.training import Options
 
 N = 3000
 STREAM = (*SHORT, "--stream", "--target", "y")

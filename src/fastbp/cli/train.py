@@ -62,7 +62,9 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
         _check(data, files, wishes)
         training = _training(data, wishes, streaming)
         picture = _picture(files)
-        unread = _printed(report.print_plan, console, training, shown)
+        unread = _printed(report.print_task, console, training, shown)
+        _tune(training, shown=not quiet and sys.stderr.isatty())
+        unread = _printed(report.print_networks, console, training) or unread
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, shown)
         _report(files.report, training, model, history, scored)
@@ -181,8 +183,9 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
     from fastbp.tables.databases import without_password
     from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
+    from fastbp.tables.options import Options
     from fastbp.tables.sampling import prepared_sample
-    from fastbp.tables.training import Options, refuse_options, split_of
+    from fastbp.tables.training import refuse_options, split_of
 
     pieces = _pieces(data, wishes, streaming)
     if pieces is None:
@@ -202,8 +205,9 @@ def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
+    from fastbp.tables.options import Options
     from fastbp.tables.streaming import StreamedTraining
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.training import TableTraining
 
     files, pieces = wishes.files.for_data(data), _pieces(data, wishes, streaming)
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
@@ -239,12 +243,22 @@ def _trained(
     return model, scored, history
 
 
+def _tune(training: TableTraining, shown: bool) -> None:
+    """Choose settings, and say how far that is."""
+    from fastbp.cli.progress import TrainingBar
+
+    with TrainingBar(1, 1, shown) as bar, refusals(ValueError):
+        training.tune(bar.say)
+
+
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
 
     n_samples = training.sizes()["training"]
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(ValueError):
+        if (n := training.n_networks) > 1:
+            bar.say(f"training {n} networks")
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt

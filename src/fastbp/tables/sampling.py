@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from fastbp.checks import Array
 from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, rows_before, rows_drawn
+from fastbp.tables.options import Options
 from fastbp.tables.pieces import Pieces
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.splitting import VALIDATION_FRACTION
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task
-from fastbp.tables.training import Options
 
 SAMPLE_ROWS, SAMPLE_CELLS = 100_000, 1 << 24
 MOST_VALIDATED, MOST_SCORED = 50_000, 500_000  # rows that are held out

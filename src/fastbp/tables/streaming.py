@@ -23,12 +23,13 @@ from fastbp.tables.counting import Counts
 from fastbp.tables.encoder import Encoder, Values
 from fastbp.tables.errors import TableError, counted, row_number, rows_before
 from fastbp.tables.kinds import understand
+from fastbp.tables.options import Options
 from fastbp.tables.pieces import Pieces
 from fastbp.tables.sampling import TEST, TRAINING, VALIDATION, Asked, Shares, prepared_sample
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.splitting import Split
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
-from fastbp.tables.training import Options, TableTraining
+from fastbp.tables.training import TableTraining
 from fastbp.training.history import History
 
 STEPS = 16  # of an epoch on a cluster, where no batch size is given
@@ -166,8 +167,9 @@ class StreamedTraining(TableTraining):
     """
 
     def __init__(self, pieces: Pieces, asked: Asked, options: Options, scheduler: str | None = None) -> None:
-        if options.evidence:
-            raise TableError("--evidence needs the whole table in memory: --no-stream")
+        in_memory = {"--evidence": options.evidence, "--ensemble": options.ensemble != 1}
+        for option in (name for name, is_asked in in_memory.items() if is_asked):
+            raise TableError(f"{option} needs the whole table in memory: --no-stream")
         self._pieces, self._asked, self._scheduler = pieces, asked, scheduler
         self._sample, prepared = prepared_sample(pieces, asked, options.seed)
         self._shares = Shares.of(int(self._sample.starts[-1]), options)
@@ -283,7 +285,7 @@ class StreamedTraining(TableTraining):
     def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, options = self.options, self._given_to_fit()
-        self._rehearse(*self._samples(self.split.training), dict(options))
+        self._rehearse(*self.samples(self.split.training), dict(options))
         if self._held_out is not None:
             options |= {"validation": self._held_out, "patience": o.patience}
         options |= {"epochs": o.epochs, "callback": callback, "checkpoint": o.checkpoint, "resume": o.resume}
