@@ -361,10 +361,8 @@ def in_order(text):
 ])  # fmt: skip
 def test_messages_are_scikit_learns(options, X, y):
     theirs, ours = (in_order(str(message(lambda e=e: e.fit(X, y)))) for e in pair("MLPClassifier", **options))
-    own = [
-        """ or a str among ["'evidence'"]""",
-        *(f""", "'{name}'\"""" for name in ("linear", "cosine", "coslog4", "step")),
-    ]
+    schedules = [f', "{name!r}"' for name in ("linear", "cosine", "coslog4", "step")]
+    own = [""" or a str among ["'evidence'"]""", *schedules]
     for more in own:  # what alpha and learning_rate may be here
         ours = ours.replace(more, "")
     assert theirs == ours
