@@ -10,8 +10,9 @@ from fastbp.exporting.c_names import KEYWORDS
 from fastbp.exporting.c_selftest import N_CANDIDATES, Further, Samples, draw_samples
 from fastbp.exporting.c_source import CNetwork
 from fastbp.exporting.c_tables import MULTIPLIER, WORD, checksum, constants, lines
-from fastbp.exporting.columns import AT_END, END, LARGEST_LOG, Column, Table
+from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DATE_NUMBERS, FEATURES
+from fastbp.scaling import AT_END, END
 
 TYPES = {"number": "double ", "boolean": "int ", "text": "const char *", "date": "double "}
 # Words of C, and small letters that are macros of its headers or of some compilers.

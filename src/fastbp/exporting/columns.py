@@ -12,6 +12,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.exporting.dates import CIRCLES, FEATURES, date_numbers
+from fastbp.scaling import END, smoothly_clipped
 
 GAPS = 0.15  # of the rows that are drawn
 
@@ -89,8 +90,7 @@ class Column:
         """x = (value - mean) / scale; x / sqrt(1 + (x / 3)**2) where it is clipped."""
         x: Array = (columns - np.array(self.means)) / np.array(self.scales)
         if self.is_clipped:
-            x = np.clip(x, -AT_END, AT_END)
-            x = x / np.sqrt(1.0 + (x / END) ** 2)
+            return smoothly_clipped(x)
         return x
 
     def draw(self, draw: np.random.Generator, n_rows: int) -> list[Any]:
@@ -157,8 +157,6 @@ class Table:
 
 
 LARGEST_LOG = 700.0
-END = 3.0  # of smooth clipping
-AT_END = 1e9  # where it is reached, to the last bit
 
 
 def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.exporting.columns import AT_END, END, LARGEST_LOG, Column, Table
+from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DAY, DAYS_OF_400_YEARS, FEATURES, FROM_JANUARY, TO_MARCH
 from fastbp.exporting.onnx_functions import Graph
+from fastbp.scaling import AT_END, END
 
 OWN = "fastbp/"  # how names of nodes and constants begin
 
