@@ -48,7 +48,7 @@ def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
 def print_task(console: Console, training: TableTraining, data: str) -> None:
     """Print what is going to be learnt, and why; a line for each guess."""
     target, prepared = training.target, training.prepared
-    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(training.split.sizes())}"
+    rows = f"{counted(sum(training.sizes().values()), 'row')}, {rows_line(training.sizes())}"
     print_facts(
         console, [("data", f"{data}: {rows}"), *(("note", note) for note in (*prepared.notes, *training.notes))]
     )

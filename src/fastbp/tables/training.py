@@ -117,8 +117,8 @@ class TableTraining:
         self.weights = prepared.weights
         if prepared.n_rows < FEWEST_TO_SPLIT:
             self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
-        self.split = split_of(prepared, options)
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
+        self.split = self._split()
+        self.encoder = self._encoder()
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -132,6 +132,16 @@ class TableTraining:
             check_size(self.net)
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
+
+    def _split(self) -> Split:
+        return split_of(self.prepared, self.options)
+
+    def _encoder(self) -> Encoder:
+        return Encoder.fit(self.prepared.inputs, self.split.training, self.options.max_levels, self.options.scaling)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the number of rows of each part."""
+        return self.split.sizes()
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
@@ -272,20 +282,24 @@ class TableTraining:
             X, T = self.samples(training)
             self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
             return self.evidence.history
-        given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
-        given["sample_weight"] = self.weights_of(training)
+        options, (X, T) = self._given_to_fit(), self.samples(training)
         if len(validation):
-            weights = self.weights_of(validation)
-            held_out = self.samples(validation)
-            given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
-        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= o.alike
-        options |= {name: value for name, value in given.items() if value is not None}
-        X, T = self.samples(training)
+            held_out, weights = self.samples(validation), self.weights_of(validation)
+            options |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
+        weights = self.weights_of(training)
+        options |= {} if weights is None else {"sample_weight": weights}
         self._rehearse(X, T, options)
         return self.net.fit(
             X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
         )
+
+    def _given_to_fit(self) -> dict[str, Any]:
+        """Return what `Network.fit` is given beside the samples."""
+        o = self.options
+        given = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
+        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= o.alike
+        return options | {name: value for name, value in given.items() if value is not None}
 
     def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:
         """Train another network for an epoch of a few rows, so that the time of the training has no compiling in it."""
@@ -330,7 +344,7 @@ class TableTraining:
         """Return the network with everything that prediction needs, and facts about its training."""
         facts = Facts(
             data=data,
-            rows=self.split.sizes(),
+            rows=self.sizes(),
             solver="evidence" if self.evidence is not None else self.options.solver,
             epochs=history.n_epochs,
             best_epoch=self._best_epoch(history),
