@@ -11,6 +11,7 @@ import msgspec
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Wishes, complete_data, reading_options, wishes_of
+from fastbp.cli.presetting import options_for
 from fastbp.cli.train import prepared_table, train
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ def _suffix(path: Path) -> str:
 def _compared(source: str, wishes: Wishes) -> tuple[TableTraining, list[Contender]]:
     from fastbp.tables.comparison import compare as compare_on
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.training import TableTraining
 
     prepared = prepared_table(source, wishes)
     with refusals(TableError):
-        training = TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+        training = TableTraining(prepared, options_for(prepared, wishes))
         if len(training.split.test) == 0:
             raise TableError(f"{source!r} has too few rows to hold some out, and so to compare")
     return training, compare_on(training)

@@ -13,6 +13,7 @@ import click
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
+from fastbp.cli.presetting import options_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -156,10 +157,10 @@ def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
     from fastbp.tables.databases import without_password
     from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, refuse_options, split_of
+    from fastbp.tables.training import refuse_options, split_of
 
     prepared = prepared_table(data, wishes)
-    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    options = options_for(prepared, wishes)
     with refusals(TableError):
         refuse_options(prepared, options)
     split = split_of(prepared, options)
@@ -171,12 +172,12 @@ def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.training import TableTraining
 
     prepared = prepared_table(data, wishes)
     check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
     with refusals(TableError):
-        return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+        return TableTraining(prepared, options_for(prepared, wishes))
 
 
 def _picture(files: Files) -> Path | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
+from fastbp.presets import Preset
 from fastbp.tables.analysis import importance, linear_score
 from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
@@ -77,6 +78,7 @@ class Options:
     schedule: str = "constant"
     dropout: float = 0.0
     label_smoothing: float = 0.0
+    preset: Preset | None = None  # whose first weights and rates are taken; its other settings stand in their places
 
 
 def split_of(prepared: Prepared, options: Options) -> Split:
@@ -216,6 +218,7 @@ class TableTraining:
             activation=self.options.activation,
             output=target.output,
             loss=target.loss,
+            init="glorot_uniform" if self.options.preset is None else self.options.preset.init,
             dtype="float32",
             seed=self.options.seed,
         )
@@ -244,27 +247,29 @@ class TableTraining:
             weights = balanced[self.codes[rows]] * (1.0 if weights is None else weights)
         return weights
 
-    def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
+    def samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
+        """Return the network's inputs and targets of some rows."""
         return self.inputs(rows), self._truth(rows)
 
     def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
         if o.evidence:
-            X, T = self._samples(training)
+            X, T = self.samples(training)
             self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
             return self.evidence.history
         given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
         given["sample_weight"] = self.weights_of(training)
         if len(validation):
             weights = self.weights_of(validation)
-            held_out = self._samples(validation)
+            held_out = self.samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
         options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
         options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
+        options |= {} if o.preset is None else o.preset.solver_options(self.net)
         options |= {name: value for name, value in given.items() if value is not None}
-        X, T = self._samples(training)
+        X, T = self.samples(training)
         self._rehearse(X, T, options)
         return self.net.fit(
             X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
