@@ -21,9 +21,10 @@ from public_tables import tables
 
 from fastbp.presets import preset_of
 from fastbp.tables.kinds import Choices
+from fastbp.tables.options import Options
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.sources import read_table
-from fastbp.tables.training import Options, TableTraining
+from fastbp.tables.training import TableTraining
 
 # Package and file of each table, and its target where that is not the last column.
 TABLES = {

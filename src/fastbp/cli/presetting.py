@@ -10,8 +10,8 @@ from fastbp.presets import PRESETS, Task, preset_of
 
 if TYPE_CHECKING:
     from fastbp.cli.options import Wishes
+    from fastbp.tables.options import Options
     from fastbp.tables.preparation import Prepared
-    from fastbp.tables.training import Options
 
 # Options of the command that a preset sets, by the names that settings have.
 _SET = (
@@ -43,12 +43,21 @@ def refuse_beside_preset(given: dict[str, Any]) -> None:
 
 def options_for(prepared: Prepared, wishes: Wishes) -> Options:
     """Return how to train, once it is known what is learnt: the settings of a preset depend on the task."""
-    from fastbp.tables.training import Options
+    from fastbp.tables.options import Options
 
     options = dict(wishes.options)
     if options["preset"] is not None:
         options |= _settings(options["preset"], prepared.task)
     return Options(**options, max_levels=wishes.choices["max_levels"])
+
+
+def options_of_stream(wishes: Wishes) -> Options:
+    """Return how to train on a table that is read in pieces, before it is known what is learnt."""
+    from fastbp.tables.options import Options
+
+    if wishes.options["preset"] is not None:
+        raise click.UsageError("--preset is for tables that are read whole: --no-stream reads them so")
+    return Options(**wishes.options, max_levels=wishes.choices["max_levels"])
 
 
 def _settings(name: str, task: Task) -> dict[str, Any]:

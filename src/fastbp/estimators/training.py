@@ -210,6 +210,7 @@ class Monitor:
 class StochasticTraining:
     """One call of `fit` or `partial_fit` with a solver that takes steps."""
 
+    interrupted = False
     net: Network
     samples: CheckedSamples
     engine: Engine
@@ -274,7 +275,7 @@ class StochasticTraining:
             raise ValueError(f"batch_size must be 'auto' for solver 'rprop', which needs all samples; got {size}")
         if size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=7
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
             )
         return int(np.clip(size, 1, n_samples))
 
@@ -297,7 +298,8 @@ class StochasticTraining:
                     if est.progress:
                         show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            self.interrupted = True
         finally:
             self.orders.give_back()
         if est.n_iter_ == est.max_iter and not (stop or incremental):
@@ -305,7 +307,7 @@ class StochasticTraining:
                 f"Stochastic Optimizer: Maximum iterations ({est.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         self.monitor.restore_best()
 
