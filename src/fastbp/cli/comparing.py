@@ -12,6 +12,7 @@ import msgspec
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Wishes, complete_data, reading_options, wishes_of
 from fastbp.cli.presetting import options_for
+from fastbp.cli.streaming import streaming_of
 from fastbp.cli.train import prepared_table, train
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ compare.params[1:1] = [param for param in train.params if param.opts[0] in OPTIO
 def _wishes(options: dict[str, Any]) -> Wishes:
     """The options of `fastbp train`, of which only some can be given here."""
     all_of_them = train.make_context("train", ["-"]).params | options
+    streaming_of(all_of_them)  # tables are read whole
     return wishes_of({name: all_of_them[name] for name in all_of_them if name not in ("data", "quiet", "dry_run")})
 
 
