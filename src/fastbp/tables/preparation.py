@@ -13,7 +13,7 @@ from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
-from fastbp.tables.strays import classes_of_one_row, without_strays
+from fastbp.tables.strays import classes_alike, classes_of_one_row, without_strays
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
 
@@ -159,7 +159,7 @@ def _without_strays(targets: list[Understood], task: Task | None, choices: Choic
     column = column if task else without_strays(column, column.name in choices.categorical)
     if column.kind in ("other", "date") or (task is None and guess_task(column)[0] == "regression"):
         return [column]
-    return [replace(column, odd=(*column.odd, *classes_of_one_row(column)))]
+    return [replace(column, odd=(*column.odd, *classes_of_one_row(column), *classes_alike(column)))]
 
 
 def _task_of(targets: Sequence[Understood], asked: Task | None, why: str) -> tuple[Task, str]:

@@ -86,5 +86,20 @@ def classes_of_one_row(column: Understood) -> tuple[str, ...]:
     )
 
 
+def classes_alike(column: Understood) -> tuple[str, ...]:
+    """Name classes that differ in upper and lower case alone: the same answers, written in several ways."""
+    if column.kind != "text":
+        return ()
+    counts = column.values.drop_nulls().value_counts().sort(column.name)
+    lower = counts[column.name].str.to_lowercase()
+    twice = lower.filter(lower.is_duplicated())
+    if len(twice) == 0:
+        return ()
+    alike = counts.filter(lower == twice[0])
+    named = ", ".join(f"{shown(label)} ({counted(count, 'row')})" for label, count in alike.iter_rows())
+    said = "has classes that differ in upper and lower case alone, and stay different"
+    return (f"column {column.name!r} {said}: {named}",)
+
+
 def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else shown(value)
