@@ -72,7 +72,7 @@ class MinimiserTraining:
         self.estimator, self.net, self.total, self.n_samples = estimator, net, samples.total, len(samples)
         is_weight = np.arange(net.n_params) < net.topology.n_weights
         decay = np.where(is_weight, estimator.alpha / self.total, 0.0) if estimator.alpha > 0 else np.empty(0)
-        objective = Objective(net.new_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
+        objective = Objective(net.own_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
         self.minimiser = minimiser_of(choice, objective, net)
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
 
@@ -101,6 +101,7 @@ class MinimiserTraining:
                 ConvergenceWarning,
                 stacklevel=5,
             )
+        self.minimiser.give_back()
         self.monitor.restore_best()
 
     def _iterate(self) -> str | None:

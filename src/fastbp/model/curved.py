@@ -239,7 +239,11 @@ class CurvedNetwork(ComputingNetwork):
         """The user's inputs, checked and converted."""
         return self._check_inputs(X).x
 
-    def new_curvature(self) -> "Curvature":
+    def own_curvature(self) -> "Curvature":
+        """Jobs at parameters that nobody else moves: the network's own, or of float32 a copy of them."""
+        return self._curvature_of if self.dtype == FLOAT64 else self._new_curvature()
+
+    def _new_curvature(self) -> "Curvature":
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""
         from fastbp.engine.curvature import Curvature
 
@@ -262,7 +266,7 @@ class CurvedNetwork(ComputingNetwork):
     @cached_property
     def _curvature_of(self) -> "Curvature":
         """The jobs; made once."""
-        return self.new_curvature()
+        return self._new_curvature()
 
     @property
     def _curvature(self) -> "Curvature":

@@ -199,7 +199,7 @@ class _Search:
         n_threads: int | None,
     ) -> None:  # fmt: skip
         self._net, self._x, self._names, self._group_of, self._kind = net, samples.x, names, group_of, kind
-        self._given, self._curvature = given_of(samples), net.new_curvature()
+        self._given, self._curvature = given_of(samples), net.own_curvature()
         self._n_threads, self._sizes = n_threads, np.bincount(group_of, minlength=len(names))
         self._alpha = np.full(len(names), FIRST_ALPHA)
         spread = float(np.var(self._given.t, axis=0).mean())
@@ -225,6 +225,7 @@ class _Search:
             settled = bool((abs(after - before) <= SETTLED * before).all())
             objective.scale, objective.decay = self._beta, self._alpha[self._group_of]
             minimiser.forget()
+        minimiser.give_back()
         history.mu, history.stopped_by = mus, "settled" if settled else "epochs"
         history.time = time.perf_counter() - begin
         return self._found(history)
