@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -14,18 +13,19 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros
 from fastbp.engine.gate import CheckedSamples
+from fastbp.engine.groups import Groups, groups_of
 from fastbp.engine.spares import Spares
 from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
-from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
+from fastbp.kernels.curvature import asking, assembly, blocks, calls, hessians, jacobians, jobs, objective, plan
 from fastbp.kernels.curvature import products as kernels
 from fastbp.kernels.curvature.loading import Given
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.tables import LAYER, NONE, Packed
 from fastbp.kernels.tuning import (
     CURVATURE_BYTES,
-    CURVATURE_COLUMNS,
-    CURVATURE_ROWS,
+    CURVATURE_CACHE,
+    CURVATURE_MATRIX,
     CURVATURE_TILE,
     KEPT_BYTES,
     KEPT_MEMORIES,
@@ -36,105 +36,6 @@ from fastbp.structure.topology import Topology
 FLOAT64 = np.dtype(np.float64)
 LINE = 8  # numbers of a cache line
 Shapes = tuple[tuple[int, ...], ...]
-KEPT_GROUPS = 1 << 14  # parameters up to which the tables of a network's groups are kept: 256 KB
-
-
-class Groups:
-    """Units that the same units feed, and where their weights stand: see `kernels/curvature/plan.py`."""
-
-    table: Array
-    sources: Array
-    places: Array
-    layers_of: Array
-
-    def __init__(self, topology: Topology) -> None:
-        self._topology, self.layers_of = topology, layers_of(topology)
-        arriving = np.bincount(topology.links[:, 1], minlength=topology.n_units)
-        rows: list[tuple[int, ...]] = []
-        sources: list[Array] = []
-        places: list[Array] = []
-        keys: list[bytes] = []
-        starts, links = topology.link_tables
-        for layer in range(1, topology.n_layers):
-            first, size = topology.first_units[layer], topology.sizes[layer]
-            is_one = not arriving[first : first + size].any()
-            for j, n in [(0, size)] if is_one else [(j, 1) for j in range(size)]:
-                own = links[starts[first + j] : starts[first + j + 1]] if not is_one else links[:0]
-                fed_by, weights = self._of_units(layer, j, n, own)
-                starts_at = sum(s.size for s in sources), sum(p.size for p in places)
-                rows.append((layer, first + j, n, starts_at[0], len(fed_by), starts_at[1]))
-                sources.append(fed_by)
-                places.append(weights.reshape(-1))
-                keys.append(fed_by.tobytes())
-        self.table = np.array(rows, np.int64).reshape(-1, plan.GROUP_COLUMNS)
-        self.sources = np.concatenate([*sources, np.zeros(0, np.int64)])
-        self.places = np.concatenate([*places, np.zeros(0, np.int64)])
-        self._keys = keys
-
-    def _of_units(self, layer: int, j: int, n: int, links: Array) -> tuple[Array, Array]:
-        """(units that feed units j .. j + n - 1 of a layer, places of the weights (n, n_sources))."""
-        topology = self._topology
-        units, weights = [np.zeros(0, np.int64)], [np.zeros((n, 0), np.int64)]
-        for (source, target), offset in zip(topology.pairs, topology.weight_offsets, strict=False):
-            if target == layer:
-                n_in = topology.sizes[source]
-                units.append(topology.first_units[source] + np.arange(n_in))
-                weights.append(offset + np.arange(j * n_in, (j + n) * n_in).reshape(n, n_in))
-        units.append(links[:, 0])
-        weights.append(np.broadcast_to(links[:, 1], (n, len(links))))
-        bias = topology.bias_offsets[layer]
-        if bias != NONE:
-            units.append(np.array([topology.n_units]))
-            weights.append(bias + np.arange(j, j + n).reshape(n, 1))
-        return np.concatenate(units), np.concatenate(weights, axis=1)
-
-    @cached_property
-    def most_sources(self) -> int:
-        """Most units that feed a group."""
-        return int(self.table[:, plan.GROUP_N_SOURCES].max(initial=0))
-
-    @property
-    def most_units(self) -> int:
-        """Most units in a group."""
-        return int(self.table[:, plan.GROUP_UNITS].max(initial=0))
-
-    @cached_property
-    def tasks(self) -> tuple[Array, int, int]:
-        """(table of tasks, most rows of one, most columns of one)."""
-        found, n_rows, n_columns = [], self.most_units, self.most_sources + assembly.SPARE
-        for g in range(len(self.table)):
-            for h in range(g, len(self.table)):
-                same = self._keys[g] == self._keys[h]
-                (units_g, sources_g), (units_h, sources_h) = (
-                    self.table[group, [plan.GROUP_UNITS, plan.GROUP_N_SOURCES]].tolist() for group in (g, h)
-                )
-                parts_j = _parts(units_g, units_h, g == h, CURVATURE_ROWS)
-                parts_i = _parts(sources_g, sources_h, same, CURVATURE_COLUMNS)
-                for j_start, j_stop, rows in parts_j:
-                    for i_start, i_stop, columns in parts_i:
-                        found.append((g, h, j_start, j_stop, i_start, i_stop, same))
-                        n_rows, n_columns = max(n_rows, rows), max(n_columns, columns)
-        return np.array(found, np.int64).reshape(-1, assembly.TASK_COLUMNS), n_rows, n_columns
-
-
-def groups_of(topology: Topology) -> Groups:
-    """The groups of a network; of a small one they are kept with its other tables."""
-    if topology.n_params > KEPT_GROUPS:
-        return Groups(topology)
-    return topology.once(("groups",), lambda: Groups(topology))
-
-
-def _parts(n: int, n_other: int, is_same: bool, most: int) -> list[tuple[int, int, int]]:
-    """(start, stop, pairs) of runs of n things, each with as many others as there are, or as stand before it."""
-    found, start = [], 0
-    while start < n:
-        stop, pairs = start, 0
-        while stop < n and (stop == start or pairs + (stop + 1 if is_same else n_other) <= most):
-            pairs += stop + 1 if is_same else n_other
-            stop += 1
-        found.append((start, stop, pairs))
-        start = stop
-    return found
 
 
 class Curvature:
@@ -159,7 +60,7 @@ class Curvature:
             layers[-1, LAYER.dh_address] = output.address(FLOAT64, slope=True)
         self._packed = packed._replace(layers=layers)
         self.groups = groups_of(topology)
-        tasks, self._n_rows, self._n_columns = self.groups.tasks
+        tasks = self.groups.tasks
         is_softmax = output.code == SOFTMAX
         facts = np.zeros(plan.N_FACTS, np.int64)
         facts[plan.N_COMPUTED], facts[plan.FIRST_OUTPUT] = topology.n_layers, topology.first_output
@@ -167,7 +68,7 @@ class Curvature:
         facts[plan.IS_CANONICAL] = topology.ends_in_outputs and (packed.loss, output.code) in CANONICAL
         facts[plan.ENDS_APART] = not topology.ends_in_outputs
         facts[plan.SUMS], facts[plan.PRODUCTS] = calls.address_of_sums(), calls.address_of_products()
-        facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks), self._n_rows, self._n_columns
+        facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks.table), tasks.n_rows, tasks.n_columns
         self._plan = plan.Plan(
             packed=self._packed,
             bends=np.full(len(layers), NONE, np.int64),
@@ -175,7 +76,7 @@ class Curvature:
             sources=self.groups.sources,
             places=self.groups.places,
             layers_of=self.groups.layers_of,
-            tasks=tasks,
+            tasks=tasks.table,
             facts=facts,
             zeros=np.zeros(16),
         )
@@ -283,10 +184,19 @@ class Curvature:
         """Memory for an assembly."""
         topology, n_sources = self.topology, self.groups.most_sources
         n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
-        n_tiles = min(n_tiles_of(n_samples), max(1, CURVATURE_BYTES // (8 * n_kept)))
-        n_scratch = sum(assembly.scratch_sizes(self._n_rows, self._n_columns, n_sources, topology.n_outputs))
+        n_tiles = min(n_tiles_of(n_samples), self._tiles_at_once(n_kept))
+        tasks = self.groups.tasks
+        n_scratch = sum(blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, n_sources, topology.n_outputs))
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
         return self._room(n_samples, n_slots, kept=(n_tiles, whole_lines(n_kept)), n_sums=1, n_scratch=n_scratch)
+
+    def _tiles_at_once(self, n_kept: int) -> int:
+        """Tiles that are kept before their products are added to the matrix.
+
+        As many as a cache holds; or more, if the matrix has so many numbers that adding to them would take longer.
+        """
+        enough = max(CURVATURE_CACHE // (8 * n_kept), CURVATURE_MATRIX * self.n_params**2 // n_kept)
+        return max(1, min(enough, CURVATURE_BYTES // (8 * n_kept)))
 
     def assembler(self, n_slots: int, exact: bool) -> hessians.Assembler:
         """What an assembly calls."""
@@ -356,11 +266,3 @@ def n_tiles_of(n_samples: int) -> int:
 def n_chunks_of(n_samples: int) -> int:
     """Chunks of so many samples."""
     return int(in_python(jobs.n_chunks_of)(n_samples))
-
-
-def layers_of(topology: Topology) -> Array:
-    """Layer of each unit."""
-    layers = np.zeros(topology.n_units, np.int64)
-    for layer, (first, size) in enumerate(zip(topology.first_units, topology.sizes, strict=True)):
-        layers[first : first + size] = layer
-    return layers

@@ -19,8 +19,9 @@ from fastbp import checks, memory
 from fastbp.activations import ACTIVATIONS
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.curvature import FLOAT64, given_of, layers_of
+from fastbp.engine.curvature import FLOAT64, given_of
 from fastbp.engine.gate import CheckedSamples
+from fastbp.engine.groups import layers_of
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import make_minimiser
 from fastbp.structure import initial
