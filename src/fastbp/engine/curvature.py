@@ -200,8 +200,8 @@ class Curvature:
 
     def assembler(self, n_slots: int, exact: bool) -> hessians.Assembler:
         """What an assembly calls."""
-        workers = hessians.addresses_of_workers()
-        return hessians.Assembler(*workers, _parallel(n_slots), n_slots, exact, self.groups.most_sources)
+        keep, tasks, moves = hessians.addresses_of_workers()
+        return hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, self.groups.most_sources)
 
     def wanted(
         self, n_slots: int, scale: float, decay: Array, *, products: bool = False, exact: bool = False,

@@ -169,7 +169,7 @@ class EvidenceTraining:
         check_new_code(net.dtype)
         found = evidence.fit_evidence(
             net, self.samples.x, self.samples.t, groups="inputs", restarts=RESTARTS, epochs=est.max_iter,
-            update_every=UPDATE_EVERY, seed=self.seed, n_threads=n_threads,
+            update_every=UPDATE_EVERY, seed=self.seed, callback=None, n_threads=n_threads,
         )  # fmt: skip
         est.evidence_, est.n_iter_ = found, found.history.n_epochs
         est.t_ += est.n_iter_ * len(self.samples)
