@@ -15,7 +15,7 @@ import pandas as pd
 
 from fastbp import Network
 from fastbp.cli.commands import fastbp
-from fastbp.tables.kinds import Choices
+from fastbp.tables.choices import Choices
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.scores import score_classes, score_numbers
 from fastbp.tables.sources import read_table

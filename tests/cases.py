@@ -25,6 +25,9 @@ INSIDE_UNIT_INTERVAL = {
     "sin": (0.3, 1.0),
     "gaussian": (0.5, 1.1),
     "exp": (-1.5, -0.3),
+    "selu": (0.2, 0.8),
+    "mish": (0.4, 1.0),
+    "ramp": (0.3, 0.7),
 }
 LOG_LOSSES = ("cross_entropy", "binary_cross_entropy", "poisson")
 ALWAYS_POSITIVE = ("softplus", "gaussian", "exp")

@@ -25,6 +25,8 @@ def _logistic(a):
     return 1 / (1 + np.exp(-a))
 
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
 FUNCTIONS = {
     "identity": (lambda a: a, lambda a: a * 0 + 1),
     "logistic": (_logistic, lambda a: _logistic(a) * (1 - _logistic(a))),
@@ -45,6 +47,18 @@ FUNCTIONS = {
     "sin": (np.sin, np.cos),
     "gaussian": (lambda a: np.exp(-a * a), lambda a: -2 * a * np.exp(-a * a)),
     "exp": (np.exp, np.exp),
+    "ramp": (
+        lambda a: np.where(_real(a), np.where(_real(1 - a), a, 1.0), 0.0),
+        lambda a: np.where(_real(a) & _real(1 - a), 1.0, 0.0),
+    ),
+    "selu": (
+        lambda a: SELU_SCALE * np.where(_real(a), a, SELU_ALPHA * (np.exp(a) - 1)),
+        lambda a: SELU_SCALE * np.where(_real(a), 1.0, SELU_ALPHA * np.exp(a)),
+    ),
+    "mish": (
+        lambda a: a * np.tanh(np.log(1 + np.exp(a))),
+        lambda a: np.tanh(np.log(1 + np.exp(a))) + a * _logistic(a) / np.cosh(np.log(1 + np.exp(a))) ** 2,
+    ),
 }
 
 

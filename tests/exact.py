@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 LONG = np.longdouble
+SELU_SCALE, SELU_ALPHA = LONG("1.0507009873554804934193349852946"), LONG("1.6732632423543772848170429916717")
 
 
 def _logistic(a):
@@ -33,6 +34,9 @@ FUNCTIONS = {
     "sin": np.sin,
     "gaussian": lambda a: np.exp(-a * a),
     "exp": np.exp,
+    "ramp": lambda a: np.clip(a, 0, 1),
+    "selu": lambda a: SELU_SCALE * np.where(a > 0, a, SELU_ALPHA * np.expm1(np.minimum(a, 0))),
+    "mish": lambda a: a * np.tanh(_softplus(a)),
     "threshold": lambda a: (a > 0).astype(LONG),
     "softmax": _softmax,
 }

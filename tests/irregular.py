@@ -32,6 +32,11 @@ FUNCTIONS = {
     "sin": np.sin,
     "gaussian": lambda a: np.exp(-a * a),
     "exp": np.exp,
+    "selu": lambda a: where_positive(
+        a, lambda a: 1.0507009873554805 * a, lambda a: 1.7580993408473766 * (np.exp(a) - 1)
+    ),
+    "ramp": lambda a: np.where((a.real > 0) & (a.real < 1), a, np.clip(a.real, 0, 1)),
+    "mish": lambda a: a * np.tanh(np.log(1 + np.exp(a))),
 }
 
 

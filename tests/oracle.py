@@ -123,6 +123,12 @@ def leaky_relu(a):
     return a if a > 0 else a * (mpmath.mpf(1) / 100 if library(plain(a)) is mpmath else 0.01)
 
 
+def selu(a):
+    number = mpmath.mpf if library(plain(a)) is mpmath else float
+    scale, alpha = number("1.0507009873554804934193349852946"), number("1.6732632423543772848170429916717")
+    return a * scale if a > 0 else (exp(a) - 1) * (scale * alpha)
+
+
 ACTIVATIONS = {
     "identity": lambda a: a * 1,
     "logistic": lambda a: 1 / (1 + exp(-a)),
@@ -137,6 +143,9 @@ ACTIVATIONS = {
     "sin": sin,
     "gaussian": lambda a: exp(-a * a),
     "exp": exp,
+    "selu": selu,
+    "ramp": lambda a: a * 1 if a > 0 and 1 - a > 0 else 0 * a + (1 if a > 0 else 0),
+    "mish": lambda a: a * tanh(log(1 + exp(a))),
 }
 
 

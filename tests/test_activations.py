@@ -21,6 +21,7 @@ ULPS = {
     "logistic": 4,
     "tanh": 3,
     "relu": 0,
+    "ramp": 0,
     "leaky_relu": 1,
     "elu": 2,
     "softplus": 4,
@@ -29,20 +30,24 @@ ULPS = {
     "silu": 5,
     "gaussian": 4,
     "exp": 2,
+    "selu": 4,
+    "mish": 6,
 }
 SLOPE_ULPS = {
     "identity": 0,
     "relu": 0,
+    "ramp": 0,
     "leaky_relu": 0.5,
     "elu": 2,
     "softplus": 4,
     "softsign": 3,
     "gaussian": 5,
     "exp": 2,
+    "selu": 3,
 }
 # ... or units in the last place of 1, for functions that cross zero, or whose h' is computed from z.
 UNITS_OF_ONE = {"sin": 2}
-SLOPE_UNITS_OF_ONE = {"tanh": 4, "logistic": 4, "gelu": 20, "silu": 8, "sin": 2}
+SLOPE_UNITS_OF_ONE = {"tanh": 4, "logistic": 4, "gelu": 20, "silu": 8, "mish": 8, "sin": 2}
 
 
 def slope(name):
@@ -55,6 +60,7 @@ def slope(name):
 FACTOR_IS_NORMAL = {
     "gelu": {"float32": -12.9, "float64": -37.5},
     "silu": {"float32": -87.0, "float64": -708.0},
+    "mish": {"float32": -87.0, "float64": -708.0},
 }
 SLOPE_FACTOR_IS_NORMAL = {"gaussian": {"float32": 9.3, "float64": 26.6}}  # of |a|
 
@@ -131,6 +137,9 @@ IN_DOUBLE = {
     "silu": lambda a: a * logistic(a),
     "gaussian": lambda a: np.exp(-a * a),
     "exp": np.exp,
+    "selu": lambda a: 1.0507009873554805 * np.where(a > 0, a, 1.6732632423543772 * np.expm1(np.minimum(a, 0))),
+    "ramp": lambda a: np.clip(a, 0, 1),
+    "mish": lambda a: a * np.tanh(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))),
 }
 
 
@@ -174,6 +183,9 @@ LIMITS = {  # name: h(-inf), h(inf), h'(-inf), h'(inf)
     "sin": (np.nan, np.nan, np.nan, np.nan),
     "gaussian": (0, 0, 0, 0),
     "exp": (0, np.inf, 0, np.inf),
+    "selu": (-1.7580993408473766, np.inf, 0, 1.0507009873554805),
+    "mish": (0, np.inf, 0, 1),
+    "ramp": (0, 1, 0, 0),
 }
 
 
@@ -196,13 +208,21 @@ def test_nan_stays_nan(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("name", ["identity", "tanh", "relu", "leaky_relu", "elu", "softsign", "gelu", "silu", "sin"])
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"logistic", "softplus", "gaussian", "exp", "threshold"}))
 def test_zero_and_the_smallest_numbers(name, dtype):
     """h(0) = 0 exactly, and h(a) = h'(0) a within an ulp (of a subnormal) for the smallest a."""
     info = np.finfo(dtype)
     points = np.array([0.0, -0.0, info.smallest_subnormal, info.tiny, -info.tiny], dtype=dtype)
-    slopes = {"relu": np.array([0, 0, 1, 1, 0]), "leaky_relu": np.array([0.01, 0.01, 1, 1, 0.01])}
-    expected = points * np.asarray(slopes.get(name, 0.5 if name in ("gelu", "silu") else 1.0))
+    slopes = {
+        "relu": np.array([0, 0, 1, 1, 0]),
+        "ramp": np.array([0, 0, 1, 1, 0]),
+        "leaky_relu": np.array([0.01, 0.01, 1, 1, 0.01]),
+        "selu": np.where(points > 0, 1.0507009873554805, 1.7580993408473766),
+        "gelu": 0.5,
+        "silu": 0.5,
+        "mish": 0.6,
+    }
+    expected = points * np.asarray(slopes.get(name, 1.0))
     result = ACTIVATIONS[name].h(points)
     assert np.all(result[:2] == 0)
     assert np.all(np.abs(result - expected) <= info.smallest_subnormal)
@@ -225,8 +245,10 @@ def test_derivatives_at_kinks():
     """The kinks belong to the left branch: h'(0) of relu is 0."""
     zero = np.zeros(1)
     assert ACTIVATIONS["relu"].dh(zero) == 0
+    assert ACTIVATIONS["ramp"].dh(np.array([0.0, 1.0])).tolist() == [0, 0]
     assert ACTIVATIONS["leaky_relu"].dh(zero) == 0.01
     assert ACTIVATIONS["elu"].dh(zero) == 1
+    assert ACTIVATIONS["selu"].dh(zero) == 1.7580993408473766
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastbp
-from fastbp import losses, other_names, solvers
+from fastbp import losses, other_names, schedules, solvers
 from fastbp.activations import ACTIVATIONS, OUTPUTS
 from fastbp.model.packed_network import PackedNetwork
 from fastbp.structure.initial import SCHEMES
@@ -310,7 +310,7 @@ def test_every_other_name_stands_for_something():
     fit, network = (set(inspect.signature(f).parameters) for f in (fastbp.Network.fit, fastbp.Network))
     options = {option for kind in solvers.SOLVERS.values() for option in kind.options}
     known = {*fit, *network, *options, "nesterov", "schedule", *losses.LOSSES, *ACTIVATIONS, *OUTPUTS}
-    known |= {*solvers.SOLVERS, *solvers.SCHEDULES, *SCHEMES, "mean"}
+    known |= {*solvers.SOLVERS, *schedules.FACTORS, *SCHEMES, "mean"}
     assert set(other_names._CALLED) <= known
     others = [other for names in other_names._CALLED.values() for other in names.split()]
     assert len(others) == len(set(others))

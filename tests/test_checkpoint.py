@@ -33,6 +33,8 @@ RUNS = {
     "own set": {"validation": (np.full((4, 2), 0.3), np.ones((4, 1))), "patience": 2, "learning_rate": 0.2},
     "tol": {"tol": 0.1},
     "float32": {"dtype": "float32", "patience": 3},
+    "factors": {"rate_factors": {"layers": [2.0, 0.5], "bias": 0.1}, "validation": 0.2},
+    "coslog4": {"schedule": "coslog4", "warm_up": 2},
     "dropout": {"dropout": 0.4, "l1": 1e-3, "validation": 0.2},
 }
 
@@ -212,6 +214,7 @@ OTHERS = {
     "validation": {"validation": 0.1},
     "reduction": {"reduction": "sum"},
     "schedule": {"schedule": "cosine"},
+    "rate_factors": {"rate_factors": {"bias": 0.5}},
     "dtype": {"dtype": "float32"},
 }
 

@@ -25,7 +25,7 @@ import fastbp
 from fastbp.io import load_network, save_network
 from fastbp.tables.model import TableModel
 from fastbp.tables.sources import read_table
-from fastbp.tables.training import split_rows
+from fastbp.tables.splitting import split_rows
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 
@@ -169,6 +169,7 @@ def test_same_command_gives_the_same_network(folder):
         ("--test-fraction", "0.4"),
         ("--epochs", "5"),
         ("--drop", "leaves"),
+        ("--scaling", "robust"),
     ],
 )
 def test_option_changes_the_network(option):
@@ -214,6 +215,13 @@ def test_epochs_and_patience(folder):
     said = trained("plants.csv", *SHORT, "--epochs", "400", "--patience", "3", "--learning-rate", "0.05")
     assert said["stopped_by"] == "patience"
     assert said["epochs"] == said["best_epoch"] + 3
+
+
+def test_schedule_dropout_and_label_smoothing_are_those_of_fit(folder):
+    """Each of them changes what is learned."""
+    further = ((), ("--schedule", "coslog4"), ("--dropout", "0.3"), ("--label-smoothing", "0.2"))
+    nets = [load_network(trained("plants.csv", *SHORT, *more)["model"])[0] for more in further]
+    assert len({net.params.tobytes() for net in nets}) == len(further)
 
 
 def test_nothing_held_out_is_no_score(folder):
@@ -360,10 +368,20 @@ def test_info(model):
         "height",
         "deviation ",
         "0 or 1",
-        "one-hot: clay, loam, sand",
+        "one-hot, 3 levels: clay, loam, sand",
     ):
         assert part in result.stdout
     assert f"by fastbp {fastbp.__version__}" in result.stdout
+
+
+def test_robust_scaling_is_kept_in_the_model():
+    said = trained("plants.csv", *SHORT, "--scaling", "robust", "--test-fraction", "0")
+    assert "clipped smoothly" in run("info", said["model"]).stdout
+    encoder = TableModel.load(said["model"]).encoder
+    assert {column.scaling for column in encoder.columns if column.name in ("height", "leaves")} == {"robust"}
+    far = plants().with_columns(height=pl.lit(1e30))
+    with pytest.warns(UserWarning, match="far outside"):
+        assert (encoder.encode(far)[:, encoder.inputs.index("height")] == 3.0).all()
 
 
 def test_info_of_a_network_without_a_table(folder):

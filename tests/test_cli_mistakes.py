@@ -64,6 +64,12 @@ def model(tmp_path_factory):
         (("train", "plants.csv", "--threads", "0"), "--threads"),
         (("train", "plants.csv", "--l2", "inf"), "--l2"),
         (("train", "plants.csv", "--solver", "rprop", "--batch-size", "8"), "takes no --batch-size"),
+        (("train", "plants.csv", "--schedule", "cosin"), "'cosine'"),
+        (("train", "plants.csv", "--schedule", "cosine", "--solver", "rprop"), "takes no --schedule"),
+        (("train", "plants.csv", "--dropout", "1"), "--dropout"),
+        (("train", "plants.csv", "--dropout", "0.1", "--hidden", "none"), "--hidden none"),
+        (("train", "plants.csv", "--label-smoothing", "0.1", "--solver", "lm"), "takes no --label-smoothing"),
+        (("train", "plants.csv", "--label-smoothing", "0.1", "--target", "weight"), "--label-smoothing is for classes"),
         (("train", "plants.csv", "--test-fraction", "1"), "--test-fraction"),
         (("train", "plants.csv", "--test-fraction", "nan"), "--test-fraction"),
         (
@@ -126,7 +132,7 @@ def test_mistakes_of_predict_get_one_line(model, args, message):
         ({}, ("--target", "kind,soil"), "Train a model for each column of classes, --target 'kind'"),
         ({}, ("--loss", "huber"), "--loss huber is for numbers"),
         ({}, ("--target", "weight", "--class-weight", "balanced"), "--class-weight is for classes"),
-        ({}, ("--target", "weight", "--log-target"), "--log-target needs a target above 0"),
+        ({}, ("--target", "weight", "--log-target"), "--log-target needs numbers above 0"),
         ({"weight": pl.lit(-1) * pl.col("leaves")}, ("--target", "weight", "--loss", "poisson"), "not below 0"),
     ],
 )

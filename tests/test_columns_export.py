@@ -15,7 +15,8 @@ from fastbp.exporting.dates import FEATURES, date_numbers
 from fastbp.exporting.onnx_export import to_onnx
 from fastbp.io import load_network
 from fastbp.tables import dates
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, DateColumn, NumberColumn
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, NumberColumn
+from fastbp.tables.date_column import DateColumn
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.notation import Notation
@@ -35,6 +36,8 @@ COLUMNS = (
     CategoryColumn("known", True, ("r", "s"), False),
     DateColumn("when", True, "typed", FEATURES, (4e4, 1960.0, *[0.1] * 6), (2e4, 50.0, *[0.7] * 6), SECONDS, 0.0),
     DateColumn("day", False, "typed", ("weekday_cos", "days"), (0.0, 9e3), (0.7, 1e3), SECONDS, 86400.0),
+    NumberColumn("far", True, 1.0, 1e-3, 1.0, -9.0, 9.0, scaling="robust"),
+    DateColumn("late", False, "typed", ("year", "days"), (2000.0, 9e3), (10.0, 1e4), SECONDS, 0.0, scaling="robust"),
 )
 ONE = NumberTarget(("t",), (1.0,), (0.5,), (0.25,), True, notations=(Notation(),))
 SEVERAL = NumberTarget(("t", "u"), (1.0, 2.0), (100.0, -3.0), (7.0, 0.5), notations=(Notation(), Notation()))
@@ -48,7 +51,7 @@ def table(n_rows=60):
         "a": rng.normal(2, 3, n_rows), "b": rng.normal(-1, 0.5, n_rows), "same": np.full(n_rows, 4.0),
         "flag": rng.random(n_rows) < 0.5, "plain": rng.random(n_rows) < 0.5, "level": rng.choice([*"xyz"], n_rows),
         "few": rng.choice(["o", "p", "q", "w"], n_rows), "known": rng.choice([*"rsv"], n_rows), "when": times,
-        "day": times[::-1],
+        "day": times[::-1], "far": np.append(rng.standard_cauchy(n_rows - 1), -1e300), "late": times,
     }  # fmt: skip
     gaps = rng.random((len(values), n_rows)) < 0.1
     return pl.DataFrame(
@@ -79,9 +82,9 @@ def seconds_of(column):
 def as_raw(frame):
     """Columns as C and ONNX take them, but for text."""
     raw = {name: frame[name].to_list() for name in frame.columns}
-    for name in ("when", "day"):
+    for name in ("when", "day", "late"):
         raw[name] = seconds_of(raw[name])
-    for name in ("a", "b", "same"):
+    for name in ("a", "b", "same", "far"):
         raw[name] = [np.nan if x is None else x for x in raw[name]]
     return raw
 

@@ -141,6 +141,19 @@ def test_large_batches_and_what_stands_around_them(client, tmp_path):
     assert np.array_equal(net.params, found[0])
 
 
+@pytest.mark.parametrize(("solver", "dtype"), [("lbfgs", "float32"), ("lm", "float64")])
+def test_minimisers_have_the_bits_of_one_process(client, solver, dtype):
+    options = {"solver": solver, "epochs": 4, "seed": 1, "validation": 0.25}
+    net = network(dtype)
+    history = net.fit(partitions(), **options)
+    for keep in (True, False):
+        found = fastbp.dask.fit(client, other := network(dtype), partitions(), keep=keep, **options)
+        assert np.array_equal(other.params, net.params) and found.loss == history.loss
+    assert history.n_epochs == 4 and history.loss[-1] < history.loss[0]
+    with pytest.raises(ValueError, match="partitions_per_step must be None for solver 'lm'"):
+        fastbp.dask.fit(client, net, partitions(), solver="lm", partitions_per_step=4)
+
+
 def test_a_partition_that_a_worker_cannot_read(client):
     def broken(k):
         x, t = samples(k)

@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.columns import Column, NumberColumn, to_plain
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, TableWarning
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.kinds import understand
 from fastbp.tables.planning import plan_inputs
+from fastbp.tables.splitting import split_rows
 from fastbp.tables.targets import ClassTarget, NumberTarget, guess_task, is_skewed
-from fastbp.tables.training import split_rows
 
 N = 100
 
@@ -104,6 +105,8 @@ def test_a_value_that_is_no_number_is_named():
         (["20 °C", "-3 °C"], [20, -3], "'°C' removed"),
         (["\u22123", "2"], [-3, 2], "signs"),
         (["(1,200)", "5"], [-1200, 5], "',' between thousands"),
+        (["123.4-", "5"], [-123.4, 5], "signs"),
+        (["1,200.5 -", "$3-"], [-1200.5, -3], "',' between thousands, '$' removed"),
         (["1.5e3", "-2E-1"], [1500, -0.2], ""),
     ],
 )  # fmt: skip
@@ -154,6 +157,20 @@ def test_ends_of_a_scale_are_categories(steps):
         (["Jan-5-2020", "Feb-1-2020"], "2020-01-05", ""),
         (["2020Q2", "2021 Q1"], "2020-04-01", ""),
         (["2020-01", "2020-12"], "2020-01-01", ""),
+        (["03/2020", "4/2020"], "2020-03-01", ""),
+        (["03.2020", "12.2020"], "2020-03-01", ""),
+        (["2024-W05", "2024W52", "2020-W53-5"], "2024-01-29", ""),
+        (["2020-W53-5", "2021-W01-1"], "2021-01-01", ""),
+        (["KW 5/2024", "Week 6, 2024"], "2024-01-29", ""),
+        (["Q2 2020", "Q1/2021"], "2020-04-01", ""),
+        (["Mon, 5 Jan 2015", "Tue, 6 Jan 2015"], "2015-01-05", ""),
+        (["Monday 2015-01-05", "Tuesday 2015-01-06"], "2015-01-05", ""),
+        (["Mo, 5.1.2015", "Di 6.1.2015"], "2015-01-05", "the day comes first"),
+        (["2015-01-05 (Mon)", "2015-01-06, Tue"], "2015-01-05", ""),
+        (["Mon, 05 Jan 2015 10:30:00 GMT", "Tue, 06 Jan 2015 00:00:00 GMT"], "2015-01-05T10:30", ""),
+        (["Mon Jan  5 10:30:00 2015", "Tue Jan  6 11:00:00 CET 2015"], "2015-01-05T10:30", ""),
+        (["2020-01-31T10:30:00+02:00", "2020-01-31T10:30:00-0130"], "2020-01-31T08:30", "in UTC"),
+        (["2020-01-31 10:30:00", "2020-01-31T10:30:00+01"], "2020-01-31T10:30", "in UTC, by their offsets"),
         (["2020/01/31", "2020/02/01"], "2020-01-31", ""),
         (["2020-01-31T10:30:00Z", "2020-02-01T00:00:00Z"], "2020-01-31T10:30", ""),
         (["2020-01-31 10:30:15.25", "2020-02-01 00:00:00"], "2020-01-31T10:30:15", ""),
@@ -174,6 +191,50 @@ def test_notations_of_dates(values, first, said):
     encoder = Encoder.fit([found])
     frame = pl.DataFrame({"x": values})
     np.testing.assert_allclose(encoder.encode(frame), encoder.encode(pl.DataFrame({"x": found.values})), atol=1e-5)
+
+
+def date_column(values):
+    return Encoder.fit([column(values)])
+
+
+def test_dates_written_in_another_way_than_in_training():
+    """What leaves nothing open is read; the other order of day and month is refused where it can be told."""
+    encoder = date_column([f"{k}/5/2020" for k in range(1, 32)])
+    plain = pl.DataFrame({"x": [datetime.date(2020, 5, 3), datetime.date(2020, 5, 14)]})
+    for written in (["2020-05-03", "14 May 2020"], ["20200503", "May 14, 2020"], ["3/5/20", "2020-05-14T00:00Z"]):
+        np.testing.assert_array_equal(encoder.encode(pl.DataFrame({"x": written})), encoder.encode(plain))
+    with pytest.raises(
+        TableError, match="'5/14/2020' in row 2, with the month first: in training it had the day first"
+    ):
+        encoder.encode(pl.DataFrame({"x": ["5/3/2020", "5/14/2020"]}))
+    with pytest.raises(TableError, match=r"held dates \(year first\) in training; row 1 has '3/5/2020'"):
+        date_column(["2020-01-05", "2021-02-06"]).encode(pl.DataFrame({"x": ["3/5/2020"]}))
+
+
+def test_dates_with_a_zone_are_the_same_from_text_and_typed():
+    zoned = pl.Series("x", [datetime.datetime(2020, 7, k, 12) for k in range(1, 29)]).dt.replace_time_zone(
+        "Europe/Berlin"
+    )
+    assert understand(zoned).values[0] == datetime.datetime(2020, 7, 1, 10)
+    assert column([f"2020-07-{k:02}T12:00:00+02:00" for k in range(1, 29)]).values.equals(understand(zoned).values)
+
+
+def test_dates_far_outside_of_the_training_range():
+    encoder = date_column([f"2020-{m:02}-{d:02}" for m in range(1, 13) for d in (1, 15)])
+    frame = pl.DataFrame({"x": ["2020-12-15", "2202-03-01", "2021-02-01"]})
+    with pytest.warns(TableWarning, match="'x': 2202-03-01 in row 2 is far outside .*, 2020-01-01 to 2020-12-15$"):
+        free = encoder.encode(frame)
+    with pytest.warns(TableWarning, match="2202-03-01 in row 2 .*: moved to its end"):
+        clipped = encoder.encode(frame, clip=True)
+    np.testing.assert_array_equal(clipped[1], free[0])
+    np.testing.assert_array_equal(clipped[2], free[0])
+    assert free[1, 0] > 100
+    older = to_plain(encoder.columns[0])
+    del older["last"]
+    assert Encoder((msgspec.convert(older, Column),)).encode(frame).shape == free.shape
+    times = date_column([f"{h:02}:30" for h in range(9, 18)])
+    with pytest.warns(TableWarning, match="23:59:00 in row 1 is far outside .*, 09:30:00 to 17:30:00"):
+        times.encode(pl.DataFrame({"x": ["23:59"]}))
 
 
 def test_dates_that_leave_the_month_open_are_refused():
@@ -220,6 +281,9 @@ def test_dates_become_numbers_that_vary():
         ("patient_id", [7 * k for k in range(N)], "called an id"),
         ("customerId", [7 * k for k in range(N)], "called an id"),
         ("", [7 * k for k in range(N)], "called an id"),
+        ("PassengerId", [*range(5, N + 4), 5], "another number in nearly every row"),
+        ("patient_id", [*range(5, N + 4), None], "another number in nearly every row"),
+        ("patient_id", [k // 2 for k in range(N)], ""),
         ("x", texts(10**19 + 7 * k for k in range(N)), "more digits"),
         ("x", [f"name {k}" for k in range(N)], "names, or ids"),
         ("x", [f"city {k % 30}" for k in range(N)], ""),

@@ -392,3 +392,20 @@ print("MLPClassifier" in fastbp.__all__, hasattr(fastbp, "Multilayer"))
 def test_without_scikit_learn():
     shown = run_python(WITHOUT).splitlines()
     assert shown == ['fastbp.MLPClassifier needs scikit-learn: pip install "fastbp[sklearn]"', "True False"]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_label_smoothing(n_classes):
+    """What is certain is given the smoothed probability; without, nearly 1."""
+    rows = n_classes > Y_IRIS
+    options = SMALL | {"max_iter": 400, "learning_rate_init": 0.01, "n_iter_no_change": 400, "alpha": 0.0}
+    X, y = X_IRIS[rows], Y_IRIS[rows]
+    plain, smooth = (MLPClassifier(label_smoothing=e, **options).fit(X, y, eval_set=(X, y)) for e in (0.0, 0.3))
+    setosa = X[y == 0]  # apart from all others
+    assert plain.predict_proba(setosa)[:, 0].min() > 0.97
+    assert abs(smooth.predict_proba(setosa)[:, 0].mean() - (0.7 + 0.3 / n_classes)) < 0.03
+    wanted = np.array([0.7 + 0.3 / n_classes] + [0.3 / n_classes] * (n_classes - 1))
+    assert smooth.loss_ > -0.95 * wanted @ np.log(wanted)  # what the best outputs of all have left
+    assert smooth.loss_ > smooth.validation_loss_curve_[-1]  # which is of labels as they are
+    with pytest.raises(ValueError, match="label_smoothing must be 0 for solver 'lbfgs'"):
+        MLPClassifier(label_smoothing=0.1, **(options | {"solver": "lbfgs"})).fit(X, y)

@@ -91,8 +91,10 @@ def test_bounds_of_functions():
         if name == "exp":
             continue
         slope, bend = np.abs(np.diff(h)) / step, np.abs(np.diff(h, 2)) / step**2
+        for kink in {"selu": [0.0], "ramp": [0.0, 1.0]}.get(name, []):  # each an entry of its table
+            bend[np.abs(a[1:-1] - kink) < step / 2] = 0
         assert 0.9 * bounds.slope < slope.max() <= bounds.slope * (1 + 1e-6), name
-        assert bend.max() <= bounds.bend * (1 + 1e-3), name
+        assert bend.max() <= bounds.bend * (1 + 1e-3) + 1e-6, name  # rounding of a
         for end, beyond in ((bounds.low, a <= bounds.low), (bounds.high, a >= bounds.high)):
             if np.isfinite(end):
                 assert np.abs(h[beyond] - h[beyond][0 if end == bounds.high else -1]).max() <= bounds.tail, name

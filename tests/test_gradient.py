@@ -25,7 +25,16 @@ OUTPUTS = [*oracle.ACTIVATIONS, "softmax"]
 STEP = 1e-4
 
 # Where a derivative of any order jumps, as a function of a, or of y - t: differences must not reach across.
-KINKS = {"relu": [0], "leaky_relu": [0], "elu": [0], "softsign": [0], "absolute_error": [0], "quantile": [0]}
+KINKS = {
+    "relu": [0],
+    "leaky_relu": [0],
+    "elu": [0],
+    "selu": [0],
+    "ramp": [0, 1],
+    "softsign": [0],
+    "absolute_error": [0],
+    "quantile": [0],
+}
 
 LOSS_OPTIONS = [
     fastbp.Loss("quantile", quantile=0.9),

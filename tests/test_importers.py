@@ -150,6 +150,9 @@ def torch_layers(torch, rng):
         nn.ELU,
         nn.GELU,
         nn.SiLU,
+        nn.SELU,
+        nn.Mish,
+        lambda: nn.Hardtanh(0, 1),
         nn.Softplus,
         nn.Softsign,
         nn.LeakyReLU,
@@ -281,6 +284,7 @@ def test_what_pytorch_has_and_fastbp_has_not():
         (nn.LeakyReLU(0.3), r"negative_slope=0.01; got 0.3"),
         (nn.GELU("tanh"), "approximate=none"),
         (nn.ELU(2.0), "alpha=1.0"),
+        (nn.Hardtanh(), "min_val=0.0; got -1.0"),
         (nn.BatchNorm1d(2, track_running_stats=False), "track_running_stats"),
         (nn.BatchNorm1d(5), "one for each of 2"),
     ]:
@@ -332,7 +336,7 @@ def keras(monkeypatch):
 def keras_model(keras, rng):
     """Return a random Sequential, with everything that can be folded, and its number of inputs."""
     k, sizes = keras.layers, [int(n) for n in rng.integers(1, 20, 4)]
-    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu"]
+    functions = ["linear", "relu", "sigmoid", "tanh", "elu", "softplus", "softsign", "gelu", "silu", "selu", "mish"]
     layers = [keras.Input((sizes[0],))]
     if rng.random() < 0.5:
         layers.append(k.Normalization(invert=bool(rng.random() < 0.5)))
@@ -543,7 +547,7 @@ def test_matlab(tmp_path):
     for key, value, message in [
         ("format", "other", "did not write it"),
         ("layers", [], "must have layers"),
-        ("layers", [{**MATLAB["layers"][1], "transfer": "satlin"}], "satlin"),
+        ("layers", [{**MATLAB["layers"][1], "transfer": "satlins"}], "satlins"),
         ("input", [{"keep": [1, 1], "n": 3}], "each once"),
         ("input", [{"keep": [1, 2], "n": 10**12}], "at most"),
         ("output", [{"gain": [0.0], "offset": [0], "min": 0}], "must not be 0"),

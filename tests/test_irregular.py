@@ -45,7 +45,7 @@ def test_gradient_against_differences(seed):
         return net.loss(X, T)
 
     numeric = numeric_gradient(error, net.params.copy(), 1e-3)
-    kinks = {"relu", "leaky_relu", "elu"} & set(net.unit_functions)
+    kinks = {"relu", "leaky_relu", "elu", "selu", "ramp"} & set(net.unit_functions)
     assert np.abs(grad - numeric).max() <= (1e-2 if kinks else 1e-7) * np.abs(grad).max()
 
 

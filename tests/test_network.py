@@ -113,11 +113,15 @@ def standard_deviation(init, n_in, n_out):
         "glorot_normal": 2 / (n_in + n_out),
         "he_uniform": 2 / n_in,
         "he_normal": 2 / n_in,
+        "lecun_uniform": 1 / n_in,
+        "lecun_normal": 1 / n_in,
     }[init]
     return math.sqrt(variance)
 
 
-@pytest.mark.parametrize("init", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"])
+@pytest.mark.parametrize(
+    "init", [f"{name}_{form}" for name in ("glorot", "he", "lecun") for form in ("uniform", "normal")]
+)
 def test_initial_weights(init):
     net = fastbp.Network(SIZES, init=init, seed=0)
     for w in net.weights:

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+import warnings
 
 import numpy as np
 import polars as pl
@@ -68,12 +69,25 @@ def test_packed_texts_and_pipes(monkeypatch, pack, folder):
     assert pl.concat(in_parts("-", 500)).equals(odd_rows())
 
 
-def test_blank_rows_are_rows_but_at_the_end(monkeypatch, folder):
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(
+    ("names", "row", "empty", "n_rows"), [("a,b", "1,2", ",", 81), ("a,b", "1,2", "", 51), ("a", "1", "", 51)]
+)
+def test_blank_lines_are_rows_but_at_the_end(monkeypatch, folder, names, row, empty, n_rows, end):
+    """A line of separators is a row everywhere; what is left out at the end is said, once."""
     monkeypatch.setattr(parts, "HEAD", 20)
-    (folder / "t.csv").write_text("a,b\n" + "1,2\n" * 10 + ",\n" * 40 + "3,4\n" + ",\n" * 30)
-    found = pl.concat(in_parts("t.csv", 24))
-    assert found.equals(read_table("t.csv").frame)
-    assert found.height == 51
+    lines = [names, *[row] * 10, *[empty] * 40, row, *[empty] * 30]
+    (folder / "t.csv").write_text("\n".join(lines) + "\n" + end)
+    n_blank = (30 if empty == "" else 0) + (end != "")
+    table = read_table("t.csv")
+    said = [f"{n_blank} blank line{'s' * (n_blank > 1)} at the end left out"] if n_blank else []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = pl.concat(in_parts("t.csv", 24))
+    assert [str(warning.message) for warning in caught] == said
+    assert [note for note in table.notes if "blank" in note] == said
+    assert found.equals(table.frame)
+    assert found.height == n_rows
 
 
 def test_a_quote_that_never_closes_is_no_endless_search(monkeypatch, folder):
@@ -89,7 +103,7 @@ def test_encodings(monkeypatch, encoding, folder):
     assert pl.concat(in_parts("t.csv", 300)).equals(odd_rows(100))
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "json", "sqlite"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "stream", "jsonl", "json", "sqlite"])
 def test_other_formats(monkeypatch, suffix, folder):
     monkeypatch.setattr(parts, "HEAD", 100)
     monkeypatch.setattr(parts, "PART_ROWS", 60)
@@ -106,6 +120,8 @@ def write_as(suffix, frame, path):
             frame.write_parquet(path)
         case "arrow":
             frame.write_ipc(path)
+        case "stream":
+            frame.write_ipc_stream(path)
         case "json":
             frame.write_json(path)
         case "jsonl":

@@ -77,7 +77,7 @@ def all_in_lanes(nets, **options):
     """Whether networks are trained a network in each lane."""
     given = {"solver": "adam", "learning_rate": None, "l1": 0.0, "l2": 0.0, "patience": None, "tol": None, "goal": None}
     common = {"epochs": 1, "reduction": "mean", "shuffle": True, "validation": None, "n_threads": None}
-    given |= {"batch_size": 8} | options
+    given |= {"batch_size": 8, "label_smoothing": 0.0} | options
     asked = options_of(len(nets), fastbp.Population.fit, {}, **given, **common)
     return [lanes.is_for_lanes(kind, asked[0], given["batch_size"]) for kind in sort(nets)]
 

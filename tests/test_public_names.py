@@ -26,13 +26,14 @@ NAMES = {
 TOP = {
     "Activation", "GradientCheck", "History", "Loss", "MLPClassifier", "MLPRegressor", "Network", "Population",
     "ScheduleDescription", "SelfCheck", "TableEncoder", "TrainingWarning", "Tuned", "__version__", "check_gradient",
-    "describe_schedule", "self_check", "show_versions", "tune", "warm_up",
+    "describe_schedule", "embedded", "self_check", "show_versions", "tune", "warm_up",
 }  # fmt: skip
 # Attributes of a network that other modules of the package use, and nobody else need know.
 OWN = {
-    "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "few_outputs",
+    "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "curvature_term",
+    "few_outputs",
     "functions_without_bend", "has_softmax",
-    "is_given_by_edges", "layer_functions", "loss_function", "own_curvature", "online_memory", "topology", "twin",
+    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "own_curvature", "online_memory", "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"

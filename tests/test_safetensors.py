@@ -14,7 +14,7 @@ from fastbp.exporting.safetensors import read_tensors, write_tensors
 MODULES = {
     "identity": "Identity", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU", "leaky_relu": "LeakyReLU",
     "elu": "ELU",
-    "softsign": "Softsign", "gelu": "GELU", "silu": "SiLU",
+    "softsign": "Softsign", "gelu": "GELU", "silu": "SiLU", "selu": "SELU", "mish": "Mish",
 }  # fmt: skip
 
 

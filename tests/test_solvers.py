@@ -352,11 +352,24 @@ SCHEDULES = [
     ({"schedule": "inverse_scaling"}, lambda epoch: 0.05 / math.sqrt(epoch + 1)),
     ({"schedule": "inverse_scaling", "power": 1.5}, lambda epoch: 0.05 / (epoch + 1) ** 1.5),
     ({"schedule": "cosine"}, lambda epoch: 0.05 / 2 * (1 + math.cos(math.pi * epoch / EPOCHS))),
+    ({"schedule": "linear"}, lambda epoch: 0.05 - 0.05 * epoch / EPOCHS),
+    ({"schedule": "coslog4"}, lambda epoch: 0.05 * math.sin(math.pi * math.log2(1 + 15 * (epoch + 0.5) / EPOCHS)) ** 2),
+    ({"schedule": "step"}, lambda epoch: 0.05 * 0.1 ** (3 * epoch // EPOCHS)),
+    ({"schedule": "step", "decay": 0.5, "decay_epochs": 2}, lambda epoch: 0.05 / 2 ** (epoch // 2)),
+    ({"warm_up": 2}, lambda epoch: 0.05 * min(epoch + 1, 3) / 3),
+    (
+        {"schedule": "cosine", "warm_up": 1},
+        lambda epoch: 0.05 / 2 * (1 if epoch == 0 else 1 + math.cos(math.pi * (epoch - 1) / (EPOCHS - 1))),
+    ),
     ({"learning_rate": lambda epoch: 0.05 if epoch < 2 else 0.01}, lambda epoch: 0.05 if epoch < 2 else 0.01),
 ]
 
 
-@pytest.mark.parametrize(("options", "rate"), SCHEDULES, ids=["constant", "inverse", "power", "cosine", "function"])
+def name_of(options):
+    return "-".join(str(value) for value in options.values() if not callable(value)) or "function"
+
+
+@pytest.mark.parametrize(("options", "rate"), SCHEDULES, ids=[name_of(options) for options, _ in SCHEDULES])
 @pytest.mark.parametrize("name", ["momentum", "adam"])
 def test_schedule(options, rate, name):
     step, _, solver_options = SOLVERS[name]

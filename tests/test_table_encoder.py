@@ -8,6 +8,7 @@ from cases import COMPILED
 from matplotlib.image import imread
 
 import fastbp
+from fastbp.tables.scaling import centre_and_scale
 
 COLUMNS = {
     "height": [1.5, None, 1.7, 1.9, 1.6] * 8,
@@ -51,6 +52,37 @@ def test_arrays():
     assert fastbp.TableEncoder().fit(mixed).get_feature_names_out().tolist() == ["column_1", "column_2=a", "column_2=b"]
 
 
+def robust_by_hand(x):
+    """Scale a column as the paper writes it down."""
+    ordered = np.sort(x)
+    place = (len(x) - 1) * np.array([0.25, 0.5, 0.75])
+    below = np.floor(place).astype(int)
+    q = ordered[below] + (place - below) * (ordered[np.minimum(below + 1, len(x) - 1)] - ordered[below])
+    factor = 1 / (q[2] - q[0]) if q[2] > q[0] else 2 / (ordered[-1] - ordered[0]) if ordered[-1] > ordered[0] else 0
+    scaled = factor * (x - q[1])
+    return scaled / (1 + (scaled / 3) ** 2) ** 0.5
+
+
+def test_robust_scaling_is_that_of_the_paper():
+    rng = np.random.default_rng(0)
+    mostly_zero = np.zeros(41)
+    mostly_zero[:5] = rng.normal(size=5)
+    X = np.column_stack([rng.standard_cauchy(41) * 100, mostly_zero, rng.integers(0, 9, 41)])
+    encoder = fastbp.TableEncoder(scaling="robust")
+    expected = np.column_stack([robust_by_hand(column) for column in X.T])
+    found = encoder.fit_transform(X)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    later = np.array([[1e300, 0, 8], [-1e-300, 0, 7]])
+    with pytest.warns(UserWarning, match=r"'column_1': 1e\+300 in row 1 is far outside of the training range"):
+        assert encoder.transform(later)[0].tolist()[:2] == [3.0, 0.0]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e9])
+def test_a_column_of_one_value_has_no_scale(scaling, value):
+    assert centre_and_scale("x", np.full(7, value), scaling) == (pytest.approx(value, rel=1e-15), 0.0)
+
+
 @pytest.mark.parametrize(
     ("options", "X", "message"),
     [
@@ -58,6 +90,7 @@ def test_arrays():
         ({}, pl.DataFrame({"x": []}), "must have rows and columns"),
         ({"dates": "dmy"}, COLUMNS, "dates must be 'day', 'month' or None"),
         ({"censored": "no"}, COLUMNS, "censored must be"),
+        ({"scaling": "minmax"}, COLUMNS, "scaling must be 'standard' or 'robust'; got 'minmax'"),
         ({"max_levels": 0}, COLUMNS, "max_levels must be an integer of at least 1; got 0"),
         ({"categorical": ["hight"]}, COLUMNS, "no column 'hight'; did you mean 'height'"),
     ],

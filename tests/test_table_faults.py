@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from fastbp.tables import parts
+from fastbp.tables.choices import Choices
 from fastbp.tables.columns import fit_column
 from fastbp.tables.errors import LONGEST_SHOWN, TableError, TableWarning, shown
-from fastbp.tables.kinds import Choices, understand
+from fastbp.tables.kinds import understand
 from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
@@ -80,6 +81,7 @@ def test_an_open_quote_after_other_parts(monkeypatch):
         "a,b\n" + "".join(f"{k},x\n" for k in range(199)) + '1,"Dear\nI, you"\n',
     ],
 )
+@pytest.mark.filterwarnings("ignore:3 blank lines at the end left out")
 def test_what_was_meant_is_no_open_quote(text):
     Path("t.csv").write_text(text)
     assert read_table("t.csv").frame.height == ROWS
@@ -172,6 +174,7 @@ ORDERS = [f"{k + 1}/2/2020" for k in range(28)] + [f"1/{k + 15}/2020" for k in r
         (ORDERS, r"the day comes first in some dates \('13/2/2020' in row 13\), the month in others \('1/15/2020'"),
         ([f"{k}:30" for k in range(40)], "'24:30' in row 25 is no time of day"),
         ([f"{2000 + k}-13-01" for k in range(20)], "look like dates"),
+        ([f"{k % 12 + 1:02}/{20 + k % 9}" for k in range(20)], "'01/20' in row 1 may be a date without its year"),
     ],
 )
 def test_dates_that_are_not_read_are_said(values, message):

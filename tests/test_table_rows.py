@@ -11,8 +11,8 @@ from cases import COMPILED
 from command_line import refused, run, trained
 
 from fastbp.io import load_network
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import Choices
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
 from fastbp.tables.table import Reading
@@ -319,12 +319,26 @@ def test_predict_answers_every_row():
 
 
 def test_dry_run_changes_nothing(folder):
-    name = written(prices(50).with_columns(id=pl.int_range(50)))
+    """It says what a training would: inputs, levels, what stands for gaps, by the rows that would be trained on."""
+    days = [f"2020-{k % 12 + 1:02}-0{k % 9 + 1}" for k in range(50)]
+    soil = [None if k % 9 == 0 else ("clay", "loam", "sand")[k % 3] for k in range(50)]
+    frame = prices(50).with_columns(id=pl.int_range(50), day=pl.Series(days), soil=pl.Series(soil))
+    name = written(frame)
     result = run("train", name, "--dry-run", "--target", "price")
     assert result.exit_code == 0
-    for part in ("left out: it is another number in every row", "used", "regression of 'price'", "age", "number"):
-        assert part in result.stdout
+    text = " ".join(result.stdout.split())
+    for part in (
+        "left out: it is another number in every row", "regression of 'price'", "50 rows, 36 training", "target from ",
+        "one-hot, 3 levels: clay, loam, sand, missing: an input of its own", "mean ", ", missing: ", "days, season_sin",
+        "2020-01-0", "inputs 12",
+    ):  # fmt: skip
+        assert part in text, (part, text)
     assert [path.name for path in folder.iterdir()] == ["table.csv"]
+    for option in ((), ("--seed", "5")):
+        said = run("train", name, "--dry-run", "--target", "price", *option).stdout
+        trained(name, *FAST, "--target", "price", *option)
+        mean = f"{load_network('table.fastbp')[1]['table']['columns'][0]['mean']:.5g}"
+        assert f"mean {mean}," in " ".join(said.split())
 
 
 @pytest.mark.compiled_only

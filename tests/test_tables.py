@@ -239,7 +239,7 @@ def test_bombs_are_not_unpacked(file, monkeypatch):
 FRAME = pl.DataFrame({"a": [1.5, 2.5, None], "b": ["x", None, "z"]})
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "arrow", "xlsx", "ndjson", "json", "db"])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "stream", "xlsx", "ndjson", "json", "db"])
 def test_formats(tmp_path, suffix):
     path = tmp_path / "table.data"
     match suffix:
@@ -247,6 +247,8 @@ def test_formats(tmp_path, suffix):
             FRAME.write_parquet(path)
         case "arrow":
             FRAME.write_ipc(path)
+        case "stream":
+            FRAME.write_ipc_stream(path)
         case "xlsx":
             pytest.importorskip("fastexcel")
             FRAME.write_excel(path)

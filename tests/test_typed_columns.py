@@ -12,9 +12,9 @@ from drawn_tables import draw
 from fastbp.tables import encoder as encoding
 from fastbp.tables import parallel, typed
 from fastbp.tables import survey as surveying
+from fastbp.tables.choices import Choices
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import Choices
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_any, read_table
 from fastbp.tables.survey import survey

@@ -187,6 +187,82 @@ def test_a_checkpoint_goes_on_in_mid_epoch(tmp_path):
         network().fit(data.partitions(give, 9, window=1), epochs=3, seed=1, checkpoint=path, resume=True)
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "cg", "scg", "newton_cg", "lm"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_minimisers_follow_the_sum(solver, dtype):
+    options = {"solver": solver, "epochs": 3, "l2": 1e-3, "dtype": dtype}
+    found, history = trained(data.arrays(X, T, WEIGHT, rows=180), **options)
+    expected, other = trained(X, T, sample_weight=WEIGHT, **options)
+    close(found, expected, dtype)
+    close(history.loss, other.loss, dtype)
+    assert history.n_epochs == 3 and history.loss[-1] < 0.9 * history.loss[0]
+    again, _ = trained(data.arrays(X, T, WEIGHT, rows=180), n_threads=2, **options)
+    assert np.array_equal(again, found)
+
+
+def test_minimisers_with_what_stands_around_them(tmp_path):
+    samples, path = data.arrays(X, T, rows=100, window=2), tmp_path / "a.checkpoint"
+    options = {"solver": "lbfgs", "validation": 0.2, "patience": 5}
+    expected, other = trained(samples, epochs=6, **options)
+    assert len(other.validation_loss) == 6
+    for epochs in (3, 6):
+        found, history = trained(samples, epochs=epochs, checkpoint=path, resume=True, **options)
+    assert np.array_equal(found, expected) and history.loss == other.loss
+    reached = trained(samples, solver="lm", epochs=100, goal=0.003)[1]
+    assert reached.stopped_by == "goal" and reached.loss[-1] <= 0.003 < reached.loss[-2]
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "lm"])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
+def test_a_minimiser_that_cannot_read_a_partition_stays_where_it_was(solver, kind, tmp_path):
+    path, is_broken = tmp_path / "a.checkpoint", [False]
+
+    def give(k):
+        if is_broken[0] and k == 7:
+            raise kind("no such partition")
+        return X[100 * k : 100 * k + 100], T[100 * k : 100 * k + 100]
+
+    def spoil(_net, history):
+        is_broken[0] = history.n_epochs == 2
+
+    samples, options = data.partitions(give, 10), {"solver": solver, "epochs": 4, "seed": 1}
+    expected, _ = trained(samples, **options)
+    after_two, _ = trained(samples, **{**options, "epochs": 2})
+    net = network()
+    try:
+        history = net.fit(samples, checkpoint=path, callback=spoil, **options)
+        assert kind is KeyboardInterrupt and history.stopped_by == "interrupt"
+    except ValueError:
+        assert kind is ValueError
+    assert np.array_equal(net.params, after_two)
+    is_broken[0] = False
+    found = network()
+    found.fit(samples, checkpoint=path, resume=True, **options)
+    close(found.params, expected)
+
+
+@pytest.mark.parametrize("variant", ["irprop-", "rprop-", "rprop+", "irprop+"])
+def test_variants_of_rprop(variant):
+    options = {"solver": "rprop", "variant": variant, "epochs": 25}
+    found, history = trained(data.arrays(X, T, WEIGHT, rows=90), **options)
+    expected, other = trained(X, T, sample_weight=WEIGHT, **options)
+    close(found, expected)
+    close(history.loss, other.loss)
+
+
+def test_partitions_that_change_are_no_sum_to_compare():
+    sizes = iter([100] * 20 + [90] * 100)
+
+    def give(k):
+        n = next(sizes)
+        return X[:n], T[:n]
+
+    with pytest.raises(ValueError, match="must hold the same samples each time"):
+        network().fit(data.partitions(give, 10), solver="cg", epochs=5)
+    with pytest.raises(ValueError, match="a stream gives them once"):
+        network().fit(data.partitions(iter([(X, T)] * 9), 9), solver="lbfgs")
+
+
 def test_streams():
     draw = np.random.default_rng(0)
 
@@ -250,7 +326,6 @@ def test_what_cannot_be():
     samples = data.arrays(X, T, rows=100, window=2)
     for options, message in (
         ({"batch_size": 500}, "batch_size must be at most the samples of a window of 2 partitions, here 200"),
-        ({"solver": "lm"}, "solver 'lm' needs all samples in memory"),
         ({"batch_size": None, "dropout": 0.1}, "dropout must be 0"),
     ):
         net = network()

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fastbp.activations import Activation
+from fastbp.embedding import embedded
 from fastbp.explaining.traps import TrainingWarning
 from fastbp.losses import Loss
 from fastbp.network import Network
@@ -87,6 +88,7 @@ __all__ = [
     "__version__",
     "check_gradient",
     "describe_schedule",
+    "embedded",
     "self_check",
     "show_versions",
     "tune",

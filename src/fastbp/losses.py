@@ -108,6 +108,23 @@ def resolve(loss: object) -> Loss:
     return loss if isinstance(loss, Loss) else Loss(checks.name_of(loss, LOSSES, "loss"))
 
 
+SMOOTHED = {"cross_entropy", "binary_cross_entropy"}  # losses of classes
+
+
+def check_smoothing(loss: Loss, smoothing: float) -> None:
+    """Refuse label smoothing of a loss whose targets are no classes."""
+    if smoothing and loss.name not in SMOOTHED:
+        raise ValueError(
+            f"label_smoothing must be 0 for loss {loss.name!r}: it goes with {' and '.join(sorted(SMOOTHED))}; "
+            f"got {smoothing:g}"
+        )
+
+
+def learning_option(loss: Loss, smoothing: float) -> float:
+    """The number that kernels take beside a loss while a network learns: its option, or how targets are smoothed."""
+    return smoothing if loss.name in SMOOTHED else loss.number
+
+
 def check_targets(loss: str, targets: Array, argument: str = "T") -> None:
     """Raise a ValueError for targets that the loss is not defined for."""
     low, high = _TARGET_RANGE.get(loss, (-np.inf, np.inf))

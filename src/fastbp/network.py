@@ -51,8 +51,8 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         Further connections, all units of one layer to all of another: pairs (from_layer, to_layer) with
         to_layer >= from_layer + 2; layer 0 is the inputs. "all": each layer to all later ones.
     init : str or float
-        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros", or a number x for weights
-        uniform in [-x, x]. Biases begin at zero.
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal" (for selu),
+        "zeros", or a number x for weights uniform in [-x, x]. Biases begin at zero.
     dtype : "float32" or "float64"
         Of parameters and all arithmetic.
     seed : int, numpy.random.Generator or None
@@ -225,6 +225,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         stop: Mapping[str, float] | None = None,
         strip: int = 5,
         warm: bool = False,
+        label_smoothing: float = 0.0,
         **solver_options: Any,
     ) -> History:
         """Train the network.
@@ -309,8 +310,11 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         warm : bool
             Whether the solver goes on with what it remembers (moments, step sizes, damping) of the last training of
             this network that was `warm` too and had the same solver and options. Without, each begins anew.
+        label_smoothing : float
+            Of cross-entropies, in [0, 1): what is learned is 1 - label_smoothing times the target, and the rest shared
+            evenly by the classes, two where one output tells them apart. `History.loss` is so, validation is not.
         **solver_options
-            Options of the solver, and `schedule`.
+            Options of the solver, and of its `schedule`.
 
         Returns
         -------
@@ -380,6 +384,7 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
             callback_every=callback_every,
             rules=stopping.check(stop, strip),
             warm=checks.flag(warm, "warm"),
+            label_smoothing=label_smoothing,
         )
         n_starts = check_restarts(restarts, options)
         check_solver(self, options)

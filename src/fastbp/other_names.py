@@ -25,6 +25,7 @@ _CALLED = {
     "n_threads": "n_jobs num_threads threads num_workers workers",
     "dropout": "drop dropout_rate drop_rate p_drop",
     "checkpoint": "checkpoint_path save_path ckpt",
+    "label_smoothing": "smoothing",
     "schedule": "learning_rate_schedule lr_schedule lr_scheduler scheduler",
     "tol": "tolerance min_delta",
     "sizes": "hidden_layer_sizes layers units layer_sizes hidden_sizes shape hidden hidden_layers "
@@ -54,7 +55,9 @@ _CALLED = {
     "relu": "rectifier rectified_linear poslin",
     "leaky_relu": "lrelu leaky leakyrelu",
     "silu": "swish",
+    "selu": "scaled_elu",
     "gaussian": "gauss rbf radbas",
+    "ramp": "satlin linear_piece",
     "threshold": "step heaviside hardlim binary_step",
     "sin": "sine",
     "exp": "exponential",
@@ -65,11 +68,14 @@ _CALLED = {
     "rmsprop": "rms",
     "inverse_scaling": "invscaling inverse_time",
     "cosine": "cosine_annealing cosine_decay",
+    "linear": "linear_decay polynomial",
+    "step": "step_decay staircase piecewise",
     # initial weights
     "glorot_uniform": "xavier xavier_uniform glorot",
     "glorot_normal": "xavier_normal",
     "he_uniform": "kaiming_uniform he kaiming",
     "he_normal": "kaiming_normal",
+    "lecun_uniform": "lecun",
     "zeros": "zero",
     # how a batch is added up
     "mean": "average avg",

@@ -38,8 +38,15 @@ where a gradient changes its sign (Igel and Huesken 2000): the smaller step back
 step undone, "rprop+" (Riedmiller and Braun 1993), or undone only if the error has grown, "irprop+". "rprop-" is what
 older benchmarks were run with. quickprop is Fahlman's (1988). The other solvers also take
 
-schedule : "constant", "inverse_scaling" or "cosine"
-    eta; eta / (epoch + 1)**power, with power=0.5; eta (1 + cos(pi epoch / epochs)) / 2.
+schedule : "constant", "linear", "cosine", "coslog4", "inverse_scaling" or "step"
+    How the rate goes on from epoch to epoch, with `warm_up` epochs before: see `fastbp.schedules`.
+
+and, sgd, adam and rmsprop,
+
+rate_factors : {"layers": [1, 0.5], "bias": 0.1}, or an array (n_params,)
+    What the learning rate is multiplied by for the weights and biases that arrive at each layer after the inputs, and
+    besides for all biases; one of the two keys will do. Or a factor for each parameter, in the order of
+    `Network.params`; 0 keeps it as it is. On-line learning then takes the slower way of batches.
 """
 
 import math
@@ -49,11 +56,14 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from fastbp import checks, other_names
+from fastbp import checks, other_names, schedules
 from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels import codes
-from fastbp.kernels.formulas import steps
+from fastbp.kernels.formulas import scaled_steps, steps
+from fastbp.rate_factors import RateFactors, take_factors
+from fastbp.schedules import Schedule, take_schedule
+from fastbp.structure.topology import Topology
 
 LearningRate = float | Callable[[int], float] | None
 InitialStep = Array | tuple[float, float] | None
@@ -106,11 +116,6 @@ SOLVERS = {
 # What changes of sign lead to -> the name of the step
 VARIANTS = {"irprop-": "rprop", "rprop-": "rprop_minus", "rprop+": "rprop_plus", "irprop+": "irprop_plus"}
 _NEED_ALL = ("rprop", "quickprop")
-SCHEDULES: dict[str, Callable[[float, int, int, float], float]] = {
-    "constant": lambda rate, _epoch, _n_epochs, _power: rate,
-    "inverse_scaling": lambda rate, epoch, _n_epochs, power: rate / (epoch + 1) ** power,
-    "cosine": lambda rate, epoch, n_epochs, _power: rate * (1 + math.cos(math.pi * epoch / n_epochs)) / 2,
-}
 
 
 @dataclass(frozen=True)
@@ -122,9 +127,9 @@ class Choice:
     code: int
     values: tuple[float, ...]
     learning_rate: LearningRate
-    schedule: str
-    power: float
+    schedule: Schedule
     initial_step: InitialStep = None
+    factors: RateFactors | None = None
 
     @property
     def never_negative(self) -> tuple[int, ...]:
@@ -141,8 +146,11 @@ class Choice:
         """Whether the solver's scalars are errors, or else powers between 0 and 1."""
         return self.code == codes.IRPROP_PLUS
 
-    def check_size(self, n_params: int) -> None:
-        """Refuse options that belong to a network with another number of parameters."""
+    def check_size(self, topology: Topology) -> None:
+        """Refuse options that belong to a network with other parameters."""
+        n_params = topology.n_params
+        if self.factors is not None:
+            self.factors.check_size(topology)
         if isinstance(self.initial_step, np.ndarray) and self.initial_step.shape != (n_params,):
             raise ValueError(
                 f"initial_step must have shape ({n_params},), a step for each parameter, or be a pair (low, high); "
@@ -154,8 +162,7 @@ class Choice:
         if callable(self.learning_rate):
             given = self.learning_rate
             return np.array([checks.number(given(epoch), f"learning_rate({epoch})") for epoch in epochs], np.float64)
-        schedule = SCHEDULES[self.schedule]
-        return np.array([schedule(self.first_rate, epoch, n_epochs, self.power) for epoch in epochs], np.float64)
+        return np.array([self.first_rate * self.schedule.factor(epoch, n_epochs) for epoch in epochs], np.float64)
 
     @property
     def first_rate(self) -> float:
@@ -164,27 +171,41 @@ class Choice:
 
     def description(self) -> dict[str, Any]:
         """Everything that was chosen, for files; of a learning rate that is a function no more than that."""
-        rate, others = self.learning_rate, {}
+        rate = self.learning_rate
+        others: dict[str, Any] = {}
         if self.name == "rprop" and self.code != self.kind.code:  # older files say nothing of these two
             others["variant"] = next(name for name, step in VARIANTS.items() if codes.OF_SOLVER[step] == self.code)
         if self.initial_step is not None:
             others["initial_step"] = np.asarray(self.initial_step).tolist()
+        if self.factors is not None:
+            others["rate_factors"] = self.factors.description()
         return {
             "solver": self.name,
             "nesterov": self.code == codes.NESTEROV,
             **dict(zip(self.kind.options, self.values, strict=True)),
             "learning_rate": "a function" if callable(rate) else self.first_rate,
-            "schedule": self.schedule,
-            "power": self.power,
+            **self.schedule.description(),
             **others,
         }
 
+    @property
+    def by_batches(self) -> bool:
+        """Whether batches of one sample are batches: on-line learning compares no errors, and knows no factors."""
+        return self.keeps_error or self.factors is not None
+
+    @property
+    def n_state_rows(self) -> int:
+        """Numbers that are kept for each parameter."""
+        return self.kind.n_moments + (0 if self.factors is None else scaled_steps.FACTOR_ROWS)
+
     def start(
-        self, n_filled: int, dtype: np.dtype, *, l1: float, l2: float, n_weights: int, mean: bool,
+        self, n_filled: int, dtype: np.dtype, topology: Topology, *, l1: float, l2: float, mean: bool,
         draw: np.random.Generator | None = None,
     ) -> steps.Solver:  # fmt: skip
         """The solver before its first step; `draw` is for a range of first steps."""
-        state = aligned_zeros((self.kind.n_moments, n_filled), dtype)
+        state = aligned_zeros((self.n_state_rows, n_filled), dtype)
+        if self.factors is not None:
+            state[self.kind.n_moments, : topology.n_params] = self.factors.of_parameters(topology)
         if self.name == "rprop":
             with np.errstate(over="ignore"):  # infinite in float32: the run stops with a warning of its own
                 state[1] = self.first_rate
@@ -195,8 +216,13 @@ class Choice:
                 state[1] = draw.uniform(*self.initial_step, n_filled)
         options = np.zeros(codes.N_OPTIONS)
         options[: len(self.values)] = self.values
-        address = steps.address_of_step(self.code, dtype)
-        return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, n_weights, mean)
+        address, scaled = self.step_address(dtype), self.factors is not None
+        return steps.Solver(self.code, address, options, state, np.ones(2), l1, l2, topology.n_weights, mean, scaled)
+
+    def step_address(self, dtype: np.dtype) -> int:
+        """Address of the function that takes the steps."""
+        address_of = steps.address_of_step if self.factors is None else scaled_steps.address_of_scaled_step
+        return int(address_of(self.code, dtype))
 
 
 _SMALLEST = Option(1e-7)
@@ -272,10 +298,8 @@ def make_choice(
         variant = checks.name_of(options.pop("variant", "irprop-"), VARIANTS, "variant")
         code = codes.OF_SOLVER[VARIANTS[variant]]
         first_steps = _check_steps(options.pop("initial_step", None), learning_rate)
-    schedule, power = "constant", 0.5
-    if name != "rprop":
-        schedule = checks.name_of(options.pop("schedule", "constant"), SCHEDULES, "schedule")
-        power = checks.number(options.pop("power", 0.5), "power")
+    schedule = Schedule() if name == "rprop" else take_schedule(options)
+    factors = take_factors(options) if code in scaled_steps.SCALABLE else None
     for option in options:
         if option not in kind.options:
             _unknown(option, _options_of(name), name, callers)
@@ -286,7 +310,7 @@ def make_choice(
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
     rate = _check_rate(learning_rate, name, schedule)
-    return Choice(name, kind, code, values, rate, schedule, power, first_steps)
+    return Choice(name, kind, code, values, rate, schedule, first_steps, factors)
 
 
 def make_minimiser(
@@ -314,8 +338,9 @@ def _options_of(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
         return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
-    further = {"sgd": ["nesterov", "schedule", "power"], "rprop": ["variant", "initial_step"]}
-    return [*SOLVERS[solver].options, *further.get(solver, ["schedule", "power"])]
+    by_rate, of_schedule = [*schedules.OPTIONS, "rate_factors"], list(schedules.OPTIONS)
+    further = {"sgd": ["nesterov", *by_rate], "rprop": ["variant", "initial_step"], "quickprop": of_schedule}
+    return [*SOLVERS[solver].options, *further.get(solver, by_rate)]
 
 
 def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
@@ -357,13 +382,16 @@ def _check_steps(initial_step: object, learning_rate: LearningRate) -> InitialSt
     return sizes.copy()
 
 
-def _check_rate(learning_rate: LearningRate, name: object, schedule: str) -> LearningRate:
+def _check_rate(learning_rate: LearningRate, name: object, schedule: Schedule) -> LearningRate:
     if learning_rate is None:
         return None
     if not callable(learning_rate):
         return checks.number(learning_rate, "learning_rate", low_open=True)
     if name == "rprop":
         raise ValueError("learning_rate must be a number for solver 'rprop': the size of its first step")
-    if schedule != "constant":
-        raise ValueError(f"schedule must be left out where learning_rate is a function of the epoch; got {schedule!r}")
+    if schedule.name != "constant" or schedule.warm_up:
+        raise ValueError(
+            "schedule and warm_up must be left out where learning_rate is a function of the epoch; got "
+            f"{schedule.name!r}, {schedule.warm_up}"
+        )
     return learning_rate

@@ -19,8 +19,10 @@ from click.shell_completion import CompletionItem
 from fastbp import checks
 from fastbp.activations import TRAINABLE
 from fastbp.plots import PICTURE_SUFFIXES
+from fastbp.schedules import FACTORS
 from fastbp.solvers import MINIMISERS, SOLVERS
 from fastbp.tables.errors import shown
+from fastbp.tables.scaling import SCALINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
@@ -29,7 +31,10 @@ ALL_SOLVERS = (*SOLVERS, *MINIMISERS)
 NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
 HIDDEN, HIDDEN_OF_MATRICES = (128,), (16,)
 # Options that have no meaning where the evidence decides
-_NOT_WITH_EVIDENCE = ("solver", "epochs", "batch_size", "learning_rate", "l2", "patience", "checkpoint")
+_NOT_WITH_EVIDENCE = (
+    "solver", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "l2", "patience",
+    "checkpoint",
+)  # fmt: skip
 LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
 
 
@@ -157,6 +162,12 @@ _OPTIONS: tuple[Option[Any], ...] = (
         help="Categories of a column; rarer ones together.",
     ),
     _with_default(
+        "--scaling",
+        type=click.Choice(SCALINGS),
+        default="standard",
+        help="Of numbers: mean and deviation, or median and quartiles, smoothly clipped.",
+    ),
+    _with_default(
         "--missing",
         type=click.Choice(["fill", "drop", "error"]),
         default="fill",
@@ -164,6 +175,9 @@ _OPTIONS: tuple[Option[Any], ...] = (
     ),
     click.option(
         "--dates", type=click.Choice(["day-first", "month-first"]), help="What 1/5/20 means, where no row tells."
+    ),
+    click.option(
+        "--decimal", type=click.Choice(["point", "comma"]), help="What 1.234 has in it, where no column tells."
     ),
     click.option(
         "--censored", type=click.Choice(["limit", "half", "missing"]), help="What to take of values such as <5."
@@ -221,6 +235,28 @@ _OPTIONS: tuple[Option[Any], ...] = (
         type=float,
         callback=_checked(checks.number, low_open=True),
         help="[default: the solver's]",
+    ),
+    _with_default(
+        "--schedule",
+        metavar="NAME",
+        default="constant",
+        callback=_checked(checks.name_of, known=FACTORS),
+        shell_complete=_one_of(FACTORS),
+        help=f"How the learning rate goes on from epoch to epoch: {', '.join(FACTORS)}.",
+    ),
+    _with_default(
+        "--dropout",
+        type=float,
+        default=0.0,
+        callback=_checked(checks.number, high=1.0),
+        help="Share of the hidden units that each step leaves out.",
+    ),
+    _with_default(
+        "--label-smoothing",
+        type=float,
+        default=0.0,
+        callback=_checked(checks.number, high=1.0),
+        help="Share of a class's target that all classes have alike.",
     ),
     _with_default("--l2", type=float, default=0.005, callback=_checked(checks.number), help="Weight decay."),
     _with_default("--seed", type=_COUNT, default=0, help="Of splits, first weights and shuffling."),
@@ -305,6 +341,7 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         _refuse_beside_evidence()
     if given["solver"] in NEED_ALL and given["batch_size"]:
         raise click.UsageError(f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size")
+    _refuse_of_solver(given)
     weight = () if given["weight"] is None else (given["weight"],)
     named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
              "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
@@ -312,6 +349,18 @@ def _refuse_contradictions(given: dict[str, Any]) -> None:
         both = [name for name in named[one] if name in named[other]]
         if both:
             raise click.UsageError(f"{one} and {other} both name column {shown(both[0])}: they exclude each other")
+
+
+def _refuse_of_solver(given: dict[str, Any]) -> None:
+    """Refuse what a solver, or a network without hidden layers, does not know."""
+    solver = given["solver"]
+    if solver in (*MINIMISERS, "rprop") and given["schedule"] != "constant":
+        raise click.UsageError(f"--solver {solver} finds the length of its steps: it takes no --schedule")
+    for name in ("dropout", "label_smoothing"):
+        if solver in MINIMISERS and given[name]:
+            raise click.UsageError(f"--solver {solver} takes no --{name.replace('_', '-')}: adam, sgd and rprop do")
+    if given["hidden"] == () and given["dropout"]:
+        raise click.UsageError("--dropout leaves hidden units out, and --hidden none has none")
 
 
 def _refuse_beside_evidence() -> None:
@@ -343,6 +392,6 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
         "keep": tuple(rest.pop("keep_column")),
         "dates": dates and dates.removesuffix("-first"),
         "censored": rest.pop("censored") or "refuse",
-        **{name: rest.pop(name) for name in ("categorical", "numeric", "max_levels", "missing")},
+        **{name: rest.pop(name) for name in ("categorical", "numeric", "max_levels", "missing", "decimal")},
     }
     return Wishes(rest.pop("target"), rest.pop("task"), rest.pop("weight"), files, reading, choices, rest)

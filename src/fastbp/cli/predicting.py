@@ -73,7 +73,9 @@ def predict(
         scoring = Scoring(table_model)
         writer = Writer(out, files)
         numbers = table_model.encoder.plain_numbers - set(keep)
-        reading = Reading(header, table, query, skip_repeated_header, lambda names: Written(set(names) - numbers))
+        reading = Reading(
+            header, table, query, skip_repeated_header, table_model.column_names, lambda n: Written(set(n) - numbers)
+        )
         for predictions in _predictions(table_model, data, reading, answering, scoring):
             writer.write(predictions)
         writer.finish()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
@@ -18,7 +19,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
+from fastbp.tables.date_column import DateColumn
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import counted
 from fastbp.tables.model import Facts, TableModel
@@ -27,6 +29,7 @@ from fastbp.tables.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
     from fastbp.tables.preparation import Prepared
+    from fastbp.tables.splitting import Split
     from fastbp.tables.targets import Target
     from fastbp.tables.training import TableTraining
 
@@ -62,21 +65,41 @@ def print_plan(console: Console, training: TableTraining, data: str) -> None:
     )
 
 
-def print_plans(console: Console, prepared: Prepared, data: str) -> None:
-    """Print what would be done with each column."""
+def print_plans(console: Console, prepared: Prepared, split: Split, encoder: Encoder, data: str) -> None:
+    """Print what would be done with each column: how many inputs, which, and what stands for missing values."""
     names = ", ".join(repr(column.name) for column in prepared.targets)
-    print_facts(
-        console, [("data", f"{data}: {counted(prepared.n_rows, 'row')}"), *(("note", note) for note in prepared.notes)]
-    )
+    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(split.sizes())}"
+    print_facts(console, [("data", f"{data}: {rows}"), *(("note", note) for note in prepared.notes)])
     print_facts(console, [("task", f"{prepared.task} of {names} ({prepared.reason})")])
+    print_facts(console, [("target", target_line(prepared)), ("inputs", f"{encoder.n_inputs:,}")])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("column", style="cyan", overflow="fold")
-    for heading in ("kind", "missing", "what becomes of it"):
-        table.add_column(heading, justify="right" if heading == "missing" else "left", overflow="fold")
+    for heading in ("kind", "missing", "inputs", "what becomes of it"):
+        is_number = heading in ("missing", "inputs")
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    learnt = {column.name: column for column in encoder.columns}
     for plan in prepared.plans:
-        fate = f"left out: it {plan.reason}" if plan.reason else "used"
-        table.add_row(Text(plan.column.name), plan.column.kind, f"{plan.column.gaps:,}", Text(fate))
+        column = learnt.get(plan.column.name)
+        fate = f"left out: it {plan.reason}" if column is None else describe(column)
+        n_inputs = 0 if column is None else len(column.inputs)
+        table.add_row(Text(plan.column.name), plan.column.kind, f"{plan.column.gaps:,}", str(n_inputs), Text(fate))
     console.print(table)
+
+
+def target_line(prepared: Prepared) -> str:
+    """Write the classes with their rows, or the range of the numbers, of the targets."""
+    said = []
+    for column in prepared.targets:
+        given = column.values if column.text is None or prepared.task == "regression" else column.text
+        if prepared.task == "classification":
+            counts = given.drop_nulls().value_counts().sort("count", given.name, descending=[True, False])
+            counts = counts.head(MOST_CLASSES_SHOWN)
+            shown = ", ".join(f"{label_text(label)} {count:,}" for label, count in counts.iter_rows())
+            said.append(f"rows of each class: {shown}" + ", ..." * (given.n_unique() > MOST_CLASSES_SHOWN))
+        elif column.kind in ("number", "boolean"):
+            numbers = column.values.cast(pl.Float64).to_numpy()
+            said.append(f"from {numbers.min():g} to {numbers.max():g}, mean {numbers.mean():g}")
+    return "; ".join(said)
 
 
 def print_outcome(console: Console, model: TableModel, scored: Scored | None, out: Path, plot: Path | None) -> None:
@@ -223,25 +246,31 @@ def print_columns(console: Console, encoder: Encoder) -> None:
 
 
 def describe(column: Column) -> str:
-    """Say in words how a column becomes inputs."""
-    gaps = ", missing: an input of its own" if column.indicator else ""
+    """Say in words how a column becomes inputs, and what stands for a missing value."""
     match column:
         case NumberColumn(scale=0.0):
-            return f"{column.mean:.5g} in all training rows: not used{gaps}"
+            return f"{column.mean:.5g} in all training rows: not used{_gaps(column, '')}"
         case NumberColumn():
-            filled = (
-                f", missing: {column.fill:.5g}"
-                if not column.indicator
-                else f", missing: {column.fill:.5g} and an input"
-            )
+            filled = _gaps(column, f"{column.fill:.5g}")
+            if column.scaling == "robust":
+                return f"median {column.mean:.5g}, scale {column.scale:.5g}, clipped smoothly{filled}"
             return f"mean {column.mean:.5g}, deviation {column.scale:.5g}{filled}"
         case BooleanColumn():
-            return f"0 or 1, missing: {int(column.fill)}{' and an input' * column.indicator}"
+            return f"0 or 1{_gaps(column, str(int(column.fill)))}"
         case CategoryColumn():
-            more = ", ..." if len(column.categories) > 15 else ""
-            return "one-hot: " + ", ".join(column.categories[:15]) + more + ", others together" * column.other + gaps
+            levels = f"{counted(len(column.categories), 'level')}: {', '.join(column.categories[:15])}"
+            more = ", ..." * (len(column.categories) > 15) + ", others together" * column.other
+            return f"one-hot, {levels}{more}{_gaps(column, 'zeros')}"
         case DateColumn():
-            return ", ".join(column.features) + gaps
+            written = f"{column.written(column.first)} to {column.written(column.last or column.first)}"
+            return f"{', '.join(column.features)}; {written}{_gaps(column, column.written(column.fill))}"
+
+
+def _gaps(column: Column, fill: str) -> str:
+    """Say what stands for a missing value: `fill`, an input of its own, or both."""
+    own = "an input of its own" * column.indicator
+    fill = "" if column.indicator and fill == "zeros" else fill
+    return f", missing: {' and '.join(filter(None, [fill, own]))}" if fill or own else ""
 
 
 def print_model(console: Console, model: TableModel, path: str) -> None:

@@ -42,10 +42,11 @@ def load_samples(model: str, data: str, row: int | None = None) -> Samples:
     from fastbp.tables.errors import TableError, rows_before
     from fastbp.tables.model import targets_of
     from fastbp.tables.sources import read_table
+    from fastbp.tables.table import Reading
 
     table_model = load_model(model)
     with one_line_warnings(), refusals(TableError):
-        frame = read_table(data).frame
+        frame = read_table(data, Reading(expected=table_model.column_names)).frame
         if row is not None and row > frame.height:
             raise TableError(f"--row must be at most {frame.height:,}, the number of rows of {data!r}; got {row:,}")
         frame = frame if row is None else frame[row - 1 : row]
@@ -252,10 +253,11 @@ def _boundary(samples: Samples) -> Axes:
     table_model = samples.model
     T = None if class_names(table_model) is None else samples.T
     axes = plots.decision_boundary(table_model.net, samples.X, T)
-    scaled = [isinstance(column, NumberColumn) for column in table_model.encoder.columns for _ in column.inputs]
+    said = {"standard": " (standardised)", "robust": " (scaled)"}
     names = [
-        f"{name}{' (standardised)' * is_scaled}"
-        for name, is_scaled in zip(table_model.encoder.inputs, scaled, strict=True)
+        f"{name}{said[column.scaling] if isinstance(column, NumberColumn) else ''}"
+        for column in table_model.encoder.columns
+        for name in column.inputs
     ]
     axes.set_xlabel(names[0], parse_math=False)
     axes.set_ylabel(names[1], parse_math=False)

@@ -15,11 +15,14 @@ from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fastbp import History
     from fastbp.tables.model import TableModel
     from fastbp.tables.preparation import Prepared
     from fastbp.tables.scores import Scored
     from fastbp.tables.table import Written
+    from fastbp.tables.targets import Task
     from fastbp.tables.training import TableTraining
 
 
@@ -48,7 +51,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            report.print_plans(console, prepared_table(data, wishes), shown)
+            _show_plans(console, data, wishes)
             return
         _check(data, files, wishes)
         training = _training(data, wishes, files)
@@ -109,18 +112,29 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
+    from fastbp.tables.choices import Choices
     from fastbp.tables.errors import TableError, TableWarning
-    from fastbp.tables.kinds import Choices
     from fastbp.tables.preparation import prepare
     from fastbp.tables.sources import read_table
     from fastbp.tables.table import Reading
 
     with refusals(TableError):
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
-        prepared = prepare(table, wishes.target, Choices(**wishes.choices), task=wishes.task, weight=wishes.weight)
+        choices, implied = Choices(**wishes.choices), _implied_task(wishes)
+        prepared = prepare(table, wishes.target, choices, task=wishes.task, implied=implied, weight=wishes.weight)
     for line in prepared.warnings:
         warnings.warn(line, TableWarning, stacklevel=2)
     return prepared
+
+
+def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
+    """Return the task that a loss, or the logarithm, is for, with the option that says so."""
+    from fastbp.tables.targets import CLASS_LOSSES
+
+    loss = wishes.options["loss"]
+    if loss is not None:
+        return ("classification" if loss in CLASS_LOSSES else "regression"), f"--loss {loss}"
+    return ("regression", "--log-target") if wishes.options["log_target"] else None
 
 
 def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
@@ -134,6 +148,23 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
         return Written({*targets, *codes}) if wishes.task == "classification" else Written(codes, targets)
 
     return of
+
+
+def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
+    """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
+    from fastbp.cli import report
+    from fastbp.tables.databases import without_password
+    from fastbp.tables.encoder import Encoder
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.training import Options, refuse_options, split_of
+
+    prepared = prepared_table(data, wishes)
+    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    with refusals(TableError):
+        refuse_options(prepared, options)
+    split = split_of(prepared, options)
+    encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
+    report.print_plans(console, prepared, split, encoder, without_password(data))
 
 
 def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:

@@ -36,9 +36,9 @@ class OnCluster(Partitions):
         self._client, self._inner, self._keep = client, data, keep
         self.per_step, self._per_task = per_step, per_task
         self._token, self._n_steps = uuid.uuid4().hex, 0
-        self._structure: Any = None
+        self._structures: dict[str, Any] = {}  # of each dtype: minimisers work in float64, whatever the network's is
         self._data: Any = None
-        self._loaded: dict[tuple[int, ...], Any] = {}
+        self._loaded: dict[tuple[Any, ...], Any] = {}
         self._workers: set[str] = set()
 
     def _read(self, k: int) -> Partition:
@@ -55,28 +55,32 @@ class OnCluster(Partitions):
 
     def sums_of(self, net: Summable, numbers: list[int], wanted: Any, n_threads: int | None) -> Term:
         """See `Partitions`."""
-        self._begin(net)
+        structure = self._begin(net)
         self._n_steps += 1
         params = self._client.submit(
             tasks.handed_on, net.params.copy(), key=f"fastbp-params-{self._token}-{self._n_steps}"
         )
-        futures = [self._sum(params, group, wanted, n_threads) for group in self._groups(numbers)]
+        futures = [self._sum(structure, params, group, wanted, n_threads) for group in self._groups(numbers)]
         total = PairwiseSum()
         for future in futures:
             error, gradient, n_samples = future.result()
             total.add((error, np.array(gradient), n_samples))  # what came over the network is read-only
         return total.result()
 
-    def _begin(self, net: Summable) -> None:
-        """Send what does not change, and see which workers there are."""
-        if self._structure is None:
-            structure = tasks.Structure(self._token, pickle.dumps(net))
-            self._structure = self._client.submit(tasks.handed_on, structure, key=f"fastbp-network-{self._token}")
-            self._data = self._client.submit(tasks.handed_on, self._inner, key=f"fastbp-data-{self._token}")
+    def _begin(self, net: Summable) -> Any:
+        """Send what does not change, and see which workers there are; returns the network without its parameters."""
+        dtype, submit = net.params.dtype.name, self._client.submit
+        if self._data is None:
+            self._data = submit(tasks.handed_on, self._inner, key=f"fastbp-data-{self._token}")
+        if dtype not in self._structures:
+            token = f"{self._token}-{dtype}"
+            structure = tasks.Structure(token, pickle.dumps(net))
+            self._structures[dtype] = submit(tasks.handed_on, structure, key=f"fastbp-network-{token}")
         workers = set(self._client.nthreads())
         if self._loaded and workers - self._workers:  # who has joined takes some of what others have loaded
             self._client.rebalance(list(self._loaded.values()))
         self._workers = workers
+        return self._structures[dtype]
 
     def _groups(self, numbers: list[int]) -> list[list[int]]:
         """Partitions of each task: 2**m of them, so that their sum is a part of the tree."""
@@ -87,11 +91,11 @@ class OnCluster(Partitions):
             self._per_task = size  # as long as the data are kept, so are the groups
         return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
-    def _sum(self, params: Any, group: list[int], wanted: Any, n_threads: int | None) -> Any:
-        submit, structure = self._client.submit, self._structure
+    def _sum(self, structure: Any, params: Any, group: list[int], wanted: Any, n_threads: int | None) -> Any:
+        submit = self._client.submit
         if not self._keep:
             return submit(tasks.load_and_sum, structure, params, self._data, group, wanted, n_threads, pure=False)
-        key = tuple(group)
+        key = (structure.key, *group)
         if key not in self._loaded:
             self._loaded[key] = submit(tasks.load, structure, self._data, group, pure=False)
         return submit(tasks.sums, structure, params, self._loaded[key], wanted, n_threads, pure=False)

@@ -13,7 +13,7 @@ from fastbp.data.partitions import Partitions
 from fastbp.data.sums import PairwiseSum, Term
 from fastbp.engine import gate
 from fastbp.kernels.training.chunks import Wanted
-from fastbp.model.partitioned import Source
+from fastbp.model.partitioned import Asked, Source, term_of
 from fastbp.network import Network
 
 Loaded = list[tuple[Array, Array, Array | None]]  # (X, T, weights) of each partition, checked, in the network's dtype
@@ -48,19 +48,23 @@ def load(structure: Structure, data: Partitions, numbers: list[int]) -> Loaded:
     return [(part.x, part.t, part.weight if part.weight.size else None) for part in source.each()]
 
 
-def sums(structure: Structure, params: Array, loaded: Loaded, wanted: Wanted, n_threads: int | None) -> Term:
+def sums(structure: Structure, params: Array, loaded: Loaded, wanted: Wanted | Asked, n_threads: int | None) -> Term:
     """The sum over partitions that are loaded: a part of the tree of all."""
     net, total = network_of(structure), PairwiseSum()
     net.params = params
     for x, t, weight in loaded:
         samples = gate.samples(net.engine.gate.port, x, t, weight, are_finite=True)
-        error, gradient = net.engine.run(samples, wanted, n_threads=n_threads)
-        total.add((error, gradient if wanted.gradient else gradient[:0], len(samples)))
+        total.add(term_of(net, samples, wanted, n_threads))
     return total.result()
 
 
 def load_and_sum(
-    structure: Structure, params: Array, data: Partitions, numbers: list[int], wanted: Wanted, n_threads: int | None
+    structure: Structure,
+    params: Array,
+    data: Partitions,
+    numbers: list[int],
+    wanted: Wanted | Asked,
+    n_threads: int | None,
 ) -> Term:
     """The sum over partitions that are read for it, and not kept."""
     net = network_of(structure)

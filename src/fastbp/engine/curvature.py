@@ -52,6 +52,7 @@ class Curvature:
 
     topology: Topology
     groups: Groups
+    has_rows = True
 
     def __init__(self, packed: Packed, topology: Topology, functions: Sequence[Activation]) -> None:
         self.topology, self._functions = topology, functions
@@ -179,6 +180,30 @@ class Curvature:
         gradient = room.sums[0].copy()
         self.give_back(room)
         return error, gradient, matrix
+
+    def term(
+        self, kind: str, given: Given, v: Array | None, *, exact: bool, n_threads: int | None = None
+    ) -> tuple[float, Array]:
+        """The error of some samples, and what is asked of them: numbers that add up over all samples.
+
+        `kind`: "error", with no number; "gradient"; "product", with the Hessian; "bend", see
+        `kernels/curvature/asking.py`; "matrix", the gradient and all rows of the Gauss-Newton matrix.
+        """
+        if kind == "matrix":
+            error, gradient, matrix = self.hessian(given, exact=False, n_threads=n_threads)
+            return error, np.concatenate([gradient, matrix.reshape(-1)])
+        addresses = {
+            "error": asking.address_of_losses,
+            "gradient": asking.address_of_gradients,
+            "product": kernels.address_of_products_worker,
+            "bend": asking.address_of_bends,
+        }
+        along = np.zeros((1, self.n_params)) if v is None else v.reshape(1, -1)
+        n_sums = 0 if kind == "error" else 1
+        error, sums = self._run(
+            addresses[kind](), given, along, NOTHING, exact=exact, n_threads=n_threads, n_sums=n_sums
+        )
+        return error, sums.reshape(-1)
 
     def assembly_room(self, n_samples: int, n_slots: int, *, exact: bool = False) -> jobs.Room:
         """Memory for an assembly."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.kernels.codes import N_OPTIONS, OF_SOLVER, SOLVERS
+from fastbp.kernels.codes import N_OPTIONS
 from fastbp.kernels.formulas import steps
+from fastbp.kernels.formulas.scaled_steps import FACTOR_ROWS, N_MOMENTS
 from fastbp.kernels.many_samples.tile import Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
 from fastbp.kernels.tables import Packed
@@ -21,7 +22,6 @@ from fastbp.kernels.training import chunks, epochs, scikit_learn_epochs, scores
 from fastbp.kernels.training.scores import Scorer
 
 NO_ORDER = np.empty(0, np.int64)
-N_MOMENTS = {OF_SOLVER[name]: form.n_moments for name, form in SOLVERS.items()}
 N_DECAYS = 2  # numbers of `Solver.decay`
 
 
@@ -244,7 +244,8 @@ class Gate:
             checks.numeric(values, f"the solver's {name}")
             for name, values in (("state", solver.state), ("options", solver.options), ("decay", solver.decay))
         )
-        expected = (N_MOMENTS[solver.kind], self._packed.params.size)
+        n_rows = N_MOMENTS[solver.kind] + (FACTOR_ROWS if solver.scaled else 0)
+        expected = (n_rows, self._packed.params.size)
         if state.shape != expected:
             raise ValueError(
                 f"the solver's state must have shape {expected}, numbers for each parameter; got {state.shape}: "
@@ -265,6 +266,10 @@ class Gate:
             ),
             _PASSED,
         )
+
+    def with_loss_option(self, option: float) -> "Gate":
+        """The same network with another number for its loss: targets that are smoothed are a training's alone."""
+        return Gate(self._packed._replace(loss_option=option), self.port)
 
     def admit(self, samples: CheckedSamples) -> CheckedSamples:
         """The samples, if they were checked for a network of these shapes."""

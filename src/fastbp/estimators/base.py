@@ -14,6 +14,7 @@ from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
+from fastbp.estimators import preset as presets
 from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
@@ -25,18 +26,19 @@ from fastbp.estimators.minimising import (
     MinimiserTraining,
     takes_all_samples,
 )
-from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_sizes, make_network
+from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_of, hidden_sizes, make_network
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
 from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
 from fastbp.estimators.weights import HoldsNetwork
+from fastbp.presets import PRESETS
 from fastbp.training.options import check_callbacks
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
-_FRACTION = Interval(Real, 0, 1, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 _COUNT = Interval(Integral, 1, None, closed="left")
 
@@ -50,6 +52,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     out_activation_: str
     best_validation_score_: float | None
     best_loss_: float | None
+    label_smoothing: float = 0.0  # of numbers there is none
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", _COUNT],
@@ -69,18 +72,19 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
-        "validation_fraction": [_FRACTION],
-        "beta_1": [_FRACTION],
-        "beta_2": [_FRACTION],
+        "validation_fraction": [FRACTION],
+        "beta_1": [FRACTION],
+        "beta_2": [FRACTION],
         "epsilon": [_POSITIVE],
         "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
         "max_fun": [_COUNT],
-        "dropout": [_FRACTION, list, tuple],
+        "dropout": [FRACTION, list, tuple],
         "l1": [_NOT_NEGATIVE],
         "skip": [StrOptions({"all"}), list, tuple],
         "callback": [callable, list, tuple, None],
         "progress": ["boolean"],
         "n_jobs": [Integral, None],
+        "preset": [StrOptions(set(PRESETS)), None],
     }
 
     def _keep(self, parameters: dict[str, Any]) -> None:
@@ -113,7 +117,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, random: RandomState
-    ) -> LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining:
+    ) -> LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining | presets.PresetTraining:
         """All arguments checked, and the training that they ask for."""
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
@@ -121,6 +125,9 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
             check_counts(self)
+        presets.forget_scaling(self)
+        if self.preset is not None:
+            presets.learn_scaling(self, X)
         port = self._port_of(X, targets, first_pass)
         samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
         held_out = self._evaluation_set(eval_set, port)
@@ -132,6 +139,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if incremental and "_optimizer" in vars(self):
             check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
+        if self.preset is not None:
+            return presets.PresetTraining(self, self.network_, samples, held_out, random)
         if self.alpha == EVIDENCE:
             return EvidenceTraining(self, self.network_, samples, held_out, random)
         if self.solver == "lbfgs":
@@ -147,6 +156,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
         check_callbacks(self.callback, "a function of the estimator, or a list of them")
+        if self.preset is not None:
+            return list(presets.settings_of(self).hidden)
         return hidden_sizes(self.hidden_layer_sizes)
 
     def _set_back(self, before: dict[str, Any]) -> None:
@@ -195,8 +206,13 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         self.n_layers_ = len(sizes)
         self.out_activation_ = self._output_function()
         recipe = Recipe.of(self, len(sizes))
+        if self.preset is not None:
+            recipe = recipe._replace(hidden=hidden_of(presets.settings_of(self).activation, len(sizes)))
         self._set_network(make_network(recipe, sizes, dtype), recipe)
-        draw_weights(self, self.network_, self._views, random)
+        if self.preset is not None:
+            presets.draw_weights(self, self.network_, random)
+        else:
+            draw_weights(self, self.network_, self._views, random)
         if self.solver == "lbfgs" and self.alpha != EVIDENCE:
             return
         self.loss_curve_: list[float] = []
@@ -209,9 +225,9 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         self, X: Any, targets: Array, weight: Array | None, port: Port | None = None, names: Names = ESTIMATOR
     ) -> CheckedSamples:
         """The arrays as kernels take them, a sparse X made dense. scikit-learn has looked for what is not finite."""
-        samples = gate.samples(
-            port or self.network_.engine.gate.port, dense(X), targets, weight, names=names, are_finite=True, signed=True
-        )
+        port = port or self.network_.engine.gate.port
+        inputs = presets.scaled(self, dense(X))
+        samples = gate.samples(port, inputs, targets, weight, names=names, are_finite=True, signed=True)
         gate.check_weighted(samples, names.weight)
         return samples
 
@@ -248,6 +264,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
             )
+        if self.preset is not None:
+            raise AttributeError(f"partial_fit is not available with preset={self.preset!r}, which needs all samples.")
         if self.alpha == EVIDENCE:
             raise AttributeError("partial_fit is not available with alpha='evidence', which needs all samples at once.")
         return True
@@ -264,6 +282,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if (
             views is not None
             and "feature_names_in_" not in known
+            and not presets.has_scaling(self)
             and views.hold(known.get("coefs_"), known.get("intercepts_"))
             and known["activation"] is known["_recipe"].activation
         ):
@@ -300,10 +319,13 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             Of what `predict` returns for numbers; for classes, of the probabilities that the outputs are.
         """
         X = self._checked_inputs(X)
-        return self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
+        gradient: Array = self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
+        if presets.has_scaling(self):
+            gradient = gradient * presets.slope_of_scaling(self, dense(X))[:, np.newaxis].astype(gradient.dtype)
+        return gradient
 
     def _inputs(self, X: Any) -> CheckedSamples:
-        return gate.inputs(self.network_.engine.gate.port, dense(X), are_finite=True)
+        return gate.inputs(self.network_.engine.gate.port, presets.scaled(self, dense(X)), are_finite=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -23,7 +23,7 @@ def refuse_no_times(values: Any, argument: str, wanted: str) -> None:
     """Refuse dates that are none: a number to scikit-learn, -9.2e18, and as a target each a class of its own."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "mM" and np.isnat(values).any():
         place = ", ".join(map(str, np.argwhere(np.isnat(values))[0]))
-        raise ValueError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
+        raise TypeError(f"{argument} must hold {wanted}; {argument}[{place}] is NaT")
 
 
 def is_plain(X: Any, y: Any, kinds: str) -> bool:
@@ -105,3 +105,9 @@ def scorer_of(estimator: Any, held_out: CheckedSamples) -> Scorer:
 def no_scorer(samples: CheckedSamples, numbers: Array) -> Scorer:
     """The scorer of a training without scores; the arrays stand where it would have its own."""
     return Scorer(scores.NOTHING, samples.arrays, samples.t, numbers)
+
+
+def refuse_smoothing(estimator: Any, what: str) -> None:
+    """Refuse label smoothing, which solvers that step along gradients know."""
+    if estimator.label_smoothing:
+        raise ValueError(f"label_smoothing must be 0 for {what}; got {estimator.label_smoothing}")

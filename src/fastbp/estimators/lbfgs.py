@@ -15,6 +15,7 @@ from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples
 from fastbp.estimators.compat import check_optimize_result, lbfgs_options
+from fastbp.estimators.labels import refuse_smoothing
 from fastbp.estimators.training import Monitor, engine_of, n_threads_of, share_of
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.scikit_learn_epochs import Penalized
@@ -115,6 +116,7 @@ class LBFGSTraining:
             raise ValueError(
                 f"dropout must be 0 for solver 'lbfgs', whose loss must not change; got {estimator.dropout}"
             )
+        refuse_smoothing(estimator, "solver 'lbfgs'")
         self.estimator = estimator
         self.objective = Objective(estimator, net, samples)
         self.monitor = Monitor(estimator, net, self.objective.engine, held_out, held_out is not None)

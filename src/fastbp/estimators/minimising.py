@@ -17,6 +17,7 @@ from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, check_weighted
 from fastbp.estimators.curves import begin_curves
+from fastbp.estimators.labels import refuse_smoothing
 from fastbp.estimators.orders import split
 from fastbp.estimators.training import Monitor, engine_of, n_threads_of, share_of
 from fastbp.kernels.training import chunks
@@ -41,6 +42,7 @@ def refuse_noise(estimator: Any, net: Network, what: str) -> None:
     """Refuse what has no derivative, or changes the loss from step to step."""
     if rates_of(estimator.dropout, len(net.sizes)).any():
         raise ValueError(f"dropout must be 0 for {what}, whose loss must not change; got {estimator.dropout}")
+    refuse_smoothing(estimator, what)
     if estimator.l1 > 0.0:
         raise ValueError(f"l1 must be 0 for {what}, which needs derivatives everywhere; got {estimator.l1}")
 

@@ -37,7 +37,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
 beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, l1, skip, \
-callback, progress, n_jobs
+callback, progress, n_jobs, preset
         As in `MLPClassifier`.
 
     Attributes
@@ -99,6 +99,7 @@ evidence_
         callback: Any = None,
         progress: bool = False,
         n_jobs: int | None = None,
+        preset: str | None = None,
     ) -> None:
         self._keep(locals())
 

@@ -29,6 +29,7 @@ from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.training.scikit_learn_epochs import EstimatorRun
 from fastbp.kernels.training.scores import Scorer
 from fastbp.network import Network
+from fastbp.schedules import Schedule
 from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import dropout
 from fastbp.training.history import History
@@ -56,9 +57,9 @@ class Optimizer:
         code, rate = kind.code, float(estimator.learning_rate_init)
         if estimator.solver == "sgd" and estimator.nesterovs_momentum:
             code = codes.NESTEROV
-        choice = Choice(estimator.solver, kind, code, values, rate, "constant", 0.0)
-        n_filled, n_weights = net.packed.params.size, net.topology.n_weights
-        return cls(choice, rate, choice.start(n_filled, net.dtype, l1=0.0, l2=0.0, n_weights=n_weights, mean=True))
+        choice = Choice(estimator.solver, kind, code, values, rate, Schedule())
+        solver = choice.start(net.packed.params.size, net.dtype, net.topology, l1=0.0, l2=0.0, mean=True)
+        return cls(choice, rate, solver)
 
     def linked(self, estimator: Any, net: Network) -> CheckedSolver:
         """The solver with the penalties of today, and with the address its code has in this process."""
@@ -129,6 +130,11 @@ def engine_of(net: Network) -> Engine:
     layers = packed.layers.copy()
     layers[-1, LAYER.deltas_address] = address
     return net.engine.twin(packed._replace(layers=layers))
+
+
+def learning_engine_of(net: Network, smoothing: float) -> Engine:
+    """The same with targets smoothed; the loss is then the network's own, for scikit-learn has none of such targets."""
+    return net.engine.twin(net.packed._replace(loss_option=smoothing)) if smoothing else engine_of(net)
 
 
 def outputs_of(net: Network, samples: CheckedSamples, n_threads: int | None) -> Array:
@@ -226,7 +232,8 @@ class StochasticTraining:
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
-        self.estimator, self.net, self.samples, self.engine = estimator, net, samples, engine_of(net)
+        self.estimator, self.net, self.samples = estimator, net, samples
+        self.engine = learning_engine_of(net, estimator.label_smoothing)
         evaluated, rows = held_out is not None, np.arange(len(samples))
         if estimator.early_stopping and not evaluated:
             rows, taken = split(estimator, samples.t, random)
@@ -238,7 +245,7 @@ class StochasticTraining:
         self.dropout = self._dropout(random)
         self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples) or self.dropout.address != NONE
-        self.monitor = Monitor(estimator, net, self.engine, held_out, evaluated)
+        self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
         self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
         n_scored = len(held_out) if self.monitor.scorer is not None and held_out is not None else 0

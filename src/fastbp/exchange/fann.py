@@ -46,6 +46,7 @@ FUNCTIONS = {
     8: Function("gaussian", factor=2.0, offset=-1.0),
     10: Function("softsign", factor=0.5, offset=0.5),
     11: Function("softsign"),
+    12: Function("ramp"),
     14: Function("sin"),
     15: Function("sin", angle=math.pi / 2),
     16: Function("sin", factor=0.5, offset=0.5),
@@ -53,7 +54,7 @@ FUNCTIONS = {
 }
 REFUSED = {
     4: "FANN_SIGMOID_STEPWISE", 6: "FANN_SIGMOID_SYMMETRIC_STEPWISE", 9: "FANN_GAUSSIAN_STEPWISE",
-    12: "FANN_LINEAR_PIECE", 13: "FANN_LINEAR_PIECE_SYMMETRIC",
+    13: "FANN_LINEAR_PIECE_SYMMETRIC",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from fastbp.network import Network
 ACTIVATIONS = {
     "linear": "identity", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh", "softmax": "softmax", "elu": "elu",
     "softplus": "softplus", "softsign": "softsign", "gelu": "gelu", "silu": "silu", "swish": "silu",
+    "selu": "selu", "mish": "mish",
     "exponential": "exp",
 }  # fmt: skip
 # Layers that are a function: its name here, and the options that they must have.

@@ -17,7 +17,7 @@ MAX_LISTS = 1 << 20  # and objects: an empty one takes 88 bytes of memory for 3 
 MOST_FILLED = 1 << 21  # weights, or as many as the file has bytes, that rows of zeros, or of one 1, may add up to
 TRANSFERS = {
     "tansig": "tanh", "logsig": "logistic", "purelin": "identity", "poslin": "relu", "softmax": "softmax",
-    "radbas": "gaussian", "elliotsig": "softsign", "hardlim": "threshold",
+    "radbas": "gaussian", "elliotsig": "softsign", "hardlim": "threshold", "satlin": "ramp",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from fastbp.exchange.onnx_sizes import check_sizes
 from fastbp.exchange.probing import same_outputs
 from fastbp.exporting.onnx_export import MOST_BYTES, import_onnx
 from fastbp.files.container import FileError, StrPath
+from fastbp.kernels.formulas.activations import SELU_ALPHA, SELU_SCALE
 from fastbp.network import Network
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "Sigmoid": ("logistic", {}), "Tanh": ("tanh", {}), "Relu": ("relu", {}), "Sin": ("sin", {}), "Exp": ("exp", {}),
     "Softplus": ("softplus", {}), "Softsign": ("softsign", {}), "Elu": ("elu", {"alpha": np.float32(1.0)}),
     "LeakyRelu": ("leaky_relu", {"alpha": np.float32(0.01)}), "Gelu": ("gelu", {"approximate": b"none"}),
+    "Selu": ("selu", {"alpha": np.float32(SELU_ALPHA), "gamma": np.float32(SELU_SCALE)}), "Mish": ("mish", {}),
     "Softmax": ("softmax", {"axis": (-1, 1)}),
 }  # fmt: skip
 # Attributes that the other nodes may have, and their values.

@@ -18,6 +18,7 @@ from fastbp.network import Network
 # Modules that are a function of ours as they are, and those that are if their options are these.
 FUNCTIONS = {
     "ReLU": "relu", "Sigmoid": "logistic", "Tanh": "tanh", "Softsign": "softsign", "SiLU": "silu",
+    "SELU": "selu", "Mish": "mish",
     "Identity": "identity",
 }  # fmt: skip
 WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
@@ -25,6 +26,7 @@ WITH_OPTIONS: dict[str, tuple[str, dict[str, tuple[Any, ...]]]] = {
     "ELU": ("elu", {"alpha": (1.0, 1)}),
     "Softplus": ("softplus", {"beta": (1.0, 1), "threshold": (20.0, 20)}),
     "GELU": ("gelu", {"approximate": ("none",)}),
+    "Hardtanh": ("ramp", {"min_val": (0.0, 0), "max_val": (1.0, 1)}),
     "Softmax": ("softmax", {"dim": (-1, 1)}),
 }
 DROPOUTS = ("Dropout", "AlphaDropout", "FeatureAlphaDropout")

@@ -1,6 +1,7 @@
 """The formulas of the activation functions and losses as they are printed, with a and z for what stands in them."""
 
 from fastbp.explaining.terms import Output
+from fastbp.kernels.formulas.activations import SELU_LOWEST
 from fastbp.losses import Loss
 
 # name -> (h(a), h'(a)); {a} and {z} are replaced by a notation's names, {a_k} and {z_k} by those of another unit
@@ -18,6 +19,12 @@ FORMULAS = {
     "sin": ("sin({a})", "cos({a})"),
     "gaussian": ("exp(-{a}^2)", "-2 {a} {z}"),
     "exp": ("exp({a})", "{z}"),
+    "selu": (
+        "1.0507 {a} if {a} > 0, else 1.7581 (exp({a}) - 1)",
+        "1.0507 if {a} > 0, else 1.7581 exp({a})",
+    ),
+    "mish": ("{a} tanh(ln(1 + exp({a})))", "t + {a} (1 - t^2) / (1 + exp(-{a})), t = tanh(ln(1 + exp({a})))"),
+    "ramp": ("min(1, max(0, {a}))", "1 if 0 < {a} < 1, else 0"),
     "softmax": ("exp({a}) / sum_k exp({a_k})", "{z} (1 - {z}), and -{z} {z_k} for two of them"),
 }
 
@@ -33,7 +40,9 @@ RANGES = BOUNDS | {
     "gaussian": (0.0, 1.0),
     "sin": (-1.0, 1.0),
     "threshold": (0.0, 1.0),
+    "ramp": (0.0, 1.0),
     "elu": (-1.0, float("inf")),
+    "selu": (-SELU_LOWEST, float("inf")),
 }
 
 _ERRORS = {

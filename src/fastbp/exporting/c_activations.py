@@ -83,6 +83,16 @@ static void h_relu(int n, real *z)
         z[j] = z[j] < R(0.0) ? R(0.0) : z[j];
 }
 """),
+    "h_ramp": Piece(
+        """
+static void h_ramp(int n, real *z)
+{
+    at_most(n, R(1.0), z);
+    at_least(n, R(0.0), z);
+}
+""",
+        ("at_most", "at_least"),
+    ),
     "h_leaky_relu": Piece("""
 static void h_leaky_relu(int n, real *z)
 {
@@ -219,6 +229,37 @@ static void h_silu(int n, real *z)
 }
 """,
         ("at_least", "h_logistic"),
+    ),
+    "h_selu": Piece(
+        """
+static void h_selu(int n, real *z)
+{
+    int j;
+    h_elu(n, z);
+    for (j = 0; j < n; ++j)
+        z[j] *= z[j] > R(0.0) ? R(1.0507009873554805) : R(1.7580993408473766);
+}
+""",
+        ("h_elu",),
+    ),
+    "h_mish": Piece(
+        """
+/* a tanh(ln(1 + u)) = a m / (m + 2), u = e**a, m = u (u + 2); the quotient is 1 where u is cut off */
+static void h_mish(int n, real *z)
+{
+    real u[WIDEST];
+    int j;
+    at_least(n, R(-800.0), z);
+    memcpy(u, z, (size_t)n * sizeof *z);
+    at_most(n, R(20.0), u);
+    at_least(n, EXP_LOWEST, u);
+    for (j = 0; j < n; ++j) {
+        real e = exp_of(u[j]), m = e * (e + R(2.0));
+        z[j] *= m / (m + R(2.0));
+    }
+}
+""",
+        ("at_most", "at_least", "exp_of"),
     ),
     "h_sin": Piece("""
 static void h_sin(int n, real *z)

@@ -12,6 +12,7 @@ from fastbp.exporting.c_source import CNetwork
 from fastbp.exporting.c_tables import MULTIPLIER, WORD, checksum, constants, lines
 from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DATE_NUMBERS, FEATURES
+from fastbp.scaling import AT_END, END
 
 TYPES = {"number": "double ", "boolean": "int ", "text": "const char *", "date": "double "}
 # Words of C, and small letters that are macros of its headers or of some compilers.
@@ -134,6 +135,7 @@ def _column_text(column: Column, number: int, value: str, place: int) -> str:
     if column.kind == "text":
         known, n = (f"names_{number}", len(column.categories)) if column.categories else ("NULL", 0)
         return f"    set_category({known}, {n}, {int(column.other)}, {int(column.indicator)}, {value}, x + {place});\n"
+    scaled = "clipped" if column.is_clipped else "standardised"
     gap, kept = f"{value} < 0" if column.kind == "boolean" else f"isnan({value})", f"numbers_{number}"
     if column.kind == "boolean":
         text += f"    x[{place}] = {gap} ? (real){kept}[0] : {value} ? R(1.0) : R(0.0);\n"
@@ -141,9 +143,9 @@ def _column_text(column: Column, number: int, value: str, place: int) -> str:
         text += f"    date_numbers(filled({value}, {kept}[0]), {kept}[1], features);\n"
         for k, name in enumerate(column.features):
             at = FEATURES.index(name)
-            text += f"    x[{place + k}] = standardised(features[{at}], {kept} + {2 + 2 * k}); /* {name} */\n"
+            text += f"    x[{place + k}] = {scaled}(features[{at}], {kept} + {2 + 2 * k}); /* {name} */\n"
     elif column.kind == "number" and column.scales[0] != 0:
-        text += f"    x[{place}] = standardised(filled({value}, {kept}[0]), {kept} + 1);\n"
+        text += f"    x[{place}] = {scaled}(filled({value}, {kept}[0]), {kept} + 1);\n"
     elif column.kind == "number":
         text += f"    x[{place}] = R(0.0); /* {_in_comment(column.name)} had one value in the training */\n"
     if column.indicator:
@@ -181,6 +183,16 @@ static real standardised(double x, const double *mean_and_scale)
 {
     return (real)((x - mean_and_scale[0]) / mean_and_scale[1]);
 }
+
+""",
+    "clipped": f"""\
+/* x / sqrt(1 + (x / 3)**2) of what is scaled: between -3 and 3 */
+static real clipped(double x, const double *mean_and_scale)
+{{
+    double scaled = (x - mean_and_scale[0]) / mean_and_scale[1];
+    scaled = fmax(-{AT_END:.1f}, fmin({AT_END:.1f}, scaled));
+    return (real)(scaled / sqrt(1.0 + (scaled / {END}) * (scaled / {END})));
+}}
 
 """,
     "date_numbers": DATE_NUMBERS,

@@ -21,6 +21,8 @@ def _copy_then(function: str, array: str = "s") -> str:
     return f"    memcpy({array}, a, (size_t)n * sizeof *a);\n    {function};\n"
 
 
+_EXP_OF_NEGATIVE = "    memcpy(s, a, (size_t)n * sizeof *a);\n    at_most(n, R(0.0), s);\n    h_exp(n, s);\n"
+
 _BOTH_TAILS = (
     "    memcpy(s, a, (size_t)n * sizeof *a);\n    at_most(n, R({0}), s);\n    at_least(n, R(-{0}), s);\n"
     "    memcpy(b, s, (size_t)n * sizeof *a);\n"
@@ -30,10 +32,11 @@ SLOPES = {
     "tanh": _slope("tanh", "R(1.0) - z[j] * z[j]"),
     "logistic": _slope("logistic", "z[j] * (R(1.0) - z[j])"),
     "relu": _slope("relu", "z[j] > R(0.0) ? R(1.0) : R(0.0)"),
+    "ramp": _slope("ramp", "z[j] > R(0.0) && z[j] < R(1.0) ? R(1.0) : R(0.0)"),
     "leaky_relu": _slope("leaky_relu", "z[j] > R(0.0) ? R(1.0) : R(0.01)"),
     "elu": _slope(
         "elu", "s[j]", "at_most", "h_exp", scratch="s[WIDEST]",
-        before="    memcpy(s, a, (size_t)n * sizeof *a);\n    at_most(n, R(0.0), s);\n    h_exp(n, s);\n",
+        before=_EXP_OF_NEGATIVE,
     ),
     "softplus": _slope("softplus", "s[j]", "h_logistic", scratch="s[WIDEST]", before=_copy_then("h_logistic(n, s)")),
     "softsign": _slope(
@@ -51,6 +54,17 @@ SLOPES = {
         scratch="s[WIDEST], b[WIDEST], c[WIDEST]", note="s (1 + a (1 - s)) with s the logistic function of a",
         before=_BOTH_TAILS.format("800.0") + "    h_logistic(n, s);\n    for (j = 0; j < n; ++j)\n"
         "        c[j] = -b[j];\n    h_logistic(n, c);\n",
+    ),
+    "selu": _slope(
+        "selu", "s[j] * (a[j] > R(0.0) ? R(1.0507009873554805) : R(1.7580993408473766))", "at_most", "h_exp",
+        scratch="s[WIDEST]", before=_EXP_OF_NEGATIVE,
+    ),
+    "mish": _slope(
+        "mish", "r[j] * (m[j] + R(4.0) * b[j] * (u[j] + u[j] * u[j]) * r[j])", "at_most", "at_least", "h_exp",
+        scratch="b[WIDEST], u[WIDEST], m[WIDEST], r[WIDEST]", note="r (m + 4 a u (1 + u) r), u = e**a, r = 1 / (m + 2)",
+        before="    memcpy(b, a, (size_t)n * sizeof *a);\n    at_most(n, R(20.0), b);\n    at_least(n, R(-800.0), b);\n"
+        "    memcpy(u, b, (size_t)n * sizeof *a);\n    h_exp(n, u);\n    for (j = 0; j < n; ++j) {\n"
+        "        m[j] = u[j] * (u[j] + R(2.0));\n        r[j] = R(1.0) / (m[j] + R(2.0));\n    }\n",
     ),
     "sin": _slope("sin", "COS(a[j])"),
     "gaussian": _slope(

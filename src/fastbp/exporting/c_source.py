@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AT_A_TIME = 8  # inputs in one pass over the sums of a layer: fewer passes, and shorter chains of additions
 
-NEED_A = frozenset({"elu", "softplus", "softsign", "gelu", "silu", "sin", "gaussian"})
+NEED_A = frozenset({"elu", "softplus", "softsign", "gelu", "silu", "selu", "mish", "sin", "gaussian"})
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.exporting.dates import CIRCLES, FEATURES, date_numbers
+from fastbp.scaling import END, smoothly_clipped
 
 GAPS = 0.15  # of the rows that are drawn
 
@@ -22,7 +23,7 @@ class Column:
 
     `means`, `scales`: of each number; `fill` stands for a missing value, and `indicator` says whether there is an input
     for that; `other`: an input for categories that are not among those named. `first`: when days begin to be counted.
-    `low`, `high`: the range of numbers in the training.
+    `low`, `high`: the range of numbers in the training; `is_clipped`: whether scaled numbers are smoothly clipped.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Column:
     is_time: bool = False
     low: float = math.nan
     high: float = math.nan
+    is_clipped: bool = False
 
     @property
     def largest(self) -> float:
@@ -47,6 +49,8 @@ class Column:
         if self.kind == "number":
             ends = self._encode_numbers(np.array([self.low, self.high, self.fill]))
             return float(np.abs(ends).max(initial=float(self.indicator)))
+        if self.is_clipped:
+            return max(END, float(self.indicator))
         if not set(self.features) <= set(CIRCLES):
             return math.nan
         circles = [(abs(mean) + 1.0) / abs(scale) for mean, scale in zip(self.means, self.scales, strict=True)]
@@ -77,12 +81,17 @@ class Column:
         if self.kind == "date":
             places = [FEATURES.index(feature) for feature in self.features]
             columns = date_numbers(numbers, self.first)[:, places]
-            scaled: Array = (columns - np.array(self.means)) / np.array(self.scales)
-            return scaled
+            return self._scaled(columns)
         if self.scales[0] == 0:
             return np.zeros((len(numbers), 1))
-        standardised: Array = (numbers - self.means[0]) / self.scales[0]
-        return standardised[:, np.newaxis]
+        return self._scaled(numbers[:, np.newaxis])
+
+    def _scaled(self, columns: Array) -> Array:
+        """x = (value - mean) / scale; x / sqrt(1 + (x / 3)**2) where it is clipped."""
+        x: Array = (columns - np.array(self.means)) / np.array(self.scales)
+        if self.is_clipped:
+            return smoothly_clipped(x)
+        return x
 
     def draw(self, draw: np.random.Generator, n_rows: int) -> list[Any]:
         """Values such as the training had, and some that are missing, or no known category."""
@@ -176,11 +185,11 @@ def table_of(extra: dict[str, Any], n_inputs: int, n_outputs: int) -> Table | No
 
 # What a description says of each kind of column, and what of it does not change what values become.
 _USED = {
-    "number": {"mean", "scale", "fill"}, "boolean": {"fill"}, "text": {"categories", "other"},
-    "date": {"layout", "features", "means", "scales", "first", "fill"},
+    "number": {"mean", "scale", "fill", "scaling"}, "boolean": {"fill"}, "text": {"categories", "other"},
+    "date": {"layout", "features", "means", "scales", "first", "fill", "scaling"},
 }  # fmt: skip
 _OF_ALL = {"kind", "name", "indicator"}
-_UNUSED = {"low", "high", "notation"}
+_UNUSED = {"low", "high", "notation", "last"}
 
 
 def _column_of(fields: dict[str, Any]) -> Column:
@@ -196,6 +205,8 @@ def _column_of(fields: dict[str, Any]) -> Column:
         return Column(**common, categories=categories, other=_flag(fields, "other"))
     if kind == "boolean":
         return Column(**common, fill=float(_flag(fields, "fill")))
+    scaling = fields.get("scaling", "standard")
+    common["is_clipped"] = checks.name_of(scaling, ("standard", "robust"), f"scaling of column {name!r}") == "robust"
     if kind == "number":
         mean, scale, fill = (_finite(fields[key], key) for key in ("mean", "scale", "fill"))
         low, high = (_finite(fields[key], key) if key in fields else math.nan for key in ("low", "high"))

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastbp.activations import ACTIVATIONS
 from fastbp.checks import Array
+from fastbp.kernels.formulas.activations import SELU_LOWEST
 
 TABLE_BITS = 15  # of an entry, besides its sign
 REST_BITS = 14  # of the place between two entries: times a difference of entries it fits into 31 bits
@@ -29,7 +30,8 @@ class Bounds(NamedTuple):
     tail: float = 0.0
 
 
-# exp is bounded by what its argument is. h' of gelu and of silu have their extremes where h'' is 0, at sqrt(2) and 2.4.
+# exp is bounded by what its argument is. h' of gelu, silu and mish have their extremes where h'' is 0: at sqrt(2), 2.4
+# and 1.49. The bends of selu and of the ramp are those of each side of their kinks, which are entries of the table.
 BOUNDS = {
     "tanh": Bounds(1.0, 4 / (3 * math.sqrt(3)), -8.0, 8.0, 2.3e-7),
     "logistic": Bounds(0.25, 1 / (6 * math.sqrt(3)), -16.0, 16.0, 1.2e-7),
@@ -38,6 +40,9 @@ BOUNDS = {
     "softsign": Bounds(1.0, 2.0),
     "gelu": Bounds(1.13, 0.8, low=-6.0, tail=6e-9),
     "silu": Bounds(1.1, 0.5, low=-20.0, tail=4.2e-8),
+    "selu": Bounds(SELU_LOWEST, SELU_LOWEST, low=-16.0, tail=2.0e-7),
+    "mish": Bounds(1.0885, 0.645, low=-20.0, tail=4.2e-8),
+    "ramp": Bounds(1.0, 0.0, 0.0, 1.0),
     "sin": Bounds(1.0, 1.0),
     "gaussian": Bounds(math.sqrt(2 / math.e), 2.0, -4.0, 4.0, 1.2e-7),
     "exp": Bounds(math.nan, math.nan, low=-16.0, tail=1.2e-7),

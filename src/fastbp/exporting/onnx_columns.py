@@ -13,6 +13,7 @@ import numpy as np
 from fastbp.exporting.columns import LARGEST_LOG, Column, Table
 from fastbp.exporting.dates import DAY, DAYS_OF_400_YEARS, FEATURES, FROM_JANUARY, TO_MARCH
 from fastbp.exporting.onnx_functions import Graph
+from fastbp.scaling import AT_END, END
 
 OWN = "fastbp/"  # how names of nodes and constants begin
 
@@ -77,7 +78,15 @@ def _encode_numbers(graph: Graph, column: Column, gap: str) -> list[str]:
     else:
         columns = [values]
     centred = [graph.node("Sub", [x, number(mean)]) for x, mean in zip(columns, column.means, strict=True)]
-    return [graph.node("Div", [x, number(scale)]) for x, scale in zip(centred, column.scales, strict=True)]
+    scaled = [graph.node("Div", [x, number(scale)]) for x, scale in zip(centred, column.scales, strict=True)]
+    return [_clipped(_Doubles(graph), x) for x in scaled] if column.is_clipped else scaled
+
+
+def _clipped(g: "_Doubles", x: str) -> str:
+    """x / sqrt(1 + (x / 3)**2)."""
+    bounded = g("Max", g("Min", x, AT_END), -AT_END)
+    third = g("Div", bounded, END)
+    return g("Div", bounded, g.graph.node("Sqrt", [g("Add", g("Mul", third, third), 1.0)]))
 
 
 def _encode_text(graph: Graph, column: Column) -> list[str]:

@@ -1,8 +1,8 @@
 """Activation functions as nodes of ONNX.
 
-In float32 each is the operator of its name. onnxruntime has no LeakyRelu, Elu, Softplus, Softsign, Gelu or Erf for
-doubles: in float64 they are composed of operators that it has, so that nothing is lost: e**a - 1 of a hyperbolic
-tangent, the normal distribution function of the kernels' polynomial.
+In float32 each is the operator of its name. onnxruntime has no LeakyRelu, Elu, Selu, Softplus, Softsign, Gelu, Mish or
+Erf for doubles: in float64 they are composed of operators that it has, so that nothing is lost: e**a - 1 of a
+hyperbolic tangent, the normal distribution function of the kernels' polynomial.
 """
 
 import itertools
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastbp.kernels.formulas.activations import SELU_ALPHA, SELU_LOWEST, SELU_SCALE
 from fastbp.kernels.formulas.coefficients import ERFCX_64
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
 SINGLE_ONLY: dict[str, tuple[str, dict[str, Any]]] = {
     "leaky_relu": ("LeakyRelu", {"alpha": 0.01}), "elu": ("Elu", {"alpha": 1.0}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "gelu": ("Gelu", {"approximate": "none"}),
+    "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}), "mish": ("Mish", {}),
 }  # fmt: skip
-FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold"})
+FUNCTIONS = frozenset({*OPERATORS, *SINGLE_ONLY, "identity", "silu", "gaussian", "threshold", "ramp"})
 METADATA = "fastbp.functions"  # where a file says which functions are several nodes
 
 
@@ -88,6 +90,10 @@ def _threshold(g: Graph, a: str) -> str:
     return g.node("Cast", [g("Greater", a, 0.0)], to=onnx.helper.np_dtype_to_tensor_dtype(g.dtype))
 
 
+def _ramp(g: Graph, a: str) -> str:
+    return g("Min", g("Max", a, 0.0), 1.0)
+
+
 def _leaky_relu(g: Graph, a: str) -> str:
     return g("Max", a, g("Mul", a, 0.01))
 
@@ -120,7 +126,19 @@ def _gelu(g: Graph, a: str) -> str:
     return g("Mul", a, g("Where", g("Less", a, 0.0), tail, g("Sub", 1.0, tail)))
 
 
+def _selu(g: Graph, a: str) -> str:
+    return g("Where", g("Greater", a, 0.0), g("Mul", a, SELU_SCALE), g("Mul", _elu(g, a), SELU_LOWEST))
+
+
+def _mish(g: Graph, a: str) -> str:
+    """a n / (n + 2), n = u (u + 2), u = e**a: the quotient is tanh(ln(1 + u)), and 1 where u is cut off."""
+    u = g("Exp", g("Min", a, 20.0))
+    n = g("Mul", u, g("Add", u, 2.0))
+    return g("Mul", a, g("Div", n, g("Add", n, 2.0)))
+
+
 COMPOSED = {
     "silu": _silu, "gaussian": _gaussian, "threshold": _threshold, "leaky_relu": _leaky_relu, "elu": _elu,
-    "softplus": _softplus, "softsign": _softsign, "gelu": _gelu,
+    "softplus": _softplus, "softsign": _softsign, "gelu": _gelu, "selu": _selu, "mish": _mish,
+    "ramp": _ramp,
 }  # fmt: skip

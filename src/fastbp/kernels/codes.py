@@ -24,6 +24,9 @@ ACTIVATIONS = {
     "gaussian": True,
     "threshold": False,
     "exp": False,
+    "selu": True,
+    "mish": True,
+    "ramp": False,
 }
 
 # Losses of an output

@@ -108,6 +108,15 @@ def net_of(packed):
     )  # fmt: skip
 
 
+@kernel
+def with_loss_option(net, option):
+    """The network with another number for its loss."""
+    return Net(
+        net.params, net.layers, net.blocks, net.outgoing, net.starts, net.links, net.loss, option,
+        net.n_layers, net.n_blocks, net.n_units,
+    )  # fmt: skip
+
+
 def row_reader(form: Any, table: Any) -> Any:
     """A kernel (net, k): row k of a table of the network. Written out: Numba has no loop over a tuple's fields."""
     columns = ", ".join(f"number(net.{table}, start + {column})" for column in range(len(form._fields)))

@@ -13,6 +13,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import SOFTMAX
 from fastbp.kernels.formulas.losses import has_bend
 from fastbp.model.computing import ComputingNetwork
+from fastbp.model.partitioned import Asked
 
 if TYPE_CHECKING:
     from fastbp.engine.curvature import Curvature
@@ -239,11 +240,16 @@ class CurvedNetwork(ComputingNetwork):
         """The user's inputs, checked and converted."""
         return self._check_inputs(X).x
 
+    def curvature_term(self, asked: Asked, samples: CheckedSamples, n_threads: int | None) -> tuple[float, Array]:
+        """The error of some samples, and what a minimiser asks of them."""
+        kind, exact, v = asked
+        return self._curvature.term(kind, _given_of(samples), v, exact=exact, n_threads=n_threads)
+
     def own_curvature(self) -> "Curvature":
         """Jobs at parameters that nobody else moves: the network's own, or of float32 a copy of them."""
-        return self._curvature_of if self.dtype == FLOAT64 else self._new_curvature()
+        return self._curvature_of if self.dtype == FLOAT64 else self.new_curvature()
 
-    def _new_curvature(self) -> "Curvature":
+    def new_curvature(self) -> "Curvature":
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""
         from fastbp.engine.curvature import Curvature
 
@@ -266,7 +272,7 @@ class CurvedNetwork(ComputingNetwork):
     @cached_property
     def _curvature_of(self) -> "Curvature":
         """The jobs; made once."""
-        return self._new_curvature()
+        return self.new_curvature()
 
     @property
     def _curvature(self) -> "Curvature":

@@ -1,14 +1,14 @@
 """`Source`: partitions, checked for a network when they are read; sums over them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.data.reading import ahead
-from fastbp.data.sums import PairwiseSum
+from fastbp.data.sums import PairwiseSum, Term
 from fastbp.engine import gate
 from fastbp.engine.engine import Engine
 from fastbp.engine.gate import CheckedSamples
@@ -17,10 +17,22 @@ from fastbp.kernels.training import chunks
 FEW = 256  # samples that are looked at, of a partition
 
 
-class Checking(Protocol):
-    """A network, as far as it takes samples."""
+class Asked(NamedTuple):
+    """What a minimiser asks of samples, see `Curvature.term`."""
+
+    kind: str
+    exact: bool  # with second derivatives of the network, or their Gauss-Newton part
+    v: Array | None = None  # (n_params,)
+
+
+class Computing(Protocol):
+    """A network, as far as it computes sums over samples."""
 
     engine: Engine
+
+
+class Checking(Computing, Protocol):
+    """The same, which takes samples."""
 
     @property
     def params(self) -> Array:
@@ -41,8 +53,19 @@ class Checking(Protocol):
 class Summable(Protocol):
     """Samples that are not in memory as one array, but can be summed over."""
 
-    def sums(self, wanted: chunks.Wanted, n_threads: int | None = None) -> tuple[float, Array, int]:
+    def sums(self, wanted: chunks.Wanted, n_threads: int | None = None) -> Term:
         """The error of all samples, its gradient if that is the job, and how many samples there are."""
+
+
+def term_of(
+    net: Computing, samples: CheckedSamples, wanted: chunks.Wanted | Asked, n_threads: int | None = None
+) -> Term:
+    """What samples in memory add to a sum over all: the error, what is wanted besides, and their number."""
+    if isinstance(wanted, Asked):
+        curved: Any = net  # the minimisers' networks have second derivatives
+        return *curved.curvature_term(wanted, samples, n_threads), len(samples)
+    error, gradient = net.engine.run(samples, wanted, n_threads=n_threads)
+    return error, gradient if wanted.gradient else gradient[:0], len(samples)
 
 
 class Source:
@@ -95,8 +118,8 @@ class Source:
         first = self.checked(self.numbers[0])
         return first.rows(np.arange(0, len(first), -(-len(first) // FEW)))
 
-    def sums(self, wanted: chunks.Wanted, n_threads: int | None = None) -> tuple[float, Array, int]:
-        """The error of all samples, its gradient if that is the job, and how many samples there are.
+    def sums(self, wanted: chunks.Wanted | Asked, n_threads: int | None = None) -> Term:
+        """The error of all samples, what is wanted besides, and how many samples there are.
 
         A sum over partitions in a fixed order, each summed as arrays in memory are.
         """
@@ -104,8 +127,7 @@ class Source:
             return self.data.sums_of(self._net, self.numbers, wanted, n_threads)
         total = PairwiseSum()
         for samples in self.each():
-            error, gradient = self._net.engine.run(samples, wanted, n_threads=n_threads)
-            total.add((error, gradient if wanted.gradient else gradient[:0], len(samples)))
+            total.add(term_of(self._net, samples, wanted, n_threads))
         return total.result()
 
 

@@ -10,7 +10,6 @@ import math
 from fastbp.activations import ACTIVATIONS as BUILT_IN
 from fastbp.activations import Activation
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 LEAK = 0.005
 LOWEST_OF_LOG = 1e-7
 
@@ -60,14 +59,6 @@ def _lelu(a: float) -> float:
 
 def _d_lelu(a: float) -> float:
     return 1.0 if a > 0.0 else LEAK
-
-
-def _selu(a: float) -> float:
-    return SELU_SCALE * a if a > 0.0 else SELU_SCALE * SELU_ALPHA * (math.exp(a) - 1.0)
-
-
-def _d_selu(a: float) -> float:
-    return SELU_SCALE if a > 0.0 else SELU_SCALE * SELU_ALPHA * math.exp(a)
 
 
 def _softplus(a: float) -> float:
@@ -149,6 +140,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "identity": BUILT_IN["identity"],
     "relu": BUILT_IN["relu"],
     "elu": BUILT_IN["elu"],
+    "selu": BUILT_IN["selu"],
 } | {
     name: Activation(f"neat {name}", h, dh)
     for name, (h, dh) in {
@@ -157,7 +149,6 @@ ACTIVATIONS: dict[str, Activation] = {
         "sin": (_sin, _d_sin),
         "gauss": (_gauss, _d_gauss),
         "lelu": (_lelu, _d_lelu),
-        "selu": (_selu, _d_selu),
         "softplus": (_softplus, _d_softplus),
         "clamped": (_clamped, _d_clamped),
         "inv": (_inv, _d_inv),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.engine.few_samples import online_memory
 from fastbp.kernels.many_samples.tile import OF_SLOTS, Memory
 from fastbp.kernels.one_sample.online import OnlineMemory
@@ -13,6 +14,9 @@ from fastbp.kernels.population.members import ONLINE_COLUMNS
 from fastbp.kernels.population.tables import ARRAYS_OF_SPACE, SPACE_COLUMNS
 from fastbp.kernels.training.chunks import GRADIENT
 from fastbp.population.kinds import Kind
+
+FLOAT32 = np.dtype(np.float32)
+NOTHING = np.zeros(0, np.int64), np.zeros(0)
 
 
 def address_of(array: Array) -> int:
@@ -35,13 +39,15 @@ class Crew:
         Of each kind: samples that are worked on at a time.
     n_slots : int
         Networks that are worked on at a time.
+    drops : sequence of bool
+        Of each kind: whether any of its networks leaves out units.
     """
 
     kinds: Array
     spaces: Array
     online: Array
 
-    def __init__(self, kinds: Sequence[Kind], most_samples: Sequence[int], n_slots: int) -> None:
+    def __init__(self, kinds: Sequence[Kind], most_samples: Sequence[int], n_slots: int, drops: Sequence[bool]) -> None:
         self.n_slots = n_slots
         self._sizes = [(n, 1, True) for n in most_samples]
         self._kinds = kinds
@@ -51,14 +57,36 @@ class Crew:
         ]
         self._online = [[online_memory(kind.net.engine.gate.packed) for _slot in range(n_slots)] for kind in kinds]
         scheduled = [
-            [kind.net.engine.scheduled(memory, GRADIENT) for memory in of_kind]
-            for kind, of_kind in zip(kinds, self._memories, strict=True)
+            [
+                [kind.net.engine.scheduled(memory, GRADIENT, dropout=dropout) for memory in of_kind]
+                for dropout in (False, drop)
+            ]
+            for kind, of_kind, drop in zip(kinds, self._memories, drops, strict=True)
         ]
         self.kinds = np.array(
             [_row_of_kind(kind, online[0]) for kind, online in zip(kinds, self._online, strict=True)], np.int64
         )
         self._scheduled = scheduled  # the addresses in the tables are of their arrays
-        self.spaces = np.array([[_row_of_space(memory) for memory in of_kind] for of_kind in scheduled], np.int64)
+        self.spaces = np.array(
+            [[[_row_of_space(memory) for memory in memories] for memories in of_kind] for of_kind in scheduled],
+            np.int64,
+        )
+        self._dropped = [
+            [
+                (np.zeros(filled_up(n, FLOAT32), np.int64), aligned_zeros(memory.z.shape, kind.net.dtype))
+                for memory in of_kind
+            ]
+            if drop
+            else [NOTHING] * n_slots
+            for kind, of_kind, n, drop in zip(kinds, self._memories, most_samples, drops, strict=True)
+        ]
+        self.dropouts = np.array(
+            [
+                [[number for array in arrays for number in (address_of(array), array.size)] for arrays in of_kind]
+                for of_kind in self._dropped
+            ],
+            np.int64,
+        )
         self.online = np.array([[_row_of_online(memory) for memory in of_kind] for of_kind in self._online], np.int64)
 
     def give_back(self) -> None:

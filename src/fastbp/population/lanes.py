@@ -31,6 +31,11 @@ from fastbp.training.options import Options
 BY_LANES = frozenset({OF_ACTIVATION["sin"]})
 
 
+def has_factors(options: Options) -> bool:
+    """Whether parameters have learning rates of their own."""
+    return isinstance(options.solver, Choice) and options.solver.factors is not None
+
+
 def is_for_lanes(kind: Kind, options: Options, batch_size: int) -> bool:
     """Whether networks of a kind are trained so: by what they are alone, never by how many there are."""
     net, step = kind.net, int(lanes_of(kind.net.dtype))
@@ -41,6 +46,7 @@ def is_for_lanes(kind: Kind, options: Options, batch_size: int) -> bool:
         and net.n_params * net.dtype.itemsize <= most
         and batch_size <= MOST_BATCH_REGISTERS * step
         and not options.solver.batch_only
+        and not has_factors(options)
         and BY_LANES.isdisjoint(functions)
     )
 
@@ -54,8 +60,10 @@ class Lot(NamedTuple):
     options: Options  # of the first
 
 
-def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Array, n_samples: Array) -> list[Lot]:
-    """The networks that are for lanes, by what has to be the same for all lanes."""
+def lots_of(
+    kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Array, n_samples: Array, *, alone: Array
+) -> list[Lot]:
+    """The networks that are for lanes, but for those `alone`, by what has to be the same for all lanes."""
     found: dict[tuple[object, ...], Lot] = {}
     asked: dict[tuple[int, int, int], bool] = {}
     for number, kind in enumerate(kinds):
@@ -64,11 +72,11 @@ def lots_of(kinds: Sequence[Kind], options: Sequence[Options], batch_sizes: Arra
             case = number, id(o), batch_size
             if case not in asked:
                 asked[case] = is_for_lanes(kind, o, batch_size)
-            if not asked[case]:
+            if alone[k] or not asked[case]:
                 continue
             assert isinstance(o.solver, Choice)
-            penalized = o.l1 > 0 or o.l2 > 0
-            key = number, o.solver.code, o.solver.values, batch_size, int(n_samples[k]), penalized, o.reduction
+            common = o.solver.code, o.solver.values, o.l1 > 0 or o.l2 > 0, o.reduction, o.label_smoothing
+            key = number, batch_size, int(n_samples[k]), *common
             found.setdefault(key, Lot(number, [], batch_size, o)).members.append(k)
     return list(found.values())
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,11 +16,14 @@ from fastbp.losses import check_targets
 from fastbp.network import Network
 from fastbp.population import files
 from fastbp.population.computing import ComputingPopulation
+from fastbp.population.dropouts import rates_of_networks
 from fastbp.population.splits import Asked, plan_of
 from fastbp.population.training import PopulationTraining
-from fastbp.population.wishes import options_of, seeds_of
+from fastbp.population.wishes import each, options_of, seeds_of
 from fastbp.structure import initial
 from fastbp.training.history import History
+from fastbp.training.kinds import check_solver
+from fastbp.training.options import check_callbacks
 
 Each = Any  # one value for all networks, or a sequence with one for each
 
@@ -179,7 +183,11 @@ class Population(ComputingPopulation):
         l2: Each = 0.0,
         l1: Each = 0.0,
         sample_weight: Array | None = None,
+        callback: Any = None,
+        callback_every: int = 1,
         goal: Each = None,
+        label_smoothing: Each = 0.0,
+        dropout: Each = 0.0,
         n_threads: int | None = None,
         **solver_options: Each,
     ) -> list[History]:
@@ -191,9 +199,12 @@ class Population(ComputingPopulation):
             Samples, of all networks.
         T : array (n_samples, n_outputs), or (n_samples,) for one output
             Targets.
-        solver, batch_size, learning_rate, l2, l1, patience, tol, goal
+        solver, batch_size, learning_rate, l2, l1, patience, tol, goal, label_smoothing
             As `Network.fit` takes them: one for all networks, or a sequence with one for each. Solvers that step along
             gradients: "adam", "sgd", "rmsprop", "rprop".
+        dropout : float or sequence
+            One rate for all networks; or, for each network, a rate or a sequence of them for its hidden layers. Which
+            units are left out goes with the rows of X.
         epochs, reduction, shuffle
             As `Network.fit` takes them.
         seeds : int, sequence of int, or None
@@ -206,10 +217,15 @@ class Population(ComputingPopulation):
             holds out, as folds do.
         sample_weight : array (n_samples,) or (n, n_samples), optional
             Not negative: for all networks, or for each.
+        callback : function or list of functions, optional
+            Called as callback(population, histories), with weights and losses as they are; a true return value ends the
+            training of all networks.
+        callback_every : int
+            Epochs, of all networks, from one call to the next: between, tiny networks do many in one go.
         n_threads : int or None
             Threads to use, a network on each; None: as many as Numba has.
         **solver_options
-            Options of the solvers, and `schedule`: one for all networks, or a sequence with one for each.
+            Options of the solvers, and of their `schedule`: one for all networks, or a sequence with one for each.
 
         Returns
         -------
@@ -253,18 +269,25 @@ class Population(ComputingPopulation):
         options = options_of(
             len(self), Population.fit, solver_options, solver=solver, epochs=epochs, batch_size=batch_size,
             learning_rate=learning_rate, reduction=reduction, shuffle=shuffle, validation=None, patience=patience,
-            tol=tol, l2=l2, l1=l1, goal=goal, n_threads=n_threads,
+            tol=tol, l2=l2, l1=l1, goal=goal, label_smoothing=label_smoothing, n_threads=n_threads,
         )  # fmt: skip
         checked = self._sources[0].check_samples(X, T).apart_from(self._params)
-        asked = Asked(checked, seeds_of(seeds, len(self)), samples, validation, sample_weight)
+        callbacks = check_callbacks(callback, "a function of (population, histories), or a list of them")
+        every = checks.integer(callback_every, "callback_every", minimum=1)
+        rates = rates_of_networks(self._kinds, each(dropout, "dropout", len(self)))
+        asked = Asked(checked, seeds_of(seeds, len(self)), samples, validation, sample_weight, rates)
         plan = plan_of(self._sources[0], options, asked)
+        for kind in self._kinds:
+            for k in kind.members.tolist():
+                check_solver(kind.net, options[k])
         for loss in {kind.net.loss_name for kind in self._kinds}:
             check_targets(loss, plan.samples.t)
             check_targets(loss, plan.held.t, "validation T")
         self._check_finite()
         traps.warn_before(self._sources[0], plan.samples, options[0].epochs)
         with self._trainer.training():
-            histories = PopulationTraining(self._kinds, self._params, plan).run()
+            called = [partial(one, self) for one in callbacks]
+            histories = PopulationTraining(self._kinds, self._params, plan, called, every).run()
         self._reached = np.array(
             [_reached(h, best=o.patience is not None) for h, o in zip(histories, options, strict=True)]
         )

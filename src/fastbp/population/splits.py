@@ -9,7 +9,8 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine.gate import CheckedSamples
 from fastbp.network import Network
-from fastbp.population.training import Plan
+from fastbp.population.dropouts import Dropouts
+from fastbp.population.plan import Plan
 from fastbp.population.wishes import rows_of
 from fastbp.training.options import Options
 from fastbp.training.validation import n_held_out, own_validation
@@ -25,6 +26,7 @@ class Asked(NamedTuple):
     rows: Any
     validation: Any
     sample_weight: Any
+    rates: list[Array]  # of dropout, for each layer of each network
 
 
 class Held(NamedTuple):
@@ -54,11 +56,11 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
     n, samples = len(asked.seeds), asked.samples
     rows = [np.arange(len(samples))] * n if asked.rows is None else rows_of(asked.rows, "samples", n, len(samples))
     weights = _weights(asked.sample_weight, n, samples)
-    random = np.empty(n, np.uint64)
+    random, keys = np.empty((2, n), np.uint64)
     if isinstance(asked.validation, tuple | list | np.ndarray) or asked.validation is None:
         held = _held(net, asked, weights)
         for k, seed in enumerate(asked.seeds):
-            random[k] = np.random.PCG64(seed).random_raw()  # what a generator's first 64 bits are, without a generator
+            random[k], keys[k] = np.random.PCG64(seed).random_raw(2)  # a generator's first bits, without a generator
     else:
         held = Held(samples, [], weights)
         rows = list(rows)
@@ -68,10 +70,12 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
             places = draw.permutation(len(rows[k]))
             held.rows.append(rows[k][np.sort(places[:n_held])])
             rows[k] = rows[k][np.sort(places[n_held:])]
-            random[k] = draw.integers(0, 2**64, 1, np.uint64)[0]
+            random[k], keys[k] = draw.integers(0, 2**64, 2, np.uint64)
     _check_weighted(weights, rows, "sample_weight")
     _check_weighted(held.weights, held.rows, "sample_weight of the rows that are held out")
-    return Plan(samples, held.samples, options, rows, held.rows, random, weights, held.weights)
+    return Plan(
+        samples, held.samples, options, rows, held.rows, random, weights, held.weights, Dropouts(asked.rates, keys)
+    )
 
 
 def _held(net: Network, asked: Asked, weights: Array) -> Held:

@@ -2,8 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,7 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros, filled_up
 from fastbp.engine.first_use import check_new_code
-from fastbp.engine.gate import CheckedSamples
 from fastbp.kernels.codes import N_OPTIONS
-from fastbp.kernels.formulas.steps import address_of_step
 from fastbp.kernels.population import members as kernels
 from fastbp.kernels.population.lanes import address_of_lanes
 from fastbp.kernels.population.tables import (
@@ -31,47 +28,22 @@ from fastbp.kernels.population.tables import (
 )
 from fastbp.kernels.tables import NONE
 from fastbp.kernels.tuning import SAMPLE_PRODUCTS, UNIT_PRODUCTS
+from fastbp.losses import learning_option
 from fastbp.population.crew import Crew, address_of, addresses_of_rows
 from fastbp.population.items import Items
 from fastbp.population.kinds import Kind
 from fastbp.population.lanes import Group as LaneGroup
-from fastbp.population.lanes import groups_of, lots_of
+from fastbp.population.lanes import groups_of, has_factors, lots_of
+from fastbp.population.plan import Plan
 from fastbp.solvers import Choice
 from fastbp.training.history import History
-from fastbp.training.loop import RETURN_SECONDS, TOL_EPOCHS
+from fastbp.training.loop import RETURN_SECONDS, TOL_EPOCHS, wants_to_stop
 from fastbp.training.options import Options
 
 MEMBER = Member(*range(len(Member._fields)))
 WINDOW_NUMBERS = 1 << 21  # of losses and learning rates for which there are arrays at a time
+Callback = Callable[[list[History]], Any]
 FIRST_SECONDS = 1e-10  # for a product of a weight and a sample: a guess, until a call has been timed
-
-
-@dataclass
-class Plan:
-    """What is trained on what.
-
-    Attributes
-    ----------
-    samples, held : CheckedSamples
-        What is learned from, and what is held out: they may be the same.
-    options : list of Options
-        Of each network.
-    rows, held_rows : list of array of int64
-        Rows of the samples; of those that are held out, none without validation.
-    random : array (n,) of uint64
-        What the order of each network's samples begins with.
-    weights, held_weights : array (n or 1, n_rows), or an empty one
-        Weights of the samples, for each network or for all.
-    """
-
-    samples: CheckedSamples
-    held: CheckedSamples
-    options: list[Options]
-    rows: list[Array]
-    held_rows: list[Array]
-    random: Array
-    weights: Array
-    held_weights: Array
 
 
 class PopulationTraining:
@@ -83,6 +55,10 @@ class PopulationTraining:
     flat : array
         Parameters of all networks.
     plan : Plan
+    callbacks : sequence of function, optional
+        Called with the histories, after so many epochs of all networks; a true return value ends the training.
+    every : int
+        These epochs.
     """
 
     kinds: Sequence[Kind]
@@ -113,13 +89,16 @@ class PopulationTraining:
     costs: Array
     begun: float
 
-    def __init__(self, kinds: Sequence[Kind], flat: Array, plan: Plan) -> None:
+    def __init__(
+        self, kinds: Sequence[Kind], flat: Array, plan: Plan, callbacks: Sequence[Callback] = (), every: int = 1
+    ) -> None:
         self.kinds, self.flat, self.plan = kinds, flat, plan
         self.n, self.dtype = len(plan.options), flat.dtype
         common = plan.options[0]
         self.n_epochs, self.n_threads = common.epochs, common.n_threads
         self.histories = [History(validation_loss=[] if len(rows) else None) for rows in plan.held_rows]
         self.window = max(1, min(self.n_epochs, WINDOW_NUMBERS // self.n))
+        self.callbacks, self.every, self.stopped = callbacks, every, False
         self._seconds = FIRST_SECONDS
         for option in {id(o): o for o in plan.options}.values():
             check_new_code(self.dtype, option.solver)
@@ -136,7 +115,8 @@ class PopulationTraining:
         n_rows, n_held = (np.array([len(r) for r in rows]) for rows in (plan.rows, plan.held_rows))
         most = [int(max(self.batch_sizes[k.members].max(), n_held[k.members].max(), 1)) for k in self.kinds]
         with threads.limit(self.n_threads, n) as n_slots:
-            self.crew = Crew(self.kinds, most, n_slots)
+            drops = [bool(plan.dropout.any[kind.members].any()) for kind in self.kinds]
+            self.crew = Crew(self.kinds, most, n_slots, drops)
         self.members = np.zeros((n, len(Member._fields)), np.int64)
         self.settings, self.courses = np.zeros((n, len(SETTINGS))), np.zeros((n, len(COURSE)), np.int64)
         self.courses[:, [COURSE.best_epoch, COURSE.held_not_finite]] = -1
@@ -158,6 +138,7 @@ class PopulationTraining:
         for column, weights in ((MEMBER.weight, plan.weights), (MEMBER.held_weight, plan.held_weights)):
             self.members[:, column] = addresses_of_rows(weights) if weights.size else 0
         self._set_options()
+        plan.dropout.tell(self.members, self.dtype)
         self._set_kinds()
         self._set_groups(n_rows)
 
@@ -168,7 +149,7 @@ class PopulationTraining:
         self.members[:, MEMBER.options] = addresses_of_rows(self.options)
         known = {id(o): self._columns_of(o) for o in asked}
         columns = [known[id(o)] for o in asked]
-        for place, name in enumerate(("solver", "step", "n_moments", "mean", "patience", "keeps_best")):
+        for place, name in enumerate(("solver", "step", "n_state_rows", "mean", "patience", "keeps_best")):
             self.members[:, getattr(MEMBER, name)] = [ints[place] for ints, _floats, _values in columns]
         self.settings[:, : SETTINGS.goal + 1] = [floats for _ints, floats, _values in columns]
         self.options[:] = [values for _ints, _floats, values in columns]
@@ -179,8 +160,8 @@ class PopulationTraining:
         """Integers, settings and solver's options of what was asked for."""
         assert isinstance(o.solver, Choice)
         waits = o.patience or (TOL_EPOCHS if o.tol is not None else 0)
-        step = address_of_step(o.solver.code, self.dtype)
-        ints = [o.solver.code, step, o.solver.kind.n_moments, o.reduction == "mean", waits, o.patience is not None]
+        step, n_rows = o.solver.step_address(self.dtype), o.solver.n_state_rows
+        ints = [o.solver.code, step, n_rows, o.reduction == "mean", waits, o.patience is not None]
         values = [*o.solver.values, *[0.0] * (N_OPTIONS - len(o.solver.values))]
         return ints, [o.l1, o.l2, o.tol or 0.0, np.nan if o.goal is None else o.goal], values
 
@@ -189,8 +170,8 @@ class PopulationTraining:
         self.work = []
         for number, kind in enumerate(self.kinds):
             own, topology = kind.members, kind.net.topology
-            n_moments = int(self.members[own, MEMBER.n_moments].max())
-            work = aligned_zeros((len(kind), 3 + n_moments, kind.n_filled), self.dtype)
+            n_state_rows = int(self.members[own, MEMBER.n_state_rows].max())
+            work = aligned_zeros((len(kind), 3 + n_state_rows, kind.n_filled), self.dtype)
             params = kind.params_in(self.flat)
             work[:, 0] = params
             self.work.append(work)
@@ -198,13 +179,18 @@ class PopulationTraining:
             self.members[own, MEMBER.params] = addresses_of_rows(params)
             for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
                 self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
-            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered
-            self.settings[own, SETTINGS.loss_option] = kind.net.loss_function.number
-            self._set_first_sizes(kind, work)
+            by_batches = self.plan.dropout.any[own] | [has_factors(self.plan.options[k]) for k in own.tolist()]
+            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered & ~by_batches
+            loss = kind.net.loss_function
+            self.settings[own, SETTINGS.held_option] = loss.number
+            self.settings[own, SETTINGS.loss_option] = [
+                learning_option(loss, self.plan.options[k].label_smoothing) for k in own.tolist()
+            ]
+            self._set_memories(kind, work)
 
     def _set_groups(self, n_rows: Array) -> None:
         """Networks that are trained in the lanes, and in which turns all are."""
-        lots = lots_of(self.kinds, self.plan.options, self.batch_sizes, n_rows)
+        lots = lots_of(self.kinds, self.plan.options, self.batch_sizes, n_rows, alone=self.plan.dropout.any)
         self.lanes = groups_of(self.kinds, lots, self.plan.options, self.crew.n_slots)
         n_held = self.members[:, MEMBER.n_held]
         rows = [group.row(int(n_held[group.members].max())) for group in self.lanes]
@@ -229,13 +215,17 @@ class PopulationTraining:
         """Numbers of a group's networks among those of their kind."""
         return np.searchsorted(group.kind.members, group.members)
 
-    def _set_first_sizes(self, kind: Kind, work: Array) -> None:
-        """rprop's first steps, which its second moment is."""
+    def _set_memories(self, kind: Kind, work: Array) -> None:
+        """rprop's first steps, which its second moment is; factors of learning rates."""
         for k, own in zip(kind.members.tolist(), work, strict=True):
-            solver = self.plan.options[k].solver
-            if solver.name == "rprop" and isinstance(solver, Choice):
+            choice = self.plan.options[k].solver
+            assert isinstance(choice, Choice)
+            if choice.name == "rprop":
                 with np.errstate(over="ignore"):
-                    own[4] = solver.first_rate
+                    own[4] = choice.first_rate
+            if choice.factors is not None:
+                factors = choice.factors.of_parameters(kind.net.topology)
+                own[3 + choice.kind.n_moments, : factors.size] = factors
 
     # ------------------------------------------------------------------ epochs
 
@@ -243,19 +233,41 @@ class PopulationTraining:
         """Train until all networks have stopped."""
         self.begun, interrupted = time.perf_counter(), False
         try:
-            for first in range(0, self.n_epochs, self.window):
-                if (self.courses[:, COURSE.stopped] != RUNNING).all():
-                    break
+            first = 0
+            while first < self.n_epochs and not self.stopped and (self.courses[:, COURSE.stopped] == RUNNING).any():
+                stop = min(first + self.window, self.n_epochs, self._next_call(first))
                 self._begin_window(first)
                 try:
-                    self._train_window(min(self.window, self.n_epochs - first))
+                    self._train_window(stop - first)
                 finally:
                     self._record()
+                self._call_back(stop)
+                first = stop
         except KeyboardInterrupt:
             interrupted = True
         finally:
             self._finish(interrupted=interrupted)
         return self.histories
+
+    def _next_call(self, first: int) -> int:
+        """The epoch after which callbacks are due, from an epoch on."""
+        return first // self.every * self.every + self.every if self.callbacks else self.n_epochs
+
+    def _call_back(self, n_epochs: int) -> None:
+        """Let callbacks see the networks as they are, if they are due, and go on with what they leave."""
+        if not self.callbacks or (n_epochs % self.every and n_epochs < self.n_epochs):
+            return
+        self._write_lanes(self.courses[:, COURSE.stopped] != RUNNING)
+        answers = [wants_to_stop(callback(self.histories)) for callback in self.callbacks]
+        self.stopped = any(answers)
+        for group in self.lanes:
+            group.take(self._params_of(group))
+
+    def _write_lanes(self, kept: Array) -> None:
+        """Parameters of networks in the lanes to those of the population, the best of those that are `kept`."""
+        for group in self.lanes:
+            params = group.kind.params_in(self.flat)
+            params[self._rows_of(group), : group.n_params] = group.parameters(kept[group.members])
 
     def _begin_window(self, first: int) -> None:
         """Learning rates of the epochs from `first` on."""
@@ -303,7 +315,8 @@ class PopulationTraining:
         samples, held = self.plan.samples.arrays, self.plan.held.arrays
         return Tables(
             self.crew.kinds, self.members, self.groups, self.settings, self.courses, self.crew.spaces,
-            self.crew.online, queue, samples.x, samples.t, held.x, held.t, self.rooms, self.room_orders,
+            self.crew.dropouts, self.crew.online, queue, samples.x, samples.t, held.x, held.t, self.rooms,
+            self.room_orders,
         )  # fmt: skip
 
     def _addresses(self, n_threads: int) -> kernels.Addresses:
@@ -330,7 +343,8 @@ class PopulationTraining:
         for history, o, course in zip(self.histories, self.plan.options, self.courses.tolist(), strict=True):
             stopped, best = course[COURSE.stopped], course[COURSE.best_epoch]
             waited = "patience" if o.patience is not None else "tol"
-            reasons = {NOT_FINITE: "not finite", GOAL: "goal", WAITED: waited, RUNNING: "epochs"}
+            reasons = {NOT_FINITE: "not finite", GOAL: "goal", WAITED: waited}
+            reasons[RUNNING] = "callback" if self.stopped else "epochs"
             history.stopped_by = reasons[stopped]
             if stopped == RUNNING and interrupted and history.n_epochs < self.n_epochs:
                 history.stopped_by = "interrupt"
@@ -348,10 +362,7 @@ class PopulationTraining:
             params[bad] = work[bad, 0]
             own = keeps[kind.members]
             params[own] = work[own, 1]
-        kept = keeps | (self.courses[:, COURSE.stopped] != RUNNING)
-        for group in self.lanes:
-            params = group.kind.params_in(self.flat)
-            params[self._rows_of(group), : group.n_params] = group.parameters(kept[group.members])
+        self._write_lanes(keeps | (self.courses[:, COURSE.stopped] != RUNNING))
 
     def _warn(self) -> None:
         n_bad = int((self.courses[:, COURSE.stopped] == NOT_FINITE).sum())

@@ -1,7 +1,6 @@
 """What each network's training is asked for, checked: the arguments of `Population.fit` but for the data."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from fastbp.structure import initial
 from fastbp.training.options import Options
 
 # Arguments of which each network may have its own: a list, a tuple or an array with one for each
-OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal")
+OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal", "label_smoothing")
 
 
 def each(value: Any, name: str, n: int) -> list[Any]:
@@ -38,17 +37,20 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     made: dict[tuple[Any, ...], Options] = {}
     found = []
     for values in zip(*columns.values(), *own_options.values(), strict=True):
-        options = None
-        with suppress(TypeError):  # a list in a list, say: the checks name it
-            options = made.get(values)
-        if options is None:
+        key = tuple(map(_identity, values))
+        if key not in made:
             own, rest = (
                 dict(zip(columns, values, strict=False)),
                 dict(zip(own_options, values[len(columns) :], strict=True)),
             )
-            options = made[values] = _options(caller, own, rest, given)
-        found.append(options)
+            made[key] = _options(caller, own, rest, given)
+        found.append(made[key])
     return found
+
+
+def _identity(value: Any) -> Hashable:
+    """What is equal for equal values, or, of a dict or an array, for the same one."""
+    return value if isinstance(value, Hashable) else (type(value), id(value))
 
 
 def _options(caller: Callable[..., Any], own: dict[str, Any], rest: dict[str, Any], common: dict[str, Any]) -> Options:

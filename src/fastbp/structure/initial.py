@@ -18,12 +18,14 @@ def _uniform(draw: np.random.Generator, bound: Fan, shape: tuple[int, ...]) -> A
     return draw.uniform(-bound, bound, shape)
 
 
-# Glorot and Bengio (2010); He, Zhang, Ren and Sun (2015)
+# Glorot and Bengio (2010); He, Zhang, Ren and Sun (2015); LeCun, Bottou, Orr and Mueller (1998)
 SCHEMES: dict[str, Draw] = {
     "glorot_uniform": lambda draw, n_in, n_out, shape: _uniform(draw, np.sqrt(6 / (n_in + n_out)), shape),
     "glorot_normal": lambda draw, n_in, n_out, shape: draw.normal(0, np.sqrt(2 / (n_in + n_out)), shape),
     "he_uniform": lambda draw, n_in, _n_out, shape: _uniform(draw, np.sqrt(6 / n_in), shape),
     "he_normal": lambda draw, n_in, _n_out, shape: draw.normal(0, np.sqrt(2 / n_in), shape),
+    "lecun_uniform": lambda draw, n_in, _n_out, shape: _uniform(draw, np.sqrt(3 / n_in), shape),
+    "lecun_normal": lambda draw, n_in, _n_out, shape: draw.normal(0, np.sqrt(1 / n_in), shape),
     "zeros": lambda _draw, _n_in, _n_out, shape: np.zeros(shape),
 }
 

@@ -6,9 +6,8 @@ prediction: the notation of numbers, the layout of dates, what is filled in wher
 
 from __future__ import annotations
 
-import math
 import warnings
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -16,90 +15,32 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.dates import FEATURES, Layout, features, seconds_of, typed_seconds
-from fastbp.tables.errors import (
-    TableError,
-    TableWarning,
-    at_the_beginning,
-    counted,
-    row_number,
-    rows_named,
-    shown,
+from fastbp.tables.base_column import (
+    BaseColumn,
+    Floats,
+    Read,
+    many_gaps,
+    require_finite,
+    require_some,
+    with_indicator,
 )
-from fastbp.tables.kinds import MAX_LEVELS, Understood, as_text, finite, kind_of_type
+from fastbp.tables.choices import MAX_LEVELS
+from fastbp.tables.date_column import DateColumn
+from fastbp.tables.dates import typed_seconds
+from fastbp.tables.errors import TableError, TableWarning, counted, row_number, rows_named, shown
+from fastbp.tables.kinds import Understood, as_text, finite, kind_of_type
 from fastbp.tables.notation import Notation, ascii_digits, is_missing_mark, to_numbers
+from fastbp.tables.scaling import Scaling, centre_and_scale, scaled
 from fastbp.tables.units import in_known_units, with_units
 
-Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
 
-MANY_GAPS = 0.01  # share of missing values, from which on they get an input of their own
-FEWEST_GAPS = 5
-FAR = 0.5  # of the training range: how far outside of it a value is worth a warning
 
+class NumberColumn(BaseColumn, frozen=True, tag="number", omit_defaults=True):
+    """A column of numbers, scaled: one input. Where all are one number (`scale` 0) it is always 0.
 
-class Read(NamedTuple):
-    """The values of a column, null where they are missing, and the rows in which something stood that is none.
-
-    Categories are numbers; `unseen` are those that training had not, and that no input stands for.
-    """
-
-    values: pl.Series
-    bad: NDArray[np.int64] = np.empty(0, np.int64)
-    unseen: tuple[str, ...] = ()
-
-
-def require_finite(**numbers: float) -> None:
-    """Raise a ValueError for a number that is not finite, by its name."""
-    for name, number in numbers.items():
-        if not math.isfinite(number):
-            raise ValueError(f"{name} must be finite; got {number}")
-
-
-def mean_and_scale(name: str, values: Floats) -> tuple[float, float]:
-    """Return mean and standard deviation; the deviation is exactly 0 when the values are one value, or none."""
-    if len(values) == 0:
-        return 0.0, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = float(values.mean()), float(values.std())
-    if not np.isfinite([mean, scale]).all():
-        raise TableError(f"column {name!r} holds numbers too large to standardise")
-    # The mean of equal numbers is rounded, so their deviation may come out as a few units in the last place.
-    rounding = 8 * float(np.finfo(float).eps) * abs(mean)
-    return mean, 0.0 if scale <= rounding or scale < 1e-300 else scale
-
-
-def many_gaps(values: pl.Series) -> bool:
-    """Whether so many values are missing that it may tell something."""
-    return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))
-
-
-def _with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:
-    return np.column_stack([encoded, gaps]) if indicator else encoded
-
-
-def _require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], what: str) -> None:
-    """Raise a TableError for a table of which no value is what a column held in training."""
-    if len(bad) and values.null_count() == len(values) and at_the_beginning():
-        row = int(bad[0])
-        raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {shown(text[row])}")
-
-
-class _Column(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
-    """What all columns have: the name, and whether missing values have an input of their own."""
-
-    name: str
-    indicator: bool
-
-    def array(self, values: pl.Series) -> NDArray[Any]:
-        """Return what `read` gives as `encode` takes it: NaN where a value is missing."""
-        return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-
-
-class NumberColumn(_Column, frozen=True, tag="number"):
-    """A column of numbers, standardised: one input. Where all are one number (`scale` 0) it is always 0.
-
-    `fill`, the median, stands for missing values; `low` and `high` are the ends of the training range.
+    `mean` is the median where `scaling` is robust, `scale` the distance of the quartiles. `fill`, the median, stands
+    for missing values; `low` and `high` are the ends of the training range.
     """
 
     mean: float
@@ -108,18 +49,20 @@ class NumberColumn(_Column, frozen=True, tag="number"):
     low: float
     high: float
     notation: Notation = msgspec.field(default_factory=Notation)
+    scaling: Scaling = "standard"
 
     def __post_init__(self) -> None:
         require_finite(mean=self.mean, scale=self.scale, fill=self.fill, low=self.low, high=self.high)
 
     @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> NumberColumn:
+    def fit(cls, column: Understood, values: pl.Series, scaling: Scaling = "standard") -> NumberColumn:
         """Learn from the training rows' values."""
         given = values.drop_nulls().to_numpy()
-        mean, scale = mean_and_scale(column.name, given)
+        mean, scale = centre_and_scale(column.name, given, scaling)
         found = (values.min(), values.median(), values.max()) if len(given) else (0.0, 0.0, 0.0)
         low, fill, high = (float(number) for number in found if isinstance(number, float))
-        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, with_units(column.notation))
+        notation = with_units(column.notation)
+        return cls(column.name, many_gaps(values), mean, scale, fill, low, high, notation, scaling)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -140,28 +83,24 @@ class NumberColumn(_Column, frozen=True, tag="number"):
         given = text.zip_with(~missing, pl.Series([None], dtype=pl.String))
         numbers = finite(to_numbers(given, self.notation))
         bad = (numbers.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        _require_some(numbers, text, bad, "numbers")
+        require_some(numbers, text, bad, "numbers")
         return Read(in_known_units(given, numbers, self.notation), bad)
 
     def encode(self, values: Floats) -> Floats:
         """Return (n_rows, n_inputs) of an `array`."""
         gaps = np.isnan(values)
         if self.scale == 0:
-            return _with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
-        with np.errstate(over="ignore"):
-            scaled = (np.where(gaps, self.fill, values) - self.mean) / self.scale
-        return _with_indicator(scaled[:, np.newaxis], gaps, self.indicator)
+            return with_indicator(np.zeros((len(values), 1)), gaps, self.indicator)
+        x = scaled(np.where(gaps, self.fill, values), self.mean, self.scale, self.scaling)
+        return with_indicator(x[:, np.newaxis], gaps, self.indicator)
 
-    def outside(self, values: pl.Series) -> tuple[NDArray[np.int64], pl.Series]:
-        """Return the rows far outside of the training range, and the values moved to its ends."""
-        margin = FAR * (self.high - self.low)
-        if self.scale == 0:
-            return np.empty(0, np.int64), values
-        far = (values < self.low - margin) | (values > self.high + margin)
-        return far.fill_null(False).arg_true().to_numpy().astype(np.int64), values.clip(self.low, self.high)
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the training range; None where all numbers are one."""
+        return None if self.scale == 0 else (self.low, self.high)
 
 
-class BooleanColumn(_Column, frozen=True, tag="boolean"):
+class BooleanColumn(BaseColumn, frozen=True, tag="boolean"):
     """A column of true and false: one input, 0 or 1; `fill`, what is more frequent, stands for missing values."""
 
     fill: bool
@@ -191,16 +130,16 @@ class BooleanColumn(_Column, frozen=True, tag="boolean"):
         given = pl.when(~(missing | strange)).then(lower.is_in(["true", "1", "1.0"]))
         values = pl.select(given.alias(series.name)).to_series()
         bad = strange.arg_true().to_numpy().astype(np.int64)
-        _require_some(values, text, bad, "true and false")
+        require_some(values, text, bad, "true and false")
         return Read(values, bad)
 
     def encode(self, values: Floats) -> Floats:
         """Return (n_rows, n_inputs) of an `array`."""
         gaps = np.isnan(values)
-        return _with_indicator(np.where(gaps, self.fill, values)[:, np.newaxis], gaps, self.indicator)
+        return with_indicator(np.where(gaps, self.fill, values)[:, np.newaxis], gaps, self.indicator)
 
 
-class CategoryColumn(_Column, frozen=True, tag="text"):
+class CategoryColumn(BaseColumn, frozen=True, tag="text"):
     """A column of text, one-hot: an input for each category; with `other`, one for all rare or unknown ones."""
 
     categories: tuple[str, ...]
@@ -261,103 +200,18 @@ class CategoryColumn(_Column, frozen=True, tag="text"):
         return one_hot
 
 
-class DateColumn(_Column, frozen=True, tag="date"):
-    """A column of dates or times: the numbers that `features` makes of them, standardised.
-
-    `fill`, the median in seconds, stands for missing values; `first` is the earliest date.
-    """
-
-    layout: Layout
-    features: tuple[
-        Literal["days", "year", "season_sin", "season_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos"], ...
-    ]
-    means: tuple[float, ...]
-    scales: tuple[Annotated[float, Meta(gt=0)], ...]
-    first: Annotated[float, Meta(ge=-1e12, le=1e12)]
-    fill: Annotated[float, Meta(ge=-1e12, le=1e12)]
-
-    def __post_init__(self) -> None:
-        if not len(self.features) == len(self.means) == len(self.scales) == len(set(self.features)):
-            raise ValueError("features, means and scales must have one length")
-        if not self.inputs:
-            raise ValueError("features must not be empty")
-        require_finite(**{f"means[{k}]": mean for k, mean in enumerate((*self.means, *self.scales))})
-
-    @classmethod
-    def fit(cls, column: Understood, values: pl.Series) -> DateColumn:
-        """Learn from the training rows' values which of the numbers vary."""
-        seconds = pl.Series(typed_seconds(values)).fill_nan(None).drop_nulls().to_numpy()
-        if len(seconds) == 0:
-            return cls(column.name, True, column.layout, (), (), (), 0.0, 0.0)
-        made = features(seconds, float(seconds.min()))
-        days = (pl.Series(seconds) * 1000).cast(pl.Int64).cast(pl.Datetime("ms")).dt.day()
-        if (days == 1).all():  # months, not days
-            made = {name: made[name] for name in made if not name.startswith("weekday")}
-        if column.layout == "time":
-            made = {name: made[name] for name in ("days", "hour_sin", "hour_cos")}
-        learnt = {name: mean_and_scale(column.name, made[name]) for name in FEATURES if name in made}
-        used: dict[Any, tuple[float, float]] = {
-            name: (mean, scale) for name, (mean, scale) in learnt.items() if scale > 1e-9
-        }
-        gaps = many_gaps(values) or not used
-        means, scales = tuple(mean for mean, _ in used.values()), tuple(scale for _, scale in used.values())
-        return cls(
-            column.name,
-            gaps,
-            column.layout,
-            tuple(used),
-            means,
-            scales,
-            float(seconds.min()),
-            float(np.median(seconds)),
-        )
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        names = [f"{self.name} {feature}" for feature in self.features]
-        return (*names, f"{self.name} missing") if self.indicator else tuple(names)
-
-    def read(self, series: pl.Series) -> Read:
-        """Return seconds, null where missing; TableError where the column holds no dates."""
-        if series.dtype.is_temporal() and series.dtype != pl.Duration:
-            return Read(pl.Series(series.name, typed_seconds(series)).fill_nan(None))
-        text = as_text(series)
-        text = None if text is None else ascii_digits(text)
-        if text is None or series.dtype == pl.Duration:
-            raise TableError(f"column {series.name!r} held dates in training, now {kind_of_type(series.dtype)}")
-        missing = is_missing_mark(text, of_numbers=True)
-        layout: Layout = "year first" if self.layout == "typed" else self.layout
-        found = seconds_of(text.zip_with(~missing, pl.Series([None], dtype=pl.String)), layout)
-        seconds = pl.Series(series.name, found).fill_nan(None)
-        bad = (seconds.is_null() & ~missing).arg_true().to_numpy().astype(np.int64)
-        _require_some(seconds, text, bad, "dates")
-        return Read(seconds, bad)
-
-    def encode(self, values: Floats) -> Floats:
-        """Return (n_rows, n_inputs) of an `array`."""
-        gaps = np.isnan(values)
-        made = features(np.where(gaps, self.fill, values), self.first)
-        columns = [
-            (made[name] - mean) / scale
-            for name, mean, scale in zip(self.features, self.means, self.scales, strict=True)
-        ]
-        encoded = np.column_stack(columns) if columns else np.empty((len(values), 0))
-        return _with_indicator(encoded, gaps, self.indicator)
-
-
 Column = NumberColumn | BooleanColumn | CategoryColumn | DateColumn
 
 
-def fit_column(column: Understood, values: pl.Series, max_levels: int) -> Column:
+def fit_column(column: Understood, values: pl.Series, max_levels: int, scaling: Scaling = "standard") -> Column:
     """Learn a column of any kind from the training rows' values."""
     match column.kind:
         case "number":
-            return NumberColumn.fit(column, values)
+            return NumberColumn.fit(column, values, scaling)
         case "boolean":
             return BooleanColumn.fit(column, values)
         case "date":
-            return DateColumn.fit(column, values)
+            return DateColumn.fit(column, values, scaling)
         case _:
             return CategoryColumn.fit(column, values, max_levels)
 

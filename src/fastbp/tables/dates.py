@@ -12,36 +12,58 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fastbp.tables.errors import TableError, shown
+from fastbp.tables.errors import TableError, row_number, shown
 
 Floats = NDArray[np.float64]
 DateOrder = Literal["day", "month"]
 Layout = Literal[
-    "year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed", "quarter"
+    "year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed", "quarter",
+    "month and year", "week",
 ]  # fmt: skip
 
 DAY = 86400.0
 _TIME = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s?([AaPp]\.?[Mm]\.?)?"
-_THEN_TIME = rf"(?:[T ,]+{_TIME}\s?(?:Z|UTC|[+-]\d{{2}}:?\d{{2}})?)?$"
-# Groups: three parts of the date, in the order that the layout says, then hour, minute, second, half of the day.
+_ZONE = r"(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?|[A-Z]{3,4})"
+_THEN_TIME = rf"(?:[T ,]+{_TIME}\s?{_ZONE}?)?$"
+_NO_TIME = "()()()()()$"
+# Groups: three parts of the date, in the order that the layout says, then hour, minute, second, half of the day, zone.
 _PATTERNS: dict[str, str] = {
     "year first": rf"^(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}))?{_THEN_TIME}",
     "numbers": rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_THEN_TIME}",
     "named month": rf"^(\d{{1,2}})[-/. ]+([A-Za-zäÄ]{{3,9}})[-/., ]+(\d{{4}}|\d{{2}}){_THEN_TIME}",
     "month by name": rf"^([A-Za-zäÄ]{{3,9}})[-/. ]+(?:(\d{{1,2}})[-/., ]+)?(\d{{4}}|\d{{2}}){_THEN_TIME}",
-    "digits": r"^((?:18|19|20|21)\d{2})(\d{2})(\d{2})()()()()$",
-    "time": rf"^()()(){_TIME}$",
-    "quarter": r"^(\d{4})[-/ ]?[Qq]([1-4])()()()()()$",
+    "digits": rf"^((?:18|19|20|21)\d{{2}})(\d{{2}})(\d{{2}}){_NO_TIME}",
+    "time": rf"^()()(){_TIME}()$",
+    "quarter": rf"^(\d{{4}})[-/ ]?[Qq]([1-4])(){_NO_TIME}",
+    "month and year": rf"^(\d{{1,2}})[-/.](\d{{4}})(){_NO_TIME}",
+    "week": rf"^(\d{{4}})[- ]?[Ww](\d{{1,2}})(?:-?([1-7]))?{_NO_TIME}",
 }
+_WEEKDAYS = (
+    "(?i:Mon|Tues?|Wed(?:nes)?|Thu(?:rs?)?|Fri|Sat(?:ur)?|Sun)(?i:day)?|(?i:Mo|Diens|Donners|Frei|Sams|Sonn)(?i:tag)"
+    "|(?i:Montag|Mittwoch|Sonnabend)|Mo|Di|Mi|Do|Fr|Sa|So"
+)
+# Other ways to write the same: (pattern, replacement), one after another.
+_SAME: tuple[tuple[str, str], ...] = (
+    (rf"^(?:{_WEEKDAYS})[.,]* +", ""),
+    (rf"[, ]+\(?(?:{_WEEKDAYS})\.?\)?$", ""),
+    (r"^([A-Za-z]{3,9} +\d{1,2}) +(\d{1,2}:\d{2}(?::\d{2})?)((?: +[A-Z]{3,4})?) +(\d{4})$", "${1} ${4} ${2}${3}"),
+    (r"^[Qq]([1-4])[-/ ]?(\d{4})$", "${2}Q${1}"),
+    (r"^(?:W|KW|[Ww]eek) ?(\d{1,2})[-/, ]+(\d{4})$", "${2}-W${1}"),
+)
+_UNMISTAKABLE: tuple[Layout, ...] = ("year first", "named month", "month by name", "digits")
 _ORDER = {
     "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0),
     "month by name": (2, 0, 1), "quarter": (0, 1, 2), "day first": (2, 1, 0), "month first": (2, 0, 1),
+    "month and year": (1, 0, 2), "week": (0, 1, 2),
 }  # fmt: skip
 _MONTHS = {
     "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
     "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
 }  # fmt: skip
+MONTH_AND_YEAR = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"  # which would be a number, too
+_INCOMPLETE = r"^\d{1,2}[-/]\d{2}$"
 _SAMPLE = 300
+_PERHAPS = 0.5  # of the first values, that look like dates in a column of dates
 
 
 class Found(NamedTuple):
@@ -53,7 +75,7 @@ class Found(NamedTuple):
 
 
 def seconds_of(text: pl.Series, layout: Layout) -> Floats:
-    """Return seconds since 1970, or since midnight for times; NaN where a value is no date of this layout."""
+    """Return seconds since 1970 in UTC, or since midnight for times; NaN where a value is no date of this layout."""
     different = text.unique()
     if 2 * len(different) > len(text):
         return _seconds_of_each(text, layout)
@@ -61,25 +83,82 @@ def seconds_of(text: pl.Series, layout: Layout) -> Floats:
     return text.replace_strict(different, seconds, return_dtype=pl.Float64).to_numpy()
 
 
+def seconds_of_any(text: pl.Series, layout: Layout) -> Floats:
+    """Return the seconds of a column that had a layout before, also of values that leave nothing open otherwise."""
+    seconds = seconds_of(text, layout)
+    for other in _UNMISTAKABLE if layout != "time" else ():
+        left = np.isnan(seconds) & text.is_not_null().to_numpy()
+        if not left.any():
+            break
+        seconds = seconds.copy()
+        seconds[left] = seconds_of(text.filter(pl.Series(left)), other)
+    return seconds
+
+
+def other_order(text: pl.Series, layout: Layout) -> str:
+    """Say where the month must come first in a column in which the day did, or the day; nothing where either may."""
+    pair: dict[Layout, Layout] = {"day first": "month first", "month first": "day first"}
+    if layout not in pair:
+        return ""
+    same, other = (np.isfinite(seconds_of(text, one)) for one in (layout, pair[layout]))
+    if not (other & ~same).any() or (same & ~other).any():
+        return ""
+    row = int(np.argmax(other & ~same))
+    return f"{shown(text[row])} in row {row_number(row)}, with the {pair[layout]}"
+
+
+def _plainly(text: pl.Series) -> pl.Series:
+    """Write dates in the ways that have a layout: without the name of the weekday, the year before the time."""
+    for pattern, replacement in _SAME:
+        if text.str.contains(pattern).any():
+            text = text.str.replace(pattern, replacement)
+    return text
+
+
 def _seconds_of_each(text: pl.Series, layout: Layout) -> Floats:
     name = "numbers" if layout in ("day first", "month first") else layout
-    groups = text.str.extract_groups(_PATTERNS[name]).struct.unnest()
+    groups = _plainly(text).str.extract_groups(_PATTERNS[name]).struct.unnest()
     matched = (groups.to_series(0 if name != "time" else 3).is_not_null()).to_numpy()
-    parts = [groups.to_series(k) for k in range(3)]
-    year, month, day = (_whole(parts[k]) for k in _ORDER[layout])
     time = _seconds_of_day(groups)
     if layout == "time":
         return np.where(matched & (time < DAY), time, np.nan)
-    if layout in ("named month", "month by name"):
-        names = parts[1 if layout == "named month" else 0].str.slice(0, 3).str.to_lowercase()
-        month = names.replace_strict(_MONTHS, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
-    short = parts[_ORDER[layout][0]].str.len_chars().fill_null(4).to_numpy() == 2
+    parts = [groups.to_series(k) for k in _ORDER[layout]]
+    days = _days_of(parts, layout)
+    return np.where(matched & (time < DAY), days * DAY + time - _offsets(groups.to_series(7)), np.nan)
+
+
+def _days_of(parts: list[pl.Series], layout: Layout) -> Floats:
+    """Return days since 1970 of years, months (or what stands for them) and days."""
+    year, month, day = map(_whole, parts)
+    short = parts[0].str.len_chars().fill_null(4).to_numpy() == 2
     year = np.where(short, np.where(year < 69, 2000, 1900) + year, year)
-    day = np.where(parts[_ORDER[layout][2]].is_null().to_numpy(), 1, day)
+    day = np.where((parts[2].fill_null("") == "").to_numpy(), 1, day)
+    if layout == "week":
+        return _days_of_weeks(year, month, day)
     if layout == "quarter":
-        month, day = 3 * month - 2, np.ones_like(day)
-    days = _days(year, month, day)
-    return np.where(matched & (time < DAY), days * DAY + time, np.nan)
+        month = 3 * month - 2
+    if layout in ("named month", "month by name"):
+        names = parts[1].str.slice(0, 3).str.to_lowercase()
+        month = names.replace_strict(_MONTHS, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
+    return _days(year, month, day)
+
+
+def _days_of_weeks(year: NDArray[np.int64], week: NDArray[np.int64], day: NDArray[np.int64]) -> Floats:
+    """Return days since 1970 of ISO weeks, which begin on Mondays; the first one of a year has the 4th of January."""
+    fourth = _days(year, np.ones_like(year), np.full_like(year, 4))
+    monday = fourth - (fourth + 3) % 7 + 7 * (week - 1)  # 1970 began on a Thursday
+    next_fourth = _days(year + 1, np.ones_like(year), np.full_like(year, 4))
+    right = (week >= 1) & (monday < next_fourth - (next_fourth + 3) % 7)
+    return np.where(right, monday + day - 1, np.nan)
+
+
+def _offsets(zones: pl.Series) -> Floats:
+    """Return by how many seconds local time is ahead of UTC; 0 where the zone has a name, or there is none."""
+    parts = zones.str.extract_groups(r"^([+-])(\d{2}):?(\d{2})?$").struct.unnest()
+    hours, minutes = _whole(parts.to_series(1)), _whole(parts.to_series(2))
+    sign = np.where((parts.to_series(0) == "-").fill_null(False).to_numpy(), -1.0, 1.0)
+    offsets: Floats = sign * (hours * 3600.0 + minutes * 60.0)
+    return offsets
 
 
 def _whole(part: pl.Series) -> NDArray[np.int64]:
@@ -128,16 +207,25 @@ def find_dates(name: str, text: pl.Series, order: DateOrder | None, digits: bool
         When the column leaves open what comes first.
     """
     values = text.drop_nulls()
-    sample = values.head(_SAMPLE)
+    sample = _plainly(values.head(_SAMPLE))
     for kind, pattern in _PATTERNS.items():
         if len(sample) == 0 or (kind == "digits" and not digits):
             continue
         if sample.str.contains(pattern).mean() < 0.8:  # type: ignore[operator]  # of a column of booleans: a float
             continue
         found = _numbered(name, text, order) if kind == "numbers" else Found(kind, "", seconds_of(text, kind))  # type: ignore[arg-type]
+        found = found._replace(said=", ".join(filter(None, [found.said, _said_of_zones(sample)])))
         if np.isfinite(found.seconds).sum() >= (1.0 if digits else 0.9) * len(values):
             return found
     return None
+
+
+def _said_of_zones(sample: pl.Series) -> str:
+    """Say what becomes of offsets from UTC."""
+    offset = sample.str.contains(r":\d{2}(?:[.,]\d+)?\s?[+-]\d{2}(?::?\d{2})?$")
+    if not offset.any():
+        return ""
+    return "in UTC" if offset.all() else "in UTC, by their offsets; what has none is taken as UTC"
 
 
 def unread_dates(text: pl.Series) -> str:
@@ -148,14 +236,26 @@ def unread_dates(text: pl.Series) -> str:
     text : polars.Series of str
         A column of which `find_dates` made nothing; nulls are skipped.
     """
-    ways = {
-        kind: text.str.contains(pattern).fill_null(False) for kind, pattern in _PATTERNS.items() if kind != "digits"
-    }
     n_given = len(text) - text.null_count()
-    used = {kind: rows.arg_true() for kind, rows in ways.items() if rows.any()}
-    if sum(map(len, used.values())) < 0.8 * n_given or n_given == 0:
+    if _share_of_dates(text.drop_nulls().head(_SAMPLE)) < _PERHAPS:
         return ""
-    places = sorted(int(rows[0]) for rows in used.values())
+    incomplete = text.str.contains(_INCOMPLETE).fill_null(False)
+    if incomplete.sum() >= 0.8 * n_given:
+        row = int(incomplete.arg_true()[0])
+        return (
+            f"{shown(text[row])} in row {row + 1} may be a date without its year, or without its day: taken for text. "
+            "Write years with four digits"
+        )
+    plain = _plainly(text)
+    ways = {
+        kind: plain.str.contains(pattern).fill_null(False) for kind, pattern in _PATTERNS.items() if kind != "digits"
+    }
+    used = {kind: rows.arg_true() for kind, rows in ways.items() if rows.any()}
+    return "" if sum(map(len, used.values())) < 0.8 * n_given else _why_unread(text, used)
+
+
+def _why_unread(text: pl.Series, used: dict[str, pl.Series]) -> str:
+    """Say why dates are not read, of which these rows are written in each way."""
     if set(used) == {"time"}:
         late = int(np.argmin(np.isfinite(seconds_of(text, "time"))))
         return (
@@ -169,8 +269,19 @@ def unread_dates(text: pl.Series) -> str:
         return (
             f"values look like dates ({shown(text[first])} in row {first + 1}), but too many are none: taken for text"
         )
-    examples = ", ".join(f"{shown(text[row])} in row {row + 1}" for row in places)
+    examples = ", ".join(
+        f"{shown(text[row])} in row {row + 1}" for row in sorted(int(rows[0]) for rows in used.values())
+    )
     return f"dates or times are written in several ways ({examples}): taken for text. Write all of them in one way"
+
+
+def _share_of_dates(values: pl.Series) -> float:
+    """Return how many of some values look like dates, or like parts of them."""
+    patterns = [pattern for kind, pattern in _PATTERNS.items() if kind != "digits"]
+    plain = _plainly(values)
+    like = pl.select(pl.any_horizontal(plain.str.contains(one) for one in (*patterns, _INCOMPLETE))).to_series()
+    share = like.mean()
+    return share if isinstance(share, float) else 0.0
 
 
 def _mixed_order(text: pl.Series) -> str:
@@ -189,7 +300,7 @@ def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
     if order is not None:
         return Found("day first", "", day) if order == "day" else Found("month first", "", month)
     n_day, n_month = (int(np.isfinite(seconds).sum()) for seconds in (day, month))
-    dots = bool(text.drop_nulls().str.contains(r"^\d{1,2}\.").all())
+    dots = bool(_plainly(text.drop_nulls()).str.contains(r"^\d{1,2}\.").all())
     if n_day != n_month:
         return Found("day first", "the day comes first", day) if n_day > n_month else Found(
             "month first", "the month comes first", month)  # fmt: skip
@@ -219,8 +330,9 @@ def typed_seconds(series: pl.Series) -> Floats:
     elif series.dtype == pl.Duration:
         seconds = series.dt.total_microseconds().cast(pl.Float64) / 1e6
     else:
-        local = series if series.dtype == pl.Date else series.dt.replace_time_zone(None)
-        seconds = local.cast(pl.Datetime("us")).dt.timestamp("us").cast(pl.Float64) / 1e6
+        zone = getattr(series.dtype, "time_zone", None)
+        in_utc = series if zone is None else series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        seconds = in_utc.cast(pl.Datetime("us")).dt.timestamp("us").cast(pl.Float64) / 1e6
     found: Floats = seconds.fill_null(float("nan")).to_numpy()
     return found
 

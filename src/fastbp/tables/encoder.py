@@ -11,13 +11,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
-from fastbp.tables.kinds import MAX_LEVELS, Understood
+from fastbp.tables.kinds import Understood
 from fastbp.tables.parallel import for_each
+from fastbp.tables.scaling import Scaling
 
 _CACHED = 1 << 18  # numbers, 1 MB
 _FEWEST_ROWS = 2048
+FAR = 0.5  # of the training range: how far outside of it a value is worth a warning
 
 Values = tuple[NDArray[Any], ...]  # of each column, as its `array` returns them
 
@@ -30,7 +33,11 @@ class Encoder:
 
     @classmethod
     def fit(
-        cls, columns: Sequence[Understood], rows: NDArray[np.int64] | None = None, max_levels: int = MAX_LEVELS
+        cls,
+        columns: Sequence[Understood],
+        rows: NDArray[np.int64] | None = None,
+        max_levels: int = MAX_LEVELS,
+        scaling: Scaling = "standard",
     ) -> Encoder:
         """Learn from the training rows of columns that were understood.
 
@@ -42,10 +49,13 @@ class Encoder:
             The training rows; all of them when left out.
         max_levels : int
             Categories of a column at most; the rarer ones together are one more.
+        scaling : "standard" or "robust"
+            How numbers are scaled, see `scaling.centre_and_scale`.
         """
 
         def fit_one(column: Understood) -> Column:
-            return fit_column(column, column.values if rows is None else column.values.gather(rows), max_levels)
+            values = column.values if rows is None else column.values.gather(rows)
+            return fit_column(column, values, max_levels, scaling)
 
         return cls(tuple(for_each(fit_one, columns, len(columns[0].values) if columns else 0)))
 
@@ -130,17 +140,9 @@ class Encoder:
         if unseen:
             message = f"column {column.name!r}: not seen in training: {listed(unseen)} (encoded as zeros)"
             warnings.warn(message, TableWarning, stacklevel=2)
-        if isinstance(column, NumberColumn) and (clip or warn):
-            far, clipped = column.outside(values)
-            if len(far):
-                row = int(far[0])
-                more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
-                message = (
-                    f"column {column.name!r}: {values[row]:.6g} in row {row_number(row)}{more} is far outside of the "
-                    f"training range, {column.low:.6g} to {column.high:.6g}{': moved to its end' if clip else ''}"
-                )
-                warnings.warn(message, TableWarning, stacklevel=2)
-            values = clipped if clip else values
+        if column.ends is not None and (clip or warn):
+            _warn_of_far(column, values, column.ends, clip)
+            values = values.clip(*column.ends) if clip else values
         return values
 
     @property
@@ -168,3 +170,19 @@ class Encoder:
         place = int(np.searchsorted(ends, at, side="right"))
         name, value = self.columns[place].name, float(read[place][row])
         raise TableError(f"column {name!r} has {value!r} in row {row_number(row)}: too far from the training data")
+
+
+def _warn_of_far(column: Column, values: pl.Series, ends: tuple[float, float], clip: bool) -> None:
+    """Warn of values far outside of the training range."""
+    low, high = ends
+    margin = FAR * (high - low)
+    far = ((values < low - margin) | (values > high + margin)).fill_null(False).arg_true()
+    if len(far):
+        row = int(far[0])
+        more = f" and {len(far) - 1:,} more" if len(far) > 1 else ""
+        where = f"{column.written(values[row])} in row {row_number(row)}{more}"
+        message = (
+            f"column {column.name!r}: {where} is far outside of the training range, {column.written(low)} to "
+            f"{column.written(high)}{': moved to its end' if clip else ''}"
+        )
+        warnings.warn(message, TableWarning, stacklevel=2)

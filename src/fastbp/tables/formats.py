@@ -24,6 +24,8 @@ from fastbp.tables.table import Reading, Table, refuse_unused
 
 Source = Path | bytes
 
+ARROW_STREAM = b"\xff\xff\xff\xff"  # before each message of a stream of Arrow's
+
 UNPACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError)
 
 _BLOCK = 1 << 20
@@ -84,12 +86,14 @@ def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
     """Read a file of a binary format, told by its first bytes; None for another file."""
     data = source if isinstance(source, Path) else io.BytesIO(source)
-    if head.startswith((b"PAR1", b"ARROW1")):
+    if head.startswith((b"PAR1", b"ARROW1", ARROW_STREAM)):
         refuse_unused(reading, "a Parquet or Arrow file")
     if head.startswith(b"PAR1"):
         return Table(pl.read_parquet(data, glob=False) if isinstance(data, Path) else pl.read_parquet(data))
     if head.startswith(b"ARROW1"):
         return Table(pl.read_ipc(data))
+    if head.startswith(ARROW_STREAM):
+        return Table(pl.read_ipc_stream(data))
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         refuse_unused(reading, "a workbook", table=True)
         return _read_workbook(source, reading.table)

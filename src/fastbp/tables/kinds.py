@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from fastbp.tables.dates import DateOrder, Layout, find_dates, typed_seconds, unread_dates
+from fastbp.tables.choices import Choices
+from fastbp.tables.dates import MONTH_AND_YEAR, Layout, find_dates, typed_seconds, unread_dates
+from fastbp.tables.decimals import both_readings, mark_of_groups
 from fastbp.tables.errors import TableError, counted, listed, shown
 from fastbp.tables.notation import (
-    Censored,
     Notation,
     ascii_digits,
     find_notation,
@@ -29,7 +30,6 @@ from fastbp.tables.notation import (
 
 Kind = Literal["number", "boolean", "date", "text", "other"]
 
-MAX_LEVELS = 200  # categories of a column; rarer ones are one more
 MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
 _FEW_NUMBERS, _MANY = 10, 50
@@ -38,21 +38,6 @@ _FIRST = 1000  # values, that are looked at before all of them
 LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user says of the columns; the defaults leave it to the data."""
-
-    drop: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    max_levels: int = MAX_LEVELS
-    missing: Literal["fill", "drop", "error"] = "fill"
-    dates: DateOrder | None = None
-    censored: Censored = "refuse"
-    decimal_comma: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,7 +209,8 @@ def _are_words(text: pl.Series) -> bool:
 def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     name = text.name
     plain = text.cast(pl.Float64, strict=False)
-    if plain.null_count() == text.null_count() < len(text) and not text.str.contains(LEADING_ZERO).any():
+    is_plain = plain.null_count() == text.null_count() < len(text) and not text.str.contains(LEADING_ZERO).any()
+    if is_plain and not mark_of_groups(text):
         return _maybe_date_digits(Understood(name, "number", finite(plain), text), choices)  # most columns end here
     different = text.drop_nulls().unique()  # what holds for any or all of them is asked of these
     marks = different.filter(is_missing_mark(different, of_numbers=True))
@@ -240,7 +226,8 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
         note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
         return replace(found, notes=(*found.notes, note))
     plain = given.cast(pl.Float64, strict=False)
-    if plain.null_count() * 2 > len(given) and name not in choices.numeric:
+    are_no_numbers = plain.null_count() * 2 > len(given) or different.str.contains(MONTH_AND_YEAR).all()
+    if are_no_numbers and name not in choices.numeric:
         dates = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
         if dates:
             filled = pl.Series(name, dates.seconds).fill_nan(None)
@@ -274,7 +261,7 @@ def _odd(name: str, text: pl.Series, bad: pl.Series, what: str) -> tuple[str, ..
 def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> Understood:
     """Decide between numbers with exceptions and text."""
     name, given = text.name, text.filter(~missing)
-    notation, said = find_notation(given, choices.decimal_comma)
+    notation, said = find_notation(given, choices.decimal_comma, choices.decimal)
     exact = msgspec.structs.replace(notation, censored="limit")
     limits = to_numbers(given, exact)
     as_numbers = to_numbers(given, notation)
@@ -304,9 +291,24 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
         bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
     by_row = units_by_row(masked)
     notation = msgspec.structs.replace(notation, units=tuple(by_row.drop_nulls().unique().sort().to_list()))
-    odd = (*_odd(name, text, bad, "numbers"), *_half_with_units(text, by_row))
+    odd = (
+        *_odd(name, text, bad, "numbers"),
+        *_half_with_units(text, by_row),
+        *_open_decimals(masked, notation, choices),
+    )
     notes = _notes_of_numbers(text, said, missing & text.is_not_null())
     return Understood(name, "number", values, text, notation, notes=notes, odd=odd)
+
+
+def _open_decimals(text: pl.Series, notation: Notation, choices: Choices) -> tuple[str, ...]:
+    """Say both readings of numbers such as 1.234, where nothing tells which is right.
+
+    Commas in groups of three are thousands wherever commas separate no decimals, as people write them.
+    """
+    mark = mark_of_groups(text) if choices.decimal is None else ""
+    if not mark or (mark == "," and not choices.decimal_comma):
+        return ()
+    return (both_readings(text, notation),)
 
 
 def _notes_of_numbers(text: pl.Series, said: str, marks: pl.Series) -> tuple[str, ...]:

@@ -104,6 +104,11 @@ class TableModel:
     facts: Facts
     evidence: Evidence | None = None
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns that prediction needs."""
+        return tuple(column.name for column in self.encoder.columns)
+
     def outputs(self, frame: pl.DataFrame, *, clip: bool = False) -> Any:
         """Return the network's outputs for each row of `frame`."""
         return self.net.forward(self.encoder.encode(frame, clip=clip))

@@ -31,28 +31,13 @@ _DIGITS = {chr(ord(zero) + k): str(k) for zero in _ZEROS for k in range(10)} | {
 _OTHER_DIGITS = f"[{''.join(f'{zero}-{chr(ord(zero) + 9)}' for zero in _ZEROS)}]"
 _CENSORED = r"^(?:[<>≤≥]=?) ?[-+.,\d]"
 
-# (decimal sign, thousands separator), the likeliest first; where semicolons separate the values, commas are decimal.
+# (decimal sign, thousands separator), the likeliest first. Where semicolons separate the values, commas are likely to
+# be decimal; where other columns say so, they are.
 _Choice = tuple[Literal[".", ","], Literal["", ",", ".", " ", "'"]]
-_POINT: tuple[_Choice, ...] = (
-    (".", ""),
-    (".", ","),
-    (",", ""),
-    (",", "."),
-    (".", " "),
-    (",", " "),
-    (".", "'"),
-    (",", "'"),
-)
-_COMMA: tuple[_Choice, ...] = (
-    (".", ""),
-    (",", ""),
-    (",", "."),
-    (".", ","),
-    (",", " "),
-    (".", " "),
-    (".", "'"),
-    (",", "'"),
-)
+_POINTS: tuple[_Choice, ...] = ((".", ""), (".", ","), (".", " "), (".", "'"))
+_COMMAS: tuple[_Choice, ...] = ((",", ""), (",", "."), (",", " "), (",", "'"))
+_LIKELY_COMMAS: tuple[_Choice, ...] = (_POINTS[0], *_COMMAS[:2], _POINTS[1], _COMMAS[2], *_POINTS[2:], _COMMAS[3])
+_LIKELY_POINTS: tuple[_Choice, ...] = (*_POINTS[:2], *_COMMAS[:2], _POINTS[2], _COMMAS[2], _POINTS[3], _COMMAS[3])
 
 Censored = Literal["refuse", "limit", "half", "missing"]
 
@@ -111,20 +96,21 @@ def _censored(text: pl.Series, how: Censored) -> pl.Series:
     return limits.zip_with(~text.str.contains(r"^[<≤]"), half)
 
 
-def _cleaned(text: pl.Series) -> pl.DataFrame:
-    """Take an amount apart: sign, currency before, number, unit after; nulls where it is none."""
+def amounts(text: pl.Series) -> pl.DataFrame:
+    """Take amounts apart: sign, currency before, number ("body"), unit after; nulls where a value is none."""
     text = (
         text.str.replace_all("[\u2212\u2013\u2012]", "-")
         .str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
         .str.strip_chars()
     )
     text = text.str.replace(r"^\((.*\d.*)\)$", "-${1}")  # accountants' negative numbers
+    text = text.str.replace(r"^([^-+]*\d) ?-$", "-${1}")  # those of some business programs
     parts = text.str.extract_groups(_AMOUNT).struct.unnest()
     return parts.rename(dict(zip(parts.columns, ("sign", "before", "body", "unit"), strict=True)))
 
 
 def _read(text: pl.Series, notation: Notation) -> pl.Series:
-    parts = _cleaned(text)
+    parts = amounts(text)
     body = parts["body"].str.strip_chars()
     point, groups = ("\\" + notation.decimal, notation.thousands)
     mark = {"": None, " ": " ", "'": "'", ",": ",", ".": r"\."}[groups]
@@ -137,7 +123,9 @@ def _read(text: pl.Series, notation: Notation) -> pl.Series:
     return number.zip_with(fits.fill_null(False), pl.Series([None], dtype=pl.Float64))
 
 
-def find_notation(text: pl.Series, decimal_comma: bool = False) -> tuple[Notation, str]:
+def find_notation(
+    text: pl.Series, decimal_comma: bool = False, decimal: Literal["point", "comma"] | None = None
+) -> tuple[Notation, str]:
     """Choose how the numbers of a column are written: in the way that reads most of its values.
 
     Parameters
@@ -146,6 +134,8 @@ def find_notation(text: pl.Series, decimal_comma: bool = False) -> tuple[Notatio
         The column.
     decimal_comma : bool
         Whether "1,234" is more likely 1.234 than 1234, for what else is known of the file.
+    decimal : "point", "comma" or None
+        What stands before decimals wherever a column leaves it open, where that is known.
 
     Returns
     -------
@@ -154,19 +144,30 @@ def find_notation(text: pl.Series, decimal_comma: bool = False) -> tuple[Notatio
         What was decided or taken away, in words; empty for plain numbers.
     """
     values = text.drop_nulls().unique()
-    if (plain := values.cast(pl.Float64, strict=False)).null_count() == 0:
+    plain = values.cast(pl.Float64, strict=False)
+    if plain.null_count() == 0 and decimal != "comma":
         return Notation(), ""
     odd = values.filter(plain.is_null())
-    parts = _cleaned(odd)
-    if not parts["body"].str.contains(r"\d").any():
+    parts = amounts(odd)
+    if len(odd) and not parts["body"].str.contains(r"\d").any():
         return Notation(), ""
-    choices = _COMMA if decimal_comma else _POINT
+    choices = _choices(decimal_comma, decimal)
     read = [_read(values, Notation(*choice)) for choice in choices]
     best = min(range(len(choices)), key=lambda k: (read[k].null_count(), k))
     if read[best].null_count() == len(values):
         return Notation(), ""
     notation = Notation(*choices[best])
     return notation, _said(parts.filter(_read(odd, notation).is_not_null()), notation)
+
+
+def _choices(decimal_comma: bool, decimal: Literal["point", "comma"] | None) -> tuple[_Choice, ...]:
+    match decimal:
+        case "point":
+            return (*_POINTS, *_COMMAS)
+        case "comma":
+            return (*_COMMAS, *_POINTS)
+        case _:
+            return _LIKELY_COMMAS if decimal_comma else _LIKELY_POINTS
 
 
 def units_of(text: pl.Series) -> list[str]:
@@ -176,7 +177,7 @@ def units_of(text: pl.Series) -> list[str]:
 
 def units_by_row(text: pl.Series) -> pl.Series:
     """Return the unit or currency at each number of a column, "" for none; null where there is no number."""
-    parts = _cleaned(text)
+    parts = amounts(text)
     return pl.select(
         pl.when(parts["body"].str.contains(r"\d")).then(parts["before"] + parts["unit"].str.strip_chars())
     ).to_series()
@@ -192,7 +193,7 @@ def ascii_digits(text: pl.Series) -> pl.Series:
 def _said(parts: pl.DataFrame, notation: Notation) -> str:
     """Say what of the odd values was understood how."""
     said = []
-    if notation.decimal == ",":
+    if notation.decimal == "," and (notation.thousands != "." or parts["body"].str.contains(",").any()):
         said.append("decimal commas")
     if notation.thousands:
         said.append(f"{notation.thousands!r} between thousands")

@@ -7,6 +7,7 @@ else there is (workbooks, databases, ARFF ...) is read whole.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,12 +17,14 @@ from typing import IO
 import polars as pl
 
 from fastbp.tables.databases import frames_of_url, is_url
-from fastbp.tables.errors import TableError, rows_before
+from fastbp.tables.endings import ending_of, said_of, up_to
+from fastbp.tables.errors import TableError, TableWarning, rows_before
 from fastbp.tables.formats import all_of, is_marked_text, read_json, unpacking
+from fastbp.tables.quotes import taken_apart
 from fastbp.tables.sniffing import drop_repeated
 from fastbp.tables.sources import STANDARD_INPUT, is_bundled, read_any, read_table, reading_errors, refuse_binary
 from fastbp.tables.table import Reading, refuse_unused
-from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of, without_blank_end
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of
 from fastbp.tables.typed import NO_NUMBERS, columns_of_numbers
 
 PART_BYTES = 1 << 25  # of text
@@ -120,19 +123,25 @@ def _text_frames(head: bytes, file: IO[bytes], n_bytes: int, reading: Reading) -
     if reading.written is not None and not whole:
         numbers = columns_of_numbers(lines_of(head, whole), layout, reading.written(layout.names))
     encoding = "utf-8"
-    n_blank = 0  # rows that are blank, and so far the last ones
-    quote = layout.quote.encode()
-    for block in _blocks(head, file, n_bytes, quote):
+    n_blank = 0  # lines that are blank, and so far the last ones
+    for block in _blocks(head, file, n_bytes, layout.quote.encode()):
         text, encoding = _as_utf8(block, encoding)
         frame = rows_of(text, layout, numbers)
         layout = replace(layout, skip=0)
         frame, _ = drop_repeated(frame, reading.skip_repeated)
-        given = without_blank_end(frame)
+        ending = ending_of(text, layout)
+        given, apart = taken_apart(up_to(frame, ending), layout)
+        _warn(apart)
         if given.height:
             yield pl.concat([frame.clear(n_blank), given]) if n_blank else given
             n_blank = 0
-        if block.count(quote) % 2 == 0:  # polars makes a blank row of a quote that never closes
-            n_blank += frame.height - given.height
+        n_blank += ending.n_blank
+    _warn(said_of(n_blank))
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        warnings.warn(line, TableWarning, stacklevel=2)
 
 
 def _as_utf8(block: bytes, encoding: str) -> tuple[bytes, str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, listed
-from fastbp.tables.kinds import LARGEST_EXACT, Choices, Understood, understand
+from fastbp.tables.kinds import LARGEST_EXACT, MOSTLY, Understood, understand
 from fastbp.tables.parallel import for_each
 
 _ID_NAME = re.compile(
@@ -107,8 +108,8 @@ def _names(column: Understood) -> str:
 
 def _ids(column: Understood) -> str:
     """Recognise numbers that tell rows apart: a counter of the rows, keys, numbers of very many digits."""
-    values = column.values
-    if column.gaps or not column.whole:
+    values = column.values.drop_nulls()
+    if column.gaps > (1 - MOSTLY) * len(column.values) or not column.whole:
         return ""
     largest = values.abs().max()
     if isinstance(largest, float) and largest >= LARGEST_EXACT and column.n_distinct > 0.5 * len(values):
@@ -116,10 +117,18 @@ def _ids(column: Understood) -> str:
     if _TIME_NAME.search(column.name):
         return ""
     if _ID_NAME.search(column.name) or _CAMEL_ID.search(column.name):
-        return "is another number in every row, and called an id" if column.n_distinct == len(values) else ""
-    if values[0] in (0.0, 1.0) and (values.diff().drop_nulls() == 1).all():
+        return _called_an_id(column, values)
+    if values[0] in (0.0, 1.0) and (column.values.diff().drop_nulls() == 1).all():
         return "counts the rows"
     return ""
+
+
+def _called_an_id(column: Understood, values: pl.Series) -> str:
+    """Tell whether numbers that are called ids are those of rows; a few may be missing, or there twice."""
+    n_distinct = column.n_distinct if column.gaps == 0 else values.n_unique()
+    if n_distinct == len(column.values):
+        return "is another number in every row, and called an id"
+    return "is another number in nearly every row, and called an id" if n_distinct >= MOSTLY * len(values) else ""
 
 
 def notes_of(plans: Iterable[Plan], choices: Choices) -> list[str]:
@@ -141,13 +150,19 @@ def notes_of(plans: Iterable[Plan], choices: Choices) -> list[str]:
     return notes
 
 
-def gaps_of(columns: Iterable[Understood]) -> str:
-    """Name every column with missing values, how many, and where the first one is; nothing where there are none."""
+def gaps_of(columns: Iterable[Understood], left_out: pl.Series | None = None) -> str:
+    """Name every column with missing values, how many, and where the first one is; nothing where there are none.
+
+    Rows that are `left_out` do not count.
+    """
     named = []
     for column in columns:
-        if column.gaps:
-            row = int(column.values.is_null().arg_true()[0]) + 1
-            named.append(f"{column.name!r} {column.gaps:,} (row {row}{', ...' * (column.gaps > 1)})")
+        if column.gaps == 0:
+            continue
+        gaps = column.values.is_null()
+        rows = (gaps if left_out is None else gaps & ~left_out).arg_true()
+        if len(rows):
+            named.append(f"{column.name!r} {len(rows):,} (row {int(rows[0]) + 1}{', ...' * (len(rows) > 1)})")
     return ", ".join(named)
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, nearest_hint
-from fastbp.tables.kinds import Choices, Understood, understand
+from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
+from fastbp.tables.strays import classes_of_one_row, without_strays
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
 
@@ -22,9 +24,9 @@ FEWEST_ROWS = 2
 class Prepared:
     """A table that can be learnt from.
 
-    `inputs` and `targets` have the rows that stay, `weights` too. `plans` tell of all inputs, `columns` are the names
-    of all columns of the table. `notes` explain what
-    was decided, `warnings` what may be wrong.
+    `inputs` and `targets` have the rows that stay, `weights` too; `rows` are their numbers in the table, from 0.
+    `plans` tell of all inputs, `columns` are the names of all columns of the table. `notes` explain what was decided,
+    `warnings` what may be wrong.
     """
 
     inputs: tuple[Understood, ...]
@@ -32,6 +34,7 @@ class Prepared:
     task: Task
     reason: str
     weights: NDArray[np.float64] | None
+    rows: NDArray[np.int64]
     plans: tuple[Plan, ...]
     columns: tuple[str, ...]
     notes: tuple[str, ...]
@@ -70,7 +73,13 @@ def choose_targets(table: Table, asked: str | None, dropped: Sequence[str]) -> t
 
 
 def prepare(
-    table: Table, target: str | None, choices: Choices, *, task: Task | None = None, weight: str | None = None
+    table: Table,
+    target: str | None,
+    choices: Choices,
+    *,
+    task: Task | None = None,
+    implied: tuple[Task, str] | None = None,
+    weight: str | None = None,
 ) -> Prepared:
     """Decide what to learn from a table.
 
@@ -84,6 +93,8 @@ def prepare(
         What the user says of the columns.
     task : "classification", "regression" or None
         None: guessed from the target.
+    implied : tuple of task and option, or None
+        The task of numbers that an option such as a loss is for, and the option.
     weight : str or None
         A column of weights of the rows.
 
@@ -92,8 +103,8 @@ def prepare(
     TableError
         When it cannot be learnt from; the message names the column and the row.
     """
-    choices = replace(choices, decimal_comma=choices.decimal_comma or table.decimal_comma)
     frame = table.frame
+    choices = choices.for_table(frame, table.decimal_comma)
     if frame.height < FEWEST_ROWS:
         raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
     require_known((*choices.drop, *choices.keep, *choices.categorical, *choices.numeric), frame.columns)
@@ -107,23 +118,54 @@ def prepare(
     if inputs.width == 0:
         raise TableError(f"there is no column besides the target {names[0]!r}")
     targets = [understand(frame[name], choices) for name in names]
+    task, reason = _task_asked(targets, task, implied)
+    targets = _without_strays(targets, task, choices)
     plans = plan_inputs(inputs, choices)
     used = [plan.column for plan in plans if plan.used]
     weights = None if weight is None else _weights(frame[weight])
-    chosen, reason = _task_of(targets, task)
+    chosen, reason = _task_of(targets, task, reason)
     keep, dropped = _rows_that_stay(used, targets, choices)
     inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
     odd = [line for column in (*targets, *inputs_too) for line in column.odd]
     notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
-    kept = [[_rows_of(column, keep) for column in group] for group in (used, targets)]
-    return Prepared(tuple(kept[0]), tuple(kept[1]), chosen, reason, None if weights is None else weights[keep],
-                    tuple(plans), tuple(table.frame.columns), tuple(notes), tuple(odd))  # fmt: skip
+    return Prepared(
+        inputs=tuple(_rows_of(column, keep) for column in used),
+        targets=tuple(_rows_of(column, keep) for column in targets),
+        task=chosen,
+        reason=reason,
+        weights=None if weights is None else weights[keep],
+        rows=np.flatnonzero(keep),
+        plans=tuple(plans),
+        columns=tuple(table.frame.columns),
+        notes=tuple(notes),
+        warnings=tuple(odd),
+    )
 
 
-def _task_of(targets: Sequence[Understood], asked: Task | None) -> tuple[Task, str]:
+def _task_asked(
+    targets: Sequence[Understood], task: Task | None, implied: tuple[Task, str] | None
+) -> tuple[Task | None, str]:
+    """Return the task that its owner asks for, by --task or, for numbers, by an option that only one task has."""
+    if task is None and implied is not None and len(targets) == 1 and targets[0].kind == "number":
+        return implied[0], f"by {implied[1]}"
+    return task, "by --task"
+
+
+def _without_strays(targets: list[Understood], task: Task | None, choices: Choices) -> list[Understood]:
+    """Leave stray cells of a target out, where it may be one of classes, and name the classes of one row."""
+    if len(targets) > 1 or task == "regression" or targets[0].gaps == len(targets[0].values):
+        return targets
+    column = targets[0]
+    column = column if task else without_strays(column, column.name in choices.categorical)
+    if column.kind in ("other", "date") or (task is None and guess_task(column)[0] == "regression"):
+        return [column]
+    return [replace(column, odd=(*column.odd, *classes_of_one_row(column)))]
+
+
+def _task_of(targets: Sequence[Understood], asked: Task | None, why: str) -> tuple[Task, str]:
     if len(targets) == 1:
         guessed, reason = guess_task(targets[0])
-        return asked or guessed, "by --task" if asked else f"{reason}; --task overrides"
+        return asked or guessed, why if asked else f"{reason}; --task overrides"
     of_text = next((column for column in targets if column.kind not in ("number", "boolean")), None)
     if asked == "classification" or of_text is not None:
         name = targets[0].name if of_text is None else of_text.name
@@ -165,7 +207,7 @@ def _rows_that_stay(
             f"{counted(len(rows), 'row')} without a value of the target left out "
             f"(row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
         )
-    gaps = gaps_of(used)
+    gaps = gaps_of(used, pl.Series(gone))
     if choices.missing == "drop" and gaps:
         more = _any_gap(used) & ~gone
         notes.append(f"{counted(int(more.sum()), 'row')} with missing values left out: {gaps}")

@@ -1,4 +1,4 @@
-"""Quotes that never close: what they swallow is found, and refused by its row.
+"""Quotes that never close: what they swallow is found, and refused by its row. Quotes around a whole row are undone.
 
 A quoted value may have ends of lines in it. So an opening quote without a closing one takes the rows after it into one
 value, up to the next quote or the end of the file, and a reader that forgives it says nothing.
@@ -13,8 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
+
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
-from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, is_comment, is_value
+from fastbp.tables.naming import is_value
+from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, is_comment
 
 _SAMPLED = 1000  # rows that tell which columns hold numbers
 _MOSTLY = 0.9
@@ -127,3 +130,37 @@ def _fits(line: str, numeric: list[bool], separator: str, at_start: int = 0, at_
     return all(
         is_value(cell.strip()) for cell, of_values in zip(cells[inner], numeric[inner], strict=True) if of_values
     )
+
+
+def taken_apart(frame: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[str]]:
+    """Cut rows that stand whole between quotes, and so came as a first value and nothing else; say which."""
+    if frame.width < 2 or frame.dtypes[0] != pl.String:
+        return frame, []
+    first, *others = frame.columns
+    alone = pl.all_horizontal(pl.col(name).is_null() for name in others)
+    whole = frame.select(pl.col(first).str.contains(layout.separator, literal=True) & alone).to_series()
+    found = {}
+    for row in whole.fill_null(False).arg_true():
+        cells = next(csv.reader([frame[first][row]], delimiter=layout.separator, quotechar=layout.quote), [])
+        if _is_row([cell.strip() for cell in cells], frame):
+            found[int(row)] = [cell.strip() or None for cell in cells]
+    if not found:
+        return frame, []
+    columns = [
+        series.scatter(list(found), pl.Series(cells, dtype=pl.String).cast(series.dtype, strict=False))
+        for series, cells in zip(frame, zip(*found.values(), strict=True), strict=True)
+    ]
+    said = "stands whole between quotes: it is taken apart"
+    return pl.DataFrame(columns), [f"row {row_number(row)} {said}" for row in found]
+
+
+def _is_row(cells: list[str], frame: pl.DataFrame) -> bool:
+    """Whether cells could be a row: as many as there are columns, with values where those of the others are values."""
+    if len(cells) != frame.width:
+        return False
+    of_values = []
+    for cell, series in zip(cells, frame.head(_SAMPLED), strict=True):
+        given = series.drop_nulls().cast(pl.String).to_list()
+        if given and sum(map(is_value, given)) >= _MOSTLY * len(given):
+            of_values.append(is_value(cell))
+    return len(of_values) > 0 and all(of_values)

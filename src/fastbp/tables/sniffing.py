@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import polars as pl
 
 from fastbp.tables.errors import TableError, counted, row_number
-from fastbp.tables.notation import MISSING_MARKS, NUMBER_MARKS
+from fastbp.tables.naming import is_value, names_of
+from fastbp.tables.notation import MISSING_MARKS
 
 BLANKS = " "  # any number of them
 WIDE_BLANKS = "  "  # two or more, or tabs: single ones stand inside of values
@@ -21,7 +21,6 @@ _ANY_SEPARATOR = (*_SEPARATORS, BLANKS, WIDE_BLANKS)
 _MOST_TITLES = 20
 _SAMPLED = 200
 _EVEN = 0.9  # of the rows, which a separator cuts into fields of one number
-_COUNTED = 3  # steps by one in a line of names such as 1990, 1991, 1992, 1993
 _RUN = 10  # rows of one width, that are a table
 _NAMES_OF_SEPARATORS = {
     ";": "semicolons",
@@ -30,23 +29,18 @@ _NAMES_OF_SEPARATORS = {
     BLANKS: "blanks",
     WIDE_BLANKS: "two blanks or more",
 }
-_ERRORS = tuple(mark for mark in MISSING_MARKS if mark.startswith("#"))  # of spreadsheets: #DIV/0!
-# What a value looks like, and a name does not: a number with what may stand around it, a date, true, a missing mark.
-_DATE_OR_TIME = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
-_DATE = re.compile(_DATE_OR_TIME)
-_VALUE = re.compile(
-    r"[-+(\u2212]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?"
-    rf"|{_DATE_OR_TIME}"
-    r"|true|false|nan|inf|[<>]\s*\d+.*",
-    re.IGNORECASE,
-)
+# of spreadsheets: #DIV/0!
+_ERRORS = tuple(mark for mark in MISSING_MARKS if mark.startswith("#"))
+# A line that stands whole between quotes, with a separator in it; and such lines of a text.
+_WHOLE_LINE = re.compile(r'"(?:[^"]|"")*[,;|\t](?:[^"]|"")*"')
+_OUTER = re.compile(r'^"((?:[^"\n]|"")*)"(?=\r?$)', re.MULTILINE)
 
 Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file is laid out: `skip` lines, then rows of `names`."""
+    """How a text file is laid out: `skip` lines, then rows of `names`; `whole`: each line stands between quotes."""
 
     separator: str
     quote: str
@@ -54,6 +48,7 @@ class Layout:
     names: tuple[str, ...]
     comment: str | None = None
     notes: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def is_comment(line: str) -> bool:
@@ -75,7 +70,7 @@ def split_lines(lines: Sequence[str], separator: str, quote: str) -> Iterator[tu
         yield reader.line_num, [field.strip() for field in row]
 
 
-def sniff(lines: Sequence[str], header: bool | None) -> Layout:
+def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] = ()) -> Layout:
     """Find out how a file is laid out.
 
     Parameters
@@ -84,6 +79,8 @@ def sniff(lines: Sequence[str], header: bool | None) -> Layout:
         The first lines, whole ones, without their ends.
     header : bool or None
         Whether a line of names comes first; None: compare it with the others.
+    expected : collection of str
+        Names that are known to be in such files, of a model's columns.
 
     Returns
     -------
@@ -94,7 +91,10 @@ def sniff(lines: Sequence[str], header: bool | None) -> Layout:
     TableError
         For names that occur twice.
     """
+    lines, whole = _taken_out(lines)
     start, separator, comments, notes = _before_the_table(lines)
+    if whole:
+        notes.append("each line stands between quotes: they are taken away")
     quote = _quote(lines[start:])
     if separator is None and (prose := _prose(lines[start:], quote)):
         notes.append(f"{counted(prose, 'line')} above the table skipped")
@@ -107,12 +107,43 @@ def sniff(lines: Sequence[str], header: bool | None) -> Layout:
         raise TableError(f"the first lines cannot be cut into values: {error}") from None
     if not rows:
         return Layout(separator, quote, start, ())
-    titles = _titles([row for _, row in rows])
+    titles = _titles([row for _, row in rows], expected)
     if titles:
         notes.append(f"{counted(titles, 'line')} above the table skipped")
         start += rows[titles - 1][0]
         rows = [(line - rows[titles - 1][0], row) for line, row in rows[titles:]]
-    return _named(Layout(separator, quote, start, (), "#" if comments else None, tuple(notes)), rows, comments, header)
+    if separator != ",":
+        notes.append(f"values are separated by {_NAMES_OF_SEPARATORS.get(separator, repr(separator))}")
+    values = [row for _, row in rows]
+    names, n_rows, more = names_of(values, _words_of_comment(comments, separator, values), header, expected)
+    skip = start + (rows[n_rows - 1][0] if n_rows else 0)
+    return Layout(separator, quote, skip, tuple(names), "#" if comments else None, (*notes, *more), whole)
+
+
+def _taken_out(lines: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """Take lines out of quotes that stand around each of them, as around a single value."""
+    given = [line for line in lines[:_SAMPLED] if line.strip()]
+    if not given or not all(map(_WHOLE_LINE.fullmatch, given)):
+        return lines, False
+    inner = [without_outer_quotes(line) for line in lines]
+    evenness = [_evenness(inner, separator, '"') for separator in _SEPARATORS]
+    is_table = any(share >= _EVEN and first for share, first, _ in evenness) and len(given) > 1
+    return (inner, True) if is_table else (lines, False)
+
+
+def without_outer_quotes(text: str) -> str:
+    """Take each line of a text out of the quotes that stand around it."""
+    return _OUTER.sub(lambda line: line[1].replace('""', '"'), text)
+
+
+def _words_of_comment(comments: list[str], separator: str, rows: Rows) -> list[str]:
+    """Return the names that a last comment above rows of values has; none when it says something else."""
+    if not comments:
+        return []
+    width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
+    words = next(csv.reader([comments[-1]], delimiter=separator, skipinitialspace=True), [])
+    words = [word.strip() for word in words]
+    return words if len(words) == width and not any(map(is_value, words)) else []
 
 
 def _before_the_table(lines: Sequence[str]) -> tuple[int, str | None, list[str], list[str]]:
@@ -175,136 +206,45 @@ def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, 
     The first line fits best (2) with as many fields, and well (1) with one less: names without that of the row numbers.
     """
     try:
-        counts = [len(row) for _, row in split_lines(lines[:_SAMPLED], separator, quote) if any(row)]
+        rows = [row for _, row in split_lines(lines[:_SAMPLED], separator, quote) if any(row)]
     except csv.Error:
         return 0.0, 0, 0
-    if not counts:
+    if not rows:
         return 0.0, 0, 0
+    counts = list(map(len, rows))
     width = Counter(counts[1:] or counts).most_common(1)[0][0]
     if width < 2:
         return 0.0, 0, 0
     even = sum(count == width for count in counts[1:]) / max(1, len(counts) - 1)
-    first = {width: 2, width - 1: 1}.get(counts[0], 0)
+    usual = Counter(map(_length, rows[1:] or rows)).most_common(1)[0][0]
+    first = 2 if _length(rows[0]) == usual else {width: 2, width - 1: 1}.get(counts[0], 0)
     return round(even if len(counts) > 1 else 1.0, 2), first, width
 
 
-def _titles(rows: Rows) -> int:
-    """Count the lines above the table: shorter than its rows, before the first line of names."""
-    width = Counter(len(row) for row in rows).most_common(1)[0][0]
+def _titles(rows: Rows, expected: Collection[str] = ()) -> int:
+    """Count the lines above the table: shorter than its rows, before the first line of names.
+
+    Separators at the end of a line, with nothing between them, make it no longer.
+    """
+    named = [k for k, row in enumerate(rows[:_MOST_TITLES]) if expected and set(expected) <= set(row)]
+    if named:
+        return named[0]
+    lengths = [_length(row) for row in rows]
+    width = Counter(lengths).most_common(1)[0][0]
     if width < 2 or len(rows) < 3:
         return 0
-    first = next(k for k, row in enumerate(rows) if len(row) == width)
-    named = any(map(is_value, rows[first]))
-    if first and named and len(rows[first - 1]) == width - 1 and not any(map(is_value, rows[first - 1])):
+    begin = lengths.index(width)
+    widest = max(len(row) for row in rows[begin:])  # the last columns may be empty in most rows
+    first = next(k for k in range(begin + 1) if width <= lengths[k] <= widest)
+    is_row = any(map(is_value, rows[first]))
+    if first and is_row and lengths[first - 1] == width - 1 and not any(map(is_value, rows[first - 1][: width - 1])):
         first -= 1  # names without one for the numbers of the rows, as R writes them
     return first if first <= _MOST_TITLES else 0
 
 
-def _named(layout: Layout, rows: list[tuple[int, list[str]]], comments: list[str], header: bool | None) -> Layout:
-    """Decide whether the first row has the names, and give the columns theirs."""
-    first, others = rows[0][1], [row for _, row in rows[1:]]
-    width = Counter(len(row) for row in others or [first]).most_common(1)[0][0]
-    notes = list(layout.notes)
-    if layout.separator != ",":
-        what = _NAMES_OF_SEPARATORS.get(layout.separator, repr(layout.separator))
-        notes.append(f"values are separated by {what}")
-    words = _words_of_comment(comments, layout, width)
-    if header is None and words and all(map(is_value, first)):
-        return _done(layout, layout.skip, words, [*notes, "the names are those of the last comment"])
-    if header or (header is None and has_names(first, others)):
-        names = _without_quotes([name.strip("\ufeff ") for name in first])
-        if len(names) == width - 1 and not any(row[-1] for row in others if len(row) == width):
-            names.append("")  # a separator at the end of each row
-        if len(names) == width - 1:
-            notes.append("the first column has no name")
-            names.insert(0, "")
-        return _done(layout, layout.skip + rows[0][0], names, notes)
-    notes.append(f"no line of names: the columns are column_1 ... column_{width} (--header: the first line names them)")
-    return _done(layout, layout.skip, [f"column_{k + 1}" for k in range(max(width, len(first)))], notes)
-
-
-def _without_quotes(names: list[str]) -> list[str]:
-    """Take away quotes that stand around all names, and not around the values, which have others or none."""
-    quoted = [re.fullmatch(r"""(['"])(.+)\1""", name) for name in names]
-    return [found[2] for found in quoted if found] if all(quoted) else names
-
-
-def _words_of_comment(comments: list[str], layout: Layout, width: int) -> list[str]:
-    """Return the names that a last comment above rows of values has; none when it says something else."""
-    if not comments:
-        return []
-    words = next(csv.reader([comments[-1]], delimiter=layout.separator, skipinitialspace=True), [])
-    words = [word.strip() for word in words]
-    return words if len(words) == width and not any(map(is_value, words)) else []
-
-
-def _done(layout: Layout, skip: int, names: list[str], notes: list[str]) -> Layout:
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name, []).append(place + 1)
-    twice = {name: at for name, at in places.items() if name and len(at) > 1}
-    if twice:
-        shown = "; ".join(f"{name!r} names columns {', '.join(map(str, at))}" for name, at in twice.items())
-        raise TableError(f"names must differ: {shown} (--no-header if the first line is no line of names)")
-    return Layout(layout.separator, layout.quote, skip, tuple(names), layout.comment, tuple(notes))
-
-
-def is_value(cell: str) -> bool:
-    """Whether a cell looks like a value, which a name of a column does not: a number, a date, nothing."""
-    return not cell or _VALUE.fullmatch(cell) is not None or cell.lower() in NUMBER_MARKS
-
-
-def has_names(first: list[str], others: Rows) -> bool:
-    """Tell whether the first row names the columns, by comparing it with the others.
-
-    A word above values speaks for it, and so does a date above numbers; a value above values, and a word that its
-    column has again, against it. Rows of counted names (0, 1, 2 ... or 1, 2, 3 ...) are names; so are years in a row.
-    """
-    if any(first == [str(k) for k in range(start, start + len(first))] for start in (0, 1)) and len(first) > 1:
-        return True
-    if not any(map(is_value, first)):
-        others = [row for row in others if row != first]  # joined files repeat the line of names
-    counted_on = _counted_on(first, others)
-    names = against = 0
-    for place, cell in enumerate(first):
-        column = [row[place] for row in others if place < len(row) and row[place]]
-        if not column:
-            continue
-        values = sum(map(is_value, column)) / len(column)
-        if values >= 0.8:
-            is_other_kind = place in counted_on or (_is_date(cell) and sum(map(_is_date, column)) * 5 < len(column))
-            if not is_value(cell) or is_other_kind:
-                names += 1
-            elif cell:
-                against += 1
-        elif cell in column or (is_value(cell) and values > 0.2):
-            against += 1
-        elif _short_codes(cell, column):
-            names += 1
-    return names >= against and not (not others and any(map(is_value, first)))
-
-
-def _is_date(cell: str) -> bool:
-    return _DATE.fullmatch(cell) is not None
-
-
-def _counted_on(first: list[str], others: Rows) -> set[int]:
-    """Return the places of whole numbers that count on from one column to the next, as hardly any other row does."""
-
-    def steps(row: list[str]) -> set[int]:
-        return {k for k, (one, other) in enumerate(pairwise(row)) if one.isdecimal() and other == str(int(one) + 1)}
-
-    found = steps(first)
-    runs = ({*range(k, k + _COUNTED)} for k in sorted(found))
-    run = next((run for run in runs if run <= found), None)
-    if run is None or sum(run <= steps(row) for row in others) * 5 >= len(others):
-        return set()
-    return found | {k + 1 for k in found}
-
-
-def _short_codes(cell: str, column: list[str]) -> bool:
-    """Whether a word stands above a column of few words of which it is none."""
-    return len(set(column)) * 2 <= len(column) and cell not in column
+def _length(row: list[str]) -> int:
+    """Return the number of values of a row, without empty ones at its end."""
+    return max((place for place, cell in enumerate(row, 1) if cell), default=0)
 
 
 def comments_of(first: pl.Expr) -> pl.Expr:

@@ -13,7 +13,7 @@ import polars as pl
 
 from fastbp.tables.databases import is_url, read_url, without_password
 from fastbp.tables.errors import TableError, nearest_hint
-from fastbp.tables.formats import UNPACKING_ERRORS, read_binary, read_marked_text, unpacked
+from fastbp.tables.formats import ARROW_STREAM, UNPACKING_ERRORS, read_binary, read_marked_text, unpacked
 from fastbp.tables.table import Reading, Table, refuse_unused
 from fastbp.tables.text import HEAD, MARKS_OF_UTF, read_text
 
@@ -21,7 +21,9 @@ BUNDLED_SETS = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 STANDARD_INPUT = "-"
 
 _PEEK = 4096
-_BINARY = (b"PAR1", b"ARROW1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"SQLite", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_BINARY = (
+    b"PAR1", b"ARROW1", ARROW_STREAM, b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"SQLite", b"\x1f\x8b", b"BZh", b"\xfd7zXZ",
+)  # fmt: skip
 
 
 def is_bundled(source: str) -> bool:

@@ -11,10 +11,12 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.columns import NumberColumn, mean_and_scale, require_finite
+from fastbp.tables.base_column import require_finite
+from fastbp.tables.columns import NumberColumn
 from fastbp.tables.errors import TableError, shown
 from fastbp.tables.kinds import LARGEST_EXACT, Understood, as_text, understand
 from fastbp.tables.notation import Notation, is_missing_mark
+from fastbp.tables.scaling import centre_and_scale
 from fastbp.tables.units import with_units
 
 Task = Literal["classification", "regression"]
@@ -187,15 +189,11 @@ class NumberTarget(msgspec.Struct, frozen=True, tag_field="task", tag="regressio
         means, centres, scales = [], [], []
         for column in columns:
             values = _target_numbers(column).gather(rows).to_numpy()
-            mean, scale = mean_and_scale(column.name, values)
+            mean, scale = centre_and_scale(column.name, values)
             if scale == 0:
                 raise TableError(_without_spread(column, mean))
-            if loss == "poisson" and values.min() < 0:
-                raise TableError(
-                    f"the target {column.name!r} has {values.min():g}: the poisson loss is for counts, not below 0"
-                )
             means.append(mean)
-            centre, spread = mean_and_scale(column.name, np.log(values)) if log else (mean, scale)
+            centre, spread = centre_and_scale(column.name, np.log(values)) if log else (mean, scale)
             centres.append(0.0 if loss == "poisson" else centre)
             scales.append(max(mean, 1e-12) if loss == "poisson" else spread)
         notations = tuple(with_units(column.notation) for column in columns)
@@ -263,6 +261,14 @@ def _target_numbers(column: Understood) -> pl.Series:
         what = {"text": "text", "date": "dates or times"}.get(column.kind, str(column.values.dtype))
         raise TableError(f"the target {column.name!r} is {what}: regression needs numbers")
     return column.values.cast(pl.Float64)
+
+
+def refuse_wrong(wrong: NDArray[np.bool_], columns: list[Understood], rows: NDArray[np.int64], why: str) -> None:
+    """Raise a TableError for the first of the targets that is `wrong`, by its column and its number in `rows`."""
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        name, number = columns[place].name, _target_numbers(columns[place])[int(row)]
+        raise TableError(f"the target {name!r} has {number:g} in row {rows[row] + 1}: {why}")
 
 
 def numbers_of(columns: list[Understood]) -> NDArray[np.float64]:

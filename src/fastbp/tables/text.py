@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from fastbp.tables import typed
+from fastbp.tables.endings import ending_of, said_of, up_to
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
-from fastbp.tables.quotes import refuse_open_quotes
+from fastbp.tables.quotes import refuse_open_quotes, taken_apart
 from fastbp.tables.sniffing import (
     BLANKS,
     WIDE_BLANKS,
@@ -20,6 +21,7 @@ from fastbp.tables.sniffing import (
     is_comment,
     sniff,
     split_lines,
+    without_outer_quotes,
 )
 from fastbp.tables.survey import Survey, survey
 from fastbp.tables.table import Reading, Table
@@ -56,10 +58,12 @@ def read_text(source: Path | bytes, reading: Reading) -> Table:
     numbers = NO_NUMBERS
     if reading.written is not None and _size_of(data) >= typed.LARGE:
         numbers = columns_of_numbers(lines_of(head, False), layout, reading.written(layout.names))
-    frame = without_blank_end(_cut(data, layout, found, numbers))
-    frame, more = drop_repeated(frame, reading.skip_repeated)
+    ending = ending_of(data, layout)
+    frame, more = drop_repeated(_cut(data, layout, found, numbers), reading.skip_repeated)
+    frame, apart = taken_apart(up_to(frame, ending), layout)
     frame, dropped = _without_empty_columns(frame)
-    return Table(frame, (*notes, *layout.notes, *more, *dropped), decimal_comma=layout.separator == ";")
+    notes = [*notes, *layout.notes, *more, *apart, *said_of(ending.n_blank), *dropped]
+    return Table(frame, tuple(notes), decimal_comma=layout.separator == ";")
 
 
 def is_macintosh(head: bytes) -> bool:
@@ -75,7 +79,7 @@ def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
     TableError
         When there is no table in it.
     """
-    layout = sniff(lines_of(head, whole), reading.header)
+    layout = sniff(lines_of(head, whole), reading.header, reading.expected)
     if not layout.names:
         raise TableError("it has no rows of data")
     return layout
@@ -133,6 +137,9 @@ def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
 
 def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = NO_NUMBERS) -> pl.DataFrame:
     """Cut the text into columns, without blanks around values: by polars, or line by line where it finds fault."""
+    if layout.whole:
+        data = without_outer_quotes(_all_of(data).decode("utf-8-sig")).encode()
+        found = survey(data)
     if layout.separator in (BLANKS, WIDE_BLANKS):
         return _stripped(_cut_by_lines(data, layout))
     try:
@@ -149,7 +156,7 @@ def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = N
 def _cut_by_lines(data: Path | bytes, layout: Layout) -> pl.DataFrame:
     refuse_open_quotes(data, layout)
     text = (data if isinstance(data, bytes) else data.read_bytes()).decode("utf-8-sig")
-    lines = text.split("\n")[layout.skip :]
+    lines = text.removesuffix("\n").split("\n")[layout.skip :]
     width = len(layout.names)
     rows: list[list[str | None]] = []
     try:
@@ -185,14 +192,6 @@ def _with_names(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
     stripped = pl.col(pl.String).str.strip_chars()
     return frame.with_columns(pl.when(stripped != "").then(stripped).name.keep())
-
-
-def without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
-    """Drop the empty rows that blank lines at the end of a file make; others are missing values."""
-    if frame.height == 0:
-        return frame
-    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-    return frame.head(int(filled[-1]) + 1 if len(filled) else 0)
 
 
 def _without_empty_columns(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

@@ -12,20 +12,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError
-from fastbp.tables.kinds import MAX_LEVELS
 from fastbp.tables.model import Facts, TableModel
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
+from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
-from fastbp.tables.targets import CLASS_LOSSES, NUMBER_LOSSES, ClassTarget, NumberTarget, Target, is_skewed, numbers_of
+from fastbp.tables.splitting import FEWEST_TO_SPLIT, Rows, Split, split_table
+from fastbp.tables.targets import (
+    CLASS_LOSSES,
+    NUMBER_LOSSES,
+    ClassTarget,
+    NumberTarget,
+    Target,
+    is_skewed,
+    numbers_of,
+    refuse_wrong,
+)
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
@@ -33,11 +43,8 @@ from fastbp.version import __version__
 if TYPE_CHECKING:
     from fastbp.training.minimising.evidence import Evidence
 
-Rows = NDArray[np.int64]
 Floats32 = NDArray[np.float32]
 
-FEWEST_TO_SPLIT = 10  # rows; with fewer nothing is held out
-VALIDATION_FRACTION = 0.1  # of the rows that are not held out
 _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
@@ -62,58 +69,41 @@ class Options:
     checkpoint: Path | None = None
     resume: bool = False
     max_levels: int = MAX_LEVELS
+    scaling: Scaling = "standard"
     loss: str | None = None
     class_weight: Literal["balanced"] | None = None
     log_target: bool | None = None
     evidence: bool = False
+    schedule: str = "constant"
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
 
 
-@dataclass(frozen=True)
-class Split:
-    """Row numbers: what the gradient sees, what stops the training, what is held out for the score."""
-
-    training: Rows
-    validation: Rows
-    test: Rows
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of rows of each part."""
-        return {
-            "training": len(self.training),
-            "validation": len(self.validation),
-            "held_out": len(self.test),
-        }
+def split_of(prepared: Prepared, options: Options) -> Split:
+    """Split the rows of a table as `TableTraining` does."""
+    stops_early = options.patience > 0 and not options.evidence
+    return split_table(prepared, options.seed, options.test_fraction, stops_early)
 
 
-def split_rows(strata: Rows, fraction: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Split row numbers at random into the kept ones and a `fraction`, the same in every stratum.
-
-    Parameters
-    ----------
-    strata : array of int, (n_rows,)
-        The class of each row; equal numbers when there are no classes.
-    fraction : float
-        Of the second part; at least one row, unless it is 0.
-    rng : numpy.random.Generator
-        Decides.
-
-    Returns
-    -------
-    kept, taken : arrays of int
-        Row numbers, ascending.
-    """
-    n_rows = len(strata)
-    n_taken = max(1, round(fraction * n_rows)) if fraction > 0 else 0
-    order = rng.permutation(n_rows)
-    if strata.min() < strata.max():
-        order = order[np.argsort(strata[order], kind="stable")]
-        _, starts, counts = np.unique(strata[order], return_index=True, return_counts=True)
-        # Row p of a class of c stands at (p + 1/2) / c: the lowest places are the same share of every class.
-        place = (np.arange(n_rows) - np.repeat(starts, counts) + 0.5) / np.repeat(counts, counts)
-        order = order[np.argsort(place, kind="stable")]
-    taken = np.zeros(n_rows, dtype=bool)
-    taken[order[:n_taken]] = True
-    return np.flatnonzero(~taken), np.flatnonzero(taken)
+def refuse_options(prepared: Prepared, options: Options) -> None:
+    """Refuse options that do not go with the target, and numbers that a loss cannot learn, by their rows."""
+    loss, columns = options.loss, list(prepared.targets)
+    if prepared.task == "classification":
+        if loss not in (None, *CLASS_LOSSES):
+            raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
+        if options.log_target:
+            raise TableError("--log-target is for numbers; the target has classes")
+        return
+    if loss not in (None, *NUMBER_LOSSES):
+        raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
+    if options.class_weight or options.label_smoothing:
+        option = "--class-weight" if options.class_weight else "--label-smoothing"
+        raise TableError(f"{option} is for classes; the target has numbers")
+    numbers = numbers_of(columns)
+    if loss == "poisson":
+        refuse_wrong(numbers < 0, columns, prepared.rows, "the poisson loss is for counts, not below 0")
+    elif options.log_target:
+        refuse_wrong(numbers <= 0, columns, prepared.rows, "--log-target needs numbers above 0")
 
 
 class TableTraining:
@@ -149,9 +139,10 @@ class TableTraining:
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
         self.weights = prepared.weights
-        self._codes = _class_codes(prepared)
-        self.split = self._split()
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels)
+        if prepared.n_rows < FEWEST_TO_SPLIT:
+            self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
+        self.split = split_of(prepared, options)
+        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -166,38 +157,17 @@ class TableTraining:
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
 
-    def _split(self) -> Split:
-        o, n_rows = self.options, self.prepared.n_rows
-        strata = np.zeros(n_rows, dtype=np.int64) if self._codes is None else self._codes
-        few = n_rows < FEWEST_TO_SPLIT
-        if few:
-            self.notes.append(f"{n_rows} rows are too few to hold some out: there is no score")
-        rng = np.random.default_rng(o.seed)
-        kept, test = split_rows(strata, 0.0 if few else o.test_fraction, rng)
-        stops_early = o.patience and not few and not o.evidence
-        part, validation = split_rows(strata[kept], VALIDATION_FRACTION if stops_early else 0.0, rng)
-        return Split(kept[part], kept[validation], test)
-
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
+        refuse_options(self.prepared, self.options)
         if self.prepared.task == "classification":
-            if loss not in (None, *CLASS_LOSSES):
-                raise TableError(f"--loss {loss} is for numbers; classes are learnt with {', '.join(CLASS_LOSSES)}")
-            if self.options.log_target:
-                raise TableError("--log-target is for numbers; the target has classes")
             return ClassTarget.fit(columns[0], self.split.training)
-        if loss not in (None, *NUMBER_LOSSES):
-            raise TableError(f"--loss {loss} is for classes; numbers are learnt with {', '.join(NUMBER_LOSSES)}")
-        if self.options.class_weight:
-            raise TableError("--class-weight is for classes; the target has numbers")
         chosen = loss or "squared_error"
-        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         self.numbers = numbers_of(columns)
+        plain = NumberTarget.fit(columns, self.split.training, loss=chosen)
         if self.options.log_target is False or loss == "poisson":
             return plain
         if self.options.log_target:
-            if self.numbers.min() <= 0:
-                raise TableError(f"--log-target needs a target above 0; it has {self.numbers.min():g}")
             return NumberTarget.fit(columns, self.split.training, loss=chosen, log=True)
         if loss is None and len(self.split.validation) and is_skewed(self.numbers):
             return self._better_by_validation(plain, NumberTarget.fit(columns, self.split.training, log=True))
@@ -256,7 +226,6 @@ class TableTraining:
 
     def _truth(self, rows: Rows) -> Floats32:
         if isinstance(self.target, ClassTarget):
-            assert self._codes is not None
             return np.eye(self.target.n_outputs, dtype=np.float32)[self.codes[rows]]
         return self.target.encode(self.numbers[rows])
 
@@ -292,6 +261,8 @@ class TableTraining:
             held_out = self._samples(validation)
             given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
+        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
         options |= {name: value for name, value in given.items() if value is not None}
         X, T = self._samples(training)
         self._rehearse(X, T, options)
@@ -355,15 +326,3 @@ class TableTraining:
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
         return TableModel(self.net, self.encoder, self.target, facts, self.evidence)
-
-
-def _class_codes(prepared: Prepared) -> Rows | None:
-    """Return a number for each row's class, so that splits keep their shares; None for numbers."""
-    if prepared.task == "regression":
-        return None
-    column = prepared.targets[0]
-    values = column.values if column.text is None else column.text
-    levels = values.drop_nulls().unique().sort()
-    ranks = pl.Series(range(1, len(levels) + 1), dtype=pl.Int64)
-    codes: Rows = values.replace_strict(levels, ranks, default=0, return_dtype=pl.Int64).to_numpy()
-    return codes

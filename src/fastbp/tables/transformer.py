@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from math import isnan
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -14,16 +14,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from fastbp.checks import Array
+from fastbp.tables.choices import MAX_LEVELS, Choices
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
-from fastbp.tables.kinds import MAX_LEVELS, Choices
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
+from fastbp.tables.scaling import SCALINGS, Scaling
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Make a network's inputs of a table, as ``fastbp train`` does.
 
-    Numbers are standardised, text is one-hot encoded, dates become numbers; missing values are filled in (with an
+    Numbers are scaled, text is one-hot encoded, dates become numbers; missing values are filled in (with an
     input of their own where there are more than a few), ids are left out. What is learnt by `fit` is applied
     unchanged by `transform`. A transformer of scikit-learn, so that it stands in a pipeline before any estimator;
     a pipeline fits it on the training rows alone.
@@ -40,8 +41,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         Columns that are used although they look like ids.
     dates : "day", "month" or None
         What comes first in 1/5/20, where no row tells.
+    decimal : "point", "comma" or None
+        What stands before decimals in 1.234, where no column tells.
     censored : "refuse", "limit", "half" or "missing"
         What to take of values such as ``<5``.
+    scaling : "standard" or "robust"
+        How numbers are scaled. "standard": to mean 0 and standard deviation 1. "robust": x = (value - median) / (third
+        quartile - first quartile), or 2 (value - median) / (maximum - minimum) where the quartiles are one number; the
+        input is x / sqrt(1 + (x / 3)**2), between -3 and 3 however far out a value is (Holzmüller et al., 2024).
 
     Attributes
     ----------
@@ -77,27 +84,38 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         numeric: Iterable[str] = (),
         keep: Iterable[str] = (),
         dates: str | None = None,
+        decimal: str | None = None,
         censored: str = "refuse",
+        scaling: str = "standard",
     ) -> None:
         self.max_levels = max_levels
         self.categorical = categorical
         self.numeric = numeric
         self.keep = keep
         self.dates = dates
+        self.decimal = decimal
         self.censored = censored
+        self.scaling = scaling
 
     def _choices(self) -> Choices:
         if self.dates not in (None, "day", "month"):
             raise ValueError(f"dates must be 'day', 'month' or None; got {self.dates!r}")
+        if self.decimal not in (None, "point", "comma"):
+            raise ValueError(f"decimal must be 'point', 'comma' or None; got {self.decimal!r}")
         if self.censored not in ("refuse", "limit", "half", "missing"):
             raise ValueError(f"censored must be 'refuse', 'limit', 'half' or 'missing'; got {self.censored!r}")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be 'standard' or 'robust'; got {self.scaling!r}")
         if not isinstance(self.max_levels, int) or isinstance(self.max_levels, bool) or self.max_levels < 1:
             raise ValueError(f"max_levels must be an integer of at least 1; got {self.max_levels!r}")
-        names = {name: _names_in(getattr(self, name), name) for name in ("categorical", "numeric", "keep")}
+        names: dict[str, Any] = {
+            name: _names_in(getattr(self, name), name) for name in ("categorical", "numeric", "keep")
+        }
         both = [name for name in names["numeric"] if name in names["categorical"]]
         if both:
             raise ValueError(f"numeric and categorical exclude each other; both have {both[0]!r}")
-        return Choices(max_levels=self.max_levels, dates=self.dates, censored=self.censored, **names)  # type: ignore[arg-type]
+        said: dict[str, Any] = {"dates": self.dates, "decimal": self.decimal, "censored": self.censored}
+        return Choices(max_levels=self.max_levels, **said, **names)
 
     def fit(self, X: Any, y: Any = None) -> TableEncoder:
         """Learn what each column is.
@@ -118,14 +136,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         TableError
             A ValueError that names the column and the row.
         """
-        frame, choices = frame_of(X), self._choices()
+        frame = frame_of(X)
+        choices = self._choices().for_table(frame)
         require_known((*choices.categorical, *choices.numeric, *choices.keep), frame.columns)
         plans = plan_inputs(frame, choices)
-        self.encoder_ = Encoder.fit([plan.column for plan in plans if plan.used], max_levels=choices.max_levels)
+        used = [plan.column for plan in plans if plan.used]
+        self.encoder_ = Encoder.fit(used, max_levels=choices.max_levels, scaling=cast(Scaling, self.scaling))
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
         self.notes_ += [line for plan in plans for line in plan.column.odd]
-        if gaps := gaps_of(plan.column for plan in plans if plan.used):
+        if gaps := gaps_of(used):
             self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
         self.n_features_in_ = frame.width

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from fastbp.tables.decimals import mark_of_groups
 from fastbp.tables.kinds import LARGEST_EXACT, LEADING_ZERO, MOSTLY
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, split_lines
 from fastbp.tables.table import Written
@@ -57,10 +58,15 @@ def columns_of_numbers(lines: Sequence[str], layout: Layout, written: Written) -
     found: dict[bool, set[int]] = {True: set(), False: set()}
     for place, name in enumerate(layout.names):
         cells = [row[place] for row in rows if place < len(row) and row[place]]
-        if name not in written.always and cells and all(map(_NUMBER.fullmatch, cells)):
+        if name not in written.always and cells and all(map(_NUMBER.fullmatch, cells)) and not _in_groups(cells):
             found[all(map(str.isdigit, cells))].add(place)
     kept = {place for place, name in enumerate(layout.names) if name in written.without_fractions}
     return Numbers(frozenset(found[False]), frozenset(found[True] - kept), frozenset(kept))
+
+
+def _in_groups(cells: Sequence[str]) -> bool:
+    """Whether points may stand between thousands."""
+    return mark_of_groups(pl.Series(cells, dtype=pl.String)) != ""
 
 
 def read_columns(data: Path | bytes, layout: Layout, numbers: Numbers) -> pl.DataFrame:
@@ -137,4 +143,6 @@ def _numbers_or_text(text: pl.Series) -> pl.Series:
     """Return the numbers of a column if its text tells no more."""
     numbers = text.cast(pl.Float64, strict=False)
     exact = _are_exact(numbers) and numbers.null_count() == text.null_count()
-    return numbers if exact and not text.str.contains(LEADING_ZERO).any() else text
+    if not exact or text.str.contains(LEADING_ZERO).any():
+        return text
+    return text if _share_of_whole(numbers) < 1 and mark_of_groups(text) else numbers

@@ -278,7 +278,8 @@ def _identity(
             given[name] = getattr(options, name)
     rules = options.rules
     given["rules"] = {**rules.thresholds, "strip": rules.strip}
-    for name, is_default in (("validate_every", options.validate_every == 1), ("rules", not rules.thresholds)):
+    later = {"validate_every": options.validate_every == 1, "rules": not rules.thresholds}
+    for name, is_default in (later | {"label_smoothing": not options.label_smoothing}).items():
         if is_default:  # older files do not say so
             del given[name]
     if options.keeps_best and options.patience is None and not rules.thresholds:

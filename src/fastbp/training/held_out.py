@@ -71,7 +71,7 @@ class BesideHeldOut(Training):
 
     def _train(self, memory: Memory | OnlineMemory) -> bool:
         """Some steps, up to the end of the epoch at most; a last batch is what is left."""
-        run, gate = self.run_state, self.net.engine.gate
+        run, gate = self.run_state, self.options.gate_of(self.net)
         if self.shuffles and not run.position[1:].any():
             self._shuffle()
         left = self.n_samples - int(run.position[1])

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastbp.data.partitions import Partitions
 from fastbp.engine.gate import CheckedSamples
+from fastbp.losses import check_smoothing
 from fastbp.model.curved import CurvedNetwork
 from fastbp.model.partitioned import Source
 from fastbp.solvers import MinimiserChoice
@@ -13,13 +14,14 @@ from fastbp.training.options import Options
 
 
 def check_solver(net: CurvedNetwork, options: Options) -> None:
-    """Refuse what a minimiser cannot do, and options of a solver that are for another network."""
+    """Refuse what a minimiser cannot do, and options that are for another network."""
+    check_smoothing(net.loss_function, options.label_smoothing)
     if isinstance(options.solver, MinimiserChoice):
         from fastbp.training.minimising import loop as minimising  # with kernels that no other solver needs
 
         minimising.check(net, options)
     else:
-        options.solver.check_size(net.n_params)
+        options.solver.check_size(net.topology)
 
 
 def to_train_on(
@@ -37,20 +39,9 @@ def to_train_on(
 
 def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training]:
     """What trains on such samples with such options."""
-    is_minimiser = isinstance(options.solver, MinimiserChoice)
     if isinstance(samples, Source):
-        from fastbp.training.windows import BySums, ByWindows
-
-        if is_minimiser:
-            raise ValueError(
-                f"solver {options.solver.name!r} needs all samples in memory, and there are more than a window of "
-                f"{samples.data.window} partitions: window={len(samples)} reads all {len(samples)}; "
-                "'adam', 'sgd', 'rmsprop' and 'rprop' take any number"
-            )
-        if options.solver.keeps_error:
-            raise ValueError("variant must not be 'irprop+' for partitions: it compares the errors of whole epochs")
-        return BySums if options.batch_size is None else ByWindows
-    if is_minimiser:
+        return _kind_of_partitions(samples, options)
+    if isinstance(options.solver, MinimiserChoice):
         from fastbp.training.minimising.loop import Minimising
 
         return Minimising
@@ -58,3 +49,21 @@ def kind_of(samples: CheckedSamples | Source, options: Options) -> type[Training
     if holds_out and is_large(samples):
         return BesideHeldOut
     return Training
+
+
+def _kind_of_partitions(source: Source, options: Options) -> type[Training]:
+    """What trains on more partitions than a window of them."""
+    from fastbp.training.windows import BySums, ByWindows
+
+    solver, data = options.solver, source.data
+    if isinstance(solver, MinimiserChoice) or solver.keeps_error:
+        which = f"solver {solver.name!r}" + " with variant 'irprop+'" * solver.keeps_error
+        if data.is_endless:
+            raise ValueError(f"{which} compares errors of the same samples, and a stream gives them once")
+        if data.per_step is not None:
+            raise ValueError(f"partitions_per_step must be None for {which}, which compares errors of all samples")
+    if isinstance(solver, MinimiserChoice):
+        from fastbp.training.minimising.partitions import MinimisingPartitions
+
+        return MinimisingPartitions
+    return BySums if options.batch_size is None else ByWindows

@@ -26,7 +26,7 @@ from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
 from fastbp.training.options import Options
 from fastbp.training.remembered import recall, remember
-from fastbp.training.state import ROW, Layout
+from fastbp.training.state import ROW, Layout, moments_of
 from fastbp.training.validation import n_held_out, own_validation, split
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
@@ -116,15 +116,15 @@ class Training:
         net, options, draw = self.net, self.options, self.draw
         packed, size = net.packed, self.batch_size
         assert isinstance(options.solver, Choice)
-        by_batches = options.dropout.any() or options.solver.keeps_error  # which on-line learning does not compare
+        by_batches = options.dropout.any() or options.solver.by_batches
         one_by_one = size == 1 and net.topology.is_layered and not by_batches
         self.memory: Memory | OnlineMemory | None = net.online_memory if one_by_one else None
         solver = options.solver.start(
             packed.params.size,
             net.dtype,
+            net.topology,
             l1=options.l1,
             l2=options.l2,
-            n_weights=net.topology.n_weights,
             mean=options.reduction == "mean",
             draw=draw,
         )
@@ -161,7 +161,8 @@ class Training:
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""
         solver, run = self.solver, self.run_state
-        kept = {"moments": solver.state[:, : self.net.n_params], "decay": solver.decay, "random": run.random}
+        moments = moments_of(self.options, solver)[:, : self.net.n_params]
+        kept = {"moments": moments, "decay": solver.decay, "random": run.random}
         return kept | ({"order": run.order} if self.shuffles else {})
 
     @property
@@ -247,7 +248,7 @@ class Training:
 
     def _train(self, memory: Memory | OnlineMemory) -> bool:
         """Some steps; returns whether the error is finite."""
-        gate, solver = self.net.engine.gate, self.checked_solver
+        gate, solver = self.options.gate_of(self.net), self.checked_solver
         if isinstance(memory, OnlineMemory):
             return gate.train_online(self.samples, memory, solver, self.run_state, self.n_parts)
         return gate.train(self.samples, memory, solver, self.run_state, self.n_parts)

@@ -12,6 +12,8 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
+from fastbp.engine.gate import Gate
+from fastbp.model.computing import ComputingNetwork
 from fastbp.solvers import Choice, MinimiserChoice
 from fastbp.structure import initial
 from fastbp.training.history import History
@@ -65,6 +67,7 @@ class Options:
     callback_every: int = 1
     rules: Rules = NO_RULES
     warm: bool = False
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         self.epochs = checks.integer(self.epochs, "epochs", minimum=0)
@@ -85,6 +88,7 @@ class Options:
             self.tol = checks.number(self.tol, "tol")
         self.l1 = checks.number(self.l1, "l1")
         self.l2 = checks.number(self.l2, "l2")
+        self.label_smoothing = checks.number(self.label_smoothing, "label_smoothing", high=1.0)
         self.progress = checks.flag(self.progress, "progress")
         self.n_threads = threads.check(self.n_threads)
         if self.goal is not None:
@@ -105,6 +109,11 @@ class Options:
                 f"strip must be a multiple of validate_every where stop has 'PQ', which looks at both losses; got "
                 f"{self.rules.strip} and {self.validate_every}"
             )
+
+    def gate_of(self, net: ComputingNetwork) -> Gate:
+        """The way into the kernels for a network that learns."""
+        gate = net.engine.gate
+        return gate.with_loss_option(self.label_smoothing) if self.label_smoothing else gate
 
     @property
     def keeps_best(self) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastbp import schedules
 from fastbp.checks import Array
 from fastbp.training.state import Resumable
 
@@ -11,7 +12,7 @@ OF_A_RUN = (
     "position",
     "done",
 )  # what each training begins anew, or what follows from the parameters
-OF_RATES = ("learning_rate", "schedule", "power", "initial_step")  # which may be others
+OF_RATES = ("learning_rate", *schedules.OPTIONS, "initial_step")  # which may be others
 
 
 def remember(training: Resumable) -> None:

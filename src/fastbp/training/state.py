@@ -5,7 +5,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.kernels.formulas import steps
 from fastbp.model.computing import ComputingNetwork
+from fastbp.solvers import Choice
 from fastbp.training.history import History
 from fastbp.training.options import Options
 
@@ -41,3 +43,9 @@ class Resumable(Protocol):
 
     def kept(self) -> dict[str, Array]:
         """What a checkpoint keeps beside the parameters: arrays that are copied, and written into by `restore`."""
+
+
+def moments_of(options: Options, solver: steps.Solver) -> Array:
+    """What a solver remembers of each parameter; factors of learning rates, which follow from the options, are not."""
+    assert isinstance(options.solver, Choice)
+    return solver.state[: options.solver.kind.n_moments]

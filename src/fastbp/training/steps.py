@@ -31,9 +31,9 @@ class GradientSteps:
         solver = options.solver.start(
             net.packed.params.size,
             net.dtype,
+            net.topology,
             l1=options.l1,
             l2=options.l2,
-            n_weights=net.topology.n_weights,
             mean=False,  # the gradient is what the step follows
         )
         self.checked_solver = net.engine.gate.solver(solver)
@@ -57,7 +57,7 @@ class GradientSteps:
             whole_epochs=True,
         )
 
-    def take(self, gradient: Array, rate: float) -> None:
+    def take(self, gradient: Array, rate: float, error: float) -> None:
         """Move the parameters.
 
         Parameters
@@ -66,9 +66,11 @@ class GradientSteps:
             Finite.
         rate : float
             Learning rate of the step.
+        error : float
+            Of the same samples: some solvers compare it with that of the step before.
         """
         run = self.run_state
         run.partial[: gradient.size] = gradient
-        run.rates[0], run.losses[0] = rate, 0.0
+        run.rates[0], run.losses[0] = rate, error
         run.position[:] = 0, 0, 1
         self._net.engine.gate.train(self._samples, self._memory, self.checked_solver, run, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp import checks
+from fastbp import checks, schedules
 from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.few_samples import online_memory
@@ -117,7 +117,9 @@ def _n_dimensions(values: Any) -> int:
 
 def make_choice(net: ComputingNetwork, solver: object, options: dict[str, Any]) -> Choice:
     """Check a solver and its options for a stream, which has neither epochs nor an end."""
-    for name in ("schedule", "power"):
+    if "rate_factors" in options:
+        raise TypeError("update takes no rate_factors; fit does")
+    for name in schedules.OPTIONS:
         if name in options:
             raise TypeError(f"update takes no {name}: a stream has no epochs; give each call its learning_rate")
     choice = make_solver(solver, options, None, (StreamedNetwork.update, type(net).__init__))
@@ -150,9 +152,9 @@ class Stream:
             choice.start(
                 packed.params.size,
                 net.dtype,
+                net.topology,
                 l1=checks.number(l1, "l1"),
                 l2=checks.number(l2, "l2"),
-                n_weights=net.topology.n_weights,
                 mean=True,
             )
         )

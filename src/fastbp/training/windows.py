@@ -15,7 +15,7 @@ from fastbp.model.partitioned import Source, Window
 from fastbp.solvers import Choice
 from fastbp.training.history import History
 from fastbp.training.loop import Training
-from fastbp.training.state import Layout
+from fastbp.training.state import Layout, moments_of
 from fastbp.training.steps import GradientSteps
 
 END_OF_DATA = "end of data"
@@ -32,13 +32,10 @@ class Turn(NamedTuple):
     key: int  # of the order of its samples
 
 
-class OnPartitions(Training):
-    """One call of `fit` with partitions: what `Training` does after an epoch stays as it is."""
+class FromPartitions(Training):
+    """One call of `fit` with partitions."""
 
     source: Source
-
-    done: Array  # (3,): where the epoch stands
-    _at_start: Array  # the parameters at the start of the epoch
 
     def _n_to_train_on(self, samples: CheckedSamples | Source) -> int:
         """Nobody knows before they are read."""
@@ -64,6 +61,13 @@ class OnPartitions(Training):
         self.validation = source.only([source.numbers[k] for k in held_out])
         self.source = source.only([source.numbers[k] for k in rest])
 
+
+class OnPartitions(FromPartitions):
+    """Steps along gradients: what `Training` does after an epoch stays as it is."""
+
+    done: Array  # (3,): where the epoch stands
+    _at_start: Array  # the parameters at the start of the epoch
+
     def kept_layout(self) -> Layout:
         """See `Training`."""
         assert isinstance(self.options.solver, Choice)
@@ -75,7 +79,8 @@ class OnPartitions(Training):
 
     def kept(self) -> dict[str, Array]:
         """See `Training`: the order of an epoch follows from the seed and its number."""
-        return {"moments": self.solver.state[:, : self.net.n_params], "decay": self.solver.decay, "done": self.done}
+        moments = moments_of(self.options, self.solver)[:, : self.net.n_params]
+        return {"moments": moments, "decay": self.solver.decay, "done": self.done}
 
     def _rate(self, epoch: int) -> Array:
         return self.options.solver.rates(range(epoch, epoch + 1), self.options.epochs)
@@ -213,6 +218,10 @@ class BySums(OnPartitions):
         options, net = self.options, self.net
         if options.dropout.any():
             raise ValueError("dropout must be 0 where a step follows the sum over partitions; a batch_size allows it")
+        if options.label_smoothing:
+            raise ValueError(
+                "label_smoothing must be 0 where a step follows the sum over partitions; a batch_size allows it"
+            )
         self.done = np.zeros(3)
         self._at_start = net.packed.params.copy()
         self._steps = GradientSteps(net, options)
@@ -243,7 +252,7 @@ class BySums(OnPartitions):
         finite = bool(np.isfinite(error)) and checks.are_finite(gradient)
         if finite:
             scale = 1.0 / n_samples if self.options.reduction == "mean" else 1.0
-            self._steps.take(gradient * self.net.dtype.type(scale), float(self._rate(epoch)[0]))
+            self._steps.take(gradient * self.net.dtype.type(scale), float(self._rate(epoch)[0]), error)
             self.done += 1.0, n_samples, error
         return finite
 

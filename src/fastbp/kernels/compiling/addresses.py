@@ -5,11 +5,13 @@ work space. A `Slot` states once what such a function takes: for the machine cod
 calls of that address. So a call with other arguments does not compile; by two statements, it would jump with them.
 """
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock as compiler_lock
@@ -97,6 +99,38 @@ def made_once(made: Any, kind: Any, make: Any) -> Any:
 
 def _call_plain(address, *args):
     _PLAIN_FUNCTIONS[address](*args)
+
+
+class PythonFunction:
+    """A function of Python's that kernels call by its `address`, with a number. It must not raise.
+
+    Parameters
+    ----------
+    function : callable
+        Of an integer. It is called by the thread that called the kernel.
+    """
+
+    def __init__(self, function: Callable[[int], None]) -> None:
+        self._pointer = ctypes.CFUNCTYPE(None, ctypes.c_int64)(function)  # the machine code lives as long as this
+        if JIT_DISABLED:
+            _PLAIN_FUNCTIONS.append(function)
+            self.address = len(_PLAIN_FUNCTIONS) - 1
+        else:
+            self.address = ctypes.cast(self._pointer, ctypes.c_void_p).value or 0
+
+
+def _call_python(typingctx, address, number):
+    return types.void(types.int64, types.int64), _lower_call_python
+
+
+def _lower_call_python(context, builder, _sig, values):
+    function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+    builder.call(builder.inttoptr(values[0], function_type.as_pointer()), [values[1]])
+    return context.get_dummy_value()
+
+
+# For kernels: call_python(address of a `PythonFunction`, number).
+call_python: Callable[[Any, Any], None] = _call_plain if JIT_DISABLED else intrinsic(_call_python)
 
 
 def _compiled_call(slot):

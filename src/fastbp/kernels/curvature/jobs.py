@@ -4,6 +4,7 @@ A job has items: chunks of tiles, each with sums of its own that are added up in
 item is, and how it is cut, depends on shapes alone. A slot of the memory works on one item after the other.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,6 +110,7 @@ def address_of_worker(worker: Any) -> Any:
     return WORKER.address(worker, FLOAT64)
 
 
+@cache
 def address_of_parallel() -> Any:
     """Address of `in_parallel`."""
     return PARALLEL.address(in_parallel, FLOAT64)

@@ -31,8 +31,9 @@ GROUP_COLUMNS = 6
     N_TASKS,
     N_ROWS,
     N_COLUMNS,
-) = range(11)
-N_FACTS = 11
+    ELSEWHERE,
+) = range(12)
+N_FACTS = 12
 
 
 class Plan(NamedTuple):
@@ -71,6 +72,7 @@ class Outline(NamedTuple):
     n_tasks: int
     n_rows: int  # most rows of a task
     n_columns: int  # most columns of a task
+    elsewhere: int  # address of the function of Python's that adds samples up elsewhere, see elsewhere.py
 
 
 class Curve(NamedTuple):
@@ -96,6 +98,7 @@ class Curve(NamedTuple):
     n_tasks: int
     n_rows: int
     n_columns: int
+    elsewhere: int
 
 
 @kernel
@@ -107,6 +110,7 @@ def outline_of(plan):
         view(plan.layers_of), view(plan.tasks), view(plan.zeros), len(plan.groups),
         facts[N_COMPUTED], facts[FIRST_OUTPUT], facts[N_OUTPUTS], facts[IS_CANONICAL] != 0, facts[IS_SOFTMAX] != 0,
         facts[ENDS_APART] != 0, facts[SUMS], facts[PRODUCTS], facts[N_TASKS], facts[N_ROWS], facts[N_COLUMNS],
+        facts[ELSEWHERE],
     )  # fmt: skip
 
 
@@ -116,7 +120,7 @@ def curve_from(net, o):
     return Curve(
         net, o.bends, o.groups, o.sources, o.places, o.layers_of, o.tasks, o.zeros, o.n_groups, o.n_computed,
         o.first_output, o.n_outputs, o.is_canonical, o.is_softmax, o.ends_apart, o.sums, o.products, o.n_tasks,
-        o.n_rows, o.n_columns,
+        o.n_rows, o.n_columns, o.elsewhere,
     )  # fmt: skip
 
 
@@ -126,7 +130,7 @@ def outline_from(c):
     return Outline(
         c.bends, c.groups, c.sources, c.places, c.layers_of, c.tasks, c.zeros, c.n_groups, c.n_computed,
         c.first_output, c.n_outputs, c.is_canonical, c.is_softmax, c.ends_apart, c.sums, c.products, c.n_tasks,
-        c.n_rows, c.n_columns,
+        c.n_rows, c.n_columns, c.elsewhere,
     )  # fmt: skip
 
 

@@ -240,8 +240,61 @@ def exp_slope(a, z):
     return z
 
 
+@kernel
+def ramp(a):
+    """a between 0 and 1, beyond them the nearer of the two."""
+    return minimum(1.0, maximum(0.0, a))
+
+
+@kernel
+def ramp_slope(a, z):
+    """1 if 0 < a < 1, and so 0 < z < 1; else 0."""
+    return select(z > 0.0, select(z < 1.0, like(z, 1.0), 0.0), 0.0)
+
+
+# Klambauer, Unterthiner, Mayr and Hochreiter (2017): they keep mean 0 and variance 1 from layer to layer
+SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+SELU_LOWEST = SELU_SCALE * SELU_ALPHA
+
+
+@kernel
+def selu(a):
+    """1.0507 a, or 1.7581 (e**a - 1) where a is negative; within 4 ulp."""
+    return select(a > 0.0, SELU_SCALE * a, SELU_LOWEST * expm1(minimum(0.0, a)))
+
+
+@kernel
+def selu_slope(a, z):
+    """1.0507, or 1.7581 e**a where a is not positive; within 3 ulp."""
+    return select(a > 0.0, like(a, SELU_SCALE), SELU_LOWEST * exp(minimum(0.0, a)))
+
+
+@kernel
+def _mish_powers(a):
+    """(u, n) with u = e**a and n = u (u + 2), so that tanh(ln(1 + u)) = n / (n + 2): 1 where u is cut off."""
+    u = exp_not_above(minimum(20.0, a))
+    return u, u * (u + 2.0)
+
+
+@kernel
+def mish(a):
+    """a tanh(softplus(a)), within 6 ulp where e**a is a normal number."""
+    a = maximum(-800.0, a)
+    _u, n = _mish_powers(a)
+    return a * quotient(n, n + 2.0)
+
+
+@kernel
+def mish_slope(a, z):
+    """(n + 4 a u (1 + u) / (n + 2)) / (n + 2), u = e**a, n = u (u + 2): within 8 units of the last place of 1."""
+    bounded = maximum(-800.0, minimum(20.0, a))
+    u, n = _mish_powers(bounded)
+    r = reciprocal(n + 2.0)
+    return r * fma(4.0 * bounded, fma(u, u, u) * r, n)
+
+
 # Second derivatives h''(a, z), at a kink 0, as on its left side; and the functions that are straight but for kinks
-STRAIGHT = frozenset({"identity", "relu", "leaky_relu", "threshold"})
+STRAIGHT = frozenset({"identity", "relu", "leaky_relu", "threshold", "ramp"})
 
 
 @kernel
@@ -307,3 +360,18 @@ def gaussian_bend(a, z):
 def exp_bend(a, z):
     """e**a once more."""
     return z
+
+
+@kernel
+def selu_bend(a, z):
+    """1.7581 e**a where a is negative, else 0."""
+    return select(a < 0.0, SELU_LOWEST * exp(minimum(0.0, a)), 0.0)
+
+
+@kernel
+def mish_bend(a, z):
+    """4 u r**2 (2 (1 + u) + a (1 - 2 u + 4 u r)), r = 1 / (n + 2), u and n as of `mish_slope`."""
+    bounded = maximum(-800.0, minimum(20.0, a))
+    u, n = _mish_powers(bounded)
+    r = reciprocal(n + 2.0)
+    return 4.0 * u * r * r * fma(bounded, fma(u, fma(4.0, r, -2.0), 1.0), fma(2.0, u, 2.0))

@@ -58,12 +58,13 @@ class Solver(NamedTuple):
     kind: int  # its code
     address: int  # of its function, see `address_of_step`
     options: np.ndarray  # (N_OPTIONS,) float64, see `place_of`
-    state: np.ndarray  # (n_moments, n_params filled up)
+    state: np.ndarray  # (n_moments, n_params filled up); if it is `scaled` two rows more, see `scaled_steps.py`
     decay: np.ndarray  # (2,) float64: beta_1**t and beta_2**t after t steps, or see `compare_errors`
     l1: float
     l2: float
     n_weights: int  # the first of the parameters; biases, which l1 and l2 leave alone, follow
     mean: bool  # steps follow the mean over the batch, not the sum
+    scaled: bool = False  # whether each parameter has a factor of its own, which `address` knows of
 
 
 class Rule(NamedTuple):
@@ -85,7 +86,7 @@ class Rule(NamedTuple):
 def rule_of(solver):
     """The views of a solver."""
     first = view(solver.state)
-    second = shift(first, solver.state.shape[1] * (len(solver.state) - 1))
+    second = shift(first, solver.state.shape[1] if len(solver.state) > 1 else 0)
     return Rule(
         solver.kind, view(solver.options), first, second, view(solver.decay),
         solver.l1, solver.l2, solver.n_weights, solver.state.shape[1], solver.address,

@@ -13,6 +13,7 @@ from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.elementary import exp, log
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES, squared_error_slope
+from fastbp.kernels.formulas.targets import same_target, target_of_loss
 from fastbp.kernels.registers.lanes import (
     Doubles,
     Numbers,
@@ -97,13 +98,32 @@ def add_to_total(total, s, error_s):
     set_number(total, 0, number(total, 0) + sum_lanes(error_s))
 
 
+class Rest(NamedTuple):
+    """What else an entry that fills delta is made of.
+
+    Attributes
+    ----------
+    target_of : kernel
+        The target that is learned, see `formulas/targets.py`.
+    add : kernel
+        What is done with the errors of the samples from s on.
+    """
+
+    target_of: Any = same_target
+    add: Any = add_to_total
+
+
+AS_IT_IS = Rest()
+
+
 def canonical_deltas(
-    error_of: Any, is_softmax: Any, key: Any, delta_of: Any = squared_error_slope, add: Any = add_to_total
+    error_of: Any, is_softmax: Any, key: Any, delta_of: Any = squared_error_slope, rest: Rest = AS_IT_IS
 ) -> Any:
     """An entry that fills delta by (5.54) and adds the weighted E_n of all samples to total[0].
 
-    `delta_of`: y - t of y, t and the loss's option. `add`: what is done with the errors of the samples from s on.
+    `delta_of`: y - t of y, t and the loss's option.
     """
+    target_of, add = rest
 
     def fill(outputs, total):
         for s in range(0, outputs.width, lanes(outputs.y)):
@@ -113,10 +133,12 @@ def canonical_deltas(
                 largest, log_sum = log_sum_exp(outputs.a, outputs.n_units, outputs.stride, s)
                 t_sum = error_s
                 for k in range(outputs.n_units):
-                    t_sum = t_sum + load(outputs.t, k * outputs.stride + s)
+                    t = load(outputs.t, k * outputs.stride + s)
+                    t_sum = t_sum + target_of(t, outputs.loss_option, outputs.n_units)
             for k in range(outputs.n_units):
                 place = k * outputs.stride + s
                 a, y, t = load(outputs.a, place), load(outputs.y, place), load(outputs.t, place)
+                t = target_of(t, outputs.loss_option, outputs.n_units)
                 store(outputs.delta, place, delta_of(y * t_sum, t, 0.0))  # (5.54)  delta_k = y_k - t_k
                 error_s = error_s + error_of(a - largest, y, t, log_sum)
             add(total, s, weigh(outputs, s, error_s))
@@ -124,8 +146,9 @@ def canonical_deltas(
     return entry(fill, key=key)
 
 
-def deltas(error_of: Any, slope_of: Any, key: Any, add: Any = add_to_total) -> Any:
-    """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]; `add` as above."""
+def deltas(error_of: Any, slope_of: Any, key: Any, rest: Rest = AS_IT_IS) -> Any:
+    """An entry that fills delta with dE_n/dy and adds the weighted E_n of all samples to total[0]."""
+    target_of, add = rest
 
     def fill(outputs, total):
         for s in range(0, outputs.width, lanes(outputs.y)):
@@ -133,6 +156,7 @@ def deltas(error_of: Any, slope_of: Any, key: Any, add: Any = add_to_total) -> A
             for k in range(outputs.n_units):
                 place = k * outputs.stride + s
                 y, t = load(outputs.y, place), load(outputs.t, place)
+                t = target_of(t, outputs.loss_option, outputs.n_units)
                 store(outputs.delta, place, slope_of(y, t, outputs.loss_option))
                 error_s = error_s + error_of(y, t, outputs.loss_option)
             add(total, s, weigh(outputs, s, error_s))
@@ -157,11 +181,11 @@ _KINDS = {}
 
 def _entry_for(loss, function):
     """The entry that fills delta, made once for each kind."""
-    pair = loss, function
+    pair, rest = (loss, function), Rest(target_of_loss(loss))
     if pair in CANONICAL:
-        make = partial(canonical_deltas, CANONICAL[pair], function == SOFTMAX, f"canonical {loss}")
+        make = partial(canonical_deltas, CANONICAL[pair], function == SOFTMAX, f"canonical {loss}", rest=rest)
         return made_once(_KINDS, pair, make)
-    return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], f"loss {loss}"))
+    return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], f"loss {loss}", rest))
 
 
 @for_warm_up(*CANONICAL, *product(LOSSES, (TANH, SOFTMAX)))  # any function that is not softmax

@@ -12,6 +12,7 @@ from fastbp.kernels.codes import IDENTITY, OF_LOSS, SOFTMAX, SQUARED_ERROR, TANH
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
+from fastbp.kernels.formulas.targets import target_of_loss
 from fastbp.kernels.one_sample.passes import log_sum_exp
 from fastbp.kernels.registers.lanes import (
     Doubles,
@@ -71,8 +72,8 @@ def squared_error_deltas(outputs):
     return weigh(outputs, 1.0 * sum_lanes(error_n))
 
 
-def canonical_deltas(error_of: Any, is_softmax: Any, key: Any) -> Any:
-    """An entry that fills delta by (5.54), and error_n[0] with weight E_n."""
+def canonical_deltas(error_of: Any, is_softmax: Any, key: Any, target_of: Any) -> Any:
+    """An entry that fills delta by (5.54), and error_n[0] with weight E_n; `target_of`: see `formulas/targets.py`."""
 
     def fill(outputs, error_n):
         a, y, t, n_units = outputs.a, outputs.y, outputs.t, outputs.n_units
@@ -82,10 +83,11 @@ def canonical_deltas(error_of: Any, is_softmax: Any, key: Any) -> Any:
             largest, log_sum = log_sum_exp(a, n_units)
             t_sum = total
             for k in range(0, n_units, lanes(y)):
-                t_sum = t_sum + load_first(t, k, n_units - k)
+                t_k = target_of(load_first(t, k, n_units - k), outputs.loss_option, n_units)
+                t_sum = t_sum + keep_first(t_k, n_units - k)
             t_sum = splat(y, sum_lanes(t_sum))
         for k in range(0, n_units, lanes(y)):
-            y_k, t_k = load(y, k), load_first(t, k, n_units - k)
+            y_k, t_k = load(y, k), target_of(load_first(t, k, n_units - k), outputs.loss_option, n_units)
             store(outputs.delta, k, keep_first(y_k * t_sum - t_k, n_units - k))  # (5.54)  delta_k = y_k - t_k
             total = total + keep_first(error_of(load(a, k) - largest, y_k, t_k, log_sum), n_units - k)
         set_number(error_n, 0, weigh(outputs, 1.0 * sum_lanes(total)))
@@ -93,7 +95,7 @@ def canonical_deltas(error_of: Any, is_softmax: Any, key: Any) -> Any:
     return entry(fill, key=key)
 
 
-def deltas(error_of: Any, slope_of: Any, is_softmax: Any, key: Any) -> Any:
+def deltas(error_of: Any, slope_of: Any, is_softmax: Any, key: Any, target_of: Any) -> Any:
     """An entry that fills delta with dE_n/dy_k, or with dE_n/da_k of softmax, and error_n[0] with weight E_n."""
 
     def fill(outputs, error_n):
@@ -101,7 +103,7 @@ def deltas(error_of: Any, slope_of: Any, is_softmax: Any, key: Any) -> Any:
         total = splat(y, 0.0)
         mean = total
         for k in range(0, n_units, lanes(y)):
-            y_k, t_k = load(y, k), load_first(t, k, n_units - k)
+            y_k, t_k = load(y, k), target_of(load_first(t, k, n_units - k), outputs.loss_option, n_units)
             slope = keep_first(slope_of(y_k, t_k, outputs.loss_option), n_units - k)
             store(delta, k, slope)
             total = total + keep_first(error_of(y_k, t_k, outputs.loss_option), n_units - k)
@@ -120,11 +122,11 @@ _KINDS = {}
 
 def _entry_for(loss, function):
     """The entry that fills delta, made once for each kind."""
-    softmax, canonical = function == SOFTMAX, (loss, function) in CANONICAL
+    softmax, canonical, target_of = function == SOFTMAX, (loss, function) in CANONICAL, target_of_loss(loss)
     key = f"loss {loss} softmax {softmax} canonical {canonical}"
     if canonical:
-        return made_once(_KINDS, key, partial(canonical_deltas, CANONICAL[loss, function], softmax, key))
-    return made_once(_KINDS, key, partial(deltas, *LOSSES[loss], softmax, key))
+        return made_once(_KINDS, key, partial(canonical_deltas, CANONICAL[loss, function], softmax, key, target_of))
+    return made_once(_KINDS, key, partial(deltas, *LOSSES[loss], softmax, key, target_of))
 
 
 @for_warm_up(*CANONICAL, *product(OF_LOSS.values(), (TANH, SOFTMAX)))  # any function that is not softmax

@@ -36,13 +36,16 @@ from fastbp.kernels.population.tables import (
     COURSE,
     NOT_FINITE,
     RUNNING,
+    SETTINGS,
     course_of,
     doubles_at,
     integers_at,
     member_of,
+    setting,
     stop,
 )
 from fastbp.kernels.registers.lanes import fma, lanes, load, number, set_number, splat, store, view_at
+from fastbp.kernels.tables import with_loss_option
 from fastbp.kernels.training.epochs import shuffle
 
 
@@ -205,6 +208,7 @@ def finish_epoch(crew, group, room, n_epochs):
 def hold_out(crew, group, room):
     """held_errors: of the samples that are held out."""
     width, n_ahead = group.row.width, group.row.n_ahead
+    net = with_loss_option(group.net, setting(crew, number(group.members, 0), SETTINGS.held_option))
     for lane in range(width):
         set_number(group.held_errors, lane, 0.0)
     for first in range(0, group.row.most_held, n_ahead):
@@ -212,8 +216,8 @@ def hold_out(crew, group, room):
         gather_held(crew, group, room, first, n)
         v = lanes_of(group, room, 0, n, True)
         take_targets(crew, group, room, 0, n)
-        forward(group.net, v)
-        output_deltas(group.net, v)
+        forward(net, v)
+        output_deltas(net, v)
         clear(group.sums, width)
         add_errors(group, v)
         for lane in range(width):

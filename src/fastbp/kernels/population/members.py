@@ -29,6 +29,7 @@ from fastbp.kernels.population.tables import (
     course_of,
     crew_of,
     doubles_at,
+    dropout_of_member,
     integers_at,
     kind_of,
     member_of,
@@ -38,7 +39,7 @@ from fastbp.kernels.population.tables import (
     stop,
 )
 from fastbp.kernels.registers.lanes import number, set_number, shift, view_at
-from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net
+from fastbp.kernels.tables import BLOCK, LAYER, NONE, Net, with_loss_option
 from fastbp.kernels.training.chunks import ERROR, job_of, work
 from fastbp.kernels.training.epochs import RunViews, train_one_by_one, train_parts
 
@@ -58,23 +59,24 @@ ONLINE_COLUMNS = 4
 @kernel
 def rule_of_member(crew, k, member, kind):
     """What takes the steps of a network."""
-    moments = view_at(crew.x, member.moments, member.n_moments * kind.n_params)
+    moments = view_at(crew.x, member.moments, member.n_state_rows * kind.n_params)
     return Rule(
         member.solver, doubles_at(member.options, N_OPTIONS), moments,
-        shift(moments, (member.n_moments - 1) * kind.n_params), doubles_at(member.decay, 2),
+        shift(moments, kind.n_params if member.n_state_rows > 1 else 0), doubles_at(member.decay, 2),
         setting(crew, k, SETTINGS.l1), setting(crew, k, SETTINGS.l2), kind.n_weights, kind.n_params, member.step,
     )  # fmt: skip
 
 
 @kernel
-def run_of_member(crew, k, member, kind, n_epochs):
+def run_of_member(crew, k, member, kind, n_epochs, slot):
     """Where its training stands."""
-    dropout = no_dropout(crew.x, doubles_at(member.rates, n_epochs), integers_at(member.order, member.n_samples))
-    random = view_at(np.uint64, member.random, 1)
+    random, key = view_at(np.uint64, member.random, 1), view_at(np.uint64, member.dropout_key, 1)
+    dropout, course = dropout_of_member(crew, member, kind, slot), course_of(crew, k)
     return RunViews(
         integers_at(member.order, member.n_samples), random, doubles_at(member.rates, n_epochs),
         doubles_at(member.losses, n_epochs), view_at(crew.x, member.safe, kind.n_params),
-        view_at(crew.x, member.partial, kind.n_params), dropout, random, course_of(crew, k), kind.n_params, 0, n_epochs,
+        view_at(crew.x, member.partial, kind.n_params), dropout, key, course, kind.n_params,
+        number(course, COURSE.first_epoch), n_epochs,
         member.n_samples, member.batch_size, kind.part_size, member.shuffle != 0, member.mean != 0, True,
     )  # fmt: skip
 
@@ -120,8 +122,9 @@ def train_member(crew, k, n_steps, n_epochs, slot):
     """Let network k take up to `n_steps` steps, parts of batches or samples, of the epochs that it has rates for."""
     member = member_of(crew, k)
     kind = kind_of(crew, member.kind)
-    net, space = net_of_member(crew, k, member, kind), space_at(crew, member.kind * crew.n_slots + slot)
-    rule, run = rule_of_member(crew, k, member, kind), run_of_member(crew, k, member, kind, n_epochs)
+    net, place = net_of_member(crew, k, member, kind), 2 * member.kind * crew.n_slots + slot
+    plain, space = space_at(crew, place), space_at(crew, place + (0 if member.dropout == NONE else crew.n_slots))
+    rule, run = rule_of_member(crew, k, member, kind), run_of_member(crew, k, member, kind, n_epochs, slot)
     data, course = data_of_member(crew, member), course_of(crew, k)
     while n_steps > 0 and number(course, COURSE.epoch) < n_epochs and number(course, COURSE.stopped) == RUNNING:
         epoch = number(course, COURSE.epoch)
@@ -135,7 +138,7 @@ def train_member(crew, k, n_steps, n_epochs, slot):
             n_steps -= 1
         if is_finite and number(course, COURSE.epoch) > epoch:
             is_finite = are_finite(net.params, kind.n_params)
-            after_epoch(crew, k, net, space, is_finite)
+            after_epoch(crew, k, net, plain, is_finite)
         if not is_finite:
             copy(run.safe, net.params, kind.n_params)
             stop(course, NOT_FINITE)
@@ -152,7 +155,8 @@ def after_epoch(crew, k, net, space, is_finite):
     if member.n_held > 0:
         data = held_data_of_member(crew, member)
         job, step = job_of(ERROR, 0, member.n_held, crew.x), no_step(space.grads, space.errors)
-        held_error = work(net, data, space, job, no_dropout(space.z, space.errors, data.order), step)
+        held = with_loss_option(net, setting(crew, k, SETTINGS.held_option))
+        held_error = work(held, data, space, job, no_dropout(space.z, space.errors, data.order), step)
     if end_epoch(crew, k, member, n_epochs, held_error) and member.keeps_best != 0:
         # A training loss is that before a step, one of validation after all
         before = member.n_held == 0 and member.batch_size == member.n_samples

@@ -7,7 +7,8 @@ from fastbp.kernels.codes import SOFTMAX, TANH
 from fastbp.kernels.compiling.addresses import Slot, for_warm_up, made_once
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.formulas.losses import CANONICAL, LOSSES
-from fastbp.kernels.many_samples.outputs import Outputs, canonical_deltas, deltas
+from fastbp.kernels.formulas.targets import target_of_loss
+from fastbp.kernels.many_samples.outputs import Outputs, Rest, canonical_deltas, deltas
 from fastbp.kernels.registers.lanes import Numbers, store
 
 DELTAS = Slot(Outputs, Numbers)  # (..., errors): what fills delta, and errors[s] with weight E_n
@@ -24,14 +25,11 @@ _KINDS = {}
 
 def _entry_for(loss, function):
     """The entry that fills delta, made once for each kind."""
-    pair = loss, function
+    pair, rest = (loss, function), Rest(target_of_loss(loss), keep_errors)
     if pair in CANONICAL:
         key = f"of networks, canonical {loss}"
-        return made_once(
-            _KINDS, pair, partial(canonical_deltas, CANONICAL[pair], function == SOFTMAX, key, add=keep_errors)
-        )
-    key = f"of networks, loss {loss}"
-    return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], key, add=keep_errors))
+        return made_once(_KINDS, pair, partial(canonical_deltas, CANONICAL[pair], function == SOFTMAX, key, rest=rest))
+    return made_once(_KINDS, loss, partial(deltas, *LOSSES[loss], f"of networks, loss {loss}", rest))
 
 
 @for_warm_up(*CANONICAL, *product(LOSSES, (TANH,)))  # any function that is not canonical

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.many_samples.tile import KINDS, Space
+from fastbp.kernels.many_samples.tile import KINDS, Dropout, Space
 from fastbp.kernels.registers.lanes import Doubles, Integers, Numbers, number, set_number, shift, view, view_at
 from fastbp.kernels.tables import BLOCK, LAYER, LINK_COLUMNS, Net, row_reader
 
@@ -45,7 +45,7 @@ class Member(NamedTuple):
     kind: int
     params: int  # addresses of its numbers: (n_params filled up,) each, but for the moments
     moments: int
-    n_moments: int
+    n_state_rows: int  # moments, and what factors take
     safe: int  # parameters at the start of the epoch
     partial: int  # gradient of the parts of a batch
     best: int  # parameters with the lowest loss; only with patience
@@ -67,6 +67,9 @@ class Member(NamedTuple):
     shuffle: int
     mean: int
     one_by_one: int  # whether it is trained as on-line learning is
+    dropout: int  # address of what leaves out units; NONE: nothing does
+    dropout_rates: int  # of (n_layers,) float64
+    dropout_key: int  # of (1,) uint64
     patience: int  # epochs without a lower loss after which to stop; 0: none
     keeps_best: int
 
@@ -78,7 +81,8 @@ class Settings(NamedTuple):
     l2: int
     tol: int
     goal: int  # NaN: none
-    loss_option: int
+    loss_option: int  # while it learns
+    held_option: int  # of the samples that are held out
     best_loss: int  # the lowest so far
 
 
@@ -127,7 +131,8 @@ class Tables(NamedTuple):
     groups: np.ndarray  # of `Group`
     settings: np.ndarray  # of `Settings`, float64
     courses: np.ndarray  # of `Course`
-    spaces: np.ndarray  # (n_kinds, n_slots, SPACE_COLUMNS): work spaces of gradients
+    spaces: np.ndarray  # (n_kinds, 2, n_slots, SPACE_COLUMNS): work spaces of gradients, without and with dropout
+    dropouts: np.ndarray  # (n_kinds, n_slots, DROPOUT_COLUMNS): what dropout needs beside
     online: np.ndarray  # (n_kinds, n_slots, ONLINE_COLUMNS): see members.py
     queue: np.ndarray  # (n_items, ITEM_COLUMNS)
     x: np.ndarray  # samples that are learned from, and those that are held out: maybe others, maybe the same arrays
@@ -147,6 +152,7 @@ class Crew(NamedTuple):
     settings: Doubles
     courses: Integers
     spaces: Integers
+    dropouts: Integers
     online: Integers
     queue: Integers
     x: Numbers
@@ -170,7 +176,8 @@ def crew_of(tables, n_slots):
     """The views of a population."""
     return Crew(
         view(tables.kinds), view(tables.members), view(tables.groups), view(tables.settings), view(tables.courses),
-        view(tables.spaces), view(tables.online), view(tables.queue), view(tables.x), view(tables.t),
+        view(tables.spaces), view(tables.dropouts), view(tables.online), view(tables.queue),
+        view(tables.x), view(tables.t),
         view(tables.held_x), view(tables.held_t), view(tables.rooms), view(tables.room_orders), len(tables.x),
         len(tables.held_x), tables.x.shape[1], tables.t.shape[1], len(tables.queue), n_slots, tables.rooms.shape[1],
         tables.room_orders.shape[1],
@@ -204,6 +211,21 @@ def doubles_at(address, size):
 def integers_at(address, size):
     """So many int64 at an address."""
     return view_at(np.int64, address, size)
+
+
+SAMPLES, N_SAMPLES, SLOPES, N_SLOPES = range(
+    4
+)  # columns of `Tables.dropouts`: addresses, and how many numbers there are
+DROPOUT_COLUMNS = 4
+
+
+@kernel
+def dropout_of_member(crew, member, kind, slot):
+    """What it leaves out, in the memory of a slot."""
+    row = shift(crew.dropouts, (member.kind * crew.n_slots + slot) * DROPOUT_COLUMNS)
+    samples, slopes = integers_at(number(row, SAMPLES), number(row, N_SAMPLES)), number(row, SLOPES)
+    rates = doubles_at(member.dropout_rates, kind.n_layers)
+    return Dropout(member.dropout, rates, samples, view_at(crew.x, slopes, number(row, N_SLOPES)))
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, given_of
+from fastbp.kernels.curvature.loading import Given
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import MinimiserChoice
 from fastbp.training.history import History
@@ -16,6 +17,7 @@ from fastbp.training.minimising.minimisers import (
     FLAT,
     LevenbergMarquardt,
     Objective,
+    Summed,
     can_accelerate,
     kept_layout,
     minimiser_of,
@@ -24,7 +26,7 @@ from fastbp.training.options import Options
 from fastbp.training.remembered import recall
 from fastbp.training.state import Layout
 
-MOST_EPOCHS = 1 << 12  # of a compiled call
+MOST_EPOCHS = 1 << 12
 FIRST_PRODUCTS = 1 << 25  # of the first one, about
 
 
@@ -38,6 +40,8 @@ def check(net: CurvedNetwork, options: Options) -> None:
         )
     if options.dropout.any():
         raise ValueError(f"dropout must be 0 for solver {choice.name!r}, whose loss must not change")
+    if options.label_smoothing:
+        raise ValueError(f"label_smoothing must be 0 for solver {choice.name!r}; 'adam', 'sgd' and 'rprop' take it")
     check_network(net, choice)
 
 
@@ -67,26 +71,31 @@ class Minimising(Training):
 
     most_threads: int
     n_epochs: int
+    most_epochs = MOST_EPOCHS  # of a compiled call
 
     net: CurvedNetwork
     compares_with_goal = False
 
+    def _summed(self) -> tuple[Summed, Given]:
+        """What adds up over the samples, and the samples."""
+        return self.net.own_curvature(), given_of(self.samples)
+
     def _prepare(self) -> None:
-        net, options, samples = self.net, self.options, self.samples
+        net, options = self.net, self.options
         choice = options.solver
         assert isinstance(choice, MinimiserChoice)
-        self._curvature = net.own_curvature()
+        self._curvature, given = self._summed()
         scale = 1.0 / self.n_samples if options.reduction == "mean" else 1.0
         goal = -np.inf if options.goal is None else options.goal * self.n_samples
         decay = np.empty(0)
         if options.l2 > 0.0:  # of the weights, which come first
             decay = np.where(np.arange(net.n_params) < net.topology.n_weights, options.l2, 0.0)
-        objective = Objective(self._curvature, given_of(samples), scale, decay, goal)
+        objective = Objective(self._curvature, given, scale, decay, goal)
         self.minimiser = minimiser_of(choice, objective, net)
         self.history.mu = [] if isinstance(self.minimiser, LevenbergMarquardt) else None
         self.most_threads = net.engine.most_threads(self.n_samples)
         products = self.n_samples * net.n_params * (net.n_params if choice.name == "lm" else 20)
-        self.n_epochs = max(1, min(MOST_EPOCHS, FIRST_PRODUCTS // products))  # of the next compiled call
+        self.n_epochs = max(1, min(self.most_epochs, FIRST_PRODUCTS // products))  # of the next compiled call
         self.memory = None  # of first-order steps, of which there are none
 
     def _recall(self) -> None:
@@ -112,7 +121,7 @@ class Minimising(Training):
             ended, seconds = self._minimise(n_epochs)
             if seconds > RETURN_SECONDS or not self.watched:
                 growth = min(4.0, RETURN_SECONDS / max(seconds, 1e-9))
-                self.n_epochs = max(1, min(MOST_EPOCHS, int(self.n_epochs * growth)))
+                self.n_epochs = max(1, min(self.most_epochs, int(self.n_epochs * growth)))
             stop = self.watched and history.n_epochs > n_before and self._after_epoch()
             show(history)
             if ended is not None:
@@ -130,8 +139,7 @@ class Minimising(Training):
     def _minimise(self, n_epochs: int) -> tuple[str | None, float]:
         """One compiled call: (why it ended for good, seconds)."""
         begin = time.perf_counter()
-        with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
-            ended, losses = self.minimiser.run(n_epochs, n_slots)
+        ended, losses = self._run_minimiser(n_epochs)
         history = self.history
         history.loss.extend((losses / self.n_samples).tolist())
         if isinstance(self.minimiser, LevenbergMarquardt) and history.mu is not None:
@@ -140,6 +148,11 @@ class Minimising(Training):
             self.net.params = self._curvature.params
         self._note_time()
         return ended, time.perf_counter() - begin
+
+    def _run_minimiser(self, n_epochs: int) -> tuple[str | None, Array]:
+        """See `Minimiser.run`."""
+        with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
+            return self.minimiser.run(n_epochs, n_slots)
 
     def _after_epoch(self) -> bool:
         """See `Training`; goes on from what a callback has made of the parameters."""

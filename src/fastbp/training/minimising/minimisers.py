@@ -8,12 +8,16 @@ import numpy as np
 
 from fastbp import memory
 from fastbp.checks import Array
-from fastbp.engine.curvature import FLOAT64, Curvature
+from fastbp.engine.curvature import FLOAT64
 from fastbp.kernels.curvature import conjugate, damped, descent, limited_memory
+from fastbp.kernels.curvature.hessians import Assembler
 from fastbp.kernels.curvature.jobs import Room
 from fastbp.kernels.curvature.loading import Given
+from fastbp.kernels.curvature.objective import Wanted
+from fastbp.kernels.curvature.plan import Plan
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import MinimiserChoice
+from fastbp.structure.topology import Topology
 from fastbp.training.state import Layout
 
 ENDED_BY = {
@@ -27,12 +31,51 @@ SQUARED = ("squared_error", "sse")
 FLAT = ("absolute_error", "quantile")  # losses without second derivatives
 
 
+class Summed(Protocol):
+    """What adds up over the samples: a `Curvature`, or what stands for one whose samples are elsewhere."""
+
+    topology: Topology
+    has_rows: bool  # whether rows of the Jacobian can be had
+
+    @property
+    def params(self) -> Array:
+        """The parameters that everything is worked out at, (n_params,): a view."""
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters."""
+
+    def plan(self, *, exact: bool = False) -> Plan:
+        """The network as the kernels see it; `exact`: with second derivatives of the activation functions."""
+
+    def wanted(
+        self, n_slots: int, scale: float, decay: Array, *, products: bool = False, exact: bool = False,
+        bends: bool = False, rows: bool = False,
+    ) -> Wanted:  # fmt: skip
+        """What a minimiser asks for."""
+
+    def sums_room(self, n_samples: int, n_slots: int) -> Room:
+        """Memory for gradients, and for products with one vector."""
+
+    def rows_room(self, n_samples: int, n_slots: int) -> Room:
+        """The same, and for rows of a Jacobian."""
+
+    def assembly_room(self, n_samples: int, n_slots: int) -> Room:
+        """Memory for an assembly."""
+
+    def give_back(self, room: Room) -> None:
+        """Take back the memory of jobs that are over."""
+
+    def assembler(self, n_slots: int, exact: bool) -> Assembler:
+        """What an assembly calls."""
+
+
 class Objective:
     """What is made small: the samples in float64, and how errors become F.
 
     Parameters
     ----------
-    curvature : Curvature
+    curvature : Summed
     given : Given
     scale : float
         F = scale sum_n weight_n E_n + sum_p decay_p w_p**2 / 2.
@@ -41,13 +84,13 @@ class Objective:
         sum_n weight_n E_n at which to stop.
     """
 
-    curvature: Curvature
+    curvature: Summed
     given: Given
     scale: float
     decay: Array
     goal: float
 
-    def __init__(self, curvature: Curvature, given: Given, scale: float, decay: Array, goal: float) -> None:
+    def __init__(self, curvature: Summed, given: Given, scale: float, decay: Array, goal: float) -> None:
         self.curvature, self.given, self.scale, self.decay, self.goal = curvature, given, scale, decay, goal
 
 
@@ -114,7 +157,8 @@ class LevenbergMarquardt:
         curvature, given = objective.curvature, objective.given
         n_params, n_residuals = curvature.n_params, len(given.x) * curvature.topology.n_outputs
         self._objective = objective
-        self.is_small = loss in SQUARED and not objective.decay.size and n_residuals < n_params
+        stores_rows = loss in SQUARED and not objective.decay.size and curvature.has_rows
+        self.is_small = stores_rows and n_residuals < n_params
         n = n_residuals if self.is_small else n_params
         stride = (-(-n // 8) | 1) * 8
         n_rows, n_columns = (n * (n_params + 2), n_params) if self.is_small else (0, 0)

@@ -1,0 +1,90 @@
+"""Points and commas that can be read in two ways: 1.234 is one and a bit, or a thousand and some.
+
+What a column leaves open is decided by the other columns of the table, or by its owner; else both readings are said.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+from fastbp.tables.dates import MONTH_AND_YEAR
+from fastbp.tables.errors import row_number, shown
+from fastbp.tables.notation import Notation, amounts, to_numbers
+
+Decimal = Literal["point", "comma"]
+Mark = Literal["", ".", ","]
+
+_FIRST = 1000  # values, that are looked at before all of them
+# Numbers as they look with decimals, and with nothing else: not 1.234, but 1.5, 0.125, 12.3456 and 1,234.5.
+_WITH_POINT = r"^\d{1,3}(?:,\d{3})+\.\d+$|^\d*\.(?:\d{1,2}|\d{4,})$|^0?\.\d+$|^\d{4,}\.\d+$"
+_WITH_COMMA = r"^\d{1,3}(?:\.\d{3})+,\d+$|^\d*,(?:\d{1,2}|\d{4,})$|^0?,\d+$|^\d{4,},\d+$"
+_CLEARLY = 0.9  # of a column's values, that are numbers in this way
+
+
+def mark_of_groups(text: pl.Series) -> Mark:
+    """Return the mark that may stand between thousands in all numbers of a column, once at most; "" for none.
+
+    Such a column has 345 and 1.234 or 123.456, but neither 1.5 nor 0.345 nor 1234.
+    """
+    first = text.head(_FIRST).drop_nulls()
+    odd = first.str.contains(r"\d") & ~first.str.contains(r"^\D*\d{1,3}(?:[.,]\d{3})?\D*$")
+    if odd.sum() * 2 > len(first):
+        return ""  # most columns end here
+    if not text.str.contains(r"\d[.,]\d{3}").any():
+        return ""
+    bodies = _bodies(text)
+    grouped = bodies.filter(bodies.str.contains(r"[.,]"))
+    if len(grouped) == 0 or not bodies.str.contains(r"^(?:\d{1,3}|[1-9]\d{0,2}[.,]\d{3})$").all():
+        return ""
+    marks = grouped.str.extract("([.,])").unique().to_list()
+    return marks[0] if len(marks) == 1 else ""
+
+
+def decimal_of(frame: pl.DataFrame) -> Decimal | None:
+    """Tell by the columns that leave nothing open whether decimals have a point or a comma; None where both occur."""
+    found: set[Decimal] = set()
+    for series in frame:
+        if series.dtype.is_float():
+            if not (series == series.round(0)).all():
+                found.add("point")
+        elif series.dtype == pl.String:
+            found |= _decimal_of_column(series)
+    return found.pop() if len(found) == 1 else None
+
+
+def _decimal_of_column(text: pl.Series) -> set[Decimal]:
+    n_values = text.drop_nulls().n_unique()
+    bodies = _bodies(text)
+    if len(bodies) < _CLEARLY * n_values:
+        return set()
+    ways: dict[Decimal, str] = {"point": _WITH_POINT, "comma": _WITH_COMMA}
+    return {decimal for decimal, pattern in ways.items() if bodies.str.contains(pattern).any()}
+
+
+def _bodies(text: pl.Series) -> pl.Series:
+    """Return the different numbers of a column, without signs and units."""
+    bodies = amounts(text.drop_nulls().unique())["body"].drop_nulls().str.strip_chars().str.strip_chars_start("+-")
+    is_number = bodies.str.contains(r"\d")
+    return bodies.filter(is_number if bodies.str.contains(MONTH_AND_YEAR).mean() != 1.0 else ~is_number)
+
+
+def both_readings(text: pl.Series, notation: Notation) -> str:
+    """Say how the first number that can be read in two ways is read, and how else it could be."""
+    row = int(text.str.contains(r"\d[.,]\d").fill_null(False).arg_true()[0])
+    pair = [to_numbers(text[row : row + 1], one)[0] for one in _readings(text[row])]
+    number = to_numbers(text[row : row + 1], notation)[0]
+    others = [one for one in pair if one is not None and one != number]
+    decimal = "comma" if (notation.decimal == ",") == (notation.thousands == "") else "point"
+    other = "point" if decimal == "comma" else "comma"
+    return (
+        f"column {text.name!r}: {shown(text[row])} in row {row_number(row)} is read as {number:g}, and could be "
+        f"{others[0]:g}: no number of the table tells which (--decimal {decimal} or {other} does)"
+    )
+
+
+def _readings(value: str) -> tuple[Notation, Notation]:
+    if "." in value:
+        return Notation(), Notation(",", ".")
+    return Notation(","), Notation(".", ",")
