@@ -15,12 +15,14 @@ import pandas as pd
 
 from fastbp import Network
 from fastbp.cli.commands import fastbp
+from fastbp.cli.options import HIDDEN
 from fastbp.tables.choices import Choices
+from fastbp.tables.options import Options
 from fastbp.tables.preparation import Prepared, prepare
 from fastbp.tables.scores import score_classes, score_numbers
 from fastbp.tables.sources import read_table
 from fastbp.tables.targets import ClassTarget, NumberTarget
-from fastbp.tables.training import Options, TableTraining
+from fastbp.tables.training import TableTraining
 
 NO_VALUE = ["", "?", "NA", "N/A", "nan", "NaN", "NULL", "null", "None", "-", ".", "<null>"]
 IDS = ("", "id", "unnamed: 0", "index", "rownames", "row", "patient", "subject", "case", "obs")
@@ -31,7 +33,8 @@ def options_of_train() -> Options:
     """Return the options of `fastbp train` when none is given."""
 
     given = fastbp.commands["train"].make_context("train", ["any.csv"], resilient_parsing=False).params
-    return Options(**{name: given[name] for name in Options.__dataclass_fields__ if name in given})
+    own = {"hidden": HIDDEN, "tune": None, "ensemble": 1}  # one network, with the settings that are usual
+    return Options(**{name: given[name] for name in Options.__dataclass_fields__ if name in given} | own)
 
 
 def columns_of(frame: pd.DataFrame, training: np.ndarray) -> np.ndarray:

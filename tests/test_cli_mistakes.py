@@ -229,6 +229,7 @@ def test_progress_on_a_terminal_and_interrupt(folder):
         "fastbp",
         "train",
         "plants.csv",
+        "--no-tune",
         "--patience",
         "0",
         "--epochs",

@@ -65,11 +65,14 @@ def test_examples_of_the_page_on_compiled_code():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_example_of_the_estimators(capsys):
     text = (README.parent / "docs/scikit-learn.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    one, several = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names = {}
-    exec(code, names)
+    exec(one, names)
     assert names["classifier"].score(names["X_test"], names["y_test"]) > 0.95
     assert "gelu" in capsys.readouterr().out
+    exec(several, names)
+    assert names["several"].oof_score_ > 0.4
+    assert names["spread"].min() > 0
 
 
 @pytest.mark.skipif(not COMPILED, reason="needs compiled kernels")

@@ -29,6 +29,19 @@ def test_each_step_makes_the_loss_smaller(solver, options):
     assert history.loss[-1] < 0.9 * before
 
 
+@pytest.mark.parametrize("solver", sorted(MINIMISERS))
+def test_partitions_add_up_to_what_arrays_are(solver):
+    net, x, t = problem()
+    other = fastbp.Network((1, 2, 1), seed=1)
+    other.params = net.params
+    options = {"solver": solver, "epochs": 2, "l2": 0.01}
+    history = net.fit(x, t, **options)
+    found = other.fit(fastbp.data.arrays(x, t, rows=3, window=1), **options)
+    assert np.allclose(other.params, net.params, rtol=1e-9)
+    assert np.allclose(found.loss, history.loss, rtol=1e-9)
+    assert history.n_epochs == 2
+
+
 def test_newton_steps_of_a_linear_network_are_least_squares():
     """mu so small that one step of Levenberg and Marquardt, and one truncated Newton step, is the solution."""
     rng = np.random.default_rng(0)

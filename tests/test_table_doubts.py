@@ -8,6 +8,7 @@ import pytest
 from command_line import refused, run
 
 from fastbp.tables.choices import Choices
+from fastbp.tables.errors import TableError
 from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
@@ -134,6 +135,7 @@ def test_text_with_separators_is_no_row_between_quotes():
     ("text", "expected", "names", "height"),
     [
         ("5,6\n", ("column_1", "column_2"), ["column_1", "column_2"], 1),
+        ("1,2\n3,4\n", ("x", "y"), ["column_1", "column_2"], 2),
         ("1990,1991\n3,4\n", ("1990", "1991"), ["1990", "1991"], 1),
         ("word,other\n3,x\n", ("column_1", "column_2"), ["column_1", "column_2"], 2),
         ("column_1,column_2\n3,4\n", ("column_1", "column_2"), ["column_1", "column_2"], 1),
@@ -147,6 +149,14 @@ def test_a_model_s_names_tell_the_first_line(text, expected, names, height):
         *parts_of("t.csv", Reading(expected=expected)),
     ):
         assert (frame.columns, frame.height) == (names, height)
+
+
+def test_a_table_without_names_for_a_model_with_names():
+    encoder = TableEncoder().fit({"a": [1.5, 2.5, 4.5], "b": [2, 5, 3]}).encoder_
+    with pytest.raises(TableError, match=r"column 'a' is missing.*: the table has no line of names \(--header"):
+        encoder.encode(pl.DataFrame({"column_1": [1], "column_2": [2]}))
+    with pytest.raises(TableError, match="column 'b' is missing, and the model needs it; did you mean 'bb'"):
+        encoder.encode(pl.DataFrame({"a": [1], "bb": [2]}))
 
 
 # --- targets -----------------------------------------------------------------------------------------------
@@ -170,6 +180,12 @@ FEW, ANSWERS = ["0", "1"] * 150, ["yes", "no"] * 150
         (["true", "false"] * 30 + ["2"], "classification", 2, "'2' in row 61 stands among words"),
         ([*FEW, "7"], "classification", 3, "has one row only of 7 (row 301)"),
         ([*ANSWERS, "maybe"], "classification", 3, "has one row only of 'maybe' (row 301)"),
+        (
+            ["Yes", "no", "yes", "No", "b"] * 9,
+            "classification",
+            5,
+            "in upper and lower case alone, and stay different: 'No' (9",
+        ),
         ([*FEW, *["0.5"] * 40], "regression", 0, ""),
         (["1", "2.5"] * 50, "regression", 0, ""),
         ([*map(str, range(300)), "2.5"], "regression", 0, ""),

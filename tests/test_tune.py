@@ -5,7 +5,6 @@ import pytest
 from cases import COMPILED
 
 import fastbp
-from fastbp.population import tuning
 from fastbp.population.folds import folds_of
 
 if not COMPILED:
@@ -80,8 +79,10 @@ def test_several_targets_in_seconds():
 
 
 def test_a_larger_budget_tries_more():
-    assert tuning._settings_for(0.1) == 1
-    assert tuning._settings_for(30) < tuning._settings_for(300)
+    few, many = (fastbp.tune(X, Y, fits=fits, seed=0) for fits in (5, 60))
+    assert len(few.tried) == 1
+    assert len(many.tried) > 4
+    assert len(fastbp.tune(X, Y, seconds=1e-3, seed=0).tried) == 1
 
 
 WRONG = [

@@ -187,6 +187,7 @@ def test_a_checkpoint_goes_on_in_mid_epoch(tmp_path):
         network().fit(data.partitions(give, 9, window=1), epochs=3, seed=1, checkpoint=path, resume=True)
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("solver", ["lbfgs", "cg", "scg", "newton_cg", "lm"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_minimisers_follow_the_sum(solver, dtype):
@@ -200,6 +201,7 @@ def test_minimisers_follow_the_sum(solver, dtype):
     assert np.array_equal(again, found)
 
 
+@pytest.mark.compiled_only
 def test_minimisers_with_what_stands_around_them(tmp_path):
     samples, path = data.arrays(X, T, rows=100, window=2), tmp_path / "a.checkpoint"
     options = {"solver": "lbfgs", "validation": 0.2, "patience": 5}
@@ -212,6 +214,7 @@ def test_minimisers_with_what_stands_around_them(tmp_path):
     assert reached.stopped_by == "goal" and reached.loss[-1] <= 0.003 < reached.loss[-2]
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("solver", ["lbfgs", "lm"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ValueError])
 def test_a_minimiser_that_cannot_read_a_partition_stays_where_it_was(solver, kind, tmp_path):
@@ -241,6 +244,7 @@ def test_a_minimiser_that_cannot_read_a_partition_stays_where_it_was(solver, kin
     close(found.params, expected)
 
 
+@pytest.mark.compiled_only
 @pytest.mark.parametrize("variant", ["irprop-", "rprop-", "rprop+", "irprop+"])
 def test_variants_of_rprop(variant):
     options = {"solver": "rprop", "variant": variant, "epochs": 25}

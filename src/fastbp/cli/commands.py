@@ -36,14 +36,16 @@ def info(model: str) -> None:
 
     from fastbp.cli import report
     from fastbp.cli.terminal import make_console
-    from fastbp.io import load_network
+    from fastbp.population.files import load_networks
     from fastbp.tables.model import TableModel
 
     with refusals(ValueError):
-        net, extra = load_network(model)
-        table_model = TableModel.from_table(net, extra["table"], model) if "table" in extra else None
+        nets, extra = load_networks(model)
+        table_model = TableModel.from_table(nets, extra["table"], model) if "table" in extra else None
     console = make_console()
-    console.print(Text(repr(net)), soft_wrap=True)
+    console.print(Text(repr(nets[0])), soft_wrap=True)
+    if len(nets) > 1:
+        console.print(Text(f"the first of {len(nets)} networks"), soft_wrap=True)
     if table_model:
         report.print_model(console, table_model, model)
 

@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".tsv", ".dat", ".data", ".arff", ".parquet", ".feather", ".
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 OPTIONS = (
     "--target", "--task", "--drop", "--missing", "--test-fraction", "--hidden", "--epochs", "--l2", "--seed",
-    "--patience", "--threads",
+    "--patience", "--threads", "--tune", "--tune-fits", "--no-tune", "--ensemble",
 )  # fmt: skip
 
 
@@ -90,7 +90,8 @@ def _suffix(path: Path) -> str:
 def _compared(source: str, wishes: Wishes) -> tuple[TableTraining, list[Contender]]:
     from fastbp.tables.comparison import compare as compare_on
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.options import Options
+    from fastbp.tables.training import TableTraining
 
     prepared = prepared_table(source, wishes)
     with refusals(TableError):
@@ -109,7 +110,8 @@ def _print_table(source: str, training: TableTraining, found: list[Contender]) -
     from fastbp.cli.terminal import make_console
 
     console, is_classifier = make_console(), training.target.task == "classification"
-    report.print_plan(console, training, source)
+    report.print_task(console, training, source)
+    report.print_networks(console, training)
     more = ("log loss", "area under ROC") if is_classifier else ("RMSE", "mean abs. error")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", style="cyan")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fastbp.cli.options import complete_file, output_file
+
+if TYPE_CHECKING:
+    from fastbp.network import Network
 
 SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 
@@ -21,18 +25,29 @@ SUFFIXES = {"c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
     type=float,
     help="With --bits: how large the network's inputs may be.  [default: as in the training of a table; 1.0]",
 )
+@click.option("--network", type=click.IntRange(min=1), help="Of several networks this one, from 1, not their mean.")
 @output_file("--out", help="File to write.  [default: MODEL's name with the format's suffix, in this folder]")
-def export(model: str, file_format: str, name: str, bits: str | None, x_max: float | None, out: Path | None) -> None:
+def export(
+    model: str,
+    file_format: str,
+    name: str,
+    bits: str | None,
+    x_max: float | None,
+    network: int | None,
+    out: Path | None,
+) -> None:
     """Write MODEL, a file of train or of Network.save, as C, ONNX or safetensors.
 
-    C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone.
+    C and ONNX of a model that train wrote take the raw columns of its table. safetensors has the network alone. Several
+    networks become one that computes their mean, but for more than two classes.
     """
     from fastbp.cli.outputs import check_default
     from fastbp.exporting.c_export import to_c
     from fastbp.exporting.columns import table_of
     from fastbp.exporting.onnx_export import to_onnx
     from fastbp.exporting.safetensors import save_network
-    from fastbp.io import load_network
+    from fastbp.population.files import load_networks
+    from fastbp.population.merging import averaged
 
     target = out or Path(Path(model).with_suffix(SUFFIXES[file_format]).name)
     if out is None:
@@ -42,7 +57,8 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
     if file_format != "c" and (bits or x_max is not None):
         raise click.UsageError("--bits and --x-max are for --to c")
     try:
-        net, extra = load_network(model)
+        nets, extra = load_networks(model)
+        net = averaged(nets) if network is None else _picked(nets, network)
         bound = None
         if file_format == "c" and (bits or x_max is not None):
             table = table_of(extra, net.n_inputs, net.n_outputs)
@@ -61,3 +77,10 @@ def export(model: str, file_format: str, name: str, bits: str | None, x_max: flo
         click.echo("Its inputs are the network's own, what columns become once they are standardised, not raw columns.")
     if bound is not None:
         click.echo(f"Outputs are off by no more than {bound:.2e}, for inputs up to {x_max or 1.0:g} in size.")
+
+
+def _picked(nets: list[Network], number: int) -> Network:
+    """Return one of a model's networks, counted from 1."""
+    if number > len(nets):
+        raise ValueError(f"--network must be at most {len(nets)}, the number of networks; got {number}")
+    return nets[number - 1]

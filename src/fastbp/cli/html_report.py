@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastbp.cli.outputs import GENERATOR
-from fastbp.cli.report import MOST_CLASSES_SHOWN, describe, epochs_line, rows_line, score_facts
+from fastbp.cli.report import MOST_CLASSES_SHOWN, describe, ensemble_line, epochs_line, rows_line, score_facts
 from fastbp.cli.terminal import plain
 from fastbp.files.outputs import replacing
 from fastbp.plots import draw_calibration, draw_importance, draw_learning_curve, draw_predictions, save
@@ -72,6 +72,7 @@ def write_report(
         *_importance(model),
         "</div>",
         _list("What was decided", [*training.prepared.notes, *training.notes, *training.prepared.warnings]),
+        *_tried(model),
         "<h2>Columns</h2>",
         _table(("column", "encoding"), ((column.name, describe(column)) for column in model.encoder.columns)),
         "<h2>Left out</h2>" + _table(("column", "because it"), facts.left_out.items()) if facts.left_out else "",
@@ -99,11 +100,24 @@ def _facts(training: TableTraining, model: TableModel, scored: Scored | None) ->
     lines = [
         ("data", f"{facts.data}: {rows_line(facts.rows)}"),
         ("task", f"{target.task} ({training.prepared.reason})"),
+        ("tuning", str(facts.tuning or "")),
         ("network", "-".join(map(str, model.net.sizes))),
+        ("ensemble", ensemble_line(facts.networks)),
         ("training", f"{facts.solver}, {epochs_line(facts)}"),
+        ("unseen", str(facts.out_of_fold or "")),
         *(score_facts(scored.score, target) if scored else []),
     ]
     return [(name, fact) for name, fact in lines if fact]
+
+
+def _tried(model: TableModel) -> list[str]:
+    """Return the table of the settings that were tried, the best first."""
+    tuning = model.facts.tuning
+    if tuning is None:
+        return []
+    rows = ((one.settings, str(one.epochs), "-" if one.score is None else f"{one.score:.4f}") for one in tuning.tried)
+    heading = f"<h2>Settings that were tried: the best {len(tuning.tried)} of {tuning.n_settings}</h2>"
+    return [heading, _table(("settings", "epochs", f"{tuning.metric} of rows not seen"), rows)]
 
 
 def _text(text: str) -> str:
@@ -145,7 +159,7 @@ def _errors(training: TableTraining, scored: Scored | None) -> list[str]:
     if isinstance(training.target, ClassTarget):
         return [] if scored.calibration is None else [_picture(draw_calibration(scored.calibration), "Calibration")]
     rows = training.split.test
-    predicted = training.target.numbers(training.net.forward(training.inputs(rows)))
+    predicted = training.target.numbers(training.outputs(training.inputs(rows)))
     figure = draw_predictions(training.numbers[rows], predicted, training.target.names)
     return [_picture(figure, "Predicted against true")]
 

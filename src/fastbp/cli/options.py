@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from fastbp import checks
 from fastbp.activations import TRAINABLE
+from fastbp.cli.searching import SEARCH_OPTIONS, search_options
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.schedules import FACTORS
 from fastbp.solvers import MINIMISERS, SOLVERS
@@ -223,6 +224,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         shell_complete=_one_of(ALL_SOLVERS),
         help=f"One of {', '.join(ALL_SOLVERS)}.",
     ),
+    *SEARCH_OPTIONS,
     click.option(
         "--evidence", is_flag=True, help="Find the weight decay of each input, and how sure predictions are (MacKay)."
     ),
@@ -379,6 +381,7 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
     rest = dict(given)
     if rest["hidden"] is None:
         rest["hidden"] = HIDDEN_OF_MATRICES if rest["evidence"] or rest["solver"] == "lm" else HIDDEN
+    rest |= search_options(rest)
     files = _FileOptions(rest.pop("out"), rest.pop("plot"), rest.pop("no_plot"), rest.pop("report"))
     reading = {
         "header": rest.pop("header"),

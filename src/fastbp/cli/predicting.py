@@ -37,6 +37,7 @@ LEVEL = 0.95  # of intervals
 @click.option("--keep", metavar="COLUMNS", callback=names_of_columns, help="Write these columns of DATA, too: ID,NAME.")
 @click.option("--intervals", is_flag=True, help="Write lower and upper bounds, too (train --evidence).")
 @click.option("--level", type=click.FloatRange(0, 1, True, True), help="Probability of the intervals.  [default: 0.95]")
+@click.option("--spread", is_flag=True, help="Write how far an ensemble's networks are from each other, too.")
 @click.option("--clip", is_flag=True, help="Move numbers outside of the training range to its ends.")
 @reading_options
 def predict(
@@ -46,6 +47,7 @@ def predict(
     keep: Sequence[str],
     intervals: bool,
     level: float | None,
+    spread: bool,
     clip: bool,
     header: bool | None,
     table: str | None,
@@ -65,7 +67,7 @@ def predict(
     check_reading(table, query)
     if level is not None and not intervals:
         raise click.UsageError("--level needs --intervals")
-    answering = Answering(keep, clip, (level or LEVEL) if intervals else None)
+    answering = Answering(keep, clip, (level or LEVEL) if intervals else None, spread)
     check_outputs([model, data], {"--out": out})
     with refusals(ValueError):
         table_model = TableModel.load(model)
@@ -97,6 +99,8 @@ def _predictions(
         predictions = model.target.decode(outputs)
         if answering.level is not None:
             predictions = predictions.hstack(model.bounds(frame, answering.level, clip=answering.clip))
+        if answering.spread:
+            predictions = predictions.hstack(model.spread(frame, clip=answering.clip))
         if twice := set(keep) & set(predictions.columns):
             raise TableError(f"--keep {next(iter(twice))}: the predictions have a column of that name")
         scoring.add(frame, outputs)
@@ -104,11 +108,12 @@ def _predictions(
 
 
 class Answering(NamedTuple):
-    """What is written for each row: columns that are kept, and the probability of intervals, if there are any."""
+    """What is written for each row: columns that are kept, the probability of intervals if there are any, a spread."""
 
     keep: Sequence[str]
     clip: bool
     level: float | None
+    spread: bool
 
 
 class Writer:

@@ -61,6 +61,10 @@ class TrainingBar:
         """Clear the bar."""
         self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """Show what is going on where no epoch tells it."""
+        self._progress.update(self._task, description=text, total=None, refresh=True)
+
     def __call__(self, net: Network, history: History) -> None:
         """Take notice of an epoch."""
         now = time.perf_counter()

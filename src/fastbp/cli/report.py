@@ -45,24 +45,30 @@ def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
             console.print(Text.assemble((f"{name:<10}", "cyan"), fact), soft_wrap=True)
 
 
-def print_plan(console: Console, training: TableTraining, data: str) -> None:
-    """Print what is going to be learnt, how, and why; a line for each guess."""
-    net, target, prepared = training.net, training.target, training.prepared
-    functions = " + ".join(dict.fromkeys(net.layer_functions))
-    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(training.split.sizes())}"
+def print_task(console: Console, training: TableTraining, data: str) -> None:
+    """Print what is going to be learnt, and why; a line for each guess."""
+    target, prepared = training.target, training.prepared
+    rows = f"{counted(sum(training.sizes().values()), 'row')}, {rows_line(training.sizes())}"
     print_facts(
         console, [("data", f"{data}: {rows}"), *(("note", note) for note in (*prepared.notes, *training.notes))]
     )
-    print_facts(
-        console,
-        [
-            ("task", f"{target.task} of {target.name!r} ({prepared.reason})"),
-            (
-                "network",
-                f"{'-'.join(map(str, net.sizes))}, {functions}, {counted(net.n_params, 'parameter')}",
-            ),
-        ],
-    )
+    print_facts(console, [("task", f"{target.task} of {target.name!r} ({prepared.reason})")])
+
+
+def print_networks(console: Console, training: TableTraining) -> None:
+    """Print which settings were chosen, and what is going to be trained."""
+    net, n = training.net, training.n_networks
+    functions = " + ".join(dict.fromkeys(net.layer_functions))
+    tried = [] if training.tuning is None else [("tuning", str(training.tuning))]
+    shape = f"{'-'.join(map(str, net.sizes))}, {functions}, {counted(net.n_params, 'parameter')}"
+    print_facts(console, [*tried, ("network", shape), ("ensemble", ensemble_line(n))])
+
+
+def ensemble_line(n: int) -> str:
+    """Write how several networks are trained; nothing of one."""
+    if n == 1:
+        return ""
+    return f"{n} networks, whose mean answers: a part of the rows stops each, another scores it (--ensemble 1: one)"
 
 
 def print_plans(console: Console, prepared: Prepared, split: Split, encoder: Encoder, data: str) -> None:
@@ -105,7 +111,7 @@ def target_line(prepared: Prepared) -> str:
 def print_outcome(console: Console, model: TableModel, scored: Scored | None, out: Path, plot: Path | None) -> None:
     """Print how the training went: epochs, score, confusions, files."""
     target = model.target
-    print_facts(console, [("training", epochs_line(model.facts))])
+    print_facts(console, [("training", epochs_line(model.facts)), ("unseen", str(model.facts.out_of_fold or ""))])
     print_facts(console, score_facts(scored.score, target) if scored else [("score", NO_SCORE)])
     if scored and scored.confusion is not None and isinstance(target, ClassTarget):
         print_confusion(console, scored.confusion, target)
@@ -285,7 +291,10 @@ def print_model(console: Console, model: TableModel, path: str) -> None:
             ("classes", classes),
             ("data", f"{facts.data}: {rows_line(facts.rows)}"),
             ("left out", ", ".join(f"{name!r} ({reason})" for name, reason in facts.left_out.items())),
+            ("tuning", str(facts.tuning or "")),
+            ("ensemble", ensemble_line(facts.networks)),
             ("training", f"{facts.solver}, {epochs_line(facts)}"),
+            ("unseen", str(facts.out_of_fold or "")),
             *(score_facts(facts.score, target) if facts.score else [("score", NO_SCORE)]),
             ("written", f"{facts.date} by fastbp {facts.fastbp}"),
         ],

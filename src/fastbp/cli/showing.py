@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
 
+    from fastbp.network import Network
     from fastbp.tables.model import TableModel
 
 KINDS = ("network", "importance", "confusion", "regression", "residuals", "boundary")
@@ -117,11 +118,15 @@ def explain(
     check_page(html, "--html")
     samples = load_samples(model, data, row)
     seen, table_model = f"row {row} of {data}", samples.model
+    number = table_model.nearest(samples.X)
+    net = table_model.nets[number]
+    if len(table_model.nets) > 1:
+        seen += f", by network {number + 1} of {len(table_model.nets)}, the nearest to their mean"
     with refusals(ValueError):
         names = names_of(table_model)
-        found = table_model.net.explain(samples.X[0], samples.T[0], learning_rate, notation, unit, names)
+        found = net.explain(samples.X[0], samples.T[0], learning_rate, notation, unit, names)
         called = NOTATIONS[notation](found.numbers)
-        result = outputs_of(samples, called)
+        result = outputs_of(samples, called, net)
         text = found.why(why) if why is not None else str(found)
         if html is not None:
             found.save_html(html, note=f"{seen}; {result}")
@@ -145,11 +150,11 @@ def inputs_of(samples: Samples, called: Names) -> Iterator[str]:
             i += 1
 
 
-def outputs_of(samples: Samples, called: Names) -> str:
+def outputs_of(samples: Samples, called: Names, net: Network) -> str:
     """What the outputs are, as the notation calls them; of numbers, in the table's unit: the network has another."""
     from fastbp.tables.targets import ClassTarget
 
-    table_model, net = samples.model, samples.model.net
+    table_model = samples.model
     target, first = table_model.target, net.n_units - net.n_outputs
     if isinstance(target, ClassTarget):
         return f"outputs: {', '.join(f'{called.unit(first + k)} {name}' for k, name in enumerate(target.classes))}"
@@ -222,6 +227,7 @@ def _draw(draw: Callable[[], Axes], out: Path, style: str) -> None:
 
 def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
     from fastbp import plots
+    from fastbp.population.merging import joined
     from fastbp.tables.targets import ClassTarget
 
     if kind in OF_NUMBERS and class_names(load_model(model)) is not None:
@@ -233,9 +239,9 @@ def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
         table_model = load_model(model)
         if kind == "network":
             return plots.network(table_model.net, unit=unit, names=names_of(table_model))
-        return plots.importance(table_model.net, names=table_model.encoder.inputs)
+        return plots.importance(joined(table_model.nets), names=table_model.encoder.inputs)
     samples = load_samples(model, data)
-    net = samples.model.net
+    net = samples.model.averaged
     if kind == "confusion":
         return plots.confusion_matrix(net, samples.X, samples.T, labels=class_names(samples.model))
     if kind == "boundary":
@@ -252,7 +258,7 @@ def _boundary(samples: Samples) -> Axes:
 
     table_model = samples.model
     T = None if class_names(table_model) is None else samples.T
-    axes = plots.decision_boundary(table_model.net, samples.X, T)
+    axes = plots.decision_boundary(table_model.averaged, samples.X, T)
     said = {"standard": " (standardised)", "robust": " (scaled)"}
     names = [
         f"{name}{said[column.scaling] if isinstance(column, NumberColumn) else ''}"

@@ -13,12 +13,14 @@ import click
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
+from fastbp.cli.streaming import Streaming, asked_of, paths_to_stream, reading_of, streaming_of, streaming_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fastbp import History
     from fastbp.tables.model import TableModel
+    from fastbp.tables.pieces import Pieces
     from fastbp.tables.preparation import Prepared
     from fastbp.tables.scores import Scored
     from fastbp.tables.table import Written
@@ -30,18 +32,22 @@ if TYPE_CHECKING:
 @click.argument("data", shell_complete=complete_data)
 @training_options
 @reading_options
+@streaming_options
 def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     """Train a network on DATA, and score it on rows held out.
 
     DATA is a table: text with any separator (CSV), Parquet, Arrow, a workbook, SQLite, JSON lines, ARFF or FANN's
     data, also packed by gzip or zip, or - for standard input; the URL of a database; or a set that comes with
-    scikit-learn: breast_cancer, diabetes, digits, iris, wine. Text is one-hot encoded, numbers are standardised, dates
-    become numbers, missing values are filled in; the model file remembers how.
+    scikit-learn: breast_cancer, diabetes, digits, iris, wine. A pattern or a folder means several files of the same
+    columns. They are read in pieces, as is what is large for the memory: text, JSON lines, Parquet and Arrow files.
+    Text is one-hot encoded, numbers are standardised, dates become numbers, missing values are filled in; the model
+    file remembers how.
     """
     from fastbp.cli import report
     from fastbp.cli.terminal import echo, make_console, say
     from fastbp.tables.databases import without_password
 
+    streaming = streaming_of(options)
     wishes = wishes_of(options)
     if dry_run and quiet:
         raise click.UsageError("--dry-run and --quiet exclude each other: the one shows what the other leaves out")
@@ -51,12 +57,14 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     console = make_console(quiet=quiet)
     with one_line_warnings(silent=quiet) as messages:
         if dry_run:
-            _show_plans(console, data, wishes)
+            _show_plans(console, data, wishes, streaming)
             return
         _check(data, files, wishes)
-        training = _training(data, wishes, files)
+        training = _training(data, wishes, streaming)
         picture = _picture(files)
-        unread = _printed(report.print_plan, console, training, shown)
+        unread = _printed(report.print_task, console, training, shown)
+        _tune(training, shown=not quiet and sys.stderr.isatty())
+        unread = _printed(report.print_networks, console, training) or unread
         model, scored, history = _trained(training, shown, files.out, with_bar=not quiet and sys.stderr.isatty())
         picture = _draw(history, training, picture, shown)
         _report(files.report, training, model, history, scored)
@@ -113,7 +121,7 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
     from fastbp.tables.choices import Choices
-    from fastbp.tables.errors import TableError, TableWarning
+    from fastbp.tables.errors import TableError
     from fastbp.tables.preparation import prepare
     from fastbp.tables.sources import read_table
     from fastbp.tables.table import Reading
@@ -122,9 +130,28 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
         choices, implied = Choices(**wishes.choices), _implied_task(wishes)
         prepared = prepare(table, wishes.target, choices, task=wishes.task, implied=implied, weight=wishes.weight)
+    _warn(prepared)
+    return prepared
+
+
+def _warn(prepared: Prepared) -> None:
+    """Warn of what looks wrong in a table."""
+    from fastbp.tables.errors import TableWarning
+
     for line in prepared.warnings:
         warnings.warn(line, TableWarning, stacklevel=2)
-    return prepared
+
+
+def _pieces(data: str, wishes: Wishes, streaming: Streaming) -> Pieces | None:
+    """Open a table that is to be read in pieces."""
+    from fastbp.tables.errors import TableError
+    from fastbp.tables.pieces import open_pieces
+
+    paths = paths_to_stream(data, streaming)
+    if not paths:
+        return None
+    with refusals(TableError):
+        return open_pieces(paths, reading_of(wishes, _needed_as_written(wishes)))
 
 
 def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
@@ -150,15 +177,22 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
     return of
 
 
-def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
+def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streaming) -> None:
     """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
     from fastbp.cli import report
     from fastbp.tables.databases import without_password
     from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, refuse_options, split_of
+    from fastbp.tables.options import Options
+    from fastbp.tables.sampling import prepared_sample
+    from fastbp.tables.training import refuse_options, split_of
 
-    prepared = prepared_table(data, wishes)
+    pieces = _pieces(data, wishes, streaming)
+    if pieces is None:
+        prepared = prepared_table(data, wishes)
+    else:
+        with refusals(TableError):
+            prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])[1]
     options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
     with refusals(TableError):
         refuse_options(prepared, options)
@@ -167,16 +201,27 @@ def _show_plans(console: Console, data: str, wishes: Wishes) -> None:
     report.print_plans(console, prepared, split, encoder, without_password(data))
 
 
-def _training(data: str, wishes: Wishes, files: Files) -> TableTraining:
+def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
-    from fastbp.tables.training import Options, TableTraining
+    from fastbp.tables.options import Options
+    from fastbp.tables.streaming import StreamedTraining
+    from fastbp.tables.training import TableTraining
 
-    prepared = prepared_table(data, wishes)
-    check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
+    files, pieces = wishes.files.for_data(data), _pieces(data, wishes, streaming)
+    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    if pieces is None:
+        prepared = prepared_table(data, wishes)
+        check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
+        with refusals(TableError):
+            return TableTraining(prepared, options)
     with refusals(TableError):
-        return TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+        asked = asked_of(wishes, _implied_task(wishes))
+        training = StreamedTraining(pieces, asked, options, streaming.scheduler)
+    check_model_file(files.out, data, training.prepared.columns, files.out_named)
+    _warn(training.prepared)
+    return training
 
 
 def _picture(files: Files) -> Path | None:
@@ -198,12 +243,22 @@ def _trained(
     return model, scored, history
 
 
+def _tune(training: TableTraining, shown: bool) -> None:
+    """Choose settings, and say how far that is."""
+    from fastbp.cli.progress import TrainingBar
+
+    with TrainingBar(1, 1, shown) as bar, refusals(ValueError):
+        training.tune(bar.say)
+
+
 def _learn(training: TableTraining, shown: bool) -> History:
     """Train with a progress bar; a training without one good epoch is the user's mistake."""
     from fastbp.cli.progress import TrainingBar
 
-    n_samples = len(training.split.training)
+    n_samples = training.sizes()["training"]
     with TrainingBar(training.options.epochs, n_samples, shown) as bar, refusals(ValueError):
+        if (n := training.n_networks) > 1:
+            bar.say(f"training {n} networks")
         history = training.learn(callback=bar)
     if history.stopped_by == "interrupt" and history.n_epochs == 0:
         raise KeyboardInterrupt

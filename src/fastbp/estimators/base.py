@@ -14,6 +14,7 @@ from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
+from fastbp.estimators import ensemble
 from fastbp.estimators import preset as presets
 from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
@@ -27,6 +28,7 @@ from fastbp.estimators.minimising import (
     takes_all_samples,
 )
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_of, hidden_sizes, make_network
+from fastbp.estimators.optimizer import SCHEDULES, check_schedule
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
@@ -34,6 +36,8 @@ from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n
 from fastbp.estimators.weights import HoldsNetwork
 from fastbp.presets import PRESETS
 from fastbp.training.options import check_callbacks
+
+Training = LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining | presets.PresetTraining
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
@@ -52,6 +56,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     out_activation_: str
     best_validation_score_: float | None
     best_loss_: float | None
+    estimators_: list[Any]
     label_smoothing: float = 0.0  # of numbers there is none
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
@@ -60,7 +65,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS, *MINIMISERS})],
         "alpha": [_NOT_NEGATIVE, StrOptions({EVIDENCE})],
         "batch_size": [StrOptions({"auto"}), _COUNT],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
         "learning_rate_init": [_POSITIVE],
         "power_t": [_NOT_NEGATIVE],
         "max_iter": [_COUNT],
@@ -84,6 +89,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         "callback": [callable, list, tuple, None],
         "progress": ["boolean"],
         "n_jobs": [Integral, None],
+        "n_estimators": [_COUNT],
         "preset": [StrOptions(set(PRESETS)), None],
     }
 
@@ -96,10 +102,29 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
+        if self.n_estimators > 1:
+            ensemble.fit(self, X, y, sample_weight, eval_set)
+        else:
+            self._train(X, y, sample_weight, eval_set, incremental=incremental)
+        return self
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        eval_set: Any,
+        *,
+        incremental: bool = False,
+        knows_classes: bool = False,
+    ) -> Training:
+        """Train the network; `knows_classes`: its classes were there before, and not all of them have to be in y."""
         with random_state(self.random_state) as random:
             before = dict(self.__dict__)
             try:
-                training = self._prepare(X, y, sample_weight, eval_set, incremental, random)
+                if ensemble.has_several(self):
+                    ensemble.forget(self)
+                training = self._prepare(X, y, sample_weight, eval_set, random, (incremental, knows_classes))
             except Exception:
                 self._set_back(before)
                 raise
@@ -113,15 +138,17 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be"
                 " preprocessed."
             )
-        return self
+        return training
 
     def _prepare(
-        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, incremental: bool, random: RandomState
-    ) -> LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining | presets.PresetTraining:
+        self, X: Any, y: Any, sample_weight: Any, eval_set: Any, random: RandomState, goes_on: tuple[bool, bool]
+    ) -> Training:
         """All arguments checked, and the training that they ask for."""
+        incremental, knows_classes = goes_on
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, targets = self._checked(X, y, reset=first_pass, learns=not (self.warm_start or incremental))
+        learns = not (self.warm_start or incremental or knows_classes)
+        X, targets = self._checked(X, y, reset=first_pass, learns=learns)
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
             check_counts(self)
@@ -155,6 +182,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             self.check_parameters()
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
+        check_schedule(self, incremental=incremental)
         check_callbacks(self.callback, "a function of the estimator, or a list of them")
         if self.preset is not None:
             return list(presets.settings_of(self).hidden)
@@ -199,6 +227,10 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     def _weights(self, X: Any, y: Any, sample_weight: Any) -> Array | None:
         """Weights of the samples, or None."""
         return None if sample_weight is None else np.asarray(check_sample_weight(sample_weight, X))
+
+    def _strata(self, y: Array, targets: Array) -> Array:
+        """Numbers by which folds have about the same share of each class; zeros without classes, or with several."""
+        return np.zeros(len(targets), np.int64)
 
     def _initialize(self, sizes: list[int], dtype: np.dtype, random: RandomState) -> None:
         """A new network, and the attributes that a training fills."""
@@ -260,6 +292,11 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         return objective(params), objective.gradient(params)[order]
 
     def _check_solver(self) -> bool:
+        if self.n_estimators > 1:
+            raise AttributeError(
+                f"partial_fit is only available for n_estimators=1; got {self.n_estimators}, whose networks have folds "
+                "of a whole data set."
+            )
         if self.solver not in STOCHASTIC_SOLVERS:
             raise AttributeError(
                 f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
@@ -278,6 +315,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         A few rows that need no conversion go straight to the kernel, which finds out itself if they are not finite.
         """
         known = vars(self)
+        if ensemble.has_several(self):
+            return ensemble.mean_and_spread(self, self._checked_inputs(X))[0]
         views = known.get("_views")
         if (
             views is not None
@@ -303,7 +342,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         check_is_fitted(self)
         check_whole(X, "X")
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        self._update_network()
+        if not ensemble.has_several(self):
+            self._update_network()
         return X
 
     def gradient_(self, X: Any) -> Array:
@@ -319,6 +359,9 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             Of what `predict` returns for numbers; for classes, of the probabilities that the outputs are.
         """
         X = self._checked_inputs(X)
+        if ensemble.has_several(self):
+            mean: Array = np.mean([member.gradient_(X) for member in self.estimators_], axis=0)
+            return mean
         gradient: Array = self.network_.input_gradient(self._inputs(X).x, n_threads=n_threads_of(self.n_jobs))
         if presets.has_scaling(self):
             gradient = gradient * presets.slope_of_scaling(self, dense(X))[:, np.newaxis].astype(gradient.dtype)

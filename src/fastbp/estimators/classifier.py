@@ -15,7 +15,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import validate_data
 
+from fastbp import checks
 from fastbp.checks import Array
+from fastbp.estimators import ensemble
 from fastbp.estimators.base import FRACTION, BaseMLP
 from fastbp.estimators.compat import StrOptions, check_partial_fit_first_call, fit_context
 from fastbp.estimators.labels import decode, encode, fit_binarizer, labels_of, refuse_no_times
@@ -27,7 +29,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
+    hidden_layer_sizes, batch_size, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
 beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn, with the same defaults.
@@ -35,6 +37,9 @@ beta_2, epsilon, n_iter_no_change, max_fun
         scikit-learn's, "lbfgs", "sgd" and "adam"; "rmsprop", or "rprop" (batch learning); or one of fastbp's minimisers
         "lm" (Levenberg-Marquardt), "scg", "cg" and "newton_cg", which take all samples at once in float64, and end
         where the gradient is shorter than `tol`.
+    learning_rate : str
+        scikit-learn's, "constant", "invscaling" and "adaptive", for "sgd"; or "linear", "cosine", "coslog4" or "step"
+        of `fastbp.schedules`, over `max_iter` epochs of a fit, for "sgd", "adam" and "rmsprop".
     alpha : float or "evidence"
         Strength of the L2 penalty. "evidence": found from the data, for each input, see `fastbp.Network.fit_evidence`;
         `solver` has no meaning then, and `max_iter` bounds the steps of each of three beginnings.
@@ -60,6 +65,10 @@ beta_2, epsilon, n_iter_no_change, max_fun
         Whether to draw a progress bar on standard error (needs ``fastbp[cli]``).
     n_jobs : int or None
         Threads to use; None or -1: as many as pay. The results are the same bits for any number.
+    n_estimators : int
+        Networks, one or at least 3, whose mean answers. The samples are cut into as many parts: network k does not see
+        part k, is stopped by the next one as `early_stopping` does it, and learns from the others. By "lbfgs", which
+        nothing stops, it learns from the next one, too.
     preset : "realmlp" or None
         Settings that were found together, for the parameters that are at their defaults. "realmlp": three layers of 256
         selu (mish for numbers); inputs, by column, less the median, divided by the distance of the quartiles, and
@@ -72,6 +81,10 @@ beta_2, epsilon, n_iter_no_change, max_fun
 
     Attributes
     ----------
+    estimators_ : list of MLPClassifier
+        With `n_estimators` above 1: one for each network. `network_`, `coefs_` and curves are theirs.
+    oof_score_, oof_decision_function_ : float, array (n_samples, n_classes)
+        Accuracy and probabilities of the samples of `fit`, each by the network that has not seen it.
     network_ : fastbp.Network
         The network underneath.
     coefs_, intercepts_ : lists of arrays (n_in, n_out) and (n_out,)
@@ -137,6 +150,7 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
         callback: Any = None,
         progress: bool = False,
         n_jobs: int | None = None,
+        n_estimators: int = 1,
         preset: str | None = None,
     ) -> None:
         self._keep(locals())
@@ -240,19 +254,36 @@ n_outputs_, out_activation_, n_features_in_, feature_names_in_
     def _output_function(self) -> str:
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
-    def predict(self, X: Any) -> Array:
+    def _strata(self, y: Array, targets: Array) -> Array:
+        if not self._label_binarizer.y_type_.startswith(("binary", "multiclass")):
+            return super()._strata(y, targets)
+        return np.asarray(targets.reshape(len(targets), -1) @ np.arange(1, targets[0].size + 1), np.int64)
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict classes.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool
+            Whether to return the spread of the networks, too: the standard deviation of the probability of what is
+            predicted. With `n_estimators` above 1.
 
         Returns
         -------
-        array of shape (n_samples,) or (n_samples, n_labels)
+        y : array of shape (n_samples,) or (n_samples, n_labels)
+        std : array of the same shape
+            Only with `return_std`.
         """
-        outputs = self._outputs(X)
-        return decode(self._label_binarizer, outputs)
+        if not checks.flag(return_std, "return_std"):
+            outputs = self._outputs(X)
+            return decode(self._label_binarizer, outputs)
+        if not ensemble.has_several(self):
+            raise ValueError("return_std needs a fit with n_estimators of 3 or more")
+        mean, spread = ensemble.mean_and_spread(self, self._checked_inputs(X))
+        if mean.shape[1] > 1 and self._label_binarizer.y_type_ == "multiclass":
+            spread = np.take_along_axis(spread, mean.argmax(axis=1)[:, np.newaxis], axis=1)
+        return decode(self._label_binarizer, mean), spread.ravel() if spread.shape[1] == 1 else spread
 
     def predict_proba(self, X: Any) -> Array:
         """Predict probabilities of the classes.

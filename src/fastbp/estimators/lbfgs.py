@@ -107,6 +107,7 @@ class Objective:
 class LBFGSTraining:
     """One call of `fit` with the solver "lbfgs"."""
 
+    interrupted = False
     objective: Objective
     monitor: Monitor
     monitored: bool

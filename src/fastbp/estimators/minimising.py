@@ -50,6 +50,8 @@ def refuse_noise(estimator: Any, net: Network, what: str) -> None:
 class MinimiserTraining:
     """One call of `fit` with a minimiser; `tol` is the length of the gradient at which it ends, as for "lbfgs"."""
 
+    interrupted = False
+
     def __init__(
         self,
         estimator: Any,
@@ -95,13 +97,13 @@ class MinimiserTraining:
                     if est.progress:
                         show(History([est.loss_] * est.n_iter_))
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-            ended = "interrupted"
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            ended, self.interrupted = "interrupted", True
         if ended is None:
             warnings.warn(
                 f"{est.solver}: Maximum iterations ({est.max_iter}) reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         self.minimiser.give_back()
         self.monitor.restore_best()
@@ -141,6 +143,8 @@ class MinimiserTraining:
 
 class EvidenceTraining:
     """One call of `fit` with ``alpha="evidence"``: see `Network.fit_evidence`."""
+
+    interrupted = False
 
     def __init__(
         self,
@@ -183,7 +187,7 @@ class EvidenceTraining:
             warnings.warn(
                 f"evidence: Maximum iterations ({est.max_iter}) reached and the decays haven't settled yet.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
         self.monitor.evaluate()
         self.monitor.call_back()
@@ -194,8 +198,8 @@ def evidence_of(estimator: Any) -> Evidence:
     found: Evidence | None = vars(estimator).get("evidence_")
     if found is None:
         raise ValueError(
-            "standard deviations, and moderated probabilities, need a fit with alpha='evidence'; this one had "
-            f"alpha={estimator.alpha!r}, or another when it was fitted"
+            "standard deviations, and moderated probabilities, need a fit with alpha='evidence', or several networks, "
+            f"n_estimators=8; this one had alpha={estimator.alpha!r}, or another when it was fitted"
         )
     if not np.array_equal(found.network.params, estimator.network_.params):
         raise ValueError("evidence_ must be that of the weights: they have been changed since, fit anew")

@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 from fastbp import checks
 from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
+from fastbp.estimators import ensemble
 from fastbp.estimators.base import BaseMLP
 from fastbp.estimators.compat import Interval, StrOptions, fit_context
 from fastbp.estimators.labels import FLOATS, refuse_no_times
@@ -37,11 +38,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
 beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, l1, skip, \
-callback, progress, n_jobs, preset
+callback, progress, n_jobs, n_estimators, preset
         As in `MLPClassifier`.
 
     Attributes
     ----------
+    estimators_ : list of MLPRegressor
+        With `n_estimators` above 1: one for each network. `network_`, `coefs_` and curves are theirs.
+    oof_score_, oof_prediction_ : float, array (n_samples,) or (n_samples, n_outputs)
+        R2 and predictions of the samples of `fit`, each by the network that has not seen it.
     network_, coefs_, intercepts_, validation_loss_curve_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_, \
 evidence_
@@ -99,6 +104,7 @@ evidence_
         callback: Any = None,
         progress: bool = False,
         n_jobs: int | None = None,
+        n_estimators: int = 1,
         preset: str | None = None,
     ) -> None:
         self._keep(locals())
@@ -173,8 +179,8 @@ evidence_
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         return_std : bool
-            Whether to return standard deviations of the targets, noise included, too: of an estimator that was fitted
-            with ``alpha="evidence"``.
+            Whether to return standard deviations, too: of the targets, noise included, after a fit with
+            ``alpha="evidence"``; with `n_estimators` above 1 of the networks' predictions, their spread.
 
         Returns
         -------
@@ -182,7 +188,11 @@ evidence_
         std : array of the same shape
             Only with `return_std`.
         """
-        if checks.flag(return_std, "return_std"):
+        wants_std = checks.flag(return_std, "return_std")
+        if wants_std and ensemble.has_several(self):
+            both = ensemble.mean_and_spread(self, self._checked_inputs(X))
+            return tuple(one.ravel() if one.shape[1] == 1 else one for one in both)
+        if wants_std:
             return predict_with_std(self, self._inputs(self._checked_inputs(X)).x)
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs

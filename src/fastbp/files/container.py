@@ -29,6 +29,7 @@ __all__ = ["StrPath", "check_writable", "replacing"]
 
 DIGEST_BYTES = 65  # hex digits and a line feed
 MAX_HEADER_BYTES = 1 << 24  # Python objects take some 30 times the room of their JSON
+MAX_MAGIC = 32  # bytes of the line that says what a file is
 MAX_REASON = 500  # characters of an error about it
 
 
@@ -44,6 +45,7 @@ class Kind:
 class Contents(NamedTuple):
     """A file whose checksum is right: its header, and the numbers that follow it."""
 
+    kind: Kind
     header: dict[str, Any]
     n_bytes: int  # of the numbers
     file: io.BufferedReader  # which stands before them
@@ -86,8 +88,8 @@ def is_of(path: StrPath, kind: Kind) -> bool:
 
 
 @contextlib.contextmanager
-def reading(path: StrPath, kind: Kind) -> Iterator[Contents]:
-    """Open a file for reading; what goes wrong inside the block is the file's fault, and says its name.
+def reading(path: StrPath, *kinds: Kind) -> Iterator[Contents]:
+    """Open a file of some kinds for reading; what goes wrong inside the block is the file's fault, and says its name.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def reading(path: StrPath, kind: Kind) -> Iterator[Contents]:
     """
     with open(path, "rb") as file:
         try:
-            yield _checked(file, kind)
+            yield _checked(file, kinds)
         except KeyError as error:
             raise FileError(f"{os.fspath(path)}: the header makes no sense: {error} is not there") from error
         except RefusedError as error:
@@ -114,10 +116,13 @@ class RefusedError(Exception):
     """Why a file is refused."""
 
 
-def _checked(file: io.BufferedReader, kind: Kind) -> Contents:
+def _checked(file: io.BufferedReader, kinds: tuple[Kind, ...]) -> Contents:
     """Kind, checksum and header of a file; the header alone is kept in memory, and all of a pipe, read once only."""
-    if file.read(len(kind.magic)) != kind.magic:
-        raise RefusedError(f"not a {kind.name} file")
+    magic = file.readline(MAX_MAGIC)
+    kind = next((kind for kind in kinds if kind.magic == magic), None)
+    if kind is None:
+        what = f", but a {magic.decode('ascii', 'replace').strip()}" if magic.startswith(b"fastbp ") else ""
+        raise RefusedError(f"not a {kinds[0].name} file{what}")
     if not file.seekable():
         file = io.BufferedReader(io.BytesIO(kind.magic + file.read()))
         file.seek(len(kind.magic))
@@ -137,7 +142,7 @@ def _checked(file: io.BufferedReader, kind: Kind) -> Contents:
         raise RefusedError(
             f"written by a newer version of fastbp: format {header['version']}, this one reads up to {kind.version}"
         )
-    return Contents(header, end - file.tell(), file)
+    return Contents(kind, header, end - file.tell(), file)
 
 
 def list_of(header: dict[str, Any], key: str, most: int) -> list[Any]:

@@ -241,7 +241,20 @@ class CurvedNetwork(ComputingNetwork):
         return self._check_inputs(X).x
 
     def curvature_term(self, asked: Asked, samples: CheckedSamples, n_threads: int | None) -> tuple[float, Array]:
-        """The error of some samples, and what a minimiser asks of them."""
+        """Compute the error of some samples, and what a minimiser asks of them.
+
+        Parameters
+        ----------
+        asked : Asked
+        samples : CheckedSamples
+        n_threads : int or None
+
+        Returns
+        -------
+        error : float
+        numbers : array
+            That add up over all samples.
+        """
         kind, exact, v = asked
         return self._curvature.term(kind, _given_of(samples), v, exact=exact, n_threads=n_threads)
 

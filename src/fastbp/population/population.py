@@ -154,7 +154,7 @@ class Population(ComputingPopulation):
         ValueError
             If the file is no population, is not whole, was altered, or comes from a newer version.
         """
-        return cls(files.load(path, activations))
+        return cls(files.load(path, activations)[0])
 
     # ------------------------------------------------------------------ training
 

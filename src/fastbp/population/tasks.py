@@ -1,6 +1,7 @@
 """A table of numbers as networks learn it: standardised columns, standardised numbers or one-hot classes."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -8,6 +9,51 @@ from fastbp import checks
 from fastbp.checks import Array
 
 FLOAT32 = np.dtype(np.float32)
+
+
+class Problem(Protocol):
+    """What settings are chosen for.
+
+    Attributes
+    ----------
+    x, t : arrays of float32
+        Inputs (n_rows, n_inputs) and targets (n_rows, n_outputs), as the networks take them.
+    weights : array (n_rows,) or None
+    strata : array of int, (n_rows,)
+        The class of each row, or zeros.
+    output, loss : str
+        Of the networks.
+    n_outputs : int
+    """
+
+    @property
+    def x(self) -> Array: ...  # noqa: D102
+
+    @property
+    def t(self) -> Array: ...  # noqa: D102
+
+    @property
+    def weights(self) -> Array | None: ...  # noqa: D102
+
+    @property
+    def strata(self) -> Array: ...  # noqa: D102
+
+    @property
+    def output(self) -> str: ...  # noqa: D102
+
+    @property
+    def loss(self) -> str: ...  # noqa: D102
+
+    @property
+    def n_outputs(self) -> int: ...  # noqa: D102
+
+    def samples(self, rows: Array) -> tuple[Array, Array, Array | None]:
+        """Inputs, targets and weights of some rows."""
+        ...
+
+    def score(self, outputs: Array, rows: Array) -> float:
+        """How good outputs for some rows are: the more, the better."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +83,14 @@ class Task:
     shape: tuple[int, ...]
 
     @property
+    def weights(self) -> None:
+        """All rows count alike."""
+
+    def samples(self, rows: Array) -> tuple[Array, Array, None]:
+        """Inputs and targets of some rows."""
+        return self.x[rows], self.t[rows], None
+
+    @property
     def is_classes(self) -> bool:
         """Whether classes are learnt, or else numbers."""
         return self.classes is not None
@@ -50,6 +104,11 @@ class Task:
     def loss(self) -> str:
         """The loss."""
         return "cross_entropy" if self.is_classes else "squared_error"
+
+    @property
+    def n_outputs(self) -> int:
+        """Classes, or numbers."""
+        return len(self.t[0])
 
     def inputs(self, X: Array) -> Array:
         """New samples as the networks take them."""

@@ -30,7 +30,10 @@ class Trained(Protocol):
     options: Any  # .seed
     encoder: Any
     target: Any
-    net: Any
+
+    def outputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """What is answered for inputs."""
+        ...
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -125,7 +128,7 @@ def importance(training: Trained) -> dict[str, float]:
     if len(rows) < 2 or len(columns) > MOST_COLUMNS:
         return {}
     X = training.inputs(rows)
-    whole = training.scored(training.net.forward(X), rows).score.value
+    whole = training.scored(training.outputs(X), rows).score.value
     if whole is None:
         return {}
     rng = np.random.default_rng(training.options.seed)
@@ -134,8 +137,7 @@ def importance(training: Trained) -> dict[str, float]:
     for column in columns:
         end = start + len(column.inputs)
         scores = [
-            training.scored(training.net.forward(_shuffled(X, start, end, rng)), rows).score.value
-            for _ in range(_SHUFFLES)
+            training.scored(training.outputs(_shuffled(X, start, end, rng)), rows).score.value for _ in range(_SHUFFLES)
         ]
         losses[column.name] = whole - float(np.mean([score for score in scores if score is not None]))
         start = end

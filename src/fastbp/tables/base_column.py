@@ -38,7 +38,12 @@ def require_finite(**numbers: float) -> None:
 
 def many_gaps(values: pl.Series) -> bool:
     """Whether so many values are missing that it may tell something."""
-    return values.null_count() >= max(FEWEST_GAPS, MANY_GAPS * len(values))
+    return are_many(values.null_count(), len(values))
+
+
+def are_many(n_gaps: int, n_rows: int) -> bool:
+    """Whether so many missing values of so many rows may tell something."""
+    return n_gaps >= max(FEWEST_GAPS, MANY_GAPS * n_rows)
 
 
 def with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) -> Floats:

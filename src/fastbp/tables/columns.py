@@ -155,11 +155,14 @@ class CategoryColumn(BaseColumn, frozen=True, tag="text"):
     def fit(cls, column: Understood, values: pl.Series, max_levels: int = MAX_LEVELS) -> CategoryColumn:
         """Learn the categories of the training rows, in alphabetical order; of too many the most frequent ones."""
         counts = values.drop_nulls().value_counts(sort=False)
-        ordered = counts.sort([pl.col("count"), pl.col(values.name)], descending=[True, False])
-        levels: list[str] = ordered[values.name].to_list()
-        many = len(levels) > max_levels
+        return cls.of_counts(column.name, dict(counts.iter_rows()), max_levels, gaps=many_gaps(values))
+
+    @classmethod
+    def of_counts(cls, name: str, counts: dict[str, int], max_levels: int, *, gaps: bool) -> CategoryColumn:
+        """Take the most frequent of the texts that were counted."""
+        levels = sorted(counts, key=lambda text: (-counts[text], text))
         kept = tuple(sorted(levels[:max_levels]))
-        return cls(column.name, many_gaps(values) or not kept, kept, many)
+        return cls(name, gaps or not kept, kept, len(levels) > max_levels)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -243,8 +243,8 @@ def unread_dates(text: pl.Series) -> str:
     if incomplete.sum() >= 0.8 * n_given:
         row = int(incomplete.arg_true()[0])
         return (
-            f"{shown(text[row])} in row {row + 1} may be a date without its year, or without its day: taken for text. "
-            "Write years with four digits"
+            f"{shown(text[row])} in row {row_number(row)} may be a date without its year, or without its day: taken "
+            "for text. Write years with four digits"
         )
     plain = _plainly(text)
     ways = {
@@ -259,18 +259,17 @@ def _why_unread(text: pl.Series, used: dict[str, pl.Series]) -> str:
     if set(used) == {"time"}:
         late = int(np.argmin(np.isfinite(seconds_of(text, "time"))))
         return (
-            f"{shown(text[late])} in row {late + 1} is no time of day: the column is taken for text. Write durations "
-            "as numbers, of hours or minutes"
+            f"{shown(text[late])} in row {row_number(late)} is no time of day: the column is taken for text. "
+            "Write durations as numbers, of hours or minutes"
         )
     if set(used) == {"numbers"}:
         return _mixed_order(text)
     if len(used) == 1:
         first = int(next(iter(used.values()))[0])
-        return (
-            f"values look like dates ({shown(text[first])} in row {first + 1}), but too many are none: taken for text"
-        )
+        where = f"{shown(text[first])} in row {row_number(first)}"
+        return f"values look like dates ({where}), but too many are none: taken for text"
     examples = ", ".join(
-        f"{shown(text[row])} in row {row + 1}" for row in sorted(int(rows[0]) for rows in used.values())
+        f"{shown(text[row])} in row {row_number(row)}" for row in sorted(int(rows[0]) for rows in used.values())
     )
     return f"dates or times are written in several ways ({examples}): taken for text. Write all of them in one way"
 
@@ -289,8 +288,8 @@ def _mixed_order(text: pl.Series) -> str:
     day, month = (np.isfinite(seconds_of(text, layout)) for layout in ("day first", "month first"))
     only = [int(np.argmax(one & ~other)) for one, other in ((day, month), (month, day))]
     return (
-        f"the day comes first in some dates ({shown(text[only[0]])} in row {only[0] + 1}), the month in others "
-        f"({shown(text[only[1]])} in row {only[1] + 1}): taken for text. Write all of them in one way"
+        f"the day comes first in some dates ({shown(text[only[0]])} in row {row_number(only[0])}), the month in others "
+        f"({shown(text[only[1]])} in row {row_number(only[1])}): taken for text. Write all of them in one way"
     )
 
 

@@ -17,6 +17,7 @@ Decimal = Literal["point", "comma"]
 Mark = Literal["", ".", ","]
 
 _FIRST = 1000  # values, that are looked at before all of them
+_MANY = 20_000  # values, that tell what a column is
 # Numbers as they look with decimals, and with nothing else: not 1.234, but 1.5, 0.125, 12.3456 and 1,234.5.
 _WITH_POINT = r"^\d{1,3}(?:,\d{3})+\.\d+$|^\d*\.(?:\d{1,2}|\d{4,})$|^0?\.\d+$|^\d{4,}\.\d+$"
 _WITH_COMMA = r"^\d{1,3}(?:\.\d{3})+,\d+$|^\d*,(?:\d{1,2}|\d{4,})$|^0?,\d+$|^\d{4,},\d+$"
@@ -55,9 +56,9 @@ def decimal_of(frame: pl.DataFrame) -> Decimal | None:
 
 
 def _decimal_of_column(text: pl.Series) -> set[Decimal]:
-    n_values = text.drop_nulls().n_unique()
-    bodies = _bodies(text)
-    if len(bodies) < _CLEARLY * n_values:
+    many = text.drop_nulls().head(_MANY).unique()
+    bodies = _bodies(many)
+    if len(bodies) < _CLEARLY * len(many):
         return set()
     ways: dict[Decimal, str] = {"point": _WITH_POINT, "comma": _WITH_COMMA}
     return {decimal for decimal, pattern in ways.items() if bodies.str.contains(pattern).any()}

@@ -15,6 +15,7 @@ from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.columns import CategoryColumn, Column, NumberColumn, fit_column, warn_of_bad
 from fastbp.tables.errors import TableError, TableWarning, listed, nearest_hint, row_number, rows_named
 from fastbp.tables.kinds import Understood
+from fastbp.tables.naming import made_names
 from fastbp.tables.parallel import for_each
 from fastbp.tables.scaling import Scaling
 
@@ -162,6 +163,8 @@ class Encoder:
         if missing:
             others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             hint = nearest_hint(missing[0], known)
+            if known == made_names(len(known)):
+                hint = ": the table has no line of names (--header: the first line is one)"
             raise TableError(f"column {missing[0]!r} is missing, and the model needs it{others}{hint}")
 
     def _refuse_infinite(self, row: int, at: int, read: Values) -> NoReturn:

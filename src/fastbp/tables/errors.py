@@ -14,6 +14,7 @@ MOST_SHOWN = 3
 LONGEST_SHOWN = 80  # characters of a value
 
 _rows_before: ContextVar[int] = ContextVar("rows of the table before the part that is read", default=0)
+_rows_drawn: ContextVar[NDArray[np.int64] | None] = ContextVar("where the rows of a sample stand", default=None)
 
 
 class TableError(ValueError):
@@ -56,14 +57,25 @@ def rows_before(n_rows: int) -> Iterator[None]:
         _rows_before.reset(token)
 
 
+@contextmanager
+def rows_drawn(rows: NDArray[np.int64]) -> Iterator[None]:
+    """Let row numbers in messages be those of a whole table, of which some `rows` were drawn."""
+    token = _rows_drawn.set(rows)
+    try:
+        yield
+    finally:
+        _rows_drawn.reset(token)
+
+
 def at_the_beginning() -> bool:
     """Whether what is read is a table, or the first part of one."""
     return _rows_before.get() == 0
 
 
 def row_number(row: int) -> int:
-    """Return what people call a row that counts from 0 in the part that is read."""
-    return _rows_before.get() + int(row) + 1
+    """Return what people call a row that counts from 0 in the part that is read, or in the sample that was drawn."""
+    drawn = _rows_drawn.get()
+    return int(row if drawn is None else drawn[row]) + _rows_before.get() + 1
 
 
 def rows_named(rows: NDArray[np.int64] | Sequence[int], most: int = MOST_SHOWN) -> str:

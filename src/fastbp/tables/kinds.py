@@ -16,7 +16,7 @@ import polars as pl
 from fastbp.tables.choices import Choices
 from fastbp.tables.dates import MONTH_AND_YEAR, Layout, find_dates, typed_seconds, unread_dates
 from fastbp.tables.decimals import both_readings, mark_of_groups
-from fastbp.tables.errors import TableError, counted, listed, shown
+from fastbp.tables.errors import TableError, counted, listed, row_number, shown
 from fastbp.tables.notation import (
     Notation,
     ascii_digits,
@@ -255,7 +255,8 @@ def _odd(name: str, text: pl.Series, bad: pl.Series, what: str) -> tuple[str, ..
         return ()
     row = int(rows[0])
     more = f" ({len(rows):,} such values)" if len(rows) > 1 else ""
-    return (f"column {name!r} holds {what}, but row {row + 1} has {shown(text[row])}{more}: counted as missing",)
+    where = f"row {row_number(row)} has {shown(text[row])}"
+    return (f"column {name!r} holds {what}, but {where}{more}: counted as missing",)
 
 
 def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> Understood:
@@ -327,9 +328,9 @@ def _half_with_units(text: pl.Series, units: pl.Series) -> tuple[str, ...]:
         return ()
     with_unit, without = int(have[0]), int(bare[0])
     return (
-        f"column {text.name!r}: {shown(text[with_unit])} in row {with_unit + 1} has a unit, {shown(text[without])} in "
-        f"row {without + 1} has none ({len(have):,} and {len(bare):,} such values): the unit is removed, and no number "
-        "converted",
+        f"column {text.name!r}: {shown(text[with_unit])} in row {row_number(with_unit)} has a unit, "
+        f"{shown(text[without])} in row {row_number(without)} has none ({len(have):,} and {len(bare):,} such values): "
+        "the unit is removed, and no number converted",
     )
 
 

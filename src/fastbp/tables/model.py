@@ -17,13 +17,17 @@ import polars as pl
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.io import load_network, save_network
+from fastbp.io import save_network
 from fastbp.network import Network
+from fastbp.population import files
+from fastbp.population.files import load_networks
 from fastbp.tables.columns import Column, to_plain
 from fastbp.tables.encoder import Encoder
+from fastbp.tables.ensemble import Averaged, mean_outputs, spread
 from fastbp.tables.errors import TableError, row_number
 from fastbp.tables.scores import RunningScore, Score
 from fastbp.tables.targets import ClassTarget, NumberTarget, Target
+from fastbp.tables.told import OutOfFold, Tuning
 from fastbp.tables.uncertainty import bounds, evidence_of, plain_of
 
 if TYPE_CHECKING:
@@ -47,6 +51,9 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fastbp: str
     left_out: dict[str, str] = {}
     importance: dict[str, float] = {}
+    networks: Annotated[int, Meta(ge=1)] = 1
+    out_of_fold: OutOfFold | None = None
+    tuning: Tuning | None = None
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,13 +103,18 @@ def read_description(table: Any) -> Description:
 
 @dataclass(frozen=True)
 class TableModel:
-    """A network, the encoding of its inputs and of its target, and facts about its training."""
+    """Networks whose mean answers, the encoding of their inputs and of their target, and facts about their training."""
 
-    net: Network
+    nets: list[Network]
     encoder: Encoder
     target: Target
     facts: Facts
     evidence: Evidence | None = None
+
+    @property
+    def net(self) -> Network:
+        """The network, or the first of several."""
+        return self.nets[0]
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -110,8 +122,26 @@ class TableModel:
         return tuple(column.name for column in self.encoder.columns)
 
     def outputs(self, frame: pl.DataFrame, *, clip: bool = False) -> Any:
-        """Return the network's outputs for each row of `frame`."""
-        return self.net.forward(self.encoder.encode(frame, clip=clip))
+        """Return the network's outputs for each row of `frame`, or the mean of the networks'."""
+        return self.answers(self.encoder.encode(frame, clip=clip))
+
+    def answers(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the network's outputs for inputs, or the mean of the networks'."""
+        return mean_outputs(self.nets, X)
+
+    @property
+    def averaged(self) -> Any:
+        """The network, or what stands for it where there are several: asked for outputs it answers with their mean."""
+        return Averaged(self.nets) if len(self.nets) > 1 else self.net
+
+    def nearest(self, X: NDArray[Any]) -> int:
+        """Return the number of the network, from 0, whose outputs are the nearest to the mean."""
+        mean = self.answers(X)
+        return int(np.argmin([((net.forward(X) - mean) ** 2).sum() for net in self.nets]))
+
+    def spread(self, frame: pl.DataFrame, *, clip: bool = False) -> pl.DataFrame:
+        """Standard deviation of the networks' answers for each row, see `ensemble.spread`."""
+        return spread(self.nets, self.target, self.encoder.encode(frame, clip=clip, warn=False))
 
     def predict(self, frame: pl.DataFrame, *, clip: bool = False) -> pl.DataFrame:
         """Predict a row for each row of `frame`; a missing value is filled in as in training.
@@ -139,36 +169,39 @@ class TableModel:
         extra = {"table": to_plain(description)}
         if self.evidence is not None:
             extra["evidence"] = plain_of(self.evidence)
-        save_network(self.net, path, extra=extra)
+        if len(self.nets) > 1:
+            files.save(self.nets, path, extra)
+        else:
+            save_network(self.net, path, extra=extra)
 
     @classmethod
     def load(cls, path: str) -> TableModel:
         """Read what `save` wrote; ValueError for another file."""
-        net, extra = load_network(path)
+        nets, extra = load_networks(path)
         if "table" not in extra:
             raise ValueError(f"{path!r} holds a network without a table's columns: fastbp train did not write it")
-        model = cls.from_table(net, extra["table"], path)
+        model = cls.from_table(nets, extra["table"], path)
         if "evidence" not in extra:
             return model
         try:
-            return replace(model, evidence=evidence_of(extra["evidence"], net))
+            return replace(model, evidence=evidence_of(extra["evidence"], model.net))
         except ValueError as error:
             raise ValueError(f"{path!r}: {error}") from None
 
     @classmethod
-    def from_table(cls, net: Network, table: Any, path: str) -> TableModel:
-        """Put a model together from a network and the JSON beside it; ValueError when they do not fit."""
+    def from_table(cls, nets: list[Network], table: Any, path: str) -> TableModel:
+        """Put a model together from networks and the JSON beside them; ValueError when they do not fit."""
         try:
             description = read_description(table)
         except ValueError as error:
             raise ValueError(f"{path!r}: the description of the columns is damaged: {error}") from None
-        encoder, target = Encoder(description.columns), description.target
-        if (encoder.n_inputs, target.n_outputs) != (net.n_inputs, net.n_outputs):
+        encoder, target, net = Encoder(description.columns), description.target, nets[0]
+        if any((encoder.n_inputs, target.n_outputs) != (one.n_inputs, one.n_outputs) for one in nets):
             raise ValueError(
                 f"{path!r}: table: {encoder.n_inputs} inputs and {target.n_outputs} outputs are described, "
                 f"the network has {net.n_inputs} and {net.n_outputs}"
             )
-        return cls(net, encoder, target, description.facts)
+        return cls(nets, encoder, target, description.facts)
 
 
 def add_score(score: RunningScore, frame: pl.DataFrame, outputs: Any) -> int:

@@ -74,9 +74,11 @@ def names_of(rows: Rows, words: Sequence[str], header: bool | None, expected: Co
 
 def _as_expected(first: list[str], expected: Collection[str]) -> bool | None:
     """Tell by the names of a model's columns whether the first row has the names; None where they do not tell."""
-    if set(expected) <= {name.strip("\ufeff ") for name in first}:
+    names = {name.strip("\ufeff ") for name in first}
+    if set(expected) <= names:
         return True
-    return False if all(map(_MADE.fullmatch, expected)) else None
+    is_row = all(map(is_value, first)) and not names & set(expected)
+    return False if is_row or all(map(_MADE.fullmatch, expected)) else None
 
 
 def _in_lines(rows: Rows, width: int, fewest: int) -> Named:

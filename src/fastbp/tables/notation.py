@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from fastbp.tables.errors import TableError, listed, shown
+from fastbp.tables.errors import TableError, listed, row_number, shown
 
 # What means "no value" in any column, and what means it where the other values are numbers or dates.
 MISSING_MARKS = ("na", "n/a", "#n/a", "n.a.", "null", "nan", "?", "<na>", "\\n", "#div/0!", "#value!", "#ref!", "#num!")
@@ -216,6 +216,6 @@ def refuse_censored(name: str, text: pl.Series) -> None:
     if len(censored):
         row = int(censored[0])
         raise TableError(
-            f"column {name!r} has {shown(text[row])} in row {row + 1}: a limit, not a number "
+            f"column {name!r} has {shown(text[row])} in row {row_number(row)}: a limit, not a number "
             "(--censored limit, half or missing says what to take)"
         )

@@ -110,7 +110,7 @@ def _slices(lazy: pl.LazyFrame) -> Iterator[pl.DataFrame]:
 def _json_frames(head: bytes, file: IO[bytes], n_bytes: int) -> Iterator[pl.DataFrame]:
     """Read lines of JSON; a name that the first part has and a later one has not is a column of nulls there."""
     names: list[str] = []
-    for block in _blocks(head, file, n_bytes, None):
+    for block in blocks_of(head, file, n_bytes, None):
         if block.strip():
             frame = read_json(block).frame
             names = names or frame.columns
@@ -124,8 +124,8 @@ def _text_frames(head: bytes, file: IO[bytes], n_bytes: int, reading: Reading) -
         numbers = columns_of_numbers(lines_of(head, whole), layout, reading.written(layout.names))
     encoding = "utf-8"
     n_blank = 0  # lines that are blank, and so far the last ones
-    for block in _blocks(head, file, n_bytes, layout.quote.encode()):
-        text, encoding = _as_utf8(block, encoding)
+    for block in blocks_of(head, file, n_bytes, layout.quote.encode()):
+        text, encoding = as_utf8(block, encoding)
         frame = rows_of(text, layout, numbers)
         layout = replace(layout, skip=0)
         frame, _ = drop_repeated(frame, reading.skip_repeated)
@@ -144,7 +144,7 @@ def _warn(lines: list[str]) -> None:
         warnings.warn(line, TableWarning, stacklevel=2)
 
 
-def _as_utf8(block: bytes, encoding: str) -> tuple[bytes, str]:
+def as_utf8(block: bytes, encoding: str) -> tuple[bytes, str]:
     """Return a part of a text as UTF-8, and its encoding: what is no UTF-8 is Windows-1252, or Latin-1."""
     for name in (encoding, "cp1252"):
         try:
@@ -155,7 +155,7 @@ def _as_utf8(block: bytes, encoding: str) -> tuple[bytes, str]:
     return block.decode("latin-1").encode(), "latin-1"
 
 
-def _blocks(head: bytes, file: IO[bytes], n_bytes: int, quote: bytes | None) -> Iterator[bytes]:
+def blocks_of(head: bytes, file: IO[bytes], n_bytes: int, quote: bytes | None) -> Iterator[bytes]:
     """Cut a file at ends of lines, not inside of quotes; `head` was read before."""
     block, more = head, True
     while more:

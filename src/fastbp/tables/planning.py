@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from fastbp.tables.choices import Choices
-from fastbp.tables.errors import TableError, counted, listed
+from fastbp.tables.errors import TableError, counted, listed, row_number
 from fastbp.tables.kinds import LARGEST_EXACT, MOSTLY, Understood, understand
 from fastbp.tables.parallel import for_each
 
@@ -162,7 +162,7 @@ def gaps_of(columns: Iterable[Understood], left_out: pl.Series | None = None) ->
         gaps = column.values.is_null()
         rows = (gaps if left_out is None else gaps & ~left_out).arg_true()
         if len(rows):
-            named.append(f"{column.name!r} {len(rows):,} (row {int(rows[0]) + 1}{', ...' * (len(rows) > 1)})")
+            named.append(f"{column.name!r} {len(rows):,} (row {row_number(rows[0])}{', ...' * (len(rows) > 1)})")
     return ", ".join(named)
 
 

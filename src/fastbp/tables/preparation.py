@@ -10,10 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.choices import Choices
-from fastbp.tables.errors import TableError, counted, nearest_hint
+from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
-from fastbp.tables.strays import classes_of_one_row, without_strays
+from fastbp.tables.strays import classes_alike, classes_of_one_row, without_strays
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
 
@@ -159,7 +159,7 @@ def _without_strays(targets: list[Understood], task: Task | None, choices: Choic
     column = column if task else without_strays(column, column.name in choices.categorical)
     if column.kind in ("other", "date") or (task is None and guess_task(column)[0] == "regression"):
         return [column]
-    return [replace(column, odd=(*column.odd, *classes_of_one_row(column)))]
+    return [replace(column, odd=(*column.odd, *classes_of_one_row(column), *classes_alike(column)))]
 
 
 def _task_of(targets: Sequence[Understood], asked: Task | None, why: str) -> tuple[Task, str]:
@@ -184,7 +184,8 @@ def _weights(series: pl.Series) -> NDArray[np.float64]:
     wrong = values.is_null() | (values < 0).fill_null(False)
     if wrong.any():
         row = int(wrong.arg_true()[0])
-        raise TableError(f"weights must be numbers that are not negative: column {series.name!r}, row {row + 1}")
+        where = f"column {series.name!r}, row {row_number(row)}"
+        raise TableError(f"weights must be numbers that are not negative: {where}")
     if (values == 0).all():
         raise TableError(f"all weights in column {series.name!r} are 0: nothing to learn")
     return values.to_numpy()
@@ -205,7 +206,7 @@ def _rows_that_stay(
         rows = np.flatnonzero(gone)
         notes.append(
             f"{counted(len(rows), 'row')} without a value of the target left out "
-            f"(row {rows[0] + 1}{', ...' * (len(rows) > 1)})"
+            f"(row {row_number(rows[0])}{', ...' * (len(rows) > 1)})"
         )
     gaps = gaps_of(used, pl.Series(gone))
     if choices.missing == "drop" and gaps:

@@ -43,6 +43,11 @@ def centre_and_scale(name: str, values: Floats, scaling: Scaling = "standard") -
         return 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         centre, scale = median_and_scale(values) if scaling == "robust" else (float(values.mean()), float(values.std()))
+    return scale_of(name, centre, scale)
+
+
+def scale_of(name: str, centre: float, scale: float) -> tuple[float, float]:
+    """Return both where they are finite; the scale is exactly 0 where it is no more than rounding."""
     if not np.isfinite([centre, scale]).all():
         raise TableError(f"column {name!r} holds numbers too large to standardise")
     return centre, 0.0 if is_rounding(scale, centre) else scale

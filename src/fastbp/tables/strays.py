@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from fastbp.tables.errors import counted, rows_named, shown
+from fastbp.tables.errors import counted, row_number, rows_named, shown
 from fastbp.tables.kinds import Understood
 from fastbp.tables.targets import guess_task
 
@@ -44,7 +44,7 @@ def _left_out(column: Understood, strays: pl.Series, what: str, otherwise: str) 
     rows = strays.arg_true().to_numpy()
     value = (column.values if column.text is None else column.text)[int(rows[0])]
     more = f" ({counted(len(rows), 'such value')}: {rows_named(rows)})" if len(rows) > 1 else ""
-    said = f"column {column.name!r}: {shown(value)} in row {rows[0] + 1}{more} {what}: left out ({otherwise})"
+    said = f"column {column.name!r}: {shown(value)} in row {row_number(rows[0])}{more} {what}: left out ({otherwise})"
     values = column.values.zip_with(~strays, pl.Series([None], dtype=column.values.dtype))
     return replace(column, values=values, odd=(*column.odd, said))
 
@@ -78,12 +78,27 @@ def classes_of_one_row(column: Understood) -> tuple[str, ...]:
     if len(given) < _FEWEST_ROWS or len(single) == 0 or 2 * len(counts) > len(given):
         return ()
     rows = [int((column.values == value).arg_max() or 0) for value in single.head(_MOST_NAMED)]
-    named = [f"{_written(column.values[row])} (row {row + 1})" for row in rows]
+    named = [f"{_written(column.values[row])} (row {row_number(row)})" for row in rows]
     more = ", ..." if len(single) > _MOST_NAMED else ""
     return (
         f"column {column.name!r} has one row only of {', '.join(named)}{more}: what is learnt of such a class cannot "
         "be tested",
     )
+
+
+def classes_alike(column: Understood) -> tuple[str, ...]:
+    """Name classes that differ in upper and lower case alone: the same answers, written in several ways."""
+    if column.kind != "text":
+        return ()
+    counts = column.values.drop_nulls().value_counts().sort(column.name)
+    lower = counts[column.name].str.to_lowercase()
+    twice = lower.filter(lower.is_duplicated())
+    if len(twice) == 0:
+        return ()
+    alike = counts.filter(lower == twice[0])
+    named = ", ".join(f"{shown(label)} ({counted(count, 'row')})" for label, count in alike.iter_rows())
+    said = "has classes that differ in upper and lower case alone, and stay different"
+    return (f"column {column.name!r} {said}: {named}",)
 
 
 def _written(value: object) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
+from fastbp.population.search import SCHEDULE, Settings, network_of
 from fastbp.tables.analysis import importance, linear_score
-from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.encoder import Encoder
+from fastbp.tables.ensemble import FEWEST_TO_TUNE, Ensemble, choose, mean_outputs, n_networks, train
 from fastbp.tables.errors import TableError
 from fastbp.tables.model import Facts, TableModel
+from fastbp.tables.options import Options
 from fastbp.tables.preparation import FEWEST_ROWS, Prepared
-from fastbp.tables.scaling import Scaling
 from fastbp.tables.scores import Scored, score_classes, score_numbers
 from fastbp.tables.splitting import FEWEST_TO_SPLIT, Rows, Split, split_table
 from fastbp.tables.targets import (
@@ -36,6 +36,7 @@ from fastbp.tables.targets import (
     numbers_of,
     refuse_wrong,
 )
+from fastbp.tables.told import Tuning
 from fastbp.tables.uncertainty import check_size
 from fastbp.training.history import History
 from fastbp.version import __version__
@@ -49,34 +50,6 @@ _TRIAL_ROWS, _TRIAL_STEPS, _TRIAL_BATCH = 20_000, 5_000, 32
 _FEW_ROWS, _FOLDS = 2_000, 5  # up to which each row is held out in a trial
 _CLEARLY = 0.95  # of the error: better than by chance
 _REHEARSED = 64  # rows
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to train; None leaves a choice to `Network.fit` or to the data, `patience` 0 is no early stopping."""
-
-    hidden: tuple[int, ...]
-    activation: str
-    solver: str
-    epochs: int
-    batch_size: int | None
-    learning_rate: float | None
-    l2: float
-    seed: int
-    patience: int
-    threads: int | None
-    test_fraction: float
-    checkpoint: Path | None = None
-    resume: bool = False
-    max_levels: int = MAX_LEVELS
-    scaling: Scaling = "standard"
-    loss: str | None = None
-    class_weight: Literal["balanced"] | None = None
-    log_target: bool | None = None
-    evidence: bool = False
-    schedule: str = "constant"
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
 
 
 def split_of(prepared: Prepared, options: Options) -> Split:
@@ -130,19 +103,22 @@ class TableTraining:
     split: Split
     encoder: Encoder
     target: Target
-    net: Network
+    nets: list[Network]  # whose mean answers
     numbers: Array
+    tuning: Tuning | None
+    ensemble: Ensemble | None
 
     def __init__(self, prepared: Prepared, options: Options) -> None:
         if prepared.n_rows < FEWEST_ROWS:
             raise TableError(f"{prepared.n_rows} row with a target is too few to learn from")
         self.prepared, self.options = prepared, options
         self.notes: list[str] = []
+        self.tuning = self.ensemble = None
         self.weights = prepared.weights
         if prepared.n_rows < FEWEST_TO_SPLIT:
             self.notes.append(f"{prepared.n_rows} rows are too few to hold some out: there is no score")
-        self.split = split_of(prepared, options)
-        self.encoder = Encoder.fit(prepared.inputs, self.split.training, options.max_levels, options.scaling)
+        self.split = self._split()
+        self.encoder = self._encoder()
         if 4 * self.encoder.n_inputs * prepared.n_rows > memory.total() // 2:
             raise TableError(
                 f"{self.encoder.n_inputs:,} inputs for {prepared.n_rows:,} rows do not fit into memory: "
@@ -150,12 +126,22 @@ class TableTraining:
             )
         self.read = self.encoder.read(prepared.frame, warn=False)
         self.target = self._target()
-        self.net = self._network(self.target)
+        self.nets = [self.network(self.options.seed)]
         self.evidence: Evidence | None = None
         if options.evidence:
             check_size(self.net)
             if self.weights is not None or options.class_weight:
                 raise TableError("--evidence counts all rows alike: it goes with neither --weight nor --class-weight")
+
+    def _split(self) -> Split:
+        return split_of(self.prepared, self.options)
+
+    def _encoder(self) -> Encoder:
+        return Encoder.fit(self.prepared.inputs, self.split.training, self.options.max_levels, self.options.scaling)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the number of rows of each part."""
+        return self.split.sizes()
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
@@ -188,7 +174,7 @@ class TableTraining:
         """Return the RMSE of short trainings on rows that each leaves out."""
         squares = []
         for rows, held_out in self._folds():
-            net = self._network(target)
+            net = self.network(self.options.seed, target)
             net.fit(
                 self.inputs(rows),
                 target.encode(self.numbers[rows]),
@@ -210,14 +196,51 @@ class TableTraining:
         parts = np.array_split(np.random.default_rng(self.options.seed).permutation(rows), _FOLDS)
         return [(np.sort(np.concatenate([*parts[:k], *parts[k + 1 :]])), parts[k]) for k in range(_FOLDS)]
 
-    def _network(self, target: Target) -> Network:
+    @property
+    def net(self) -> Network:
+        """The network, or the first of an ensemble."""
+        return self.nets[0]
+
+    @property
+    def learnt_rows(self) -> Rows:
+        """All rows that are not held out for the score."""
+        return np.sort(np.concatenate([self.split.training, self.split.validation]))
+
+    @property
+    def n_networks(self) -> int:
+        """How many networks will be trained."""
+        n = self.options.ensemble
+        return n_networks(self, self.options.settings) if n is None else n
+
+    def tune(self, says: Callable[[str], Any] = lambda _line: None) -> None:
+        """Choose the settings that the user has not, where there is a budget and there are rows for it."""
+        o = self.options
+        fixed = [name for name in Settings._fields if name in o.given]
+        if o.tune is None or len(self.learnt_rows) < FEWEST_TO_TUNE or len(fixed) == len(Settings._fields):
+            return
+        if "schedule" not in o.given:
+            self.options = replace(o, schedule=SCHEDULE)
+        chosen = choose(self, fixed, o.tune, says)
+        self.tuning = chosen.tuning
+        self.options = replace(self.options, **chosen.settings._asdict())
+        self.nets = [self.network(self.options.seed)]
+
+    def outputs(self, X: Floats32) -> Floats32:
+        """Return what the network answers, or the networks on average."""
+        return mean_outputs(self.nets, X)
+
+    def network(self, seed: int, target: Target | None = None) -> Network:
+        """Return a network before its training; with tuned settings its first weights are drawn as in the search."""
+        target = target or self.target
+        if self.tuning is not None:
+            return network_of(target, self.options.settings, self.encoder.n_inputs, seed)
         return Network(
             (self.encoder.n_inputs, *self.options.hidden, target.n_outputs),
             activation=self.options.activation,
             output=target.output,
             loss=target.loss,
             dtype="float32",
-            seed=self.options.seed,
+            seed=seed,
         )
 
     def inputs(self, rows: Rows) -> Floats32:
@@ -244,31 +267,39 @@ class TableTraining:
             weights = balanced[self.codes[rows]] * (1.0 if weights is None else weights)
         return weights
 
-    def _samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
+    def samples(self, rows: Rows) -> tuple[Floats32, Floats32]:
+        """Return the network's inputs and targets of some rows."""
         return self.inputs(rows), self._truth(rows)
 
     def learn(self, callback: Callable[[Network, History], Any] | None = None) -> History:
         """Train the network; afterwards it holds the best weights (with patience) or the last ones."""
         o, training, validation = self.options, self.split.training, self.split.validation
+        if (n := self.n_networks) > 1:
+            self.ensemble = train(self, n)
+            self.nets = self.ensemble.networks
+            return self.ensemble.history
         if o.evidence:
-            X, T = self._samples(training)
+            X, T = self.samples(training)
             self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
             return self.evidence.history
-        given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
-        given["sample_weight"] = self.weights_of(training)
+        options, (X, T) = self._given_to_fit(), self.samples(training)
         if len(validation):
-            weights = self.weights_of(validation)
-            held_out = self._samples(validation)
-            given |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
-        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= {"dropout": o.dropout, "label_smoothing": o.label_smoothing}
-        options |= {} if o.schedule == "constant" else {"schedule": o.schedule}  # which not all solvers take
-        options |= {name: value for name, value in given.items() if value is not None}
-        X, T = self._samples(training)
+            held_out, weights = self.samples(validation), self.weights_of(validation)
+            options |= {"validation": held_out if weights is None else (*held_out, weights), "patience": o.patience}
+        weights = self.weights_of(training)
+        options |= {} if weights is None else {"sample_weight": weights}
         self._rehearse(X, T, options)
         return self.net.fit(
             X, T, epochs=o.epochs, callback=callback, checkpoint=o.checkpoint, resume=o.resume, **options
         )
+
+    def _given_to_fit(self) -> dict[str, Any]:
+        """Return what `Network.fit` is given beside the samples."""
+        o = self.options
+        given = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
+        options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
+        options |= o.alike
+        return options | {name: value for name, value in given.items() if value is not None}
 
     def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:
         """Train another network for an epoch of a few rows, so that the time of the training has no compiling in it."""
@@ -278,7 +309,7 @@ class TableTraining:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            history = self._network(self.target).fit(
+            history = self.network(self.options.seed).fit(
                 X[few], T[few], epochs=1, **options | ({} if weights is None else {"sample_weight": weights[few]})
             )
         if history.stopped_by == "interrupt":
@@ -289,7 +320,7 @@ class TableTraining:
         rows = self.split.test
         if len(rows) == 0:
             return None
-        found = self.scored(self.net.forward(self.inputs(rows)), rows)
+        found = self.scored(self.outputs(self.inputs(rows)), rows)
         return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
 
     def scored(self, outputs: NDArray[Any], rows: Rows) -> Scored:
@@ -313,7 +344,7 @@ class TableTraining:
         """Return the network with everything that prediction needs, and facts about its training."""
         facts = Facts(
             data=data,
-            rows=self.split.sizes(),
+            rows=self.sizes(),
             solver="evidence" if self.evidence is not None else self.options.solver,
             epochs=history.n_epochs,
             best_epoch=self._best_epoch(history),
@@ -323,6 +354,9 @@ class TableTraining:
             date=datetime.now().astimezone().isoformat(timespec="seconds"),
             fastbp=__version__,
             importance={} if scored is None else importance(self),
+            networks=len(self.nets),
+            out_of_fold=None if self.ensemble is None else self.ensemble.out_of_fold,
+            tuning=self.tuning,
             left_out={plan.column.name: plan.reason for plan in self.prepared.plans if not plan.used},
         )
-        return TableModel(self.net, self.encoder, self.target, facts, self.evidence)
+        return TableModel(self.nets, self.encoder, self.target, facts, self.evidence)

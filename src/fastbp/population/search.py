@@ -1,0 +1,286 @@
+"""Rounds of trainings that choose settings: each round on all folds, of fewer settings, for more epochs."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from fastbp.network import Network
+from fastbp.population.folds import Fold
+from fastbp.population.population import Population
+from fastbp.population.tasks import Problem
+
+# Epochs of each round, epochs without a lower loss that end a training, and which part of the settings goes on
+EPOCHS, PATIENCE, KEPT = (20, 60, 180), (6, 10, 20), 3
+SCHEDULE = "cosine"  # of learning rates
+MOST_SETTINGS = 512
+REHEARSED = 64  # rows
+STEP_COST = 1000  # parameters whose products take as long as all else of a step
+ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
+WIDTHS, DEPTHS, BATCHES = (16, 32, 64, 128), (1, 2, 2, 3), (16, 32, 64, 128)
+L2, RATES = (1e-7, 3e-2), (7e-4, 2e-2)  # drawn evenly in their logarithms
+
+
+class Settings(NamedTuple):
+    """What is tried.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of each hidden layer.
+    activation : str
+    learning_rate, l2 : float
+    batch_size : int
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    activation: str = "relu"
+    learning_rate: float = 0.003
+    l2: float = 1e-4
+    batch_size: int = 32
+
+    def __str__(self) -> str:
+        layers = "-".join(map(str, self.hidden)) or "no hidden layer,"
+        rest = f"learning rate {self.learning_rate:.2g}, l2 {self.l2:.1g}, batch {self.batch_size}"
+        return f"{layers} {self.activation}, {rest}"
+
+
+class Tried(NamedTuple):
+    """Settings that were tried, in the last round that they came to.
+
+    Attributes
+    ----------
+    settings : Settings
+    epochs : int
+        Of that round, at most.
+    loss : float
+        Mean error of the rows that the networks have not seen; infinite if it was not finite.
+    score : float
+        R2, or the share of right classes, of the same rows.
+    """
+
+    settings: Settings
+    epochs: int
+    loss: float
+    score: float
+
+
+class Budget(NamedTuple):
+    """What may be spent: seconds, or if there is a number of `fits`, trainings of a network."""
+
+    seconds: float
+    fits: int | None = None
+
+
+@dataclass
+class Search:
+    """Settings, and the networks that were trained with them.
+
+    Attributes
+    ----------
+    problem : Problem
+        What is learnt.
+    folds : list of Fold
+        Rows of the networks of each setting.
+    seed : int
+        Of what is drawn, first weights and orders.
+    first : sequence of Settings
+        Tried before any that are drawn; the first of them shows how long a training takes.
+    fixed : collection of str
+        Fields of `Settings` that are not drawn: the first settings have them.
+    n_threads : int or None
+    alike : dict
+        Arguments of `Population.fit` that are the same for all.
+    says : function
+        Told of each round.
+    """
+
+    problem: Problem
+    folds: list[Fold]
+    seed: int
+    first: Sequence[Settings]
+    fixed: Collection[str] = ()
+    n_threads: int | None = None
+    alike: dict[str, Any] = field(default_factory=lambda: {"schedule": SCHEDULE})
+    says: Callable[[str], Any] = lambda _line: None
+    n_fits: int = 0
+    best: Settings | None = None
+    networks: list[Network] = field(default_factory=list)
+    interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng(self.seed)
+        self._last: dict[Settings, Tried] = {}
+        self._end = 0.0
+
+    def run(self, budget: Budget) -> None:
+        """Try settings; afterwards `best` has the best ones, and `networks` those of all folds with them."""
+        if budget.fits is not None:
+            chosen = self._drawn_for(budget.fits / len(self.folds) / _rounds(), lambda _settings: 1.0, self.first)
+            self._bracket(chosen or list(self.first[:1]), budget)
+            return
+        self._rehearse()
+        self._end = time.perf_counter() + budget.seconds
+        chosen = list(self.first)
+        while chosen and not self.interrupted:
+            begun = time.perf_counter()
+            self._bracket(chosen, budget)
+            unit = (time.perf_counter() - begun) / sum(map(self._cost, chosen))
+            left = self._end - time.perf_counter()
+            chosen = self._drawn_for(left / unit, self._cost) if left > 0 else []
+
+    def _bracket(self, chosen: list[Settings], budget: Budget) -> None:
+        """Rounds: the best of each go into the next."""
+        for number in range(len(EPOCHS)):
+            if budget.fits is not None:
+                chosen = chosen[: (budget.fits - self.n_fits) // len(self.folds)]
+            if not chosen or self.interrupted:
+                return
+            chosen = self._round(chosen, number)
+            if budget.fits is None and time.perf_counter() > self._end:
+                return
+
+    def _rehearse(self) -> None:
+        """Compile, or load what was compiled, before any time is taken."""
+        few = slice(0, REHEARSED)
+        nets = [network_of(self.problem, s, self.problem.x.shape[1], self.seed) for s in self.first]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Population(nets).fit(
+                self.problem.x[few],
+                self.problem.t[few],
+                epochs=1,
+                seeds=self.seed,
+                **self.alike,
+                **training_options(self.first),
+            )
+
+    @property
+    def tried(self) -> list[Tried]:
+        """All that was tried, the best first."""
+        return sorted(self._last.values(), key=_rank)
+
+    def judged(self, networks: Sequence[Network]) -> tuple[float, list[float]]:
+        """(mean error, scores of the folds) on the rows that each network has not seen."""
+        total, weight, scores = 0.0, 0.0, []
+        for net, fold in zip(networks, self.folds, strict=True):
+            x, t, w = self.problem.samples(fold.unseen)
+            total += net.loss(x, t, w)
+            weight += len(x) if w is None else w.sum()
+            scores.append(self.problem.score(net.forward(x), fold.unseen))
+        mean = total / weight if weight else np.inf
+        return (mean if np.isfinite(mean) else np.inf), scores
+
+    def _round(self, chosen: list[Settings], number: int) -> list[Settings]:
+        """Train all of them; returns those that go on."""
+        n_folds = len(self.folds)
+        population = self._train(chosen, number)
+        ranked = sorted(range(len(chosen)), key=lambda k: self._last[chosen[k]].loss)
+        first = chosen[ranked[0]]
+        if self.best is None or _rank(self._last[first]) <= _rank(self._last[self.best]):
+            self.best = first
+            self.networks = population[ranked[0] * n_folds : (ranked[0] + 1) * n_folds]
+        found = f"best {self._last[first].score:.4f}, {first}"
+        self.says(f"round {number + 1}: {len(chosen)} settings, {EPOCHS[number]} epochs; {found}")
+        kept = [chosen[k] for k in ranked[: -(-len(chosen) // KEPT)]]
+        usual = self.first[0]  # goes on in any case: it is what the others are compared with
+        return kept if usual in kept or usual not in chosen else [*kept, usual]
+
+    def _drawn_for(
+        self, most: float, cost_of: Callable[[Settings], float], first: Sequence[Settings] = ()
+    ) -> list[Settings]:
+        """Settings whose costs add up to `most`, beginning with some."""
+        chosen: list[Settings] = []
+        left = most
+        for settings in [*first, *(self._drawn() for _ in range(MOST_SETTINGS - len(first)))]:
+            left -= cost_of(settings)
+            if left < 0:
+                break
+            chosen.append(settings)
+        return chosen
+
+    def _cost(self, settings: Settings) -> float:
+        return cost_of(settings, self.problem.x.shape[1], self.problem.t.shape[1])
+
+    def _drawn(self) -> Settings:
+        """Settings at random."""
+        rng, n_rows = self._rng, len(self.problem.strata)
+        width, depth = int(rng.choice(WIDTHS)), int(rng.choice(DEPTHS))
+        rate, l2 = (float(np.exp(rng.uniform(*np.log(bounds)))) for bounds in (RATES, L2))
+        batches = [size for size in BATCHES if size * 8 <= n_rows] or [BATCHES[0]]
+        drawn = Settings((width,) * depth, str(rng.choice(ACTIVATIONS)), rate, l2, int(rng.choice(batches)))
+        return drawn._replace(**{name: getattr(self.first[0], name) for name in self.fixed})
+
+    def _train(self, chosen: list[Settings], number: int) -> Population:
+        """A round: all settings on all folds."""
+        n_folds = len(self.folds)
+        of_each, n_inputs = [settings for settings in chosen for _fold in self.folds], self.problem.x.shape[1]
+        networks = [network_of(self.problem, s, n_inputs, self.seed + k % n_folds) for k, s in enumerate(of_each)]
+        population = Population(networks)
+        histories = population.fit(
+            self.problem.x, self.problem.t, epochs=EPOCHS[number], patience=PATIENCE[number],
+            samples=[fold.training for fold in self.folds] * len(chosen),
+            validation=[fold.validation for fold in self.folds] * len(chosen),
+            sample_weight=self.problem.weights, seeds=[self.seed + k % n_folds for k in range(len(of_each))],
+            n_threads=self.n_threads, **self.alike, **training_options(of_each),
+        )  # fmt: skip
+        self.interrupted = any(history.stopped_by == "interrupt" for history in histories)
+        self.n_fits += len(of_each)
+        for k, settings in enumerate(chosen):
+            loss, scores = self.judged(population[k * n_folds : (k + 1) * n_folds])
+            self._last[settings] = Tried(settings, EPOCHS[number], loss, float(np.mean(scores)))
+        return population
+
+
+class Learnt(Protocol):
+    """What networks are made for."""
+
+    @property
+    def output(self) -> str: ...  # noqa: D102
+
+    @property
+    def loss(self) -> str: ...  # noqa: D102
+
+    @property
+    def n_outputs(self) -> int: ...  # noqa: D102
+
+
+def network_of(learnt: Learnt, settings: Settings, n_inputs: int, seed: int) -> Network:
+    """The network that settings describe, with first weights for its functions."""
+    return Network(
+        (n_inputs, *settings.hidden, learnt.n_outputs), activation=settings.activation,
+        output=learnt.output, loss=learnt.loss, dtype="float32", seed=seed,
+        init="he_uniform" if settings.activation == "relu" else "glorot_uniform",
+    )  # fmt: skip
+
+
+def training_options(of_each: Sequence[Settings]) -> dict[str, Any]:
+    """The arguments of `Population.fit` that settings have, one for each network."""
+    return {
+        "learning_rate": [settings.learning_rate for settings in of_each],
+        "l2": [settings.l2 for settings in of_each],
+        "batch_size": [settings.batch_size for settings in of_each],
+    }
+
+
+def cost_of(settings: Settings, n_inputs: int, n_outputs: int) -> float:
+    """How long an epoch takes, in products of a row."""
+    sizes = n_inputs, *settings.hidden, n_outputs
+    n_params = sum((a + 1) * b for a, b in pairwise(sizes))
+    return float(n_params + STEP_COST * 32 / settings.batch_size)
+
+
+def _rank(tried: Tried) -> tuple[float, float]:
+    """The lowest is the best: of the settings that came furthest the one with the lowest loss."""
+    return -tried.epochs, tried.loss
+
+
+def _rounds() -> float:
+    """In how many rounds settings are tried, on average."""
+    return sum((1.0 / KEPT) ** k for k in range(len(EPOCHS)))

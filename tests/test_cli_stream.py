@@ -1,0 +1,190 @@
+"""Tables that are read in pieces: columns and numbers are those of a table in memory, and errors name the place."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from command_line import SHORT, refused, run, trained
+
+from fastbp import memory
+from fastbp.tables import pieces, sampling, streaming
+from fastbp.tables.choices import Choices
+from fastbp.tables.model import TableModel
+from fastbp.tables.options import Options
+from fastbp.tables.pieces import files_of, open_pieces
+from fastbp.tables.sampling import TRAINING, Asked
+from fastbp.tables.streaming import StreamedTraining
+from fastbp.tables.table import Reading
+
+N = 3000
+STREAM = (*SHORT, "--no-tune", "--stream", "--target", "y")
+
+
+def table():
+    """A column of each kind, with gaps; the last rows have a class and a town that no sample of few rows knows."""
+    rng = np.random.default_rng(3)
+    x, town = rng.normal(5, 3, N), rng.choice(["Bonn", "Oslo", "Rome"], N)
+    day = np.datetime64("2021-03-01") + rng.integers(0, 900, N).astype("timedelta64[D]")
+    y = np.where(x > 6, "high", np.where(town == "Rome", "mid", "low"))
+    y[-40:], town[-40:] = "rare", "Zell"
+    frame = pl.DataFrame({"x": x, "town": town, "day": day, "odd": rng.random(N) < 0.3, "y": y, "z": 2 * x + 1})
+    gaps = pl.Series(rng.random(N) < 0.1)
+    return frame.with_columns(pl.when(~gaps).then(pl.col("x")).alias("x"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Work in a folder with the table in each format, in small pieces."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pieces, "TEXT_BYTES", 10_000)
+    monkeypatch.setattr(pieces, "MOST_ROWS", 300)
+    monkeypatch.setattr(pieces, "LEAST_ROWS", 300)
+    monkeypatch.setattr(sampling, "SAMPLE_ROWS", 500)
+    frame = table()
+    frame.write_csv("a.csv")
+    frame.write_parquet("a.parquet", row_group_size=500)
+    frame.write_ipc("a.arrow")
+    frame.with_columns(pl.col("day").cast(pl.String)).write_ndjson("a.jsonl")
+    (tmp_path / "parts").mkdir()
+    for k in range(3):
+        frame[1000 * k : 1000 * k + 1000].write_csv(f"parts/{k}.csv")
+    return tmp_path
+
+
+def training_on(paths=("a.csv",), target="y", **options):
+    given = {"hidden": (8,), "activation": "relu", "solver": "adam", "epochs": 4, "batch_size": 32, "l2": 0.0,
+             "learning_rate": None, "seed": 0, "patience": 30, "threads": 1, "test_fraction": 0.2}  # fmt: skip
+    asked = Asked(target, Choices(), None, None)
+    return StreamedTraining(open_pieces(list(paths), Reading()), asked, Options(**given | options))
+
+
+def test_the_encoder_is_that_of_all_training_rows():
+    training, frame = training_on(), table()
+    starts = training._sample.starts
+    parts = [training._shares.parts_of(training._shares.draws(k, n)[0]) for k, n in enumerate(np.diff(starts))]
+    rows = np.concatenate(parts) == TRAINING
+    assert len(parts) > 10 and 0.6 * N < rows.sum() < 0.8 * N
+    x = frame["x"].filter(pl.Series(rows)).drop_nulls().to_numpy()
+    by_name = {column.name: column for column in training.encoder.columns}
+    assert by_name["x"].mean == pytest.approx(x.mean(), rel=1e-12)
+    assert by_name["x"].scale == pytest.approx(x.std(), rel=1e-12)
+    assert (by_name["x"].low, by_name["x"].high) == (x.min(), x.max())
+    assert by_name["x"].indicator and not by_name["town"].indicator
+    assert by_name["town"].categories == ("Bonn", "Oslo", "Rome", "Zell")
+    assert training.target.classes == ("high", "low", "mid", "rare")
+    y = frame["y"].filter(pl.Series(rows))
+    assert training.target.classes[training.target.majority] == y.mode()[0]
+    counts = np.bincount(np.concatenate(parts)).tolist()
+    assert list(training.sizes().values()) == counts
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.arrow", "a.jsonl", "parts"])
+def test_what_partitions_give_is_the_table_encoded(name):
+    training, frame = training_on(files_of(name)), table()
+    data = training.partitions()
+    found = [data.read(k) for k in range(len(data))]
+    starts = training._sample.starts
+    parts = [training._shares.parts_of(training._shares.draws(k, n)[0]) for k, n in enumerate(np.diff(starts))]
+    rows = pl.Series(np.concatenate(parts) == TRAINING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = training.encoder.encode(frame.filter(rows))
+    assert np.array_equal(np.concatenate([part.x for part in found]), expected)
+    classes = np.array(training.target.classes)[np.concatenate([part.t for part in found]).argmax(axis=1)]
+    assert (classes == frame["y"].filter(rows).to_numpy()).all()
+    first = files_of(name)[0]
+    assert f"{first!r}, rows 1 to" in data.place(0)
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("data", ["a.parquet", "parts/*.csv"])
+def test_files_and_patterns_are_learnt(data):
+    said = trained(data, *STREAM, "--out", "m.fastbp", "--learning-rate", 0.01)
+    assert said["score"] > 0.8 and said["rows"]["training"] > 2000
+    assert any(note.startswith("read in ") and "500 rows drawn" in note for note in said["notes"])
+    model = TableModel.load("m.fastbp")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        predicted = model.predict(table())
+    assert (predicted["prediction"] == table()["y"]).mean() > 0.8
+    assert run("predict", "m.fastbp", "a.csv", "--out", "p.csv").exit_code == 0
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    "options",
+    [("--solver", "lbfgs"), ("--class-weight", "balanced"), ("--missing", "drop"),
+     ("--weight", "z", "--numeric", "z")],
+)  # fmt: skip
+def test_options_of_training(options):
+    table().with_columns(z=pl.col("x").abs().fill_null(1.0)).write_csv("w.csv")
+    said = trained("w.csv", *STREAM, *options, "--out", "m.fastbp")
+    assert said["score"] > said["baseline"]
+    if "drop" in options:
+        assert sum(said["rows"].values()) == table()["x"].drop_nulls().len()
+
+
+@pytest.mark.compiled_only
+def test_numbers_are_learnt_and_a_checkpoint_goes_on():
+    columns = ("--drop", "y", "--target", "z", "--out", "m.fastbp", "--seed", 3, "--patience", 0)
+    args = ("a.csv", *SHORT, "--no-tune", "--stream", *columns, "--checkpoint", "c")
+    whole = trained(*args, "--epochs", 6)
+    model = TableModel.load("m.fastbp").net.params
+    assert whole["metric"] == "r2" and whole["score"] > 0.5
+    Path("c").unlink()
+    trained(*args, "--epochs", 3)
+    again = trained(*args, "--epochs", 6, "--resume")
+    assert again["score"] == whole["score"] and np.array_equal(TableModel.load("m.fastbp").net.params, model)
+
+
+@pytest.mark.compiled_only
+def test_what_is_large_for_the_memory_is_streamed(monkeypatch):
+    args = ("a.csv", *SHORT, "--no-tune", "--ensemble", 1, "--target", "y", "--out", "m.fastbp")
+    assert not any("read in" in note for note in trained(*args)["notes"])
+    monkeypatch.setattr(memory, "total", lambda: 300_000)
+    monkeypatch.setattr(streaming, "SHARE_OF_WINDOWS", 1e3)
+    assert any("read in" in note for note in trained(*args)["notes"])
+    assert "unpack it" not in run("train", *args, "--dry-run").output
+
+
+def test_errors_name_the_file_and_the_row(folder):
+    frame = table()
+    frame.drop("town").write_csv("parts/1.csv")
+    assert "'parts/1.csv' must have the columns of 'parts/0.csv': 'town' is missing" in refused(
+        "train", "parts", *STREAM
+    )
+    frame[:0].write_csv("parts/1.csv")
+    assert "cannot read 'parts/1.csv': it has no rows of data" in refused("train", "parts", *STREAM)
+    frame[:1000].write_csv("parts/1.csv")
+    (folder / "parts" / "3.csv").write_bytes(b"")
+    assert "cannot read 'parts/3.csv': it is empty" in refused("train", "parts", *STREAM)
+    whole = (folder / "a.parquet").read_bytes()
+    (folder / "a.parquet").write_bytes(whole[: len(whole) // 2])
+    assert "cannot read 'a.parquet'" in refused("train", "a.parquet", *STREAM)
+    assert "there is no file 'nothing*.csv'" in refused("train", "nothing*.csv", *STREAM)
+    assert "only files are read in pieces" in refused("train", "iris", "--stream")
+    row = re.search(r"values are missing: 'x' .*\(row (\d+)", refused("train", "a.csv", *STREAM, "--missing", "error"))
+    assert frame["x"][int(row[1]) - 1] is None
+
+
+def test_a_file_that_changes_during_the_training(folder):
+    training = training_on()
+    data = training.partitions()
+    text = (folder / "a.csv").read_bytes()
+    (folder / "a.csv").write_bytes(text[:-500])
+    with pytest.raises(ValueError, match=r"cannot read 'a.csv': it has .* bytes, and had .* when the training began"):
+        data.read(0)
+    (folder / "a.csv").write_bytes(text)
+    assert len(data.read(0).x)
+    (folder / "a.csv").unlink()
+    with pytest.raises(ValueError, match="there is no file"):
+        data.read(0)
+
+
+def test_what_contradicts_each_other():
+    assert "--scheduler and --no-stream exclude" in refused("train", "a.csv", "--scheduler", "tcp://x:1", "--no-stream")
+    assert "--evidence needs the whole table" in refused("train", "a.csv", "--stream", "--evidence", "--target", "z")
+    assert "only pieces are read of several" in refused("train", "parts", "--no-stream")
