@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
+from fastbp.tables.naming import are_made
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
 from fastbp.tables.strays import classes_alike, classes_of_one_row, without_strays
 from fastbp.tables.table import Table
@@ -65,7 +66,8 @@ def choose_targets(table: Table, asked: str | None, dropped: Sequence[str]) -> t
         return (asked,)
     several = tuple(name.strip() for name in asked.split(","))
     if len(several) < 2 or all(name not in names for name in several):
-        raise TableError(f"there is no column {asked!r}{nearest_hint(asked, names)}")
+        unnamed = "; the table has no line of names (--header: its first line is one)" if are_made(names) else ""
+        raise TableError(f"there is no column {asked!r}{unnamed or nearest_hint(asked, names)}")
     require_known(several, names)
     if len(set(several)) < len(several):
         raise TableError(f"a target is named twice: {asked!r}")

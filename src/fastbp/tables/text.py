@@ -12,6 +12,7 @@ from fastbp.tables import typed
 from fastbp.tables.endings import ending_of, said_of, up_to
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
 from fastbp.tables.quotes import refuse_open_quotes, taken_apart
+from fastbp.tables.quoting import PLAIN, rewritten
 from fastbp.tables.sniffing import (
     BLANKS,
     WIDE_BLANKS,
@@ -21,7 +22,6 @@ from fastbp.tables.sniffing import (
     is_comment,
     sniff,
     split_lines,
-    without_outer_quotes,
 )
 from fastbp.tables.survey import Survey, survey
 from fastbp.tables.table import Reading, Table
@@ -79,7 +79,7 @@ def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
     TableError
         When there is no table in it.
     """
-    layout = sniff(lines_of(head, whole), reading.header, reading.expected)
+    layout = sniff(lines_of(head, whole), reading.header, reading.expected, reading.target)
     if not layout.names:
         raise TableError("it has no rows of data")
     return layout
@@ -137,8 +137,8 @@ def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
 
 def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = NO_NUMBERS) -> pl.DataFrame:
     """Cut the text into columns, without blanks around values: by polars, or line by line where it finds fault."""
-    if layout.whole:
-        data = without_outer_quotes(_all_of(data).decode("utf-8-sig")).encode()
+    if layout.quoting != PLAIN:
+        data = rewritten(_all_of(data).decode("utf-8-sig"), layout.quoting).encode()
         found = survey(data)
     if layout.separator in (BLANKS, WIDE_BLANKS):
         return _stripped(_cut_by_lines(data, layout))
