@@ -77,7 +77,8 @@ def matrix_of(columns: list[Array], room: Array | None = None) -> Array:
     """Columns side by side, in C order, in the room for them if it fits: float32 if all of them are, else float64."""
     dtype = np.float32 if all(column.dtype == np.float32 for column in columns) else np.float64
     shape = len(columns[0]), len(columns)
-    out = room if room is not None and (room.shape, room.dtype) == (shape, dtype) else np.empty(shape, dtype)
+    fits = room is not None and room.shape == shape and room.dtype == dtype
+    out: Array = room if fits else np.empty(shape, dtype)  # type: ignore[assignment]
     for start in range(0, len(out), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         for j, column in enumerate(columns):
