@@ -12,8 +12,8 @@ from fastbp.network import Network
 from fastbp.population.dropouts import Dropouts
 from fastbp.population.plan import Plan
 from fastbp.population.wishes import rows_of
-from fastbp.training.loop import n_held_out, own_validation
 from fastbp.training.options import Options
+from fastbp.training.validation import n_held_out, own_validation
 
 NO_ROWS = np.zeros(0, np.int64)
 
