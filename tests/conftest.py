@@ -61,6 +61,7 @@ SHAPES = {
     "test_lanes_rows": None,
     "test_caches": None,
     "test_panels": None,
+    "test_curvature": {"test_blocks_of_all_kinds"},
     "test_sample": {
         "test_compiled_loops_over_all_sizes", "test_compiled_loops_over_many_samples", "test_loops_in_float32",
         "test_chunks_and_tiles_change_nothing_but_rounding",

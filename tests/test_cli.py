@@ -23,9 +23,13 @@ from subprocesses import start_python
 
 import fastbp
 from fastbp.io import load_network, save_network
+from fastbp.tables.columns import NumberColumn
+from fastbp.tables.kinds import Choices
 from fastbp.tables.model import TableModel
+from fastbp.tables.preparation import prepare
 from fastbp.tables.sources import read_table
 from fastbp.tables.splitting import split_rows
+from fastbp.tables.training import Options, TableTraining
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 
@@ -382,6 +386,29 @@ def test_robust_scaling_is_kept_in_the_model():
     far = plants().with_columns(height=pl.lit(1e30))
     with pytest.warns(UserWarning, match="far outside"):
         assert (encoder.encode(far)[:, encoder.inputs.index("height")] == 3.0).all()
+
+
+@pytest.mark.parametrize(
+    ("dropped", "function", "rate"), [("weight", "selu", 0.04), ("kind", "mish", 0.2)], ids=["classes", "numbers"]
+)
+def test_a_preset_is_its_settings_one_by_one(dropped, function, rate):
+    """What is on the command line stays: --hidden 8, --epochs 4, --l2."""
+    said = trained("plants.csv", "--drop", dropped, *SHORT, "--preset", "realmlp", "--l2", "0.1")
+    model = TableModel.load(said["model"])
+    scalings = {column.name: column.scaling for column in model.encoder.columns if isinstance(column, NumberColumn)}
+    assert scalings == {"height": "robust", "leaves": "robust"}
+    options = Options((8,), function, "adam", 4, 256, rate, 0.1, 0, 256, 1, 0.2, scaling="robust")
+    training = TableTraining(prepare(read_table("plants.csv"), None, Choices(drop=(dropped,))), options)
+    net, n_inputs, draw = training.net, training.encoder.n_inputs, np.random.default_rng(0)
+    net.weights = [draw.normal(0, n**-0.5, (m, n)) for n, m in ((n_inputs, 8), (8, net.n_outputs))]
+    by_weight = [np.full(w.size, w.shape[1] ** -0.5) for w in net.weights]
+    X, T, held_out = *training.samples(training.split.training), training.samples(training.split.validation)
+    net.fit(
+        X, T, epochs=4, batch_size=256, learning_rate=rate, schedule="coslog4", beta_2=0.95, l2=0.1, dropout=0.15,
+        label_smoothing=0.1 if function == "selu" else 0.0, validation=held_out, patience=256, seed=0, n_threads=1,
+        rate_factors=np.concatenate([*by_weight, np.full(8 + net.n_outputs, 0.1)]),
+    )  # fmt: skip
+    np.testing.assert_allclose(model.net.params, net.params, rtol=1e-5, atol=1e-6)
 
 
 def test_info_of_a_network_without_a_table(folder):

@@ -20,7 +20,7 @@ from fastbp.tables.streaming import StreamedTraining
 from fastbp.tables.table import Reading
 
 N = 3000
-STREAM = (*SHORT, "--stream", "--target", "y")
+STREAM = (*SHORT, "--no-tune", "--stream", "--target", "y")
 
 
 def table():
@@ -130,7 +130,7 @@ def test_options_of_training(options):
 @pytest.mark.compiled_only
 def test_numbers_are_learnt_and_a_checkpoint_goes_on():
     columns = ("--drop", "y", "--target", "z", "--out", "m.fastbp", "--seed", 3, "--patience", 0)
-    args = ("a.csv", *SHORT, "--stream", *columns, "--checkpoint", "c")
+    args = ("a.csv", *SHORT, "--no-tune", "--stream", *columns, "--checkpoint", "c")
     whole = trained(*args, "--epochs", 6)
     model = TableModel.load("m.fastbp").net.params
     assert whole["metric"] == "r2" and whole["score"] > 0.5
@@ -142,7 +142,7 @@ def test_numbers_are_learnt_and_a_checkpoint_goes_on():
 
 @pytest.mark.compiled_only
 def test_what_is_large_for_the_memory_is_streamed(monkeypatch):
-    args = ("a.csv", *SHORT, "--target", "y", "--out", "m.fastbp")
+    args = ("a.csv", *SHORT, "--no-tune", "--ensemble", 1, "--target", "y", "--out", "m.fastbp")
     assert not any("read in" in note for note in trained(*args)["notes"])
     monkeypatch.setattr(memory, "total", lambda: 300_000)
     monkeypatch.setattr(streaming, "SHARE_OF_WINDOWS", 1e3)

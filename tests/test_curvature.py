@@ -8,6 +8,8 @@ from complex_step import ComplexNetwork
 
 import fastbp
 from fastbp import memory
+from fastbp.engine import groups
+from fastbp.kernels.curvature import blocks
 
 ACTIVATIONS = sorted(set(fastbp.activations.ACTIVATIONS) - {"threshold"})
 LAYERED = [
@@ -25,6 +27,8 @@ LAYERED = [
     Case((3, 4, 2), loss="absolute_error", activation="sin"),
     Case((3, 4, 2), loss="quantile", activation="exp"),
 ]
+# Networks whose blocks of the matrix have few pairs of units, few pairs of inputs, and few of neither
+BLOCKS = [Case((2, 5, 1), n_samples=70, weighted=True), Case((4, 6, 2), n_samples=9, weighted=True)]
 
 
 def check(net, X, T, weight=None):
@@ -94,6 +98,16 @@ def test_layers(case):
     assert np.linalg.eigvalsh(gauss_newton).min() >= -1e-10 * max(1.0, abs(gauss_newton).max())
     if case.loss not in ("absolute_error", "quantile"):
         assert abs(H).max() > 0.01  # or else zeros would pass
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("case", BLOCKS, ids=str)
+def test_blocks_of_all_kinds(case):
+    problem = cases.draw(case)
+    tasks = groups.groups_of(problem.net.topology).tasks.table
+    found = set(tasks[:, blocks.FEW].tolist())
+    assert found == ({blocks.INPUTS, blocks.UNITS} if case.sizes[0] == 2 else {blocks.NEITHER, blocks.UNITS})
+    check(problem.net, *problem.data)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -409,3 +409,26 @@ def test_label_smoothing(n_classes):
     assert smooth.loss_ > smooth.validation_loss_curve_[-1]  # which is of labels as they are
     with pytest.raises(ValueError, match="label_smoothing must be 0 for solver 'lbfgs'"):
         MLPClassifier(label_smoothing=0.1, **(options | {"solver": "lbfgs"})).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "coslog4", "step"])
+def test_schedules_over_max_iter(name):
+    """The steps are those of `Network.fit`; with a callback each epoch is a call of its own."""
+    options = SMALL | {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False, "alpha": 0.0, "shuffle": False}
+    options |= {"learning_rate": name, "learning_rate_init": 0.1, "activation": "tanh"}
+    X, y = X_DIABETES[:50], (Y_DIABETES[:50] - 150) / 80
+    start = MLPRegressor(**(options | {"max_iter": 1, "learning_rate_init": 1e-300})).fit(X, y)
+    net = start.network_
+    net.fit(
+        X, y, solver="sgd", learning_rate=0.1, schedule=name, epochs=6, batch_size=16, shuffle=False,
+    )  # fmt: skip
+    for callback in (None, lambda _estimator: False):
+        estimator = MLPRegressor(callback=callback, **options).fit(X, y)
+        assert np.allclose(estimator.network_.params, net.params, rtol=1e-9)
+
+
+def test_schedules_need_a_learning_rate_and_an_end():
+    with pytest.raises(ValueError, match="learning_rate='cosine' is for solvers"):
+        MLPRegressor(**(SMALL | {"solver": "lbfgs", "learning_rate": "cosine"})).fit(X_DIABETES, Y_DIABETES)
+    with pytest.raises(ValueError, match="partial_fit does not know the last"):
+        MLPRegressor(**(SMALL | {"learning_rate": "cosine"})).partial_fit(X_DIABETES, Y_DIABETES)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import BayesianRidge
+from sklearn.linear_model import ARDRegression, BayesianRidge
 
 import fastbp
 from fastbp import memory
@@ -39,19 +39,28 @@ def test_without_hidden_layer_it_is_bayesian_ridge_regression():
     assert evidence.log_evidence == pytest.approx(ridge.scores_[-1], rel=1e-5)
 
 
-def test_a_decay_for_each_input():
-    """The fixed point of the re-estimation, worked out with NumPy."""
+def test_a_decay_for_each_input_is_automatic_relevance_determination():
+    """But for inputs that say nothing, which scikit-learn's regression drops where their decay passes a threshold."""
+    X, t = linear()
+    ard = ARDRegression(
+        fit_intercept=False, alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, tol=1e-14, max_iter=100_000,
+        threshold_lambda=1e12,
+    ).fit(X[:, :3], t)  # fmt: skip
+    net = fastbp.Network((3, 1), bias=False, seed=0)
+    evidence = net.fit_evidence(X[:, :3], t, restarts=1, epochs=5000)
+    assert evidence.groups == [f"input {i}" for i in range(3)]
+    assert np.allclose(evidence.alpha, ard.lambda_, rtol=1e-5)
+    assert evidence.beta == pytest.approx(ard.alpha_, rel=1e-5)
+    assert np.allclose(net.params, ard.coef_, rtol=1e-5)
+    y, std = evidence.predict(X[:, :3], return_std=True)
+    expected, expected_std = ard.predict(X[:, :3], return_std=True)
+    assert np.allclose(y[:, 0], expected, rtol=1e-5)
+    assert np.allclose(std[:, 0], expected_std, rtol=1e-5)
+
+
+def test_an_input_that_says_nothing_decays():
     X, t = linear()
     evidence = fastbp.Network((4, 1), bias=False, seed=0).fit_evidence(X, t, restarts=1, epochs=5000)
-    assert evidence.groups == [f"input {i}" for i in range(4)]
-    alpha, beta = np.full(4, 0.01), 1.0
-    for _ in range(20000):
-        inverse = np.linalg.inv(beta * X.T @ X + np.diag(alpha))
-        w = beta * inverse @ X.T @ t
-        gamma = np.clip(1 - alpha * np.diag(inverse), 1e-3, 1)
-        alpha, beta = np.minimum(1e6, gamma / w**2), (len(t) - gamma.sum()) / ((X @ w - t) ** 2).sum()
-    assert np.allclose(evidence.alpha[:3], alpha[:3], rtol=1e-3)
-    assert evidence.beta == pytest.approx(beta, rel=1e-3)
     assert evidence.alpha[3] > 10 * evidence.alpha[:3].max()
 
 
@@ -72,6 +81,23 @@ def test_noise_relevance_and_intervals():
     assert np.array_equal(y, evidence.predict(fresh))
     assert (std >= evidence.beta**-0.5).all()
     assert "gamma" in repr(evidence)
+
+
+def test_a_callback_sees_each_estimate_and_ends_the_search():
+    X, t = wave()
+    net, seen = fastbp.Network((3, 6, 1), seed=0), []
+
+    def stop_after_ten(trained, history):
+        seen.append((history.n_epochs, trained.loss(X, t) / len(X)))
+        return len(seen) == 10
+
+    found = net.fit_evidence(X, t, seed=0, restarts=3, callback=[lambda _net, _history: None, stop_after_ten])
+    assert found.history.stopped_by == "callback"
+    assert [n for n, _loss in seen] == list(range(1, 11))
+    assert seen[-1][1] == pytest.approx(found.history.loss[-1])
+    assert np.array_equal(net.params, found.network.params)
+    with pytest.raises(TypeError, match="callback must be a function"):
+        net.fit_evidence(X, t, callback=3)
 
 
 def test_float32_and_edges():

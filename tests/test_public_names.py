@@ -33,7 +33,8 @@ OWN = {
     "assemble", "check_data", "check_inputs", "check_loss_has_bend", "check_samples", "curvature_term",
     "few_outputs",
     "functions_without_bend", "has_softmax",
-    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "online_memory", "topology", "twin",
+    "is_given_by_edges", "layer_functions", "loss_function", "new_curvature", "online_memory", "own_curvature",
+    "topology", "twin",
     "unit_activations", "wiring", "with_attributes_of", "with_output",
 }  # fmt: skip
 PAGE = Path(__file__).parents[1] / "docs" / "stability.md"

@@ -46,6 +46,11 @@ for activation, output, loss in (
         ("rprop", {"variant": "rprop+"}),
         ("rprop", {"variant": "rprop-"}),
         ("quickprop", {}),
+        ("lm", {}),
+        ("scg", {}),
+        ("cg", {}),
+        ("lbfgs", {}),
+        ("newton_cg", {}),
     ):
         net.fit(X[:40], T[:40], solver=solver, epochs=1, **options)
 for name, target in (("MLPClassifier", T[:, 0] > 0.5), ("MLPClassifier", X[:, 0] // 0.3), ("MLPRegressor", T)):

@@ -23,14 +23,15 @@ NOT_REAL = (bool, np.bool_, str, bytes, np.flexible, complex, np.complexfloating
 
 def name_of(value: object, known: Iterable[str], argument: str) -> str:
     """`value` if it is one of the `known` names; otherwise an error with the nearest one."""
-    names = sorted(known)
+    names = tuple(known)
+    if isinstance(value, str) and value in names:
+        return value
+    names = tuple(sorted(names))
     if not isinstance(value, str):
         raise TypeError(f"{argument} must be a name, one of {', '.join(names)}; got {described(value)}")
-    if value not in names:
-        nearest = other_names.nearest(value, names)
-        hint = f"; did you mean {nearest!r}?" if nearest else ""
-        raise ValueError(f"{argument} must be one of {', '.join(names)}; got {value!r}{hint}")
-    return value
+    nearest = other_names.nearest(value, names)
+    hint = f"; did you mean {nearest!r}?" if nearest else ""
+    raise ValueError(f"{argument} must be one of {', '.join(names)}; got {value!r}{hint}")
 
 
 def integer(value: object, argument: str, *, minimum: int, maximum: float = LARGEST) -> int:
@@ -53,17 +54,21 @@ def number(value: object, argument: str, *, low: float = 0.0, high: float = np.i
     is_plain = type(value) is float or type(value) is int  # as most are: no need to ask what else they may be
     if not is_plain and (isinstance(value, NOT_REAL) or (hasattr(value, "ndim") and not _is_real_number(value))):
         raise TypeError(f"{argument} must be a number; got {described(value)}")
-    bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
     try:
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
-        raise ValueError(f"{argument} must be {bounds} and finite; got {described(value)}") from None
+        raise _out_of_bounds(argument, described(value), low, high, low_open) from None
     except Exception:  # what another library's number may raise
         raise TypeError(f"{argument} must be a number; got {described(value)}") from None
     inside = (low < result if low_open else low <= result) and result < high
     if not inside:
-        raise ValueError(f"{argument} must be {bounds} and finite; got {result:g}")
+        raise _out_of_bounds(argument, f"{result:g}", low, high, low_open)
     return result
+
+
+def _out_of_bounds(argument: str, got: str, low: float, high: float, low_open: bool) -> ValueError:
+    bounds = f"{'above' if low_open else 'at least'} {low:g}" + (f" and below {high:g}" if high < np.inf else "")
+    return ValueError(f"{argument} must be {bounds} and finite; got {got}")
 
 
 def items(values: object, argument: str, expected: str) -> list[Any]:

@@ -393,5 +393,6 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         traps.warn_before(self, few, options.epochs)
         with self.trainer.training():
             history = best_of(self, options, n_starts, lambda: kind(self, samples, options).run())
-        traps.warn_after(self, few, history.loss)
+        if history.stopped_by != "goal":
+            traps.warn_after(self, few, history.loss)
         return history

@@ -14,7 +14,9 @@ from fastbp.engine.work_spaces import BY_LOOPS, BY_REGISTERS
 from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
 from fastbp.kernels.training import losses  # noqa: F401 - what only estimators call
+from fastbp.kernels.tuning import CURVATURE_TILE
 from fastbp.network import Network
+from fastbp.solvers import MINIMISERS
 
 
 def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
@@ -49,6 +51,7 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
     for dtype in [checks.float_dtype(dtype, f"dtypes[{k}]") for k, dtype in enumerate(given)]:
         _compile_functions(dtype)
         _use_a_network(dtype)
+        _use_second_derivatives(dtype)
         _use_an_estimator(dtype)
         self_check([dtype])
 
@@ -83,6 +86,19 @@ def _use_a_network(dtype: np.dtype) -> None:
     jit.hessian_product(packed, x, x, net.params, np.zeros_like(net.params), work)
     for solver, batch_size in (("adam", 2), ("sgd", 1), ("adam", 1)):
         net.fit(X, X, solver=solver, batch_size=batch_size, epochs=1)
+
+
+def _use_second_derivatives(dtype: np.dtype) -> None:
+    """Hessians and minimisers, on several threads too; whatever the dtype they compute in float64."""
+    net, X = Network((1, 1), init="zeros", dtype=dtype), np.linspace(0, 1, 3 * CURVATURE_TILE, dtype=dtype)
+    net.hessian(X, X)
+    net.hessian_product(X, X, net.params)
+    net.jacobian(X)
+    net.jacobian_product(X, net.params)
+    net.sample_gradients(X, X)
+    for solver in MINIMISERS:
+        net.fit(X, X, solver=solver, epochs=1)
+    net.fit(X[:1], X[:1], solver="lm", epochs=1)  # fewer residuals than parameters
 
 
 def _use_an_estimator(dtype: np.dtype) -> None:

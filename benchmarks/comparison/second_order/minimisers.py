@@ -30,11 +30,12 @@ class Start(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A problem with a goal, and JAX's functions of it."""
+    """A problem with a goal, and what trains on it from all beginnings: fastbp's network, JAX's functions."""
 
     problem: object
     goal: float
     functions: Functions
+    net: object
 
     @property
     def least(self):
@@ -46,8 +47,9 @@ def fastbp_fit(solver, **options):
     """`Network.fit`, with all that stands around it in Python."""
 
     def solve(case, w):
-        problem, net = case.problem, case.problem.network(w)
-        goal, began = problem.loss_at(case.goal), process_time()
+        problem, net, goal = case.problem, case.net, case.problem.loss_at(case.goal)
+        net.params = w
+        began = process_time()
         history = net.fit(
             problem.X, problem.T, solver=solver, epochs=EPOCHS[solver], goal=goal, n_threads=1, **options
         )  # fmt: skip
@@ -88,7 +90,7 @@ def least_squares(method):
 
 def scipy_lbfgs(case, w):
     """SciPy's L-BFGS-B on fastbp's gradient: what its own bookkeeping takes is part of it."""
-    problem, net, n_calls = case.problem, case.problem.network(w), 0
+    problem, net, n_calls = case.problem, case.net, 0
     least = problem.loss_at(case.goal) * len(problem.X)
 
     def value_and_gradient(params):
@@ -253,7 +255,7 @@ def run(n_starts):
     for problem in PROBLEMS:
         functions = Functions(problem.sizes, problem.output, problem.X, problem.T)
         for goal in problem.goals:
-            case = Case(problem, goal, functions)
+            case = Case(problem, goal, functions, problem.network())
             found = {name: starts_of(solve, case, n_starts) for name, solve in known.items()}
             rows[problem, goal] = {name: starts for name, starts in found.items() if starts is not None}
     return rows

@@ -11,6 +11,8 @@ import msgspec
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Wishes, complete_data, reading_options, wishes_of
+from fastbp.cli.presetting import options_for
+from fastbp.cli.streaming import streaming_of
 from fastbp.cli.train import prepared_table, train
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ compare.params[1:1] = [param for param in train.params if param.opts[0] in OPTIO
 def _wishes(options: dict[str, Any]) -> Wishes:
     """The options of `fastbp train`, of which only some can be given here."""
     all_of_them = train.make_context("train", ["-"]).params | options
+    streaming_of(all_of_them)  # tables are read whole
     return wishes_of({name: all_of_them[name] for name in all_of_them if name not in ("data", "quiet", "dry_run")})
 
 
@@ -90,12 +93,11 @@ def _suffix(path: Path) -> str:
 def _compared(source: str, wishes: Wishes) -> tuple[TableTraining, list[Contender]]:
     from fastbp.tables.comparison import compare as compare_on
     from fastbp.tables.errors import TableError
-    from fastbp.tables.options import Options
     from fastbp.tables.training import TableTraining
 
     prepared = prepared_table(source, wishes)
     with refusals(TableError):
-        training = TableTraining(prepared, Options(**wishes.options, max_levels=wishes.choices["max_levels"]))
+        training = TableTraining(prepared, options_for(prepared, wishes))
         if len(training.split.test) == 0:
             raise TableError(f"{source!r} has too few rows to hold some out, and so to compare")
     return training, compare_on(training)

@@ -18,6 +18,8 @@ from click.shell_completion import CompletionItem
 
 from fastbp import checks
 from fastbp.activations import TRAINABLE
+from fastbp.cli.contradictions import refuse_contradictions
+from fastbp.cli.presetting import preset_option
 from fastbp.cli.searching import SEARCH_OPTIONS, search_options
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.schedules import FACTORS
@@ -29,13 +31,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
 
 ALL_SOLVERS = (*SOLVERS, *MINIMISERS)
-NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
 HIDDEN, HIDDEN_OF_MATRICES = (128,), (16,)
-# Options that have no meaning where the evidence decides
-_NOT_WITH_EVIDENCE = (
-    "solver", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "l2", "patience",
-    "checkpoint",
-)  # fmt: skip
 LARGEST = 2**31 - 1  # of what is counted: beyond, it is a slip
 
 
@@ -123,18 +119,6 @@ def _one_of(names: Iterable[str]) -> Callable[..., list[str]]:
 _with_default = partial(click.option, show_default=True)
 _COUNT, _POSITIVE = click.IntRange(min=0, max=LARGEST), click.IntRange(min=1, max=LARGEST)
 _names = partial(click.option, metavar="COLUMNS", callback=names_of_columns)
-
-# Pairs of options of which one column can be in one only.
-_EXCLUSIVE = (
-    ("--numeric", "--categorical"),
-    ("--drop", "--keep-column"),
-    ("--drop", "--categorical"),
-    ("--drop", "--numeric"),
-    ("--drop", "--weight"),
-    ("--drop", "--target"),
-    ("--weight", "--keep-column"),
-    ("--weight", "--categorical"),
-)
 
 _READING: tuple[Option[Any], ...] = (
     click.option(
@@ -224,6 +208,7 @@ _OPTIONS: tuple[Option[Any], ...] = (
         shell_complete=_one_of(ALL_SOLVERS),
         help=f"One of {', '.join(ALL_SOLVERS)}.",
     ),
+    preset_option,
     *SEARCH_OPTIONS,
     click.option(
         "--evidence", is_flag=True, help="Find the weight decay of each input, and how sure predictions are (MacKay)."
@@ -328,56 +313,9 @@ class Wishes:
     options: dict[str, Any]
 
 
-def check_reading(table: str | None, query: str | None) -> None:
-    """Refuse options of reading that contradict each other."""
-    if table is not None and query is not None:
-        raise click.UsageError("--table and --query exclude each other: the query says which table")
-
-
-def _refuse_contradictions(given: dict[str, Any]) -> None:
-    """Refuse two options that cannot both be met: one of them would be passed over in silence."""
-    check_reading(given["table"], given["query"])
-    if given["plot"] is not None and given["no_plot"]:
-        raise click.UsageError("--plot and --no-plot exclude each other")
-    if given["evidence"]:
-        _refuse_beside_evidence()
-    if given["solver"] in NEED_ALL and given["batch_size"]:
-        raise click.UsageError(f"--solver {given['solver']} learns from all samples at once: it takes no --batch-size")
-    _refuse_of_solver(given)
-    weight = () if given["weight"] is None else (given["weight"],)
-    named = {"--drop": given["drop"], "--keep-column": given["keep_column"], "--categorical": given["categorical"],
-             "--numeric": given["numeric"], "--weight": weight, "--target": (given["target"],)}  # fmt: skip
-    for one, other in _EXCLUSIVE:
-        both = [name for name in named[one] if name in named[other]]
-        if both:
-            raise click.UsageError(f"{one} and {other} both name column {shown(both[0])}: they exclude each other")
-
-
-def _refuse_of_solver(given: dict[str, Any]) -> None:
-    """Refuse what a solver, or a network without hidden layers, does not know."""
-    solver = given["solver"]
-    if solver in (*MINIMISERS, "rprop") and given["schedule"] != "constant":
-        raise click.UsageError(f"--solver {solver} finds the length of its steps: it takes no --schedule")
-    for name in ("dropout", "label_smoothing"):
-        if solver in MINIMISERS and given[name]:
-            raise click.UsageError(f"--solver {solver} takes no --{name.replace('_', '-')}: adam, sgd and rprop do")
-    if given["hidden"] == () and given["dropout"]:
-        raise click.UsageError("--dropout leaves hidden units out, and --hidden none has none")
-
-
-def _refuse_beside_evidence() -> None:
-    """Refuse options that would be passed over."""
-    ctx = click.get_current_context()
-    for name in _NOT_WITH_EVIDENCE:
-        if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} has no meaning with --evidence, which decides by itself"
-            )
-
-
 def wishes_of(given: dict[str, Any]) -> Wishes:
     """Sort the options of `fastbp train`, and refuse those that contradict each other."""
-    _refuse_contradictions(given)
+    refuse_contradictions(given)
     rest = dict(given)
     if rest["hidden"] is None:
         rest["hidden"] = HIDDEN_OF_MATRICES if rest["evidence"] or rest["solver"] == "lm" else HIDDEN

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import click
 
+from fastbp.cli.contradictions import check_reading
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import (
-    check_reading,
     complete_data,
     complete_file,
     names_of_columns,

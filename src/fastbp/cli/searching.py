@@ -94,6 +94,8 @@ def _why_alone(rest: dict[str, Any]) -> str:
         return "--evidence, which finds out itself how sure one network is"
     if rest["checkpoint"]:
         return "--checkpoint, which keeps the training of one network"
+    if rest["preset"]:
+        return f"--preset {rest['preset']}, whose settings are those of one network"
     if rest["solver"] not in ENSEMBLE_SOLVERS:
         return f"--solver {rest['solver']}: several networks are trained by {', '.join(ENSEMBLE_SOLVERS)}"
     return ""

@@ -13,6 +13,7 @@ import click
 
 from fastbp.cli.group import one_line_warnings, refusals
 from fastbp.cli.options import Files, Wishes, complete_data, reading_options, training_options, wishes_of
+from fastbp.cli.presetting import options_for, options_of_stream
 from fastbp.cli.streaming import Streaming, asked_of, paths_to_stream, reading_of, streaming_of, streaming_options
 
 if TYPE_CHECKING:
@@ -183,7 +184,6 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
     from fastbp.tables.databases import without_password
     from fastbp.tables.encoder import Encoder
     from fastbp.tables.errors import TableError
-    from fastbp.tables.options import Options
     from fastbp.tables.sampling import prepared_sample
     from fastbp.tables.training import refuse_options, split_of
 
@@ -193,7 +193,7 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
     else:
         with refusals(TableError):
             prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])[1]
-    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    options = options_for(prepared, wishes)
     with refusals(TableError):
         refuse_options(prepared, options)
     split = split_of(prepared, options)
@@ -205,20 +205,18 @@ def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
     from fastbp.tables.databases import without_password
     from fastbp.tables.errors import TableError
-    from fastbp.tables.options import Options
     from fastbp.tables.streaming import StreamedTraining
     from fastbp.tables.training import TableTraining
 
     files, pieces = wishes.files.for_data(data), _pieces(data, wishes, streaming)
-    options = Options(**wishes.options, max_levels=wishes.choices["max_levels"])
     if pieces is None:
         prepared = prepared_table(data, wishes)
         check_model_file(files.out, without_password(data), prepared.columns, files.out_named)
         with refusals(TableError):
-            return TableTraining(prepared, options)
+            return TableTraining(prepared, options_for(prepared, wishes))
     with refusals(TableError):
         asked = asked_of(wishes, _implied_task(wishes))
-        training = StreamedTraining(pieces, asked, options, streaming.scheduler)
+        training = StreamedTraining(pieces, asked, options_of_stream(wishes), streaming.scheduler)
     check_model_file(files.out, data, training.prepared.columns, files.out_named)
     _warn(training.prepared)
     return training

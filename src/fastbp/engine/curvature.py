@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -12,106 +13,29 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.engine import aligned_zeros
 from fastbp.engine.gate import CheckedSamples
+from fastbp.engine.groups import Groups, groups_of
+from fastbp.engine.spares import Spares
 from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
-from fastbp.kernels.curvature import asking, assembly, calls, hessians, jacobians, jobs, objective, plan
+from fastbp.kernels.curvature import asking, assembly, blocks, calls, hessians, jacobians, jobs, objective, plan
 from fastbp.kernels.curvature import products as kernels
 from fastbp.kernels.curvature.loading import Given
 from fastbp.kernels.formulas.losses import CANONICAL
 from fastbp.kernels.tables import LAYER, NONE, Packed
-from fastbp.kernels.tuning import CURVATURE_BYTES, CURVATURE_COLUMNS, CURVATURE_ROWS, CURVATURE_TILE, MAX_CHUNKS
+from fastbp.kernels.tuning import (
+    CURVATURE_BYTES,
+    CURVATURE_CACHE,
+    CURVATURE_MATRIX,
+    CURVATURE_TILE,
+    KEPT_BYTES,
+    KEPT_MEMORIES,
+    MAX_CHUNKS,
+)
 from fastbp.structure.topology import Topology
 
 FLOAT64 = np.dtype(np.float64)
-
-
-class Groups:
-    """Units that the same units feed, and where their weights stand: see `kernels/curvature/plan.py`."""
-
-    table: Array
-    sources: Array
-    places: Array
-
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
-        arriving = np.bincount(topology.links[:, 1], minlength=topology.n_units)
-        rows: list[tuple[int, ...]] = []
-        sources: list[Array] = []
-        places: list[Array] = []
-        keys: list[bytes] = []
-        starts, links = topology.link_tables
-        for layer in range(1, topology.n_layers):
-            first, size = topology.first_units[layer], topology.sizes[layer]
-            is_one = not arriving[first : first + size].any()
-            for j, n in [(0, size)] if is_one else [(j, 1) for j in range(size)]:
-                own = links[starts[first + j] : starts[first + j + 1]] if not is_one else links[:0]
-                fed_by, weights = self._of_units(layer, j, n, own)
-                starts_at = sum(s.size for s in sources), sum(p.size for p in places)
-                rows.append((layer, first + j, n, starts_at[0], len(fed_by), starts_at[1]))
-                sources.append(fed_by)
-                places.append(weights.reshape(-1))
-                keys.append(fed_by.tobytes())
-        self.table = np.array(rows, np.int64).reshape(-1, plan.GROUP_COLUMNS)
-        self.sources = np.concatenate([*sources, np.zeros(0, np.int64)])
-        self.places = np.concatenate([*places, np.zeros(0, np.int64)])
-        self._keys = keys
-
-    def _of_units(self, layer: int, j: int, n: int, links: Array) -> tuple[Array, Array]:
-        """(units that feed units j .. j + n - 1 of a layer, places of the weights (n, n_sources))."""
-        topology = self._topology
-        units, weights = [np.zeros(0, np.int64)], [np.zeros((n, 0), np.int64)]
-        for (source, target), offset in zip(topology.pairs, topology.weight_offsets, strict=False):
-            if target == layer:
-                n_in = topology.sizes[source]
-                units.append(topology.first_units[source] + np.arange(n_in))
-                weights.append(offset + np.arange(j * n_in, (j + n) * n_in).reshape(n, n_in))
-        units.append(links[:, 0])
-        weights.append(np.broadcast_to(links[:, 1], (n, len(links))))
-        bias = topology.bias_offsets[layer]
-        if bias != NONE:
-            units.append(np.array([topology.n_units]))
-            weights.append(bias + np.arange(j, j + n).reshape(n, 1))
-        return np.concatenate(units), np.concatenate(weights, axis=1)
-
-    @property
-    def most_sources(self) -> int:
-        """Most units that feed a group."""
-        return int(self.table[:, plan.GROUP_N_SOURCES].max(initial=0))
-
-    @property
-    def most_units(self) -> int:
-        """Most units in a group."""
-        return int(self.table[:, plan.GROUP_UNITS].max(initial=0))
-
-    def tasks(self) -> tuple[Array, int, int]:
-        """(table of tasks, most rows of one, most columns of one)."""
-        found, n_rows, n_columns = [], self.most_units, self.most_sources + assembly.SPARE
-        for g in range(len(self.table)):
-            for h in range(g, len(self.table)):
-                same = self._keys[g] == self._keys[h]
-                (units_g, sources_g), (units_h, sources_h) = (
-                    self.table[group, [plan.GROUP_UNITS, plan.GROUP_N_SOURCES]].tolist() for group in (g, h)
-                )
-                parts_j = _parts(units_g, units_h, g == h, CURVATURE_ROWS)
-                parts_i = _parts(sources_g, sources_h, same, CURVATURE_COLUMNS)
-                for j_start, j_stop, rows in parts_j:
-                    for i_start, i_stop, columns in parts_i:
-                        found.append((g, h, j_start, j_stop, i_start, i_stop, same))
-                        n_rows, n_columns = max(n_rows, rows), max(n_columns, columns)
-        return np.array(found, np.int64).reshape(-1, assembly.TASK_COLUMNS), n_rows, n_columns
-
-
-def _parts(n: int, n_other: int, is_same: bool, most: int) -> list[tuple[int, int, int]]:
-    """(start, stop, pairs) of runs of n things, each with as many others as there are, or as stand before it."""
-    found, start = [], 0
-    while start < n:
-        stop, pairs = start, 0
-        while stop < n and (stop == start or pairs + (stop + 1 if is_same else n_other) <= most):
-            pairs += stop + 1 if is_same else n_other
-            stop += 1
-        found.append((start, stop, pairs))
-        start = stop
-    return found
+LINE = 8  # numbers of a cache line
+Shapes = tuple[tuple[int, ...], ...]
 
 
 class Curvature:
@@ -136,8 +60,8 @@ class Curvature:
         if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS):
             layers[-1, LAYER.dh_address] = output.address(FLOAT64, slope=True)
         self._packed = packed._replace(layers=layers)
-        self.groups = Groups(topology)
-        tasks, self._n_rows, self._n_columns = self.groups.tasks()
+        self.groups = groups_of(topology)
+        tasks = self.groups.tasks
         is_softmax = output.code == SOFTMAX
         facts = np.zeros(plan.N_FACTS, np.int64)
         facts[plan.N_COMPUTED], facts[plan.FIRST_OUTPUT] = topology.n_layers, topology.first_output
@@ -145,19 +69,20 @@ class Curvature:
         facts[plan.IS_CANONICAL] = topology.ends_in_outputs and (packed.loss, output.code) in CANONICAL
         facts[plan.ENDS_APART] = not topology.ends_in_outputs
         facts[plan.SUMS], facts[plan.PRODUCTS] = calls.address_of_sums(), calls.address_of_products()
-        facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks), self._n_rows, self._n_columns
+        facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks.table), tasks.n_rows, tasks.n_columns
         self._plan = plan.Plan(
             packed=self._packed,
             bends=np.full(len(layers), NONE, np.int64),
             groups=self.groups.table,
             sources=self.groups.sources,
             places=self.groups.places,
-            layers_of=layers_of(topology),
-            tasks=tasks,
+            layers_of=self.groups.layers_of,
+            tasks=tasks.table,
             facts=facts,
             zeros=np.zeros(16),
         )
         self._bends_known = False
+        self._rooms: Spares[jobs.Room] = Spares(KEPT_MEMORIES)
 
     def plan(self, *, exact: bool = False) -> plan.Plan:
         """The network as the kernels see it; `exact`: with second derivatives of the activation functions."""
@@ -178,16 +103,22 @@ class Curvature:
         return self.topology.n_params
 
     def _room(self, n_samples: int, n_slots: int, **sizes: Any) -> jobs.Room:
-        """Memory of a job: see `jobs.Room`."""
+        """Memory of a job, see `jobs.Room`: to be given back."""
         topology, n_chunks = self.topology, n_chunks_of(n_samples)
         tile = plan.tile_numbers(topology.n_units, topology.n_outputs, CURVATURE_TILE)
-        return jobs.Room(
-            tiles=aligned_zeros((n_slots, -(-tile // 8) * 8), FLOAT64),
-            kept=aligned_zeros(sizes.get("kept", (0, 1)), FLOAT64),
-            sums=aligned_zeros((n_chunks * sizes.get("n_sums", 0), self.n_params), FLOAT64),
-            errors=np.zeros(n_chunks),
-            scratch=aligned_zeros((n_slots, sizes.get("n_scratch", 0)), FLOAT64),
+        shapes: Shapes = (
+            (n_slots, whole_lines(tile)),
+            sizes.get("kept", (0, 1)),
+            (n_chunks * sizes.get("n_sums", 0), self.n_params),
+            (n_chunks,),
+            (n_slots, sizes.get("n_scratch", 0)),
         )
+        return self._rooms.take(shapes) or jobs.Room(*zeros_of_shapes(shapes))
+
+    def give_back(self, room: jobs.Room) -> None:
+        """Keep the memory of a job that is over, if it is small, for the next one like it."""
+        if sum(array.nbytes for array in room) <= KEPT_BYTES:
+            self._rooms.keep(tuple(array.shape for array in room), room)
 
     def _run(
         self,
@@ -200,19 +131,21 @@ class Curvature:
         n_threads: int | None,
         **sizes: int,
     ) -> tuple[float, Array]:
-        """One job over all samples: (error, sums of the chunks)."""
+        """One job over all samples: (error, sums over them)."""
         n_samples = len(given.x)
         with threads.limit(n_threads, n_chunks_of(n_samples)) as n_slots:
             room = self._room(n_samples, n_slots, **sizes)
             error = kernels.run_task(self.plan(exact=exact), given, room, worker, _parallel(n_slots), exact, v, out)
-        return error, room.sums
+        sums = room.sums[: sizes.get("n_sums", 0)].copy()
+        self.give_back(room)
+        return error, sums
 
     def products(self, given: Given, v: Array, *, exact: bool, n_threads: int | None = None) -> Array:
         """H v for each row of v, (n_vectors, n_params)."""
         _, sums = self._run(
             kernels.address_of_products_worker(), given, v, NOTHING, exact=exact, n_threads=n_threads, n_sums=len(v)
         )
-        return sums[: len(v)].copy()
+        return sums
 
     def outputs_along(self, given: Given, v: Array, n_threads: int | None = None) -> Array:
         """sum_p J v_p, (n_samples, n_outputs)."""
@@ -242,9 +175,11 @@ class Curvature:
         memory.check(8 * self.n_params**2, "the Hessian", f"{self.n_params:,} x {self.n_params:,} numbers")
         matrix = np.empty((self.n_params, self.n_params))
         with threads.limit(n_threads, MAX_CHUNKS) as n_slots:
-            room, assembler = self.assembler(len(given.x), n_slots, exact=exact)
+            room, assembler = self.assembly_room(len(given.x), n_slots, exact=exact), self.assembler(n_slots, exact)
             error = hessians.hessian(self.plan(exact=exact), given, room, assembler, matrix.reshape(-1))
-        return error, room.sums[0].copy(), matrix
+        gradient = room.sums[0].copy()
+        self.give_back(room)
+        return error, gradient, matrix
 
     def term(
         self, kind: str, given: Given, v: Array | None, *, exact: bool, n_threads: int | None = None
@@ -268,24 +203,30 @@ class Curvature:
         error, sums = self._run(
             addresses[kind](), given, along, NOTHING, exact=exact, n_threads=n_threads, n_sums=n_sums
         )
-        return error, sums[:n_sums].reshape(-1).copy()
+        return error, sums.reshape(-1)
 
-    def assembler(self, n_samples: int, n_slots: int, *, exact: bool) -> tuple[jobs.Room, hessians.Assembler]:
-        """What an assembly works in, and what it calls."""
+    def assembly_room(self, n_samples: int, n_slots: int, *, exact: bool = False) -> jobs.Room:
+        """Memory for an assembly."""
         topology, n_sources = self.topology, self.groups.most_sources
         n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
-        n_tiles = min(n_tiles_of(n_samples), max(1, CURVATURE_BYTES // (8 * n_kept)))
-        n_scratch = sum(assembly.scratch_sizes(self._n_rows, self._n_columns, n_sources, topology.n_outputs))
+        n_tiles = min(n_tiles_of(n_samples), self._tiles_at_once(n_kept))
+        tasks = self.groups.tasks
+        n_scratch = sum(blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, n_sources, topology.n_outputs))
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
-        room = self._room(
-            n_samples,
-            n_slots,
-            kept=(n_tiles, -(-n_kept // 8) * 8),
-            n_sums=1,
-            n_scratch=n_scratch,
-        )
+        return self._room(n_samples, n_slots, kept=(n_tiles, whole_lines(n_kept)), n_sums=1, n_scratch=n_scratch)
+
+    def _tiles_at_once(self, n_kept: int) -> int:
+        """Tiles that are kept before their products are added to the matrix.
+
+        As many as a cache holds; or more, if the matrix has so many numbers that adding to them would take longer.
+        """
+        enough = max(CURVATURE_CACHE // (8 * n_kept), CURVATURE_MATRIX * self.n_params**2 // n_kept)
+        return max(1, min(enough, CURVATURE_BYTES // (8 * n_kept)))
+
+    def assembler(self, n_slots: int, exact: bool) -> hessians.Assembler:
+        """What an assembly calls."""
         keep, tasks, moves = hessians.addresses_of_workers()
-        return room, hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, n_sources)
+        return hessians.Assembler(keep, tasks, moves, _parallel(n_slots), n_slots, exact, self.groups.most_sources)
 
     def wanted(
         self, n_slots: int, scale: float, decay: Array, *, products: bool = False, exact: bool = False,
@@ -319,6 +260,21 @@ def given_of(samples: CheckedSamples) -> Given:
     return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
 
 
+def whole_lines(n: int) -> int:
+    """n numbers, rounded up to whole cache lines."""
+    return -(-n // LINE) * LINE
+
+
+def zeros_of_shapes(shapes: Shapes) -> list[Array]:
+    """Zeros in one piece of memory, which takes a third of the time of five; each from the start of a cache line on."""
+    sizes = [math.prod(shape) for shape in shapes]
+    starts = list(accumulate(map(whole_lines, sizes), initial=0))
+    numbers = aligned_zeros((starts[-1],), FLOAT64)
+    return [
+        numbers[start : start + size].reshape(shape) for start, size, shape in zip(starts, sizes, shapes, strict=False)
+    ]
+
+
 NOTHING = np.empty((0, 0))
 
 
@@ -335,11 +291,3 @@ def n_tiles_of(n_samples: int) -> int:
 def n_chunks_of(n_samples: int) -> int:
     """Chunks of so many samples."""
     return int(in_python(jobs.n_chunks_of)(n_samples))
-
-
-def layers_of(topology: Topology) -> Array:
-    """Layer of each unit."""
-    layers = np.zeros(topology.n_units, np.int64)
-    for layer, (first, size) in enumerate(zip(topology.first_units, topology.sizes, strict=True)):
-        layers[first : first + size] = layer
-    return layers

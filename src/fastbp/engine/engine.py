@@ -5,7 +5,6 @@ the number of threads.
 """
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +20,7 @@ from fastbp.engine.choices import DELTAS, SLOPES, VALUES, Want
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, Gate, Port
 from fastbp.engine.schedule import Schedule, schedule
+from fastbp.engine.spares import Spares
 from fastbp.kernels.codes import CUSTOM, IN_KERNELS, LINEAR, NEEDS_A, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.formulas.losses import CANONICAL
@@ -109,8 +109,7 @@ class Engine:
     """Makes the work space of one network, and runs jobs in it.
 
     The work spaces of the last jobs are kept for the next ones of that size, of large networks without the gradient:
-    to make one takes longer than a small network's arithmetic, and the system clears the pages of a large one. They are
-    taken away while in use, so threads do not share them.
+    to make one takes longer than a small network's arithmetic, and the system clears the pages of a large one.
     """
 
     gate: Gate
@@ -134,7 +133,7 @@ class Engine:
         self.part_size = max(1, PART_PRODUCTS // products)
         self._keeps_a = any(f.code in NEEDS_A for f in functions)
         self._keeps_a |= any(loss == packed.loss for loss, _function in CANONICAL)
-        self._kept: deque[tuple[Size, Memory]] = deque(maxlen=KEPT_MEMORIES)
+        self._kept: Spares[Memory] = Spares(KEPT_MEMORIES)
         codes = tuple(function.code for function in functions)
         self._schedules: dict[tuple[Wanted, bool, bool, int], Schedule] = topology.once(
             ("schedules", codes, packed.loss, self._dtype), dict
@@ -356,14 +355,9 @@ class Engine:
 
     def take(self, size: Size) -> Memory:
         """A kept work space of this size, or else a new one: as of `_memory`, with what was computed there last."""
-        for _ in range(len(self._kept)):
-            try:
-                kept = self._kept.pop()
-            except IndexError:  # another thread was sooner
-                break
-            if kept[0] == size:
-                return self._with_gradients(size, kept[1])
-            self._kept.appendleft(kept)
+        kept = self._kept.take(size)
+        if kept is not None:
+            return self._with_gradients(size, kept)
         return self._memory(size[0], size[1], with_gradient=size[2])
 
     def _with_gradients(self, size: Size, memory: Memory) -> Memory:
@@ -377,10 +371,10 @@ class Engine:
     def give_back(self, size: Size, memory: Memory) -> None:
         """Keep a work space, if it is small beside the network, for who takes one of its size next."""
         if _is_small(memory):
-            self._kept.append((size, memory))
+            self._kept.keep(size, memory)
         elif _n_bytes(memory) <= KEPT_PARAMS * self._packed.params.nbytes:
             self._kept.clear()
-            self._kept.append((size, memory._replace(grads=memory.grads[:0].copy())))
+            self._kept.keep(size, memory._replace(grads=memory.grads[:0].copy()))
 
 
 def _is_small(memory: Memory) -> bool:

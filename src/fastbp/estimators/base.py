@@ -28,6 +28,7 @@ from fastbp.estimators.minimising import (
     takes_all_samples,
 )
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_of, hidden_sizes, make_network
+from fastbp.estimators.optimizer import SCHEDULES, check_schedule
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
@@ -64,7 +65,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS, *MINIMISERS})],
         "alpha": [_NOT_NEGATIVE, StrOptions({EVIDENCE})],
         "batch_size": [StrOptions({"auto"}), _COUNT],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES})],
         "learning_rate_init": [_POSITIVE],
         "power_t": [_NOT_NEGATIVE],
         "max_iter": [_COUNT],
@@ -181,6 +182,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             self.check_parameters()
             if self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
+        check_schedule(self, incremental=incremental)
         check_callbacks(self.callback, "a function of the estimator, or a list of them")
         if self.preset is not None:
             return list(presets.settings_of(self).hidden)

@@ -29,7 +29,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Parameters
     ----------
-    hidden_layer_sizes, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
+    hidden_layer_sizes, batch_size, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
 beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn, with the same defaults.
@@ -37,6 +37,9 @@ beta_2, epsilon, n_iter_no_change, max_fun
         scikit-learn's, "lbfgs", "sgd" and "adam"; "rmsprop", or "rprop" (batch learning); or one of fastbp's minimisers
         "lm" (Levenberg-Marquardt), "scg", "cg" and "newton_cg", which take all samples at once in float64, and end
         where the gradient is shorter than `tol`.
+    learning_rate : str
+        scikit-learn's, "constant", "invscaling" and "adaptive", for "sgd"; or "linear", "cosine", "coslog4" or "step"
+        of `fastbp.schedules`, over `max_iter` epochs of a fit, for "sgd", "adam" and "rmsprop".
     alpha : float or "evidence"
         Strength of the L2 penalty. "evidence": found from the data, for each input, see `fastbp.Network.fit_evidence`;
         `solver` has no meaning then, and `max_iter` bounds the steps of each of three beginnings.

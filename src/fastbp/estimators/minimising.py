@@ -76,7 +76,7 @@ class MinimiserTraining:
         self.estimator, self.net, self.total, self.n_samples = estimator, net, samples.total, len(samples)
         is_weight = np.arange(net.n_params) < net.topology.n_weights
         decay = np.where(is_weight, estimator.alpha / self.total, 0.0) if estimator.alpha > 0 else np.empty(0)
-        objective = Objective(net.new_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
+        objective = Objective(net.own_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
         self.minimiser = minimiser_of(choice, objective, net)
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
 
@@ -105,6 +105,7 @@ class MinimiserTraining:
                 ConvergenceWarning,
                 stacklevel=6,
             )
+        self.minimiser.give_back()
         self.monitor.restore_best()
 
     def _iterate(self) -> str | None:
@@ -174,7 +175,7 @@ class EvidenceTraining:
         check_new_code(net.dtype)
         found = evidence.fit_evidence(
             net, self.samples.x, self.samples.t, groups="inputs", restarts=RESTARTS, epochs=est.max_iter,
-            update_every=UPDATE_EVERY, seed=self.seed, n_threads=n_threads,
+            update_every=UPDATE_EVERY, seed=self.seed, callback=None, n_threads=n_threads,
         )  # fmt: skip
         est.evidence_, est.n_iter_ = found, found.history.n_epochs
         est.t_ += est.n_iter_ * len(self.samples)

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.engine.gate import Gate
-from fastbp.estimators.training import Optimizer
+from fastbp.estimators.optimizer import Optimizer
 from fastbp.kernels.formulas import steps
 from fastbp.solvers import Choice
 

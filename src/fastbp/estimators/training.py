@@ -4,7 +4,6 @@ A compiled call takes all steps of an epoch, in the order of samples that scikit
 """
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,8 @@ from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, sc
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.curves import begin_curves
 from fastbp.estimators.labels import no_scorer, scorer_of
+from fastbp.estimators.optimizer import Optimizer, tell
 from fastbp.estimators.orders import Orders, split
-from fastbp.kernels import codes
-from fastbp.kernels.formulas import steps
 from fastbp.kernels.many_samples.dropout import DropoutMemory
 from fastbp.kernels.tables import LAYER, NONE
 from fastbp.kernels.training import chunks
@@ -29,8 +27,6 @@ from fastbp.kernels.training.losses import address_of_deviance
 from fastbp.kernels.training.scikit_learn_epochs import EstimatorRun
 from fastbp.kernels.training.scores import Scorer
 from fastbp.network import Network
-from fastbp.schedules import Schedule
-from fastbp.solvers import SOLVERS, Choice
 from fastbp.training import dropout
 from fastbp.training.history import History
 from fastbp.training.loop import wants_to_stop
@@ -38,69 +34,6 @@ from fastbp.training.options import check_callbacks
 
 STOCHASTIC_SOLVERS = ("sgd", "adam", "rmsprop", "rprop")
 WINDOW_NUMBERS = 1 << 15  # samples whose order is drawn ahead, for a run of epochs in one compiled call
-SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the schedule "adaptive"
-
-
-@dataclass
-class Optimizer:
-    """What takes the steps, from one call of `partial_fit` to the next."""
-
-    choice: Choice
-    learning_rate: float
-    solver: steps.Solver
-
-    @classmethod
-    def start(cls, estimator: Any, net: Network) -> "Optimizer":
-        """The optimizer before its first step."""
-        kind = SOLVERS[estimator.solver]
-        values = tuple(float(getattr(estimator, name, option.default)) for name, option in kind.options.items())
-        code, rate = kind.code, float(estimator.learning_rate_init)
-        if estimator.solver == "sgd" and estimator.nesterovs_momentum:
-            code = codes.NESTEROV
-        choice = Choice(estimator.solver, kind, code, values, rate, Schedule())
-        solver = choice.start(net.packed.params.size, net.dtype, net.topology, l1=0.0, l2=0.0, mean=True)
-        return cls(choice, rate, solver)
-
-    def linked(self, estimator: Any, net: Network) -> CheckedSolver:
-        """The solver with the penalties of today, and with the address its code has in this process."""
-        address = steps.address_of_step(self.choice.code, net.dtype)
-        l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
-        today = self.solver._replace(kind=self.choice.code, address=address, l1=l1, l2=l2, n_weights=n_weights)
-        checked = net.engine.gate.solver(today)
-        self.solver = checked.solver
-        return checked
-
-    def rates(self, estimator: Any, n_epochs: int, n_samples: int) -> Array:
-        """Learning rates of the next epochs."""
-        rates = np.full(n_epochs, self.learning_rate)
-        if n_epochs > 1 and estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            rates[1:] = [self._scaled(estimator, estimator.t_ + k * n_samples) for k in range(1, n_epochs)]
-        return rates
-
-    def end_epoch(self, estimator: Any) -> None:
-        """Follow the schedule."""
-        if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-            self.learning_rate = self._scaled(estimator, estimator.t_)
-
-    def _scaled(self, estimator: Any, t: int) -> float:
-        return float(self.choice.first_rate / (t + 1) ** estimator.power_t)
-
-    def stops(self, estimator: Any, message: str) -> bool:
-        """Whether to stop where nothing got better, or to go on with a smaller learning rate."""
-        if estimator.solver != "sgd" or estimator.learning_rate != "adaptive":
-            _tell(estimator, message + " Stopping.")
-            return True
-        if self.learning_rate <= SMALLEST_RATE:
-            _tell(estimator, message + " Learning rate too small. Stopping.")
-            return True
-        self.learning_rate /= RATE_DIVISOR
-        _tell(estimator, f"{message} Setting learning rate to {self.learning_rate:f}")
-        return False
-
-
-def _tell(estimator: Any, text: str) -> None:
-    if estimator.verbose:
-        print(text)
 
 
 def share_of(estimator: Any, net: Network) -> float:
@@ -369,7 +302,7 @@ class StochasticTraining:
         est.loss_curve_ += losses
         est.n_iter_ += n_epochs
         est.t_ += n_epochs * self.n_samples
-        _tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
+        tell(est, f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         monitor.evaluate()
         if monitor.scorer is None:
             est.best_loss_, est._no_improvement_count = float(run.best[0]), int(run.best[1])
@@ -379,7 +312,7 @@ class StochasticTraining:
         else:
             monitor.update_score()
         if monitor.scorer is not None:
-            _tell(est, f"Validation score: {est.validation_scores_[-1]:f}")
+            tell(est, f"Validation score: {est.validation_scores_[-1]:f}")
         est._optimizer.end_epoch(est)
 
     def _stops(self) -> bool:

@@ -258,6 +258,10 @@ class CurvedNetwork(ComputingNetwork):
         kind, exact, v = asked
         return self._curvature.term(kind, _given_of(samples), v, exact=exact, n_threads=n_threads)
 
+    def own_curvature(self) -> "Curvature":
+        """Jobs at parameters that nobody else moves: the network's own, or of float32 a copy of them."""
+        return self._curvature_of if self.dtype == FLOAT64 else self.new_curvature()
+
     def new_curvature(self) -> "Curvature":
         """Jobs in float64: of a network of that dtype at its own parameters, or else at a copy of them."""
         from fastbp.engine.curvature import Curvature

@@ -1,5 +1,6 @@
 """Initial weights."""
 
+import secrets
 from collections.abc import Callable
 
 import numpy as np
@@ -57,6 +58,7 @@ def of_edges(draw_weights: Draw, draw: np.random.Generator, edges: Array, n_unit
 
 
 Seed = int | np.random.Generator | None
+SEED_BITS = 128  # of one that the system draws, as NumPy's
 
 
 def generator(seed: object) -> np.random.Generator:
@@ -76,4 +78,4 @@ def as_integer(seed: object) -> int | None:
 def some_seed(seed: Seed) -> int:
     """`seed` as an integer, or for None one that the system draws."""
     number = as_integer(seed)
-    return int(np.random.SeedSequence().entropy) if number is None else number  # type: ignore[arg-type]
+    return secrets.randbits(SEED_BITS) if number is None else number

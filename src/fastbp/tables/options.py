@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastbp.population.search import Budget, Settings
+from fastbp.presets import Preset
 from fastbp.tables.choices import MAX_LEVELS
 from fastbp.tables.scaling import Scaling
 from fastbp.training.options import DEFAULT_BATCH_SIZE
@@ -43,6 +44,7 @@ class Options:
     ensemble: int | None = 1  # networks whose mean answers; None: as many as about a second allows
     tune: Budget | None = None
     given: tuple[str, ...] = ()  # settings that the user has chosen: they are not tuned
+    preset: Preset | None = None  # whose first weights and rates are taken; its other settings stand in their places
 
     @property
     def alike(self) -> dict[str, Any]:

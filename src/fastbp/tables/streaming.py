@@ -167,9 +167,10 @@ class StreamedTraining(TableTraining):
     """
 
     def __init__(self, pieces: Pieces, asked: Asked, options: Options, scheduler: str | None = None) -> None:
-        in_memory = {"--evidence": options.evidence, "--ensemble": options.ensemble != 1}
+        in_memory = {"--evidence": options.evidence, "--ensemble": options.ensemble not in (None, 1)}
         for option in (name for name, is_asked in in_memory.items() if is_asked):
             raise TableError(f"{option} needs the whole table in memory: --no-stream")
+        options = replace(options, ensemble=1)
         self._pieces, self._asked, self._scheduler = pieces, asked, scheduler
         self._sample, prepared = prepared_sample(pieces, asked, options.seed)
         self._shares = Shares.of(int(self._sample.starts[-1]), options)

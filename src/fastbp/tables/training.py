@@ -239,6 +239,7 @@ class TableTraining:
             activation=self.options.activation,
             output=target.output,
             loss=target.loss,
+            init="glorot_uniform" if self.options.preset is None else self.options.preset.init,
             dtype="float32",
             seed=seed,
         )
@@ -298,7 +299,7 @@ class TableTraining:
         o = self.options
         given = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
         options: dict[str, Any] = {"solver": o.solver, "l2": o.l2, "seed": o.seed, "n_threads": o.threads}
-        options |= o.alike
+        options |= o.alike | ({} if o.preset is None else o.preset.solver_options(self.net))
         return options | {name: value for name, value in given.items() if value is not None}
 
     def _rehearse(self, X: Floats32, T: Floats32, options: dict[str, Any]) -> None:

@@ -39,16 +39,16 @@ class RowsHeldOut(NamedTuple):
 class BesideHeldOut(Training):
     """A training on some rows of arrays: the compiled epoch is stopped before it comes to the others."""
 
-    def _take(self, samples: CheckedSamples | Source, draw: np.random.Generator) -> None:
+    def _take(self, samples: CheckedSamples | Source) -> None:
         assert isinstance(samples, CheckedSamples)
-        rows, n_held_out = draw.permutation(len(samples)), len(samples) - self.n_samples
+        rows, n_held_out = self.draw.permutation(len(samples)), len(samples) - self.n_samples
         self.samples, self._rows = samples, np.sort(rows[n_held_out:])
         self.validation = RowsHeldOut(self.net, samples, np.sort(rows[:n_held_out]))
 
-    def _prepare(self, draw: np.random.Generator) -> None:
+    def _prepare(self) -> None:
         order = self._rows.copy()
         self.samples = self.samples.ordered(order)
-        self._prepare_run(draw, order)
+        self._prepare_run(order)
         self.run_state = self.run_state._replace(shuffle=False)  # compiled code would mix all rows of the arrays
 
     def kept_layout(self) -> Layout:

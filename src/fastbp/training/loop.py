@@ -3,13 +3,12 @@
 import time
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from fastbp import checks
 from fastbp.checks import Array
-from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.engine.first_use import check_new_code
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_params, check_weighted
@@ -25,9 +24,10 @@ from fastbp.structure import initial
 from fastbp.training import dropout
 from fastbp.training.checkpoints import Checkpoint, restore
 from fastbp.training.history import History
-from fastbp.training.options import Options, Validation
+from fastbp.training.options import Options
 from fastbp.training.remembered import recall, remember
 from fastbp.training.state import ROW, Layout, moments_of
+from fastbp.training.validation import n_held_out, own_validation, split
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
@@ -49,6 +49,7 @@ class Training:
     most_threads: int
     n_parts: int
     start: float
+    compares_with_goal = True  # after each epoch; or the compiled run does
 
     def __init__(self, net: ComputingNetwork, samples: CheckedSamples | Source, options: Options) -> None:
         self.net, self.options = net, options
@@ -63,13 +64,12 @@ class Training:
             self.checkpoint = Checkpoint(self, samples, held_out)
             state = self.checkpoint.load() if options.checkpoint.resume else None
         self.seed = initial.some_seed(options.seed) if state is None else state.seed
-        draw = initial.generator(self.seed)
         self.validation = held_out
-        self._take(samples, draw)
+        self._take(samples)
         self.history = History(validation_loss=None if self.validation is None else [])
         self.best = (np.inf, net.params.copy())
         self.warned = False  # of a validation loss that is not finite
-        self._prepare(draw)
+        self._prepare()
         if state is not None:
             restore(self, state)
         elif options.warm:
@@ -83,12 +83,17 @@ class Training:
         """How many samples there are without those that are held out."""
         return len(samples) - n_held_out(self.options.validation, len(samples))
 
-    def _take(self, samples: CheckedSamples | Source, draw: np.random.Generator) -> None:
+    @cached_property
+    def draw(self) -> np.random.Generator:
+        """What draws first the samples to hold out, and then what the run needs; not all trainings ask for it."""
+        return initial.generator(self.seed)
+
+    def _take(self, samples: CheckedSamples | Source) -> None:
         """Keep the samples, and hold a fraction of them out for validation."""
         assert isinstance(samples, CheckedSamples)
         self.samples = samples
         if self.options.validation is not None and self.validation is None:
-            self.samples, self.validation = split(samples, self.n_samples, draw)
+            self.samples, self.validation = split(samples, self.n_samples, self.draw)
 
     @property
     def batch_size(self) -> int:
@@ -100,15 +105,15 @@ class Training:
         """Whether each epoch has an order of its own; the sum over all samples has none."""
         return self.options.shuffle and self.batch_size < self.n_samples
 
-    def _prepare(self, draw: np.random.Generator) -> None:
+    def _prepare(self) -> None:
         """What the run needs beside the samples."""
         order = np.arange(self.n_samples)
         self.samples = self.samples.ordered(order)
-        self._prepare_run(draw, order)
+        self._prepare_run(order)
 
-    def _prepare_run(self, draw: np.random.Generator, order: Array) -> None:
+    def _prepare_run(self, order: Array) -> None:
         """Arrays of the compiled run."""
-        net, options = self.net, self.options
+        net, options, draw = self.net, self.options, self.draw
         packed, size = net.packed, self.batch_size
         assert isinstance(options.solver, Choice)
         by_batches = options.dropout.any() or options.solver.by_batches
@@ -164,7 +169,8 @@ class Training:
     def watched(self) -> bool:
         """Whether Python has something to do after each epoch."""
         o = self.options
-        wanted = o.callbacks or o.progress or o.patience or o.checkpoint or o.goal is not None
+        looks_for_goal = self.compares_with_goal and o.goal is not None
+        wanted = o.callbacks or o.progress or o.patience or o.checkpoint or looks_for_goal
         return bool(wanted or o.rules.thresholds or o.tol is not None or self.validation is not None)
 
     def run(self) -> History:
@@ -282,7 +288,7 @@ class Training:
         """Note the time, and which epoch was the best unless somebody watches."""
         self.history.time = time.perf_counter() - self.start
         if not self.watched and self.history.loss:
-            self.history.best_epoch = int(np.argmin(self.history.loss))
+            self.history.best_epoch = self.history.loss.index(min(self.history.loss))
 
     def _after_epoch(self) -> bool:
         """Validation, best weights, callbacks; returns whether to stop."""
@@ -356,38 +362,6 @@ class Training:
             RuntimeWarning,
             stacklevel=6,
         )
-
-
-def own_validation(net: ComputingNetwork, validation: Validation) -> CheckedSamples | Source | None:
-    """The set for validation that the user has given, checked; None for a fraction or nothing."""
-    if isinstance(validation, Partitions):
-        return Source(net, validation)
-    if not isinstance(validation, tuple | list):
-        return None
-    if len(validation) not in (2, 3):
-        raise ValueError(f"validation must be a fraction, (X, T) or (X, T, sample_weight); got {len(validation)} items")
-    samples = net.check_samples(*validation, prefix="validation ")
-    check_weighted(samples, "validation sample_weight")
-    return samples.apart_from(net.params)
-
-
-def n_held_out(validation: Validation, n_samples: int) -> int:
-    """Samples that a fraction holds out for validation."""
-    if validation is None or isinstance(validation, tuple | list | Partitions):
-        return 0
-    fraction = checks.number(validation, "validation", high=1.0, low_open=True)
-    n = max(1, round(fraction * n_samples))
-    if n >= n_samples:
-        raise ValueError(f"validation must leave a sample for training; {fraction:g} of {n_samples} leaves none")
-    return n
-
-
-def split(samples: CheckedSamples, n_kept: int, draw: np.random.Generator) -> tuple[CheckedSamples, CheckedSamples]:
-    """(samples to train on, samples to validate on), at random."""
-    n_samples = len(samples)
-    rows = draw.permutation(n_samples)
-    n_validation = n_samples - n_kept
-    return samples.rows(np.sort(rows[n_validation:])), samples.rows(np.sort(rows[:n_validation]))
 
 
 def wants_to_stop(answer: Any) -> bool:

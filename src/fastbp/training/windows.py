@@ -41,7 +41,7 @@ class FromPartitions(Training):
         """Nobody knows before they are read."""
         return 0
 
-    def _take(self, samples: CheckedSamples | Source, draw: np.random.Generator) -> None:
+    def _take(self, samples: CheckedSamples | Source) -> None:
         """Hold out whole partitions: rows of each would have all data read twice in an epoch."""
         assert isinstance(samples, Source)
         self.source = source = samples
@@ -56,7 +56,7 @@ class FromPartitions(Training):
                 f"validation must leave a partition for training, and holds out whole ones; {fraction:g} of "
                 f"{len(source)} leaves none"
             )
-        rows = draw.permutation(len(source))
+        rows = self.draw.permutation(len(source))
         held_out, rest = (np.sort(part).tolist() for part in (rows[:n_held_out], rows[n_held_out:]))
         self.validation = source.only([source.numbers[k] for k in held_out])
         self.source = source.only([source.numbers[k] for k in rest])
@@ -130,9 +130,9 @@ class ByWindows(OnPartitions):
         """See `Training`."""
         return self.options.shuffle
 
-    def _prepare(self, draw: np.random.Generator) -> None:
+    def _prepare(self) -> None:
         self.done = np.zeros(3)
-        self._prepare_run(draw, np.arange(1))
+        self._prepare_run(np.arange(1))
         self._at_start = self.net.packed.params.copy()
         self._windows = [Window(self.net.engine.gate.port) for _ in range(2)]
 
@@ -151,13 +151,14 @@ class ByWindows(OnPartitions):
         """A window's samples; the other window's are in use meanwhile."""
         if len(turn.partitions) == 1:
             return turn, self.source.checked(turn.partitions[0])
-        return turn, self._windows[turn.number % 2].filled(self._until_end(turn.partitions))
+        window = self._windows[turn.number % 2]
+        return turn, window.filled(self._until_end(turn.partitions, window), len(turn.partitions))
 
-    def _until_end(self, numbers: list[int]) -> Iterator[CheckedSamples]:
+    def _until_end(self, numbers: list[int], window: Window) -> Iterator[CheckedSamples]:
         """Partitions, as many as come; none at all is the end."""
         for n_read, k in enumerate(numbers):
             try:
-                samples = self.source.checked(k)
+                samples = self.source.checked(k, window.room)
             except EndOfStream:
                 if n_read == 0:
                     raise
@@ -214,7 +215,7 @@ class ByWindows(OnPartitions):
 class BySums(OnPartitions):
     """Steps that follow the sum over all partitions, or over some: each has its own in an epoch."""
 
-    def _prepare(self, draw: np.random.Generator) -> None:
+    def _prepare(self) -> None:
         options, net = self.options, self.net
         if options.dropout.any():
             raise ValueError("dropout must be 0 where a step follows the sum over partitions; a batch_size allows it")

@@ -4,7 +4,8 @@ from functools import cache
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.curvature.assembly import keep_of_slot, n_computed_units, tasks_of_slot
+from fastbp.kernels.curvature.assembly import keep_of_slot, n_computed_units
+from fastbp.kernels.curvature.blocks import tasks_of_slot
 from fastbp.kernels.curvature.gradients import clear
 from fastbp.kernels.curvature.jobs import Task, add_up, address_of_worker, n_chunks_of, views_of_room, work
 from fastbp.kernels.curvature.loading import views_of_given

@@ -4,17 +4,11 @@ H[(j,i), (l,k)] += sum_n delta_l (dz_k/da_j) z_i        for units k that feed l 
 """
 
 from fastbp.kernels.compiling.decorators import entry, kernel
-from fastbp.kernels.curvature.assembly import (
-    SPARE,
-    add_pair,
-    gather_inputs,
-    kept_of,
-    n_computed_units,
-    n_inputs_of,
-    scratch_of,
-)
+from fastbp.kernels.curvature.assembly import kept_of, n_computed_units, n_inputs_of
+from fastbp.kernels.curvature.blocks import add_pair, scratch_of
 from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.jobs import n_tiles_of, samples_of_tile
+from fastbp.kernels.curvature.pairs import SPARE, gather_inputs
 from fastbp.kernels.curvature.plan import group_of
 from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
@@ -68,9 +62,9 @@ def move_input(curve, room, task, scratch, first, j, second, k):
         for l in range(n_rows):
             delta_l = shift(kept.delta, (second.unit - n_inputs + l) * CURVATURE_TILE)
             for s in range(0, CURVATURE_TILE, lanes(move)):
-                store(scratch.pairs, l * CURVATURE_TILE + s, load(delta_l, s) * load(move, s))
+                store(scratch.rows, l * CURVATURE_TILE + s, load(delta_l, s) * load(move, s))
         epilogue = Epilogue(t > 0, curve.zeros, 0, NO_FLOOR, False, scratch.out)
-        weights, terms = Weights(scratch.pairs, CURVATURE_TILE, 1), terms_of(Rows(scratch.left, stride))
+        weights, terms = Weights(scratch.rows, CURVATURE_TILE, 1), terms_of(Rows(scratch.left, stride))
         size = Size(n_rows, first.n_sources, n_samples)
         SUMS.call(curve.sums, Rows(scratch.out, stride), weights, terms, epilogue, size)
     for l in range(n_rows):

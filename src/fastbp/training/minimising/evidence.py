@@ -19,13 +19,16 @@ from fastbp import checks, memory
 from fastbp.activations import ACTIVATIONS
 from fastbp.checks import Array
 from fastbp.engine import threads
-from fastbp.engine.curvature import FLOAT64, given_of, layers_of
+from fastbp.engine.curvature import FLOAT64, given_of
 from fastbp.engine.gate import CheckedSamples
+from fastbp.engine.groups import layers_of
 from fastbp.model.curved import CurvedNetwork
 from fastbp.solvers import make_minimiser
 from fastbp.structure import initial
 from fastbp.training.history import History
+from fastbp.training.loop import wants_to_stop
 from fastbp.training.minimising.minimisers import LevenbergMarquardt, Objective
+from fastbp.training.options import Callback, Callbacks, check_callbacks
 from fastbp.training.restarts import draw_anew
 
 GROUPS = ("inputs", "layers", "one")
@@ -63,7 +66,7 @@ class Evidence:
         Root mean square of dy_k/dx_i over the samples: near 0 for an input that does not matter.
     history : History
         Losses after each step, of the best beginning, and what ended them: "settled", once alphas and beta do not
-        change any more, or "epochs".
+        change any more, "callback" or "epochs".
     """
 
     network: CurvedNetwork
@@ -127,7 +130,7 @@ class Evidence:
 
 def fit_evidence(
     net: CurvedNetwork, X: Array, T: Array, *, groups: str, restarts: int, epochs: int, update_every: int,
-    seed: initial.Seed, n_threads: int | None,
+    seed: initial.Seed, callback: Callbacks, n_threads: int | None,
 ) -> Evidence:  # fmt: skip
     """See `Network.fit_evidence`."""
     kind = kind_of(net)
@@ -137,6 +140,7 @@ def fit_evidence(
         checks.integer(value, name, minimum=1) for value, name in ((epochs, "epochs"), (update_every, "update_every"))
     )
     n_threads, draw = threads.check(n_threads), initial.generator(seed)
+    callbacks = check_callbacks(callback, "a function of (net, history), or a list of them")
     samples = net.check_samples(X, T)
     n_bytes = 8 * 5 * net.n_params**2
     memory.check(n_bytes, "fit_evidence", f"matrices of {net.n_params:,} x {net.n_params:,} numbers")
@@ -146,9 +150,11 @@ def fit_evidence(
         double = net.astype(FLOAT64)
         if start > 0:
             draw_anew(double, draw)
-        found = _Search(double, samples, names, group_of, kind, n_threads).run(epochs, update_every)
+        found = _Search(double, samples, names, group_of, kind, n_threads).run(epochs, update_every, callbacks)
         if best is None or found.log_evidence > best.log_evidence:
             best = found
+        if found.history.stopped_by == "callback":
+            break
     assert best is not None
     net.params = best.network.params
     return best
@@ -199,33 +205,37 @@ class _Search:
         n_threads: int | None,
     ) -> None:  # fmt: skip
         self._net, self._x, self._names, self._group_of, self._kind = net, samples.x, names, group_of, kind
-        self._given, self._curvature = given_of(samples), net.new_curvature()
+        self._given, self._curvature = given_of(samples), net.own_curvature()
         self._n_threads, self._sizes = n_threads, np.bincount(group_of, minlength=len(names))
         self._alpha = np.full(len(names), FIRST_ALPHA)
         spread = float(np.var(self._given.t, axis=0).mean())
         self._beta = 1.0 / max(spread, 1e-12) if kind == "values" else 1.0
 
-    def run(self, epochs: int, update_every: int) -> Evidence:
+    def run(self, epochs: int, update_every: int, callbacks: list[Callback]) -> Evidence:
         """Minimise F and re-estimate, in turn, until nothing changes or so many epochs are over."""
         begin, history = time.perf_counter(), History()
-        mus: list[float] = []
         objective = Objective(self._curvature, self._given, self._beta, self._alpha[self._group_of], -np.inf)
         choice = make_minimiser("lm", {"min_gradient": 1e-6}, None)
         minimiser = LevenbergMarquardt(choice, objective, self._net.loss_name, can_accelerate=True)
-        n_done, settled = 0, False
-        while n_done < epochs and not settled:
+        n_done, ended = 0, False
+        history.mu = []
+        while n_done < epochs and not ended:
             with threads.limit(self._n_threads, self._net.engine.most_threads(len(self._given.x))) as n_slots:
                 _ended, losses = minimiser.run(min(update_every, epochs - n_done), n_slots)
             n_done += max(1, len(losses))
             history.loss.extend((losses / len(self._given.x)).tolist())
-            mus.extend(minimiser.mus.tolist())
+            history.mu.extend(minimiser.mus.tolist())
             before = np.append(self._alpha, self._beta)
             self._estimate()
             after = np.append(self._alpha, self._beta)
-            settled = bool((abs(after - before) <= SETTLED * before).all())
+            if (abs(after - before) <= SETTLED * before).all():
+                history.stopped_by, ended = "settled", True
             objective.scale, objective.decay = self._beta, self._alpha[self._group_of]
             minimiser.forget()
-        history.mu, history.stopped_by = mus, "settled" if settled else "epochs"
+            stops = [wants_to_stop(callback(self._net, history)) for callback in callbacks]  # all of them are called
+            if any(stops):
+                history.stopped_by, ended = "callback", True
+        minimiser.give_back()
         history.time = time.perf_counter() - begin
         return self._found(history)
 

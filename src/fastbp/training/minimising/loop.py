@@ -74,12 +74,13 @@ class Minimising(Training):
     most_epochs = MOST_EPOCHS  # of a compiled call
 
     net: CurvedNetwork
+    compares_with_goal = False
 
     def _summed(self) -> tuple[Summed, Given]:
         """What adds up over the samples, and the samples."""
-        return self.net.new_curvature(), given_of(self.samples)
+        return self.net.own_curvature(), given_of(self.samples)
 
-    def _prepare(self, draw: np.random.Generator) -> None:
+    def _prepare(self) -> None:
         net, options = self.net, self.options
         choice = options.solver
         assert isinstance(choice, MinimiserChoice)
@@ -94,9 +95,8 @@ class Minimising(Training):
         self.history.mu = [] if isinstance(self.minimiser, LevenbergMarquardt) else None
         self.most_threads = net.engine.most_threads(self.n_samples)
         products = self.n_samples * net.n_params * (net.n_params if choice.name == "lm" else 20)
-        self.n_epochs = max(1, min(64, self.most_epochs, FIRST_PRODUCTS // products))  # of the next compiled call
+        self.n_epochs = max(1, min(self.most_epochs, FIRST_PRODUCTS // products))  # of the next compiled call
         self.memory = None  # of first-order steps, of which there are none
-        self._own = net.params.copy()  # as the last call left them
 
     def _recall(self) -> None:
         """See `Training`; what is known of the parameters may be of other samples."""
@@ -115,7 +115,6 @@ class Minimising(Training):
     def _epochs(self, show: Callable[[History], None]) -> None:
         history, options = self.history, self.options
         while history.n_epochs < options.epochs:
-            self._see_changes()
             n_before = history.n_epochs
             left = options.epochs - n_before
             n_epochs = min(left, self._until_watched(), self.n_epochs)
@@ -147,27 +146,29 @@ class Minimising(Training):
             history.mu.extend(self.minimiser.mus.tolist())
         if self.net.dtype != FLOAT64:
             self.net.params = self._curvature.params
-        self._own = self.net.params.copy()
-        now = time.perf_counter()
-        history.time = now - self.start
-        if not self.watched and history.loss:
-            history.best_epoch = int(np.argmin(history.loss))
-        return ended, now - begin
+        self._note_time()
+        return ended, time.perf_counter() - begin
 
     def _run_minimiser(self, n_epochs: int) -> tuple[str | None, Array]:
         """See `Minimiser.run`."""
         with threads.limit(self.options.n_threads, self.most_threads) as n_slots:
             return self.minimiser.run(n_epochs, n_slots)
 
-    def _see_changes(self) -> None:
-        """Go on from what a callback has made of the parameters."""
-        if not np.array_equal(self.net.params, self._own):
+    def _after_epoch(self) -> bool:
+        """See `Training`; goes on from what a callback has made of the parameters."""
+        before = self.net.params.copy()
+        stops = super()._after_epoch()
+        if not np.array_equal(self.net.params, before):
             if self.net.dtype != FLOAT64:
                 self._curvature.params[:] = self.net.params
             self.minimiser.forget()
+        return stops
 
     def _weights_of_epoch(self) -> Array:
         return self.net.params
+
+    def _give_back(self) -> None:
+        self.minimiser.give_back()
 
     def _keep_finite(self) -> None:
         """A minimiser goes nowhere where the loss is not finite."""

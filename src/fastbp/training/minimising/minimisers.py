@@ -60,8 +60,14 @@ class Summed(Protocol):
     def rows_room(self, n_samples: int, n_slots: int) -> Room:
         """The same, and for rows of a Jacobian."""
 
-    def assembler(self, n_samples: int, n_slots: int, *, exact: bool) -> tuple[Room, Assembler]:
-        """What an assembly works in, and what it calls."""
+    def assembly_room(self, n_samples: int, n_slots: int) -> Room:
+        """Memory for an assembly."""
+
+    def give_back(self, room: Room) -> None:
+        """Take back the memory of jobs that are over."""
+
+    def assembler(self, n_slots: int, exact: bool) -> Assembler:
+        """What an assembly calls."""
 
 
 class Objective:
@@ -104,6 +110,9 @@ class Minimiser(Protocol):
     def forget(self) -> None:
         """The parameters have been changed: what is known of them no longer holds."""
 
+    def give_back(self) -> None:
+        """There are no more calls for now: the memory of the jobs is for others."""
+
 
 def minimiser_of(choice: MinimiserChoice, objective: Objective, net: CurvedNetwork) -> Minimiser:
     """The minimiser that was chosen, for the loss and the functions of a network."""
@@ -115,6 +124,27 @@ def minimiser_of(choice: MinimiserChoice, objective: Objective, net: CurvedNetwo
 def can_accelerate(net: CurvedNetwork) -> bool:
     """Whether second derivatives of the outputs along a direction are known."""
     return not net.functions_without_bend() and (not net.has_softmax or net.loss_name == "cross_entropy")
+
+
+class _Room:
+    """The memory of a minimiser's jobs, on as many threads as there are at the time; made by `make`."""
+
+    def __init__(self, objective: Objective, make: Callable[[int, int], Room]) -> None:
+        self._objective, self._make = objective, make
+        self._room: Room | None = None
+
+    def of(self, n_slots: int) -> Room:
+        """For calls on so many threads."""
+        if self._room is None or len(self._room.tiles) != n_slots:
+            self.give_back()
+            self._room = self._make(len(self._objective.given.x), n_slots)
+        return self._room
+
+    def give_back(self) -> None:
+        """Leave the memory to others."""
+        if self._room is not None:
+            self._objective.curvature.give_back(self._room)
+        self._room = None
 
 
 class LevenbergMarquardt:
@@ -152,25 +182,20 @@ class LevenbergMarquardt:
             options=options,
         )
         self._exact = bool(options[damped.ACCELERATION])  # second derivatives of the functions, of the path alone
-        self._memory: dict[int, Any] = {}
+        self._room = _Room(objective, curvature.rows_room if self.is_small else curvature.assembly_room)
         self.mus = np.empty(0)
 
     def run(self, n_epochs: int, n_slots: int) -> tuple[str | None, Array]:
         """See `Minimiser`."""
         objective = self._objective
         curvature, given = objective.curvature, objective.given
-        if n_slots not in self._memory:
-            room, assembler = curvature.assembler(len(given.x), n_slots, exact=False)
-            if self.is_small:
-                room = curvature.rows_room(len(given.x), n_slots)
-            wanted = curvature.wanted(n_slots, objective.scale, objective.decay, bends=self._exact, rows=self.is_small)
-            self._memory = {n_slots: (room, wanted, assembler)}
-        room, wanted, assembler = self._memory[n_slots]
-        wanted = wanted._replace(scale=objective.scale, decay=objective.decay)
+        wanted = curvature.wanted(n_slots, objective.scale, objective.decay, bends=self._exact, rows=self.is_small)
+        assembler = curvature.assembler(n_slots, False)
         losses, self.mus = np.zeros(n_epochs), np.zeros(n_epochs)
         ended, n_done = damped.levenberg_marquardt(
-            curvature.plan(exact=self._exact), given, room, wanted, assembler, self._damping, losses, self.mus
-        )
+            curvature.plan(exact=self._exact), given, self._room.of(n_slots), wanted, assembler, self._damping,
+            losses, self.mus,
+        )  # fmt: skip
         self.mus = self.mus[:n_done]
         return ENDED_BY.get(ended), losses[:n_done]
 
@@ -186,6 +211,10 @@ class LevenbergMarquardt:
     def forget(self) -> None:
         """See `Minimiser`."""
         self._damping.state[damped.IS_KNOWN] = 0.0
+
+    def give_back(self) -> None:
+        """See `Minimiser`."""
+        self._room.give_back()
 
 
 # name -> (compiled run, vectors of its own: n of them, whether it asks for products with the exact Hessian, or others)
@@ -214,7 +243,7 @@ class AlongDirections:
     """A minimiser along directions, by its name."""
 
     def __init__(self, choice: MinimiserChoice, objective: Objective) -> None:
-        self._objective, self._memory = objective, {}  # type: tuple[Objective, dict[int, Any]]
+        self._objective, self._room = objective, _Room(objective, objective.curvature.sums_room)
         self._minimise, _n_own, self._products = _ALONG[choice.name]
         n_params = objective.curvature.n_params
         shape = n_vectors(choice, n_params), n_params
@@ -230,14 +259,10 @@ class AlongDirections:
         """See `Minimiser`."""
         objective = self._objective
         curvature, given, exact = objective.curvature, objective.given, self._products == "exact"
-        if n_slots not in self._memory:
-            wanted = curvature.wanted(
-                n_slots, objective.scale, objective.decay, products=bool(self._products), exact=exact
-            )
-            self._memory = {n_slots: (curvature.sums_room(len(given.x), n_slots), wanted)}
+        wanted = curvature.wanted(n_slots, objective.scale, objective.decay, products=bool(self._products), exact=exact)
         losses = np.zeros(n_epochs)
         ended, n_done = self._minimise(
-            curvature.plan(exact=exact), given, *self._memory[n_slots], self._descent, losses
+            curvature.plan(exact=exact), given, self._room.of(n_slots), wanted, self._descent, losses
         )
         return ENDED_BY.get(ended), losses[:n_done]
 
@@ -253,3 +278,7 @@ class AlongDirections:
     def forget(self) -> None:
         """See `Minimiser`."""
         self._descent.state[descent.IS_KNOWN] = 0.0
+
+    def give_back(self) -> None:
+        """See `Minimiser`."""
+        self._room.give_back()

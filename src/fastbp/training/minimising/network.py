@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fastbp.checks import Array
 from fastbp.model.curved import CurvedNetwork
 from fastbp.structure import initial
+from fastbp.training.options import Callbacks
 
 if TYPE_CHECKING:
     from fastbp.training.minimising.evidence import Evidence
@@ -23,6 +24,7 @@ class EvidentNetwork(CurvedNetwork):
         epochs: int = 600,
         update_every: int = 1,
         seed: initial.Seed = None,
+        callback: Callbacks = None,
         n_threads: int | None = None,
     ) -> "Evidence":
         """Train the network with weight decay that the data themselves determine, and find how sure it is.
@@ -42,6 +44,9 @@ class EvidentNetwork(CurvedNetwork):
             Steps after which the decays are estimated anew: with many of them a network has learnt the noise by then.
         seed : int or None
             Of the further beginnings.
+        callback : function or list of functions, optional
+            Called after each estimate of the decays as callback(net, history), with the network in float64 that is
+            trained; a true return value ends the search, and of what was found till then the best is kept.
         n_threads : int or None
 
         Returns
@@ -80,5 +85,5 @@ class EvidentNetwork(CurvedNetwork):
         with self.trainer.training():
             return evidence.fit_evidence(
                 self, X, T, groups=groups, restarts=restarts, epochs=epochs, update_every=update_every, seed=seed,
-                n_threads=n_threads,
+                callback=callback, n_threads=n_threads,
             )  # fmt: skip

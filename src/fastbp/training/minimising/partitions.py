@@ -84,12 +84,19 @@ class SumsOfPartitions:
         """See `Summed`: there are none."""
         raise NotImplementedError
 
-    def assembler(self, n_samples: int, n_slots: int, *, exact: bool) -> tuple[Room, Assembler]:
+    def assembly_room(self, n_samples: int, n_slots: int) -> Room:
         """See `Summed`."""
         n = self.n_params
         memory.check(4 * 8 * n**2, "the sum of matrices over partitions", f"four of {n:,} x {n:,}")
+        return self._new_room(n**2)
+
+    def give_back(self, room: Room) -> None:
+        """See `Summed`: nobody else has a use for it."""
+
+    def assembler(self, n_slots: int, exact: bool) -> Assembler:
+        """See `Summed`."""
         matrix, nothing = elsewhere.addresses()[elsewhere.MATRIX :]
-        return self._new_room(n**2), Assembler(matrix, nothing, nothing, NONE, 1, exact, 0)
+        return Assembler(matrix, nothing, nothing, NONE, 1, exact, 0)
 
     def _new_room(self, n_kept: int) -> Room:
         """The memory that kernels and `answer` share: the last one that was made."""

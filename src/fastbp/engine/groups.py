@@ -1,0 +1,153 @@
+"""The groups of a network's units, and how its Hessian is cut into blocks of them."""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.checks import Array
+from fastbp.kernels.curvature import blocks, pairs, plan
+from fastbp.kernels.tables import NONE
+from fastbp.kernels.tuning import CURVATURE_COLUMNS, CURVATURE_ROWS, FEW_PAIRS
+from fastbp.structure.topology import Topology
+
+KEPT_GROUPS = 1 << 14  # parameters up to which the tables of a network's groups are kept: 256 KB
+
+
+class Groups:
+    """Units that the same units feed, and where their weights stand: see `kernels/curvature/plan.py`."""
+
+    table: Array
+    sources: Array
+    places: Array
+    layers_of: Array
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology, self.layers_of = topology, layers_of(topology)
+        arriving = np.bincount(topology.links[:, 1], minlength=topology.n_units)
+        rows: list[tuple[int, ...]] = []
+        sources: list[Array] = []
+        places: list[Array] = []
+        keys: list[bytes] = []
+        starts, links = topology.link_tables
+        for layer in range(1, topology.n_layers):
+            first, size = topology.first_units[layer], topology.sizes[layer]
+            is_one = not arriving[first : first + size].any()
+            for j, n in [(0, size)] if is_one else [(j, 1) for j in range(size)]:
+                own = links[starts[first + j] : starts[first + j + 1]] if not is_one else links[:0]
+                fed_by, weights = self._of_units(layer, j, n, own)
+                starts_at = sum(s.size for s in sources), sum(p.size for p in places)
+                rows.append((layer, first + j, n, starts_at[0], len(fed_by), starts_at[1]))
+                sources.append(fed_by)
+                places.append(weights.reshape(-1))
+                keys.append(fed_by.tobytes())
+        self.table = np.array(rows, np.int64).reshape(-1, plan.GROUP_COLUMNS)
+        self.sources = np.concatenate([*sources, np.zeros(0, np.int64)])
+        self.places = np.concatenate([*places, np.zeros(0, np.int64)])
+        self._keys = keys
+
+    def _of_units(self, layer: int, j: int, n: int, links: Array) -> tuple[Array, Array]:
+        """(units that feed units j .. j + n - 1 of a layer, places of the weights (n, n_sources))."""
+        topology = self._topology
+        units, weights = [np.zeros(0, np.int64)], [np.zeros((n, 0), np.int64)]
+        for (source, target), offset in zip(topology.pairs, topology.weight_offsets, strict=False):
+            if target == layer:
+                n_in = topology.sizes[source]
+                units.append(topology.first_units[source] + np.arange(n_in))
+                weights.append(offset + np.arange(j * n_in, (j + n) * n_in).reshape(n, n_in))
+        units.append(links[:, 0])
+        weights.append(np.broadcast_to(links[:, 1], (n, len(links))))
+        bias = topology.bias_offsets[layer]
+        if bias != NONE:
+            units.append(np.array([topology.n_units]))
+            weights.append(bias + np.arange(j, j + n).reshape(n, 1))
+        return np.concatenate(units), np.concatenate(weights, axis=1)
+
+    @cached_property
+    def most_sources(self) -> int:
+        """Most units that feed a group."""
+        return int(self.table[:, plan.GROUP_N_SOURCES].max(initial=0))
+
+    @property
+    def most_units(self) -> int:
+        """Most units in a group."""
+        return int(self.table[:, plan.GROUP_UNITS].max(initial=0))
+
+    @cached_property
+    def tasks(self) -> "Tasks":
+        """The blocks of the matrix."""
+        found, n_rows, n_columns = [], self.most_units, self.most_sources + pairs.SPARE
+        for g in range(len(self.table)):
+            for h in range(g, len(self.table)):
+                same = self._keys[g] == self._keys[h]
+                (units_g, sources_g), (units_h, sources_h) = (
+                    self.table[group, [plan.GROUP_UNITS, plan.GROUP_N_SOURCES]].tolist() for group in (g, h)
+                )
+                of_units, of_inputs = Pairs(units_g, units_h, g == h), Pairs(sources_g, sources_h, same)
+                few = which_are_few(of_units.number, of_inputs.number)
+                parts_j = of_units.parts(CURVATURE_COLUMNS if few == blocks.INPUTS else CURVATURE_ROWS)
+                for j_start, j_stop, n_j in parts_j:
+                    for i_start, i_stop, n_i in of_inputs.parts(CURVATURE_COLUMNS):
+                        found.append((g, h, j_start, j_stop, i_start, i_stop, same, few))
+                        n_rows, n_columns = max(n_rows, n_j), max(n_columns, n_i)
+                        if few == blocks.INPUTS:  # then rows are columns, but for the exact matrix
+                            n_rows, n_columns = max(n_rows, n_i), max(n_columns, n_j)
+        return Tasks(np.array(found, np.int64).reshape(-1, blocks.TASK_COLUMNS), n_rows, n_columns)
+
+
+class Tasks(NamedTuple):
+    """The tasks of `kernels/curvature/blocks.py`."""
+
+    table: Array
+    n_rows: int  # most of a task
+    n_columns: int
+
+
+def which_are_few(n_of_units: int, n_of_inputs: int) -> int:
+    """Which of the pairs of a block, if any, are so few that those of the other kind are not stored."""
+    if min(n_of_units, n_of_inputs) > FEW_PAIRS:
+        return blocks.NEITHER
+    return blocks.INPUTS if n_of_inputs < n_of_units else blocks.UNITS
+
+
+class Pairs(NamedTuple):
+    """Pairs of n things with n_other others, or with those that do not stand behind them."""
+
+    n: int
+    n_other: int
+    is_same: bool
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return self.n * (self.n + 1) // 2 if self.is_same else self.n * self.n_other
+
+    def parts(self, most: int) -> list[tuple[int, int, int]]:
+        """(start, stop, pairs) of runs of the n things, with up to so many pairs unless a single one has more."""
+        found, start = [], 0
+        while start < self.n:
+            stop, pairs = start, 0
+            while stop < self.n and (stop == start or pairs + self._of_one(stop) <= most):
+                pairs += self._of_one(stop)
+                stop += 1
+            found.append((start, stop, pairs))
+            start = stop
+        return found
+
+    def _of_one(self, k: int) -> int:
+        return k + 1 if self.is_same else self.n_other
+
+
+def groups_of(topology: Topology) -> Groups:
+    """The groups of a network; of a small one they are kept with its other tables."""
+    if topology.n_params > KEPT_GROUPS:
+        return Groups(topology)
+    return topology.once(("groups",), lambda: Groups(topology))
+
+
+def layers_of(topology: Topology) -> Array:
+    """Layer of each unit."""
+    layers = np.zeros(topology.n_units, np.int64)
+    for layer, (first, size) in enumerate(zip(topology.first_units, topology.sizes, strict=True)):
+        layers[first : first + size] = layer
+    return layers
