@@ -80,6 +80,24 @@ def test_without_shuffling_windows_are_batches_in_their_order(batch_size):
     close(history.loss, other.loss)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_files_that_are_read_into_the_window_have_the_bits_of_arrays(tmp_path, dtype):
+    pq = pytest.importorskip("pyarrow.parquet")
+    x, t = X.astype(dtype), T[:, 0].astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "t.npy", t)
+    table = dict(zip("abct", [*x.T, t], strict=True))
+    pq.write_table(pytest.importorskip("pyarrow").table(table), tmp_path / "a.parquet", row_group_size=130)
+    sources = (
+        data.memmap(tmp_path / "x.npy", tmp_path / "t.npy", rows=130, window=3),
+        data.parquet(tmp_path / "a.parquet", targets="t", window=3),
+    )
+    for kind in ("float32", "float64"):
+        expected, _ = trained(data.arrays(x, t, rows=130, window=3), dtype=kind)
+        for source in sources:
+            assert np.array_equal(trained(source, dtype=kind)[0], expected)
+
+
 def test_every_sample_once_an_epoch_and_another_order_in_each():
     net = fastbp.Network((1, 1), seed=0, bias=False)
     seen = []

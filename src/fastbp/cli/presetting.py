@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from fastbp.presets import PRESETS, Task, preset_of
 
 if TYPE_CHECKING:
-    from fastbp.cli.options import Wishes
     from fastbp.tables.options import Options
     from fastbp.tables.preparation import Prepared
 
@@ -23,6 +22,20 @@ preset_option = click.option(
     type=click.Choice(list(PRESETS)),
     help="Settings of Holzmüller et al. (2024), for options that are not given.",
 )
+
+
+class Wishes(Protocol):
+    """What is read here of the options of `fastbp train`."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those that say how to train."""
+        ...
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """Those that say what columns are."""
+        ...
 
 
 def refuse_beside_preset(given: dict[str, Any]) -> None:

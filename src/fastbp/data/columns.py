@@ -1,6 +1,7 @@
 """Partitions of tables: columns by their names become inputs, targets and weights."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,11 +39,17 @@ class ColumnPartitions(Partitions):
         """The columns of partition k, as a table of pyarrow's."""
 
     def _read(self, k: int) -> Partition:
+        return self._read_into(k, lambda _n_rows: (None, None))
+
+    def _read_into(self, k: int, room: Callable[[int], tuple[Array | None, Array | None]]) -> Partition:
         with naming(self.place(k)):
             table = self._table(k)
         names = self.names
         columns = {name: self._numbers(k, table, name) for name in names.all}
-        x, t = (matrix_of([columns[name] for name in part]) for part in (names.inputs, names.targets))
+        x, t = (
+            matrix_of([columns[name] for name in part], rows)
+            for part, rows in zip((names.inputs, names.targets), room(table.num_rows), strict=True)
+        )
         return Partition(x, t, None if names.weight is None else columns[names.weight])
 
     def _numbers(self, k: int, table: Any, name: str) -> Array:
@@ -66,10 +73,12 @@ class ColumnPartitions(Partitions):
         return super().description | {"columns": list(self.names)}
 
 
-def matrix_of(columns: list[Array]) -> Array:
-    """Columns side by side, in C order: float32 if all of them are, and float64 if not."""
+def matrix_of(columns: list[Array], room: Array | None = None) -> Array:
+    """Columns side by side, in C order, in the room for them if it fits: float32 if all of them are, else float64."""
     dtype = np.float32 if all(column.dtype == np.float32 for column in columns) else np.float64
-    out = np.empty((len(columns[0]), len(columns)), dtype)
+    shape = len(columns[0]), len(columns)
+    fits = room is not None and room.shape == shape and room.dtype == dtype
+    out: Array = room if fits else np.empty(shape, dtype)  # type: ignore[assignment]
     for start in range(0, len(out), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         for j, column in enumerate(columns):

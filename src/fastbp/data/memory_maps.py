@@ -8,7 +8,7 @@ import numpy as np
 from fastbp import checks
 from fastbp.checks import Array
 from fastbp.data.files import naming
-from fastbp.data.partitions import WINDOW, Partition, Partitions, rows_by_bytes
+from fastbp.data.partitions import WINDOW, Partition, Partitions, Room, rows_by_bytes
 
 
 class Block(NamedTuple):
@@ -24,10 +24,13 @@ class Block(NamedTuple):
         """Bytes of a row."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Some rows, read: pages that were mapped would count as memory of the process."""
+    def rows(self, start: int, stop: int, room: Array | None = None) -> Array:
+        """Some rows, read, in the room for them if it fits: pages that were mapped would count as memory."""
         n_bytes = (stop - start) * self.row_bytes
-        out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        if room is not None and room.dtype == self.dtype and room.nbytes == n_bytes:
+            out = room.reshape(stop - start, *self.shape[1:])
+        else:
+            out = np.empty((stop - start, *self.shape[1:]), self.dtype)
         with open(self.path, "rb") as file:
             file.seek(self.offset + start * self.row_bytes)
             n_read = file.readinto(out.reshape(-1).view(np.uint8).data)
@@ -47,12 +50,19 @@ class OfMaps(Partitions):
         super().__init__(-(-self._n // rows), window)
 
     def _read(self, k: int) -> Partition:
+        return self._blocks_of(k, {})
+
+    def _read_into(self, k: int, room: Room) -> Partition:
+        x, t = room(min(self._rows, self._n - k * self._rows))
+        return self._blocks_of(k, {"X": x, "T": t})
+
+    def _blocks_of(self, k: int, rooms: dict[str, Array]) -> Partition:
         start = k * self._rows
         stop = min(start + self._rows, self._n)
         found = {}
         for name, block in self._blocks.items():
             with naming(f"{name}, {block.path!r}, partition {k} (rows {start} to {stop - 1})"):
-                found[name] = block.rows(start, stop)
+                found[name] = block.rows(start, stop, rooms.get(name))
         return Partition(found["X"], found["T"], found.get("sample_weight"))
 
     def place(self, k: int) -> str:

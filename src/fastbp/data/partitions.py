@@ -22,6 +22,9 @@ class Partition(NamedTuple):
     weight: Array | None = None  # (n_samples,)
 
 
+Room = Callable[[int], tuple[Array, Array]]  # so many rows of inputs and targets, to be written into
+
+
 class EndOfStream(Exception):
     """A stream has no further partition."""
 
@@ -72,6 +75,10 @@ class Partitions(ABC):
     def _read(self, k: int) -> Partition:
         """The arrays of partition k as they are."""
 
+    def _read_into(self, k: int, room: Room) -> Partition:
+        """The same, in the room that is there for it if the source can do so."""
+        return self._read(k)
+
     @abstractmethod
     def place(self, k: int) -> str:
         """Name partition k, for an error: its file, and where in it.
@@ -119,12 +126,14 @@ class Partitions(ABC):
         """What must be the same for a checkpoint to go on: not the numbers, which are read once an epoch anyway."""
         return {"partitions": len(self), "window": self.window}
 
-    def read(self, k: int) -> Partition:
+    def read(self, k: int, room: Room | None = None) -> Partition:
         """Read partition k.
 
         Parameters
         ----------
         k : int
+        room : function, optional
+            From a number of rows to arrays of inputs and targets that samples of their dtype may be read into.
 
         Returns
         -------
@@ -137,7 +146,7 @@ class Partitions(ABC):
             For a partition that cannot be read, has no rows, or a number that is not finite: the message names the
             file, the part of it, the row and the column.
         """
-        found = self._read(k)
+        found = self._read(k) if room is None else self._read_into(k, room)
         x, t = checks.numeric(found.x, f"{self.place(k)}: X"), checks.numeric(found.t, f"{self.place(k)}: T")
         if x.ndim == 0 or len(x) == 0:
             raise ValueError(f"{self.place(k)} must have at least one row; it is empty: leave it out")

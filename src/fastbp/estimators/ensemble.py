@@ -17,6 +17,7 @@ from fastbp.estimators.orders import random_state
 from fastbp.estimators.sparse_arrays import check_whole
 from fastbp.population.folds import Fold, folds_of
 
+_LEFT = ("_network", "_views", "_recipe", "_optimizer", "_label_binarizer", "_no_improvement_count")
 FEWEST = 3  # networks: one part of the samples stops a training, one scores it, and one is learnt from
 
 
@@ -26,10 +27,10 @@ def has_several(estimator: Any) -> bool:
 
 
 def forget(estimator: Any) -> None:
-    """Take all from an estimator that a fit has left."""
-    parameters = estimator.get_params(deep=False)
-    for name in set(vars(estimator)).difference(parameters):
-        del estimator.__dict__[name]
+    """Take all from an estimator that a fit has left; scikit-learn has private attributes of its own there."""
+    for name in list(vars(estimator)):
+        if name in _LEFT or (name.endswith("_") and not name.startswith("_")):
+            del estimator.__dict__[name]
 
 
 def check(estimator: Any, eval_set: Any) -> None:
@@ -88,7 +89,7 @@ def _fit_checked(estimator: Any, samples: tuple[Any, Array, Array | None], strat
     X, y, weight = samples
     n = estimator.n_estimators
     if len(strata) < n:
-        raise ValueError(f"n_estimators must be at most n_samples, {len(strata)}; got {n}")
+        raise ValueError(f"n_estimators must be at most n_samples = {len(strata)}; got {n}")
     folds = folds_of(strata, n, np.random.default_rng(random.randint(2**31)))
     members = [_member(estimator, random.randint(2**31)) for _fold in folds]
     for member, fold in zip(members, folds, strict=True):

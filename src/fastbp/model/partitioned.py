@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.data.partitions import Partitions
+from fastbp.data.partitions import Partitions, Room
 from fastbp.data.reading import ahead
 from fastbp.data.sums import PairwiseSum, Term
 from fastbp.engine import gate
@@ -94,9 +94,9 @@ class Source:
         """Some of the partitions."""
         return type(self)(self._net, self.data, numbers)
 
-    def checked(self, k: int) -> CheckedSamples:
+    def checked(self, k: int, room: Room | None = None) -> CheckedSamples:
         """Partition k, read, checked and converted; an error names it."""
-        found = self.data.read(k)
+        found = self.data.read(k, room)
         return self._net.check_samples(*found, prefix=f"{self.data.place(k)}: ", are_finite=True).apart_from(
             self._net.params
         )
@@ -109,7 +109,7 @@ class Source:
         """All samples, if the partitions are no more than a window."""
         if self.data.is_endless or self.data.sums_of is not None or len(self) > self.data.window:
             return None
-        return Window(self._net.engine.gate.port).filled(self.each())
+        return Window(self._net.engine.gate.port).filled(self.each(), len(self))
 
     def few(self) -> CheckedSamples | None:
         """Some samples of the first partition, for a look at them; None of a stream, which gives them once."""
@@ -144,25 +144,35 @@ class Window:
         self._port = port
         self._x, self._t = np.empty((0, port.n_inputs), port.dtype), np.empty((0, port.n_outputs), port.dtype)
         self._weight = np.empty(0, port.dtype)
+        self._n, self._n_parts = 0, 1  # rows that are filled; parts that will come
 
-    def filled(self, parts: Iterable[CheckedSamples]) -> CheckedSamples:
-        """All samples of the parts: valid until the next call. Of one part: its own."""
-        n, is_weighted = 0, False
+    def room(self, n_rows: int) -> tuple[Array, Array]:
+        """Inputs and targets of the next rows: what is read into them need not be copied."""
+        n_more = self._n_parts if self._n == 0 else 1  # at first as if all were as long: nothing is moved later
+        self._make_room(self._n + n_rows * n_more)
+        rows = slice(self._n, self._n + n_rows)
+        return self._x[rows], self._t[rows]
+
+    def filled(self, parts: Iterable[CheckedSamples], n_parts: int) -> CheckedSamples:
+        """All samples of the parts: valid until the next call."""
+        self._n, self._n_parts, is_weighted = 0, n_parts, False
         for part in parts:
-            stop = n + len(part)
-            self._make_room(stop, n)
-            self._x[n:stop], self._t[n:stop] = part.x, part.t
-            self._weight[n:stop] = part.weight if part.weight.size else 1.0
-            n, is_weighted = stop, is_weighted or part.weight.size > 0
+            for room, values in zip(self.room(len(part)), (part.x, part.t), strict=True):
+                if room.ctypes.data != values.ctypes.data:
+                    room[:] = values
+            stop = self._n + len(part)
+            self._weight[self._n : stop] = part.weight if part.weight.size else 1.0
+            self._n, is_weighted = stop, is_weighted or part.weight.size > 0
+        n = self._n
         weight = self._weight[:n] if is_weighted else None
         return gate.samples(self._port, self._x[:n], self._t[:n], weight, are_finite=True)
 
-    def _make_room(self, n: int, n_kept: int) -> None:
-        """Arrays of n rows or more, with the first ones as they are."""
+    def _make_room(self, n: int) -> None:
+        """Arrays of n rows or more, with those that are filled as they are."""
         if n <= len(self._x):
             return
         for name in ("_x", "_t", "_weight"):
             old: Any = getattr(self, name)
             new = np.empty((n, *old.shape[1:]), old.dtype)
-            new[:n_kept] = old[:n_kept]
+            new[: self._n] = old[: self._n]
             setattr(self, name, new)

@@ -278,8 +278,8 @@ class Population(ComputingPopulation):
         asked = Asked(checked, seeds_of(seeds, len(self)), samples, validation, sample_weight, rates)
         plan = plan_of(self._sources[0], options, asked)
         for kind in self._kinds:
-            for k in kind.members.tolist():
-                check_solver(kind.net, options[k])
+            for own in {id(options[k]): options[k] for k in kind.members.tolist()}.values():
+                check_solver(kind.net, own)
         for loss in {kind.net.loss_name for kind in self._kinds}:
             check_targets(loss, plan.samples.t)
             check_targets(loss, plan.held.t, "validation T")

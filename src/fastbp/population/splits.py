@@ -56,11 +56,14 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
     n, samples = len(asked.seeds), asked.samples
     rows = [np.arange(len(samples))] * n if asked.rows is None else rows_of(asked.rows, "samples", n, len(samples))
     weights = _weights(asked.sample_weight, n, samples)
-    random, keys = np.empty((2, n), np.uint64)
+    random, dropout = np.empty(n, np.uint64), Dropouts(asked.rates)
     if isinstance(asked.validation, tuple | list | np.ndarray) or asked.validation is None:
         held = _held(net, asked, weights)
         for k, seed in enumerate(asked.seeds):
-            random[k], keys[k] = np.random.PCG64(seed).random_raw(2)  # a generator's first bits, without a generator
+            bits = np.random.PCG64(seed)  # a generator's first bits, without a generator
+            random[k] = bits.random_raw()
+            if dropout.any[k]:
+                dropout.keys[k] = bits.random_raw()
     else:
         held = Held(samples, [], weights)
         rows = list(rows)
@@ -70,12 +73,10 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
             places = draw.permutation(len(rows[k]))
             held.rows.append(rows[k][np.sort(places[:n_held])])
             rows[k] = rows[k][np.sort(places[n_held:])]
-            random[k], keys[k] = draw.integers(0, 2**64, 2, np.uint64)
+            random[k], dropout.keys[k] = draw.integers(0, 2**64, 2, np.uint64)
     _check_weighted(weights, rows, "sample_weight")
     _check_weighted(held.weights, held.rows, "sample_weight of the rows that are held out")
-    return Plan(
-        samples, held.samples, options, rows, held.rows, random, weights, held.weights, Dropouts(asked.rates, keys)
-    )
+    return Plan(samples, held.samples, options, rows, held.rows, random, weights, held.weights, dropout)
 
 
 def _held(net: Network, asked: Asked, weights: Array) -> Held:

@@ -147,7 +147,7 @@ class PopulationTraining:
         asked = self.plan.options
         self.options = np.zeros((self.n, N_OPTIONS))
         self.members[:, MEMBER.options] = addresses_of_rows(self.options)
-        known = {id(o): self._columns_of(o) for o in asked}
+        known = {key: self._columns_of(o) for key, o in {id(o): o for o in asked}.items()}
         columns = [known[id(o)] for o in asked]
         for place, name in enumerate(("solver", "step", "n_state_rows", "mean", "patience", "keeps_best")):
             self.members[:, getattr(MEMBER, name)] = [ints[place] for ints, _floats, _values in columns]
@@ -179,13 +179,14 @@ class PopulationTraining:
             self.members[own, MEMBER.params] = addresses_of_rows(params)
             for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
                 self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
-            by_batches = self.plan.dropout.any[own] | [has_factors(self.plan.options[k]) for k in own.tolist()]
-            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered & ~by_batches
-            loss = kind.net.loss_function
+            loss, options = kind.net.loss_function, [self.plan.options[k] for k in own.tolist()]
+            asked = {id(o): o for o in options}
+            learning = {key: learning_option(loss, o.label_smoothing) for key, o in asked.items()}
+            scaled = {key: has_factors(o) for key, o in asked.items()}
             self.settings[own, SETTINGS.held_option] = loss.number
-            self.settings[own, SETTINGS.loss_option] = [
-                learning_option(loss, self.plan.options[k].label_smoothing) for k in own.tolist()
-            ]
+            self.settings[own, SETTINGS.loss_option] = [learning[id(o)] for o in options]
+            by_batches = self.plan.dropout.any[own] | [scaled[id(o)] for o in options]
+            self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered & ~by_batches
             self._set_memories(kind, work)
 
     def _set_groups(self, n_rows: Array) -> None:

@@ -1,6 +1,7 @@
 """What each network's training is asked for, checked: the arguments of `Population.fit` but for the data."""
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     made: dict[tuple[Any, ...], Options] = {}
     found = []
     for values in zip(*columns.values(), *own_options.values(), strict=True):
-        key = tuple(map(_identity, values))
+        key = _key(values)
         if key not in made:
             own, rest = (
                 dict(zip(columns, values, strict=False)),
@@ -48,9 +49,12 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     return found
 
 
-def _identity(value: Any) -> Hashable:
+def _key(values: tuple[Any, ...]) -> tuple[Hashable, ...]:
     """What is equal for equal values, or, of a dict or an array, for the same one."""
-    return value if isinstance(value, Hashable) else (type(value), id(value))
+    with suppress(TypeError):
+        hash(values)
+        return values
+    return tuple(value if isinstance(value, Hashable) else (type(value), id(value)) for value in values)
 
 
 def _options(caller: Callable[..., Any], own: dict[str, Any], rest: dict[str, Any], common: dict[str, Any]) -> Options:

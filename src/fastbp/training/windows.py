@@ -151,13 +151,14 @@ class ByWindows(OnPartitions):
         """A window's samples; the other window's are in use meanwhile."""
         if len(turn.partitions) == 1:
             return turn, self.source.checked(turn.partitions[0])
-        return turn, self._windows[turn.number % 2].filled(self._until_end(turn.partitions))
+        window = self._windows[turn.number % 2]
+        return turn, window.filled(self._until_end(turn.partitions, window), len(turn.partitions))
 
-    def _until_end(self, numbers: list[int]) -> Iterator[CheckedSamples]:
+    def _until_end(self, numbers: list[int], window: Window) -> Iterator[CheckedSamples]:
         """Partitions, as many as come; none at all is the end."""
         for n_read, k in enumerate(numbers):
             try:
-                samples = self.source.checked(k)
+                samples = self.source.checked(k, window.room)
             except EndOfStream:
                 if n_read == 0:
                     raise
