@@ -15,7 +15,7 @@ import polars as pl
 
 from fastbp.tables.choices import Choices
 from fastbp.tables.dates import MONTH_AND_YEAR, Layout, find_dates, typed_seconds, unread_dates
-from fastbp.tables.decimals import both_readings, mark_of_groups
+from fastbp.tables.decimals import mark_of_groups
 from fastbp.tables.errors import TableError, counted, listed, row_number, shown
 from fastbp.tables.notation import (
     Notation,
@@ -292,24 +292,9 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
         bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
     by_row = units_by_row(masked)
     notation = msgspec.structs.replace(notation, units=tuple(by_row.drop_nulls().unique().sort().to_list()))
-    odd = (
-        *_odd(name, text, bad, "numbers"),
-        *_half_with_units(text, by_row),
-        *_open_decimals(masked, notation, choices),
-    )
+    odd = (*_odd(name, text, bad, "numbers"), *_half_with_units(text, by_row))
     notes = _notes_of_numbers(text, said, missing & text.is_not_null())
     return Understood(name, "number", values, text, notation, notes=notes, odd=odd)
-
-
-def _open_decimals(text: pl.Series, notation: Notation, choices: Choices) -> tuple[str, ...]:
-    """Say both readings of numbers such as 1.234, where nothing tells which is right.
-
-    Commas in groups of three are thousands wherever commas separate no decimals, as people write them.
-    """
-    mark = mark_of_groups(text) if choices.decimal is None else ""
-    if not mark or (mark == "," and not choices.decimal_comma):
-        return ()
-    return (both_readings(text, notation),)
 
 
 def _notes_of_numbers(text: pl.Series, said: str, marks: pl.Series) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.checks import Array
 from fastbp.tables.choices import MAX_LEVELS, Choices
+from fastbp.tables.decimals import open_decimals
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
@@ -145,6 +146,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
         self.notes_ += [line for plan in plans for line in plan.column.odd]
+        self.notes_ += open_decimals(used, choices)
         if gaps := gaps_of(used):
             self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
