@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.choices import Choices
-from fastbp.tables.decimals import open_decimals
+from fastbp.tables.doubts import open_decimals
 from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.naming import are_made

@@ -135,7 +135,8 @@ def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
             raise TableError(f"it begins as {name} text and is none ({error.reason})") from None
     if (mended := mended_utf8(data)) is not None:
         text, places = mended
-        lines = f"line{'s' * (len(places) > 1)} {', '.join(map(str, places[:MOST_SHOWN]))}{' ...' * (len(places) > MOST_SHOWN)}"
+        more = " ..." * (len(places) > MOST_SHOWN)
+        lines = f"line{'s' * (len(places) > 1)} {', '.join(map(str, places[:MOST_SHOWN]))}{more}"
         return text.encode(), f"the text is UTF-8, but for single bytes ({lines}): those are read as Windows-1252"
     try:
         return data.decode("cp1252").encode(), "the text is not UTF-8: read as Windows-1252 (Latin-1)"

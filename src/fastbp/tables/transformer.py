@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.checks import Array
 from fastbp.tables.choices import MAX_LEVELS, Choices
-from fastbp.tables.decimals import open_decimals
+from fastbp.tables.doubts import open_decimals
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
