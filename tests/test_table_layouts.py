@@ -1,13 +1,16 @@
 """Texts laid out in unusual ways: names that are numbers, quotes of other programs, first bytes as of an archive."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError
 from fastbp.tables.parts import parts_of
-from fastbp.tables.preparation import choose_targets
+from fastbp.tables.preparation import choose_targets, prepare
 from fastbp.tables.sources import read_table
 from fastbp.tables.table import Reading
 
@@ -107,3 +110,81 @@ def test_a_text_that_begins_as_an_archive_does(names):
     written(names, lambda k: f"x^{k % 3},{k}")
     frame = read_table("t.csv", Reading(header=bool(names))).frame
     assert (frame.height, frame.row(0)) == (N, ("x^0", "0"))
+
+
+# --- formats -----------------------------------------------------------------------------------------------
+
+ABC = {"a": [1, 2, 3], "b": ["x", "y", "x"]}
+RECORDS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "x"}]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    ("written_as", "said"),
+    [
+        (ABC, "its names are those of the columns"),
+        ({name: dict(zip("012", column, strict=True)) for name, column in ABC.items()}, "its names are those"),
+        ({"columns": ["a", "b"], "index": [0, 1, 2], "data": [[1, "x"], [2, "y"], [3, "x"]]}, "names and rows apart"),
+        ({"schema": {"fields": []}, "data": RECORDS}, "the rows are those of 'data'"),
+        ({"count": 3, "results": RECORDS}, "the rows are those of 'results'"),
+    ],
+)
+def test_a_table_that_is_one_object_of_json(written_as, said, indent):
+    Path("t.json").write_text(json.dumps(written_as, indent=indent))
+    table = read_table("t.json")
+    assert table.frame.to_dict(as_series=False) == ABC
+    assert said in table.notes[0]
+    assert next(parts_of("t.json")).equals(table.frame)
+
+
+def test_one_row_of_json_stays_one():
+    Path("t.json").write_text('{"a": 1, "b": "x"}')
+    assert read_table("t.json").frame.rows() == [(1, "x")]
+
+
+@pytest.mark.parametrize(
+    "page", ["<html><table><tr><td>1", "\n<TABLE border=1>\n<tr>", '<?xml version="1.0"?>\n<Workbook>']
+)
+def test_a_page_is_no_workbook(page):
+    Path("t.xls").write_text(page + "\n" * 5)
+    with pytest.raises(TableError, match="it is a page of HTML or XML"):
+        read_table("t.xls")
+
+
+HEAD_OF_ARFF = "@RELATION r\n@ATTRIBUTE 'the size' NUMERIC\n@ATTRIBUTE c {0, 1, 2}\n@ATTRIBUTE k {1,2}\n@DATA\n"
+
+
+@pytest.mark.parametrize(
+    "rows", ["1.5,0,2\n0,2,1\n?,1,1\n", "1.5\t0\t2\n0\t2\t1\n?\t1\t1\n", "{0 1.5, 2 2}\n{1 2}\n{ 0 ?,1 1 }\n"]
+)
+def test_classes_of_arff_are_no_numbers(rows):
+    Path("t.arff").write_text(HEAD_OF_ARFF + rows)
+    frame = read_table("t.arff").frame
+    assert frame.rows() == [("1.5", "0", "2"), ("0", "2", "1"), (None, "1", "1")]
+    Path("t.arff").write_text(HEAD_OF_ARFF + rows * 9)
+    found = prepare(read_table("t.arff"), None, Choices())
+    assert ([column.kind for column in found.inputs], found.task) == (["number", "text"], "classification")
+
+
+@pytest.mark.parametrize("row", ["{0 1.5, 3 2}", "{x 2}", "{1}", "1,2"])
+def test_rows_that_are_not_of_arff(row):
+    Path("t.arff").write_text(HEAD_OF_ARFF + "1,2,1\n" + row + "\n")
+    with pytest.raises(TableError, match="line 7: "):
+        read_table("t.arff")
+
+
+def test_what_systems_put_into_archives_is_no_table():
+    with zipfile.ZipFile("t.zip", "w") as archive:
+        for name in ("data/", "data/t.csv", "data/.DS_Store", "__MACOSX/data/._t.csv", "Thumbs.db", "desktop.ini"):
+            archive.writestr(name, "a,b\n1,2\n" if name == "data/t.csv" else "")
+    assert read_table("t.zip").frame.rows() == [("1", "2")]
+
+
+def test_a_wrong_byte_leaves_the_rest_as_it_is():
+    rows = [f"Zürich,{k}".encode() for k in range(N)]
+    rows[6] = b"Gen\xe8ve,6"
+    Path("t.csv").write_bytes(b"\n".join([b"town,y", *rows]))
+    table = read_table("t.csv")
+    assert (table.frame["town"][5:7].to_list(), table.frame.height) == (["Zürich", "Genève"], N)
+    assert "single bytes (line 8): those are read as Windows-1252" in table.notes[0]
+    assert pl.concat(parts_of("t.csv", n_bytes=100)).equals(table.frame)
