@@ -188,3 +188,16 @@ def test_a_wrong_byte_leaves_the_rest_as_it_is():
     assert (table.frame["town"][5:7].to_list(), table.frame.height) == (["Zürich", "Genève"], N)
     assert "single bytes (line 8): those are read as Windows-1252" in table.notes[0]
     assert pl.concat(parts_of("t.csv", n_bytes=100)).equals(table.frame)
+
+
+@pytest.mark.parametrize(
+    ("last", "n_left_out"),
+    [("Total,12.5,400.1", 1), (",Grand total:,400.1", 1), ("Totals Ltd,1,2", 0), ("b,total,2", 0), ("sum,1,2", 0)],
+)
+def test_a_last_row_of_sums_is_no_example(last, n_left_out):
+    written(["a,b,y"], lambda k: f"{('b', 'sum')[k % 2]},{k % 7},{spread(k, 1)}")
+    with Path("t.csv").open("a") as file:
+        file.write(f"{last}\n")
+    found = prepare(read_table("t.csv"), None, Choices())
+    assert found.n_rows == N + 1 - n_left_out
+    assert any("a row of sums, left out" in note for note in found.notes) == bool(n_left_out)

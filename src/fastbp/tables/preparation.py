@@ -18,6 +18,7 @@ from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_
 from fastbp.tables.strays import classes_alike, classes_of_one_row, without_strays
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
+from fastbp.tables.totals import without_total
 
 FEWEST_ROWS = 2
 
@@ -106,7 +107,7 @@ def prepare(
     TableError
         When it cannot be learnt from; the message names the column and the row.
     """
-    frame = table.frame
+    frame, totals = without_total(table.frame)
     choices = choices.for_table(frame, table.decimal_comma)
     if frame.height < FEWEST_ROWS:
         raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
@@ -131,7 +132,13 @@ def prepare(
     inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
     odd = [line for column in (*targets, *inputs_too) for line in column.odd]
     odd += open_decimals((*targets, *used), choices)
-    notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
+    notes = [
+        *table.notes,
+        *totals,
+        *(line for column in targets for line in column.notes),
+        *notes_of(plans, choices),
+        *dropped,
+    ]
     return Prepared(
         inputs=tuple(_rows_of(column, keep) for column in used),
         targets=tuple(_rows_of(column, keep) for column in targets),
