@@ -18,6 +18,7 @@ from fastbp.tables.choices import MAX_LEVELS, Choices
 from fastbp.tables.doubts import open_decimals
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
+from fastbp.tables.kinds import as_text
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 from fastbp.tables.scaling import SCALINGS, Scaling
 
@@ -257,7 +258,13 @@ def _from_dict(X: dict[Any, Any]) -> pl.DataFrame:
 def _from_pandas(name: str, series: Any) -> pl.Series:
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufM":
         return pl.Series(name, series.to_numpy())
-    return _from_cells(name, series.astype(object).where(series.notna(), None).to_numpy())
+    column = _from_cells(name, series.astype(object).where(series.notna(), None).to_numpy())
+    if not hasattr(series, "cat"):
+        return column
+    text = as_text(column)  # categories stay such, whatever they are called
+    if text is None:
+        text = pl.Series(name, [None if value is None else str(value) for value in column])
+    return text.cast(pl.Categorical)
 
 
 def _from_cells(name: str, cells: NDArray[Any]) -> pl.Series:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import polars as pl
 
 from fastbp.tables.decimals import mark_of_groups
-from fastbp.tables.kinds import LARGEST_EXACT, LEADING_ZERO, MOSTLY
+from fastbp.tables.kinds import LARGEST_EXACT
+from fastbp.tables.mixtures import LEADING_ZERO, MOSTLY
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, split_lines
 from fastbp.tables.table import Written
 
