@@ -176,8 +176,8 @@ def load_first(typingctx, array, offset, count):
 def _fenced(builder, vector, vec):
     """The vector, made by an instruction of its own.
 
-    Where nobody asks for the lanes that a masked load leaves out, as in `keep_first(fma(a, x, b), count)`, LLVM 22 loads
-    them all for AVX-512, also past the end of the array: it expects the load to become part of the masked instruction.
+    Where nobody asks for the lanes that a masked load leaves out, as in `keep_first(fma(a, x, b), count)`, LLVM 22 may
+    load them all for AVX-512, also past the end of the array: it takes the load for a part of the masked instruction.
     """
     fence = declare(builder, f"llvm.arithmetic.fence.{suffix(vec)}", ir.FunctionType(vec.llvm, (vec.llvm,)))
     return builder.call(fence, (vector,))
