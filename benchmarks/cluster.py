@@ -1,7 +1,7 @@
 """What a step on a cluster costs, simulated from constants that are measured here, and compared with real workers.
 
     python benchmarks/cluster.py            # measures, simulates 1 to 1,000 workers for three networks
-    python benchmarks/cluster.py --real     # and trains with 1, 2 and 4 workers on this machine
+    python benchmarks/cluster.py --check    # and real steps of 1, 2 and 4 workers on this machine beside them
 
 `docs/scale.md` has the formula.
 """
@@ -9,13 +9,18 @@
 import argparse
 import heapq
 import math
+import pickle
 import time
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
 import fastbp
-from fastbp.dask.cluster import TASKS_PER_WORKER
+from fastbp.dask import tasks
+from fastbp.dask.cluster import TASKS_PER_WORKER, OnCluster
+from fastbp.data.sums import PairwiseSum
+from fastbp.kernels.training.chunks import GRADIENT
 
 NETWORKS = {"small": (20, 32, 1), "middling": (100, 256, 256, 10), "large": (784, 1024, 1024, 10)}
 N_SAMPLES = 1 << 24  # of the simulated training
@@ -33,25 +38,20 @@ class Costs(NamedTuple):
 
 
 def seconds_of(function, repeats=3):
-    """Least time of some calls."""
+    """Least processor time of some calls that use one thread: others on the machine count for little in it."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
-def gradient_seconds(net, n=1 << 14):
+def gradient_seconds(net, n=1 << 12):
     """Seconds for a sample, on one thread."""
     draw = np.random.default_rng(0)
     x, t = draw.normal(size=(n, net.n_inputs)), draw.normal(size=(n, net.n_outputs))
-    return seconds_of(lambda: net.gradient(x, t, n_threads=1)) / n
-
-
-def scheduler_seconds(client, n=200):
-    """Seconds that a task takes which does nothing, when the scheduler has many of them."""
-    return seconds_of(lambda: client.gather([client.submit(int, k, pure=False) for k in range(n)])) / n
+    return seconds_of(lambda: net.gradient(x, t, n_threads=1), 5) / n
 
 
 def costs(net, task, step):
@@ -85,27 +85,91 @@ def batch(k, sizes, n):
     return draw.normal(size=(n, sizes[0])), draw.normal(size=(n, sizes[-1]))
 
 
-def compare(sizes, n_workers, n_partitions=16, n=1 << 13, n_steps=5):
-    """(simulated, real) seconds of a step, with workers on this machine."""
+def timed_sums(structure, params, loaded, n_threads):
+    """(seconds of the arithmetic alone, where and while it is done; what the task brings back)."""
+    start = time.perf_counter()
+    found = tasks.sums(structure, params, loaded, GRADIENT, n_threads)
+    return time.perf_counter() - start, found
+
+
+def idle(params, loaded, found):
+    """A task of the same traffic without arithmetic: parameters come, a gradient goes back."""
+    return found[0], params.copy(), found[2]
+
+
+class OnWorkers:
+    """Partitions that workers hold, to measure what a step is made of."""
+
+    def __init__(self, client, net, data, size):
+        self._client, self._net = client, net
+        self._structure = client.submit(tasks.handed_on, tasks.Structure("measured", pickle.dumps(net)))
+        numbers = range(len(data))
+        groups = [list(numbers[start : start + size]) for start in range(0, len(data), size)]
+        given = client.submit(tasks.handed_on, data)
+        self._loaded = [client.submit(tasks.load, self._structure, given, group, pure=False) for group in groups]
+        client.gather(client.map(len, self._loaded))
+
+    def _params(self):
+        return self._client.submit(tasks.handed_on, self._net.params.copy(), pure=False)
+
+    def arithmetic(self):
+        """Seconds of a task's arithmetic, all workers at work."""
+        params = self._params()
+        futures = [
+            self._client.submit(timed_sums, self._structure, params, loaded, 1, pure=False) for loaded in self._loaded
+        ]
+        return float(np.mean([future.result()[0] for future in futures]))
+
+    def step(self):
+        """Seconds of a step without arithmetic: the parameters, all tasks, and all gradients."""
+        found = (0.0, np.zeros(0), 0)
+        start = time.perf_counter()
+        params = self._params()
+        futures = [self._client.submit(idle, params, loaded, found, pure=False) for loaded in self._loaded]
+        total = PairwiseSum()
+        for future in futures:
+            error, gradient, n = future.result()
+            total.add((error, np.array(gradient), n))
+        total.result()
+        return time.perf_counter() - start
+
+
+def real_step(client, net, data, n):
+    """Seconds of n steps of `fastbp.dask`, after one that loads the data."""
+    on_cluster = OnCluster(client, data, None, None, keep=True)
+    numbers, times = list(range(len(data))), []
+    for _ in range(n + 1):
+        start = time.perf_counter()
+        on_cluster.sums_of(net, numbers, GRADIENT, 1)
+        times.append(time.perf_counter() - start)
+    return times[1:]
+
+
+def compare(sizes, n_workers, n_partitions=32, n=1 << 12, n_rounds=5):
+    """(simulated, real) seconds of a step with workers on this machine: medians of what is measured in turn.
+
+    Workers, scheduler and client share the machine's cores, so a task takes longer beside others: its arithmetic is
+    timed by the workers while all of them work, and traffic by steps that have none.
+    """
     from distributed import Client, LocalCluster
 
     net = fastbp.Network(sizes, seed=0)
     data = fastbp.data.partitions(lambda k: batch(k, sizes, n), n_partitions)
+    n_tasks = tasks_of(n_workers, n_partitions)
     local = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
     with local, Client(local) as client:
-        ends = []
-        fastbp.dask.fit(
-            client, net, data, solver="rprop", epochs=n_steps + 1, callback=lambda *_: ends.append(time.perf_counter()),
-            n_threads=1,
-        )  # fmt: skip
-        task, step = scheduler_seconds(client), seconds_of(lambda: client.submit(int, 0, pure=False).result())
-    real = min(np.diff(ends))
-    return simulated(costs(net, task, step), n * n_partitions, tasks_of(n_workers, n_partitions), n_workers), real
+        measured = OnWorkers(client, net, data, n_partitions // n_tasks)
+        real_step(client, net, data, 1)
+        measured.arithmetic()
+        rounds = [(measured.arithmetic(), measured.step(), *real_step(client, net, data, 1)) for _ in range(n_rounds)]
+    work, idle_step, real = (median(times) for times in zip(*rounds, strict=True))
+    known = Costs(work * n_tasks / (n * n_partitions), idle_step / n_tasks, 0.0, 0.0)
+    return simulated(known, n * n_partitions, n_tasks, n_workers), real
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--real", action="store_true", help="train with 1, 2 and 4 workers on this machine")
+    parser.add_argument("--check", action="store_true", help="real steps with 1, 2 and 4 workers on this machine")
     parser.add_argument("--task", type=float, default=0.008, help="seconds of a task beside its arithmetic")
     asked = parser.parse_args()
     print(f"seconds of a step over {N_SAMPLES:,} samples in 4,096 partitions; workers, and times as fast as one")
@@ -115,9 +179,12 @@ def main():
         steps = {w: simulated(known, N_SAMPLES, tasks_of(w, 4096), w) for w in WORKERS}
         print(f"{name} {sizes}: {known.sample * 1e6:.2f} us a sample, {net.params.nbytes / 1e6:.2f} MB of parameters")
         print("  " + "  ".join(f"{w}: {s:.3g} s ({steps[1] / s:.3g})" for w, s in steps.items()))
-    for n_workers in (1, 2, 4) if asked.real else ():
+    for n_workers in (1, 2, 4) if asked.check else ():
         expected, real = compare(NETWORKS["middling"], n_workers)
-        print(f"{n_workers} workers: {expected:.3f} s simulated, {real:.3f} s real, {expected / real - 1:+.0%}")
+        print(
+            f"{n_workers} workers: {expected:.3f} s simulated, {real:.3f} s real, {expected / real - 1:+.0%}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

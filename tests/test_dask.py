@@ -213,6 +213,25 @@ def test_folds_and_searches_by_joblib(client):
     assert np.array_equal(found, expected) and set(search.best_params_) == {"alpha"}
 
 
+def test_the_command_line_trains_on_a_cluster(client, tmp_path, monkeypatch):
+    pl = pytest.importorskip("polars")
+    from command_line import trained
+
+    from fastbp.io import load_network
+    from fastbp.tables import pieces
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pieces, "TEXT_BYTES", 20_000)
+    x, t = (np.concatenate(parts) for parts in zip(*map(samples, range(8)), strict=True))
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "t": t}).write_csv("a.csv")
+    options = ("--no-tune", "--no-plot", "--hidden", 6, "--epochs", 3, "--solver", "lbfgs", "--out", "m")
+    found = []
+    for where in (("--scheduler", client.scheduler.address), ("--stream",)):
+        said = trained("a.csv", *options, *where)
+        found.append(load_network("m")[0].params)
+    assert np.array_equal(*found) and said["score"] > said["baseline"]
+
+
 def test_what_is_refused(client):
     for options, error, message in (
         ({"batch_size": 3}, TypeError, "batch_size must be left out on a cluster"),

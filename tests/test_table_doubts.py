@@ -65,6 +65,16 @@ def test_points_and_commas_that_can_be_read_in_two_ways(column, beside, choices,
     assert second != 1234 or any("column 'a': " in note and "between thousands" in note for note in found.notes)
 
 
+def test_columns_that_leave_decimals_open_are_said_in_a_line():
+    found = prepared(lines("a,b,c,y", [f"{k + 1}.234,{k + 5}.500,{k},{k % 2}" for k in range(9)]))
+    assert len(found.warnings) == 1
+    assert "'1.234' in row 1 is read as 1.234, and could be 1234" in found.warnings[0]
+    assert found.warnings[0].endswith("; so it is with 'b'")
+    assert (
+        found.warnings[0] in TableEncoder().fit({"a": ["1.234", "5.234"] * 9, "b": ["5.500"] * 17 + ["1.500"]}).notes_
+    )
+
+
 def test_a_large_table_and_a_transformer_read_the_same(monkeypatch):
     from fastbp.tables import typed
     from fastbp.tables.table import Written

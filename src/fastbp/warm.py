@@ -38,9 +38,9 @@ def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:
 
     Notes
     -----
-    Some 25 s for each dtype. The code is kept where Numba keeps it: in ``NUMBA_CACHE_DIR`` if that is set,
-    or else beside the package, or in the user's cache directory if the package cannot be written to. It
-    serves processors like the one that it was compiled on.
+    Some 25 s for each dtype, and less than half of that once for second derivatives. The code is kept where Numba
+    keeps it: in ``NUMBA_CACHE_DIR`` if that is set, or else beside the package, or in the user's cache directory if
+    the package cannot be written to. It serves processors like the one that it was compiled on.
 
     Examples
     --------

@@ -326,6 +326,7 @@ def wishes_of(given: dict[str, Any]) -> Wishes:
         "table": rest.pop("table"),
         "query": rest.pop("query"),
         "skip_repeated": rest.pop("skip_repeated_header"),
+        "target": rest["target"],
     }
     dates = rest.pop("dates")
     choices = {

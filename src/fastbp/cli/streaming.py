@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -57,7 +58,9 @@ def paths_to_stream(data: str, wish: Streaming) -> list[str]:
         paths = files_of(data)
         if wish.stream is False and len(paths) > 1:
             raise TableError(f"{data!r} are {len(paths)} files: only pieces are read of several, without --no-stream")
-    wanted = wish.stream or wish.scheduler is not None or len(paths) > 1
+    if wish.scheduler is not None:
+        return [os.path.abspath(path) for path in paths]  # workers begin in other folders
+    wanted = wish.stream or len(paths) > 1
     return paths if wanted or (wish.stream is None and is_larger(paths[0])) else []
 
 

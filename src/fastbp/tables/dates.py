@@ -61,7 +61,7 @@ _MONTHS = {
     "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
 }  # fmt: skip
 MONTH_AND_YEAR = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"  # which would be a number, too
-_INCOMPLETE = r"^\d{1,2}[-/]\d{2}$"
+_INCOMPLETE = r"^(?:0[1-9]|[12]\d|3[01])/\d{2}$"
 _SAMPLE = 300
 _PERHAPS = 0.5  # of the first values, that look like dates in a column of dates
 

@@ -1,6 +1,6 @@
 """Points and commas that can be read in two ways: 1.234 is one and a bit, or a thousand and some.
 
-What a column leaves open is decided by the other columns of the table, or by its owner; else both readings are said.
+What a column leaves open is decided by the other columns of the table, or by its owner; else `doubts` says it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from typing import Literal
 import polars as pl
 
 from fastbp.tables.dates import MONTH_AND_YEAR
-from fastbp.tables.errors import row_number, shown
-from fastbp.tables.notation import Notation, amounts, to_numbers
+from fastbp.tables.notation import amounts
 
 Decimal = Literal["point", "comma"]
 Mark = Literal["", ".", ","]
@@ -69,23 +68,3 @@ def _bodies(text: pl.Series) -> pl.Series:
     bodies = amounts(text.drop_nulls().unique())["body"].drop_nulls().str.strip_chars().str.strip_chars_start("+-")
     is_number = bodies.str.contains(r"\d")
     return bodies.filter(is_number if bodies.str.contains(MONTH_AND_YEAR).mean() != 1.0 else ~is_number)
-
-
-def both_readings(text: pl.Series, notation: Notation) -> str:
-    """Say how the first number that can be read in two ways is read, and how else it could be."""
-    row = int(text.str.contains(r"\d[.,]\d").fill_null(False).arg_true()[0])
-    pair = [to_numbers(text[row : row + 1], one)[0] for one in _readings(text[row])]
-    number = to_numbers(text[row : row + 1], notation)[0]
-    others = [one for one in pair if one is not None and one != number]
-    decimal = "comma" if (notation.decimal == ",") == (notation.thousands == "") else "point"
-    other = "point" if decimal == "comma" else "comma"
-    return (
-        f"column {text.name!r}: {shown(text[row])} in row {row_number(row)} is read as {number:g}, and could be "
-        f"{others[0]:g}: no number of the table tells which (--decimal {decimal} or {other} does)"
-    )
-
-
-def _readings(value: str) -> tuple[Notation, Notation]:
-    if "." in value:
-        return Notation(), Notation(",", ".")
-    return Notation(","), Notation(".", ",")

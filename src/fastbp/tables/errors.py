@@ -27,7 +27,9 @@ class TableWarning(UserWarning):
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest to `name`; nothing when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    names = list(known)
+    near = [one for one in names if one.strip().casefold() == name.strip().casefold()]
+    near = near or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import csv
 import gzip
 import io
 import lzma
@@ -18,8 +17,10 @@ from typing import IO, Any
 import polars as pl
 
 from fastbp import memory
+from fastbp.tables.arff import read_arff
 from fastbp.tables.databases import one_of, read_sqlite
 from fastbp.tables.errors import TableError, listed
+from fastbp.tables.json_tables import read_json
 from fastbp.tables.table import Reading, Table, refuse_unused
 
 Source = Path | bytes
@@ -75,12 +76,19 @@ def all_of(file: IO[bytes]) -> bytes:
 
 def _from_zip(file: IO[bytes]) -> tuple[bytes, str] | None:
     with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX")]
+        names = [name for name in archive.namelist() if not _is_of_a_system(name)]
         if "xl/workbook.xml" in names or "xl/workbook.bin" in names or "content.xml" in names:
             return None
         if len(names) != 1:
             raise TableError(f"the archive has {len(names)} files ({listed(names)}): one is expected, unpack it")
         return all_of(archive.open(names[0])), f"{names[0]!r} of the archive"
+
+
+def _is_of_a_system(name: str) -> bool:
+    """Whether a name in an archive is a folder's, or of a file that an operating system or a spreadsheet put there."""
+    parts = name.split("/")
+    hidden = parts[0] == "__MACOSX" or any(part.startswith((".", "~$")) for part in parts)
+    return hidden or parts[-1].lower() in ("", "thumbs.db", "desktop.ini")
 
 
 def read_binary(source: Source, head: bytes, reading: Reading) -> Table | None:
@@ -137,7 +145,8 @@ def is_marked_text(head: bytes) -> bool:
 def _reader_of(text_head: str) -> Callable[[bytes], Table] | None:
     readers: tuple[tuple[str, Callable[[bytes], Table]], ...] = (
         (r"\s*[\[{]\s*[\"{]", read_json),
-        (r"(\s*(%.*)?\n)*\s*@relation\b", _read_arff),
+        (r"(\s*(%.*)?\n)*\s*@relation\b", read_arff),
+        (r"\s*<(!doctype html|html|head|body|table|\?xml)\b", _refuse_page),
         (r"\s*\d+ +\d+ +\d+ *\r?\n", _read_fann),
     )
     for pattern, read in readers:
@@ -146,38 +155,11 @@ def _reader_of(text_head: str) -> Callable[[bytes], Table] | None:
     return None
 
 
-def read_json(data: bytes) -> Table:
-    """Read an array of objects, or lines of them."""
-    try:
-        if data.lstrip().startswith(b"["):
-            return Table(pl.read_json(io.BytesIO(data), infer_schema_length=None))
-        return Table(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None))
-    except pl.exceptions.PolarsError as error:
-        raise TableError(f"the JSON cannot be read: {str(error).splitlines()[0]}") from None
-
-
-def _read_arff(data: bytes) -> Table:
-    """Read Weka's format: attributes, then rows of values; a question mark is missing."""
-    lines = data.decode("utf-8", errors="replace").splitlines()
-    names: list[str] = []
-    rows: list[list[str | None]] = []
-    in_data = False
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("%"):
-            continue
-        if in_data:
-            quote = "'" if "'" in line else '"'
-            row = next(csv.reader([line.strip()], quotechar=quote, skipinitialspace=True))
-            if line.lstrip().startswith("{") or len(row) != len(names):
-                raise TableError(f"line {number}: {len(names)} values are expected, {len(row)} are there")
-            rows.append([None if cell.strip() in ("?", "") else cell.strip() for cell in row])
-        elif attribute := re.match(r"""\s*@attribute\s+('[^']*'|"[^"]*"|\S+)""", line, re.IGNORECASE):
-            names.append(attribute[1].strip("'\""))
-        in_data = in_data or line.strip().lower() == "@data"
-    if len(set(names)) < len(names):
-        raise TableError(f"names must differ: {listed(names, 20)}")
-    columns = {name: pl.Series([row[k] for row in rows], dtype=pl.String) for k, name in enumerate(names)}
-    return Table(pl.DataFrame(columns), ("an ARFF file",))
+def _refuse_page(data: bytes) -> Table:
+    raise TableError(
+        "it is a page of HTML or XML, as some programs write it under the name of a workbook (.xls): "
+        "open it in a spreadsheet, and save it as .xlsx or .csv"
+    )
 
 
 def _is_fann(head: str) -> bool:

@@ -15,8 +15,9 @@ import polars as pl
 
 from fastbp.tables.choices import Choices
 from fastbp.tables.dates import MONTH_AND_YEAR, Layout, find_dates, typed_seconds, unread_dates
-from fastbp.tables.decimals import both_readings, mark_of_groups
+from fastbp.tables.decimals import mark_of_groups
 from fastbp.tables.errors import TableError, counted, listed, row_number, shown
+from fastbp.tables.mixtures import LEADING_ZERO, are_codes, are_numbers, are_steps, said_of_text, said_of_zeros
 from fastbp.tables.notation import (
     Notation,
     ascii_digits,
@@ -30,12 +31,8 @@ from fastbp.tables.notation import (
 
 Kind = Literal["number", "boolean", "date", "text", "other"]
 
-MOSTLY = 0.95  # of the values, for a column of numbers with exceptions
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
-_FEW_NUMBERS, _MANY = 10, 50
-_OFTEN = 5
 _FIRST = 1000  # values, that are looked at before all of them
-LEADING_ZERO = r"^[-+]?0\d"
 _DATE_DIGITS = (18000101, 22001231)
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
 
@@ -221,7 +218,7 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     if different.str.to_lowercase().is_in(["true", "false"]).all():
         values = pl.select(pl.when(~missing).then(text.str.to_lowercase() == "true").alias(name)).to_series()
         return Understood(name, "boolean", values, text=text)
-    if name not in choices.numeric and different.str.contains(LEADING_ZERO).any() and _all_digits(given):
+    if name not in choices.numeric and are_codes(given):
         found = _of_text(text)
         note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
         return replace(found, notes=(*found.notes, note))
@@ -245,10 +242,6 @@ def _with_unread_dates(column: Understood, text: pl.Series, missing: pl.Series) 
     return replace(column, odd=(*column.odd, f"column {column.name!r}: {said}")) if said else column
 
 
-def _all_digits(given: pl.Series) -> bool:
-    return bool(given.str.contains(r"^[-+]?\d+$").mean() >= MOSTLY)  # type: ignore[operator]  # of booleans: a float
-
-
 def _odd(name: str, text: pl.Series, bad: pl.Series, what: str) -> tuple[str, ...]:
     rows = bad.arg_true()
     if len(rows) == 0:
@@ -267,16 +260,17 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     limits = to_numbers(given, exact)
     as_numbers = to_numbers(given, notation)
     asked = name in choices.numeric
-    units = units_of(given)
-    if not asked and not _are_numbers(given, limits):
-        return _of_text(text)
+    units = units_of(given, notation)
+    if not asked and not are_numbers(given, limits):
+        found = _of_text(text)
+        return replace(found, odd=said_of_text(text, missing, limits))
     if not asked and len(units) > 1:
         found = _of_text(text)
         return replace(
             found, odd=(*found.odd, f"column {name!r}: units differ ({listed(units)}): taken for text, not numbers")
         )
     n_limits = as_numbers.null_count() - limits.null_count()
-    if not asked and choices.censored == "refuse" and _are_steps(given, n_limits):
+    if not asked and choices.censored == "refuse" and are_steps(given, n_limits):
         return _of_text(text)
     if n_limits:
         if choices.censored == "refuse":
@@ -290,26 +284,11 @@ def _numbers_or_text(text: pl.Series, missing: pl.Series, choices: Choices) -> U
     bad = values.is_null() & ~missing
     if notation.censored == "missing":
         bad &= ~text.str.contains(r"^[<>≤≥]").fill_null(False)
-    by_row = units_by_row(masked)
+    by_row = units_by_row(masked, notation)
     notation = msgspec.structs.replace(notation, units=tuple(by_row.drop_nulls().unique().sort().to_list()))
-    odd = (
-        *_odd(name, text, bad, "numbers"),
-        *_half_with_units(text, by_row),
-        *_open_decimals(masked, notation, choices),
-    )
+    odd = (*_odd(name, text, bad, "numbers"), *_half_with_units(text, by_row), *said_of_zeros(masked))
     notes = _notes_of_numbers(text, said, missing & text.is_not_null())
     return Understood(name, "number", values, text, notation, notes=notes, odd=odd)
-
-
-def _open_decimals(text: pl.Series, notation: Notation, choices: Choices) -> tuple[str, ...]:
-    """Say both readings of numbers such as 1.234, where nothing tells which is right.
-
-    Commas in groups of three are thousands wherever commas separate no decimals, as people write them.
-    """
-    mark = mark_of_groups(text) if choices.decimal is None else ""
-    if not mark or (mark == "," and not choices.decimal_comma):
-        return ()
-    return (both_readings(text, notation),)
 
 
 def _notes_of_numbers(text: pl.Series, said: str, marks: pl.Series) -> tuple[str, ...]:
@@ -332,24 +311,6 @@ def _half_with_units(text: pl.Series, units: pl.Series) -> tuple[str, ...]:
         f"{shown(text[without])} in row {row_number(without)} has none ({len(have):,} and {len(bare):,} such values): "
         "the unit is removed, and no number converted",
     )
-
-
-def _are_steps(given: pl.Series, n_limits: int) -> bool:
-    """Whether limits are the ends of a scale of steps, categories as "<=3cm" and ">3cm", and no readings cut off."""
-    return n_limits > 0 and (n_limits == len(given) or given.n_unique() <= _FEW_NUMBERS) and n_limits * 10 >= len(given)
-
-
-def _are_numbers(given: pl.Series, numbers: pl.Series) -> bool:
-    """Whether a column holds numbers, perhaps with exceptions, and no categories of which many are numbers."""
-    good = numbers.drop_nulls()
-    share = len(good) / len(given)
-    if share in (0.0, 1.0):
-        return share == 1.0
-    others = given.filter(numbers.is_null())
-    if share < MOSTLY and (share < 0.5 or given.n_unique() <= _MANY or len(good) < 2 * len(others)):
-        return False
-    often = others.value_counts()["count"].min()
-    return not (good.n_unique() <= _FEW_NUMBERS and isinstance(often, int) and often >= _OFTEN)
 
 
 def _maybe_date_digits(column: Understood, choices: Choices) -> Understood:

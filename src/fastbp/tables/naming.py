@@ -9,22 +9,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fastbp.tables.errors import TableError, listed
+from fastbp.tables.labels import Rows, are_labels, has_target, is_date, is_value
 from fastbp.tables.notation import NUMBER_MARKS
 
 _COUNTED = 3  # steps by one in a line of names such as 1990, 1991, 1992, 1993
 _MADE = re.compile(r"column_\d+")
-# What a value looks like, and a name does not: a number with what may stand around it, a date, true, a missing mark.
-_DATE_OR_TIME = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d\d(:\d\d)?"
-_DATE = re.compile(_DATE_OR_TIME)
-_VALUE = re.compile(
-    r"[-+(\u2212]?\s*[$€£¥]?\s*[.,]?\d[\d.,' ]*(e[-+]?\d+)?\s*(%|[a-z]{1,3})?\)?"
-    rf"|{_DATE_OR_TIME}"
-    r"|true|false|nan|inf|[<>]\s*\d+.*",
-    re.IGNORECASE,
-)
-
-
-Rows = list[list[str]]
 
 
 class Named(NamedTuple):
@@ -35,12 +24,23 @@ class Named(NamedTuple):
     notes: list[str]
 
 
+def are_made(names: Sequence[str]) -> bool:
+    """Whether names are those of columns without one."""
+    return all(map(_MADE.fullmatch, names))
+
+
 def made_names(width: int) -> list[str]:
     """Return the names of columns that have none."""
     return [f"column_{k + 1}" for k in range(width)]
 
 
-def names_of(rows: Rows, words: Sequence[str], header: bool | None, expected: Collection[str] = ()) -> Named:
+def names_of(
+    rows: Rows,
+    words: Sequence[str],
+    header: bool | None,
+    expected: Collection[str] = (),
+    target: str | None = None,
+) -> Named:
     """Decide whether the first rows have the names, and give the columns theirs.
 
     Parameters
@@ -53,6 +53,8 @@ def names_of(rows: Rows, words: Sequence[str], header: bool | None, expected: Co
         Whether the first row has the names; None: compare it with the others.
     expected : collection of str
         Names that are known to be in such tables, of a model's columns.
+    target : str, optional
+        The column or columns that are to be learnt.
 
     Raises
     ------
@@ -63,6 +65,8 @@ def names_of(rows: Rows, words: Sequence[str], header: bool | None, expected: Co
     width = Counter(map(len, others or [first])).most_common(1)[0][0]
     if header is None and words and all(map(is_value, first)):
         return _checked(Named(list(words), 0, ["the names are those of the last comment"]))
+    if header is None and has_target(first, target):
+        header = True
     if header is None and expected:
         header = _as_expected(first, expected)
     if header or (header is None and has_names(first, others)):
@@ -78,7 +82,7 @@ def _as_expected(first: list[str], expected: Collection[str]) -> bool | None:
     if set(expected) <= names:
         return True
     is_row = all(map(is_value, first)) and not names & set(expected)
-    return False if is_row or all(map(_MADE.fullmatch, expected)) else None
+    return False if is_row or are_made(list(expected)) else None
 
 
 def _in_lines(rows: Rows, width: int, fewest: int) -> Named:
@@ -153,11 +157,6 @@ def _checked(named: Named) -> Named:
     return named
 
 
-def is_value(cell: str) -> bool:
-    """Whether a cell looks like a value, which a name of a column does not: a number, a date, nothing."""
-    return not cell or _VALUE.fullmatch(cell) is not None or cell.lower() in NUMBER_MARKS
-
-
 def has_names(first: list[str], others: Rows) -> bool:
     """Tell whether the first row names the columns, by comparing it with the others.
 
@@ -165,6 +164,8 @@ def has_names(first: list[str], others: Rows) -> bool:
     column has again, against it. Rows of counted names (0, 1, 2 ... or 1, 2, 3 ...) are names; so are years in a row.
     """
     if any(first == [str(k) for k in range(start, start + len(first))] for start in (0, 1)) and len(first) > 1:
+        return True
+    if are_labels(first, others):
         return True
     if not any(map(is_value, first)):
         others = [row for row in others if row != first]  # joined files repeat the line of names
@@ -176,7 +177,7 @@ def has_names(first: list[str], others: Rows) -> bool:
             continue
         values = sum(map(is_value, column)) / len(column)
         if values >= 0.8:
-            is_other_kind = place in counted_on or (_is_date(cell) and sum(map(_is_date, column)) * 5 < len(column))
+            is_other_kind = place in counted_on or (is_date(cell) and sum(map(is_date, column)) * 5 < len(column))
             if not is_value(cell) or is_other_kind:
                 names += 1
             elif cell:
@@ -186,10 +187,6 @@ def has_names(first: list[str], others: Rows) -> bool:
         elif _short_codes(cell, column):
             names += 1
     return names >= against and not (not others and any(map(is_value, first)))
-
-
-def _is_date(cell: str) -> bool:
-    return _DATE.fullmatch(cell) is not None
 
 
 def _counted_on(first: list[str], others: Rows) -> set[int]:

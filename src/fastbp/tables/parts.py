@@ -19,12 +19,13 @@ import polars as pl
 from fastbp.tables.databases import frames_of_url, is_url
 from fastbp.tables.endings import ending_of, said_of, up_to
 from fastbp.tables.errors import TableError, TableWarning, rows_before
-from fastbp.tables.formats import all_of, is_marked_text, read_json, unpacking
+from fastbp.tables.formats import all_of, is_marked_text, unpacking
+from fastbp.tables.json_tables import read_json
 from fastbp.tables.quotes import taken_apart
 from fastbp.tables.sniffing import drop_repeated
 from fastbp.tables.sources import STANDARD_INPUT, is_bundled, read_any, read_table, reading_errors, refuse_binary
 from fastbp.tables.table import Reading, refuse_unused
-from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, rows_of
+from fastbp.tables.text import HEAD, MARKS_OF_UTF, is_macintosh, layout_of, lines_of, mended_utf8, rows_of
 from fastbp.tables.typed import NO_NUMBERS, columns_of_numbers
 
 PART_BYTES = 1 << 25  # of text
@@ -146,6 +147,8 @@ def _warn(lines: list[str]) -> None:
 
 def as_utf8(block: bytes, encoding: str) -> tuple[bytes, str]:
     """Return a part of a text as UTF-8, and its encoding: what is no UTF-8 is Windows-1252, or Latin-1."""
+    if encoding == "utf-8" and (mended := mended_utf8(block)):
+        return mended[0].encode(), encoding
     for name in (encoding, "cp1252"):
         try:
             text = block.decode(name)

@@ -18,7 +18,8 @@ from fastbp import memory
 from fastbp.tables.databases import is_url
 from fastbp.tables.endings import ending_of, up_to
 from fastbp.tables.errors import TableError, nearest_hint
-from fastbp.tables.formats import is_marked_text, read_json, unpacking
+from fastbp.tables.formats import is_marked_text, unpacking
+from fastbp.tables.json_tables import read_json
 from fastbp.tables.parts import as_utf8, blocks_of
 from fastbp.tables.quotes import taken_apart
 from fastbp.tables.sniffing import Layout, drop_repeated

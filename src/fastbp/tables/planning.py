@@ -10,7 +10,8 @@ import polars as pl
 
 from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError, counted, listed, row_number
-from fastbp.tables.kinds import LARGEST_EXACT, MOSTLY, Understood, understand
+from fastbp.tables.kinds import LARGEST_EXACT, Understood, understand
+from fastbp.tables.mixtures import MOSTLY
 from fastbp.tables.parallel import for_each
 
 _ID_NAME = re.compile(
@@ -138,6 +139,7 @@ def notes_of(plans: Iterable[Plan], choices: Choices) -> list[str]:
         name = plan.column.name
         if plan.reason:
             notes.append(f"column {name!r} left out: it {plan.reason} (--keep-column {name!r} uses it)")
+            notes += plan.column.notes if plan.column.kind == "text" else ()
             continue
         notes += plan.column.notes
         if plan.column.kind == "text":

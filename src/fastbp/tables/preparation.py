@@ -10,12 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.choices import Choices
+from fastbp.tables.doubts import open_decimals
 from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
+from fastbp.tables.naming import are_made
 from fastbp.tables.planning import Plan, gaps_of, notes_of, plan_inputs, refuse_gaps, require_known
 from fastbp.tables.strays import classes_alike, classes_of_one_row, without_strays
 from fastbp.tables.table import Table
 from fastbp.tables.targets import Task, guess_task
+from fastbp.tables.totals import without_total
 
 FEWEST_ROWS = 2
 
@@ -65,7 +68,8 @@ def choose_targets(table: Table, asked: str | None, dropped: Sequence[str]) -> t
         return (asked,)
     several = tuple(name.strip() for name in asked.split(","))
     if len(several) < 2 or all(name not in names for name in several):
-        raise TableError(f"there is no column {asked!r}{nearest_hint(asked, names)}")
+        unnamed = "; the table has no line of names (--header: its first line is one)" if are_made(names) else ""
+        raise TableError(f"there is no column {asked!r}{unnamed or nearest_hint(asked, names)}")
     require_known(several, names)
     if len(set(several)) < len(several):
         raise TableError(f"a target is named twice: {asked!r}")
@@ -103,7 +107,7 @@ def prepare(
     TableError
         When it cannot be learnt from; the message names the column and the row.
     """
-    frame = table.frame
+    frame, totals = without_total(table.frame)
     choices = choices.for_table(frame, table.decimal_comma)
     if frame.height < FEWEST_ROWS:
         raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
@@ -127,7 +131,14 @@ def prepare(
     keep, dropped = _rows_that_stay(used, targets, choices)
     inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
     odd = [line for column in (*targets, *inputs_too) for line in column.odd]
-    notes = [*table.notes, *(line for column in targets for line in column.notes), *notes_of(plans, choices), *dropped]
+    odd += open_decimals((*targets, *used), choices)
+    notes = [
+        *table.notes,
+        *totals,
+        *(line for column in targets for line in column.notes),
+        *notes_of(plans, choices),
+        *dropped,
+    ]
     return Prepared(
         inputs=tuple(_rows_of(column, keep) for column in used),
         targets=tuple(_rows_of(column, keep) for column in targets),

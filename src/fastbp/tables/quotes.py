@@ -16,7 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
-from fastbp.tables.naming import is_value
+from fastbp.tables.labels import is_value
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, is_comment
 
 _SAMPLED = 1000  # rows that tell which columns hold numbers

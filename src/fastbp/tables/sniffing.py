@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from fastbp.tables.errors import TableError, counted, row_number
-from fastbp.tables.naming import is_value, names_of
+from fastbp.tables.labels import has_target, is_value
+from fastbp.tables.naming import names_of
 from fastbp.tables.notation import MISSING_MARKS
+from fastbp.tables.quoting import PLAIN, Quoting, notes_of, quoting_of, rewritten
 
 BLANKS = " "  # any number of them
 WIDE_BLANKS = "  "  # two or more, or tabs: single ones stand inside of values
@@ -31,16 +33,12 @@ _NAMES_OF_SEPARATORS = {
 }
 # of spreadsheets: #DIV/0!
 _ERRORS = tuple(mark for mark in MISSING_MARKS if mark.startswith("#"))
-# A line that stands whole between quotes, with a separator in it; and such lines of a text.
-_WHOLE_LINE = re.compile(r'"(?:[^"]|"")*[,;|\t](?:[^"]|"")*"')
-_OUTER = re.compile(r'^"((?:[^"\n]|"")*)"(?=\r?$)', re.MULTILINE)
-
 Rows = list[list[str]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file is laid out: `skip` lines, then rows of `names`; `whole`: each line stands between quotes."""
+    """How a text file is laid out: `skip` lines, then rows of `names`; `quoting`: what is odd about its quotes."""
 
     separator: str
     quote: str
@@ -48,7 +46,7 @@ class Layout:
     names: tuple[str, ...]
     comment: str | None = None
     notes: tuple[str, ...] = ()
-    whole: bool = False
+    quoting: Quoting = PLAIN
 
 
 def is_comment(line: str) -> bool:
@@ -70,7 +68,9 @@ def split_lines(lines: Sequence[str], separator: str, quote: str) -> Iterator[tu
         yield reader.line_num, [field.strip() for field in row]
 
 
-def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] = ()) -> Layout:
+def sniff(
+    lines: Sequence[str], header: bool | None, expected: Collection[str] = (), target: str | None = None
+) -> Layout:
     """Find out how a file is laid out.
 
     Parameters
@@ -81,6 +81,8 @@ def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] =
         Whether a line of names comes first; None: compare it with the others.
     expected : collection of str
         Names that are known to be in such files, of a model's columns.
+    target : str, optional
+        The column or columns that are to be learnt.
 
     Returns
     -------
@@ -91,10 +93,10 @@ def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] =
     TableError
         For names that occur twice.
     """
-    lines, whole = _taken_out(lines)
+    quoting = quoting_of(lines[:_SAMPLED], evenness_of)
+    lines = [rewritten(line, quoting) for line in lines]
     start, separator, comments, notes = _before_the_table(lines)
-    if whole:
-        notes.append("each line stands between quotes: they are taken away")
+    notes += notes_of(quoting)
     quote = _quote(lines[start:])
     if separator is None and (prose := _prose(lines[start:], quote)):
         notes.append(f"{counted(prose, 'line')} above the table skipped")
@@ -107,7 +109,7 @@ def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] =
         raise TableError(f"the first lines cannot be cut into values: {error}") from None
     if not rows:
         return Layout(separator, quote, start, ())
-    titles = _titles([row for _, row in rows], expected)
+    titles = _titles([row for _, row in rows], expected, target)
     if titles:
         notes.append(f"{counted(titles, 'line')} above the table skipped")
         start += rows[titles - 1][0]
@@ -115,25 +117,16 @@ def sniff(lines: Sequence[str], header: bool | None, expected: Collection[str] =
     if separator != ",":
         notes.append(f"values are separated by {_NAMES_OF_SEPARATORS.get(separator, repr(separator))}")
     values = [row for _, row in rows]
-    names, n_rows, more = names_of(values, _words_of_comment(comments, separator, values), header, expected)
+    words = _words_of_comment(comments, separator, values)
+    names, n_rows, more = names_of(values, words, header, expected, target)
     skip = start + (rows[n_rows - 1][0] if n_rows else 0)
-    return Layout(separator, quote, skip, tuple(names), "#" if comments else None, (*notes, *more), whole)
+    return Layout(separator, quote, skip, tuple(names), "#" if comments else None, (*notes, *more), quoting)
 
 
-def _taken_out(lines: Sequence[str]) -> tuple[Sequence[str], bool]:
-    """Take lines out of quotes that stand around each of them, as around a single value."""
-    given = [line for line in lines[:_SAMPLED] if line.strip()]
-    if not given or not all(map(_WHOLE_LINE.fullmatch, given)):
-        return lines, False
-    inner = [without_outer_quotes(line) for line in lines]
-    evenness = [_evenness(inner, separator, '"') for separator in _SEPARATORS]
-    is_table = any(share >= _EVEN and first for share, first, _ in evenness) and len(given) > 1
-    return (inner, True) if is_table else (lines, False)
-
-
-def without_outer_quotes(text: str) -> str:
-    """Take each line of a text out of the quotes that stand around it."""
-    return _OUTER.sub(lambda line: line[1].replace('""', '"'), text)
+def evenness_of(lines: Sequence[str]) -> float:
+    """Return the largest share of lines that a separator cuts into one number of values, as many as the first has."""
+    found = [_evenness(lines, separator, '"') for separator in _SEPARATORS]
+    return max((share for share, first, _ in found if first), default=0.0)
 
 
 def _words_of_comment(comments: list[str], separator: str, rows: Rows) -> list[str]:
@@ -221,7 +214,7 @@ def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, 
     return round(even if len(counts) > 1 else 1.0, 2), first, width
 
 
-def _titles(rows: Rows, expected: Collection[str] = ()) -> int:
+def _titles(rows: Rows, expected: Collection[str] = (), target: str | None = None) -> int:
     """Count the lines above the table: shorter than its rows, before the first line of names.
 
     Separators at the end of a line, with nothing between them, make it no longer.
@@ -234,6 +227,9 @@ def _titles(rows: Rows, expected: Collection[str] = ()) -> int:
     if width < 2 or len(rows) < 3:
         return 0
     begin = lengths.index(width)
+    asked = [k for k, row in enumerate(rows[: begin + 1]) if len(row) > 1 and has_target(row, target)]
+    if asked:
+        return asked[0]
     widest = max(len(row) for row in rows[begin:])  # the last columns may be empty in most rows
     first = next(k for k in range(begin + 1) if width <= lengths[k] <= widest)
     is_row = any(map(is_value, rows[first]))

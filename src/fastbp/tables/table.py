@@ -24,7 +24,7 @@ class Reading:
 
     `header`: whether the first line names the columns. `table`: the table of a database, the sheet of a workbook.
     `query`: what to ask a database for, in SQL.
-    `expected`: names that such files have, of a model's columns.
+    `expected`: names that such files have, of a model's columns. `target`: the column or columns to be learnt.
     `skip_repeated`: leave out rows that repeat the header line. `written` tells of the names of all columns those that
     are needed as they are written; others of a large text may be read as numbers at once. None: all are needed so.
     """
@@ -35,6 +35,7 @@ class Reading:
     skip_repeated: bool = False
     expected: Collection[str] = ()
     written: Callable[[Sequence[str]], Written] | None = None
+    target: str | None = None
 
 
 def refuse_unused(

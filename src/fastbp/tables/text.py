@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
 
 from fastbp.tables import typed
 from fastbp.tables.endings import ending_of, said_of, up_to
-from fastbp.tables.errors import TableError, at_the_beginning, counted, row_number, shown
+from fastbp.tables.errors import MOST_SHOWN, TableError, at_the_beginning, counted, row_number, shown
 from fastbp.tables.quotes import refuse_open_quotes, taken_apart
+from fastbp.tables.quoting import PLAIN, rewritten
 from fastbp.tables.sniffing import (
     BLANKS,
     WIDE_BLANKS,
@@ -21,7 +24,6 @@ from fastbp.tables.sniffing import (
     is_comment,
     sniff,
     split_lines,
-    without_outer_quotes,
 )
 from fastbp.tables.survey import Survey, survey
 from fastbp.tables.table import Reading, Table
@@ -30,6 +32,8 @@ from fastbp.tables.typed import NO_NUMBERS, Numbers, columns_of_numbers, read_co
 HEAD = 1 << 18  # bytes that are looked at before anything is decided
 _MARKS_OF_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # the first one begins as that of UTF-16 does
 MARKS_OF_UTF = (*_MARKS_OF_UTF32, b"\xff\xfe", b"\xfe\xff")
+
+_NO_UTF8 = re.compile("[\udc80-\udcff]")  # Python's stand-ins for bytes that are none
 
 csv.field_size_limit(min(sys.maxsize, 1 << 31 - 1))
 
@@ -79,7 +83,7 @@ def layout_of(head: bytes, reading: Reading, whole: bool) -> Layout:
     TableError
         When there is no table in it.
     """
-    layout = sniff(lines_of(head, whole), reading.header, reading.expected)
+    layout = sniff(lines_of(head, whole), reading.header, reading.expected, reading.target)
     if not layout.names:
         raise TableError("it has no rows of data")
     return layout
@@ -129,16 +133,36 @@ def _as_utf8(data: bytes, head: bytes) -> tuple[bytes, str]:
             return data.decode(name).encode(), f"the text is {name}"
         except UnicodeDecodeError as error:
             raise TableError(f"it begins as {name} text and is none ({error.reason})") from None
+    if (mended := mended_utf8(data)) is not None:
+        text, places = mended
+        more = " ..." * (len(places) > MOST_SHOWN)
+        lines = f"line{'s' * (len(places) > 1)} {', '.join(map(str, places[:MOST_SHOWN]))}{more}"
+        return text.encode(), f"the text is UTF-8, but for single bytes ({lines}): those are read as Windows-1252"
     try:
         return data.decode("cp1252").encode(), "the text is not UTF-8: read as Windows-1252 (Latin-1)"
     except UnicodeDecodeError:
         return data.decode("latin-1").encode(), "the text is not UTF-8: read as Latin-1"
 
 
+def mended_utf8(data: bytes) -> tuple[str, list[int]] | None:
+    """Decode a text that is UTF-8 but for a few bytes, and return it with the lines of the first; else None."""
+    text = data.decode("utf-8", errors="surrogateescape")
+    n_wrong = len(text) - len(text.encode("utf-8", errors="ignore").decode())
+    n_right = len(text) - len(text.encode("ascii", errors="ignore")) - n_wrong
+    if n_wrong == 0 or n_right <= n_wrong:
+        return None
+    first = islice(_NO_UTF8.finditer(text), MOST_SHOWN + 1)
+    return _NO_UTF8.sub(_as_windows_1252, text), [text.count("\n", 0, found.start()) + 1 for found in first]
+
+
+def _as_windows_1252(byte: re.Match[str]) -> str:
+    return byte[0].encode("utf-8", errors="surrogateescape").decode("cp1252", errors="replace")
+
+
 def _cut(data: Path | bytes, layout: Layout, found: Survey, numbers: Numbers = NO_NUMBERS) -> pl.DataFrame:
     """Cut the text into columns, without blanks around values: by polars, or line by line where it finds fault."""
-    if layout.whole:
-        data = without_outer_quotes(_all_of(data).decode("utf-8-sig")).encode()
+    if layout.quoting != PLAIN:
+        data = rewritten(_all_of(data).decode("utf-8-sig"), layout.quoting).encode()
         found = survey(data)
     if layout.separator in (BLANKS, WIDE_BLANKS):
         return _stripped(_cut_by_lines(data, layout))

@@ -15,8 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.checks import Array
 from fastbp.tables.choices import MAX_LEVELS, Choices
+from fastbp.tables.doubts import open_decimals
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
+from fastbp.tables.kinds import as_text
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 from fastbp.tables.scaling import SCALINGS, Scaling
 
@@ -145,6 +147,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
         self.notes_ += [line for plan in plans for line in plan.column.odd]
+        self.notes_ += open_decimals(used, choices)
         if gaps := gaps_of(used):
             self.notes_.append(f"missing values filled in: {gaps}")
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
@@ -255,7 +258,13 @@ def _from_dict(X: dict[Any, Any]) -> pl.DataFrame:
 def _from_pandas(name: str, series: Any) -> pl.Series:
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biufM":
         return pl.Series(name, series.to_numpy())
-    return _from_cells(name, series.astype(object).where(series.notna(), None).to_numpy())
+    column = _from_cells(name, series.astype(object).where(series.notna(), None).to_numpy())
+    if not hasattr(series, "cat"):
+        return column
+    text = as_text(column)  # categories stay such, whatever they are called
+    if text is None:
+        text = pl.Series(name, [None if value is None else str(value) for value in column])
+    return text.cast(pl.Categorical)
 
 
 def _from_cells(name: str, cells: NDArray[Any]) -> pl.Series:

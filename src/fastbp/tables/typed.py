@@ -15,7 +15,8 @@ from typing import NamedTuple
 import polars as pl
 
 from fastbp.tables.decimals import mark_of_groups
-from fastbp.tables.kinds import LARGEST_EXACT, LEADING_ZERO, MOSTLY
+from fastbp.tables.kinds import LARGEST_EXACT
+from fastbp.tables.mixtures import LEADING_ZERO, MOSTLY
 from fastbp.tables.sniffing import BLANKS, WIDE_BLANKS, Layout, split_lines
 from fastbp.tables.table import Written
 
@@ -23,6 +24,7 @@ LARGE = 1 << 22  # bytes, from which on a text is read so
 _SAMPLED = 1000
 _TRIES = 3
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|nan", re.IGNORECASE)
+_LIKE_ZLIB = (b"x^", b"x\x01")  # text that begins so is unpacked by polars, as its first bytes are those of zlib
 _FAILED = re.compile(r"at column '(\d+)'")
 
 
@@ -100,11 +102,21 @@ def read_columns(data: Path | bytes, layout: Layout, numbers: Numbers) -> pl.Dat
 def _read(
     data: Path | bytes, layout: Layout, fractions: frozenset[int], places: Iterable[int] | None = None
 ) -> pl.DataFrame:
+    skip = layout.skip
+    if _beginning(data).startswith(_LIKE_ZLIB):
+        data, skip = b"\n" + (data if isinstance(data, bytes) else data.read_bytes()), skip + 1
     dtypes = {str(place): pl.Float64() if place in fractions else pl.String() for place in range(len(layout.names))}
     return pl.read_csv(
-        data, has_header=False, skip_lines=layout.skip, separator=layout.separator, quote_char=layout.quote,
+        data, has_header=False, skip_lines=skip, separator=layout.separator, quote_char=layout.quote,
         schema=dtypes, columns=None if places is None else list(places), glob=False,
     )  # fmt: skip
+
+
+def _beginning(data: Path | bytes) -> bytes:
+    if isinstance(data, bytes):
+        return data[:2]
+    with data.open("rb") as file:
+        return file.read(2)
 
 
 def _without_failed(fractions: frozenset[int], message: str) -> frozenset[int]:

@@ -17,7 +17,7 @@ def in_known_units(text: pl.Series, numbers: pl.Series, notation: Notation) -> p
     n_given = len(text) - text.null_count()
     if known is None or (known == ("",) and text.cast(pl.Float64, strict=False).count() == n_given):
         return numbers
-    units = units_by_row(text)
+    units = units_by_row(text, notation)
     given = numbers.is_not_null() & units.is_not_null()
     other = given & (units != "").fill_null(False) & ~units.is_in(known).fill_null(False)
     had = listed([unit for unit in known if unit]) or "none"

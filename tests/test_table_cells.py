@@ -1,0 +1,116 @@
+"""Cells as people write them: what a column of them is, and what its numbers are."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from fastbp.tables.choices import Choices
+from fastbp.tables.columns import fit_column
+from fastbp.tables.errors import TableWarning
+from fastbp.tables.kinds import understand
+from fastbp.tables.transformer import TableEncoder
+
+
+def column(cells, **choices):
+    return understand(pl.Series("a", [str(cell) for cell in cells]), Choices(**choices))
+
+
+def some_numbers(n=200, seed=0):
+    return np.random.default_rng(seed).integers(20, 80, n)
+
+
+@pytest.mark.parametrize(
+    ("cells", "later", "numbers"),
+    [
+        ([f"${k}.50" for k in range(40)], ["$1,250.00", "$9", "$1,234,567"], [1250, 9, 1234567]),
+        ([f"{k},{k % 9 + 1}" for k in range(40)], ["1234.5", "1.234,5", "1.234"], [1234.5, 1234.5, None]),
+        ([f"{k}.{k % 9 + 1}" for k in range(40)], ["1234,5", "1'234", "1,234"], [1234.5, 1234, None]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+def test_numbers_that_leave_nothing_open_are_read_later_in_any_notation(cells, later, numbers):
+    found = column(cells)
+    read = fit_column(found, found.values, 200).read(pl.Series("a", later))
+    assert read.values.to_list() == numbers
+
+
+def test_a_price_far_above_those_of_training_is_called_so():
+    encoder = TableEncoder().fit({"price": [f"${k}.00" for k in range(20, 60)]})
+    with pytest.warns(TableWarning, match=r"1250 in row 1 is far outside of the training range, 20 to 59"):
+        encoder.transform({"price": ["$1,250.00"]})
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "said"),
+    [
+        ([":" if k % 10 == 0 else k % 46 for k in range(300)], "number", "':' means missing"),
+        (["BDL" if k % 16 == 0 else (k % 46) / 10 for k in range(300)], "number", "'BDL' (19 such values): counted as"),
+        (["\u2013" if k % 8 == 0 else k % 40 for k in range(60)], "number", "means missing"),
+        (["don't know" if k % 100 == 0 else k % 5 + 1 for k in range(800)], "number", "(8 such values): counted as"),
+        (["5more" if k % 4 == 0 else k % 3 + 2 for k in range(100)], "text", "'5more' in row 1 (--numeric 'a'"),
+        (["X" if k % 12 == 0 else k % 23 for k in range(300)], "text", "25 values beside 275 numbers"),
+        (["007" if k == 20 else 100 + 37 * k for k in range(300)], "number", "'007' in row 21 begins with 0"),
+        ([f"{1000 + 293 * k:05}" for k in range(300)], "text", "some values begin with 0"),
+        (["01234" if k == 5 else 20000 + 193 * k for k in range(300)], "text", "some values begin with 0"),
+    ],
+)  # fmt: skip
+def test_what_stands_among_numbers_is_said(cells, kind, said):
+    found = column(cells)
+    assert found.kind == kind
+    assert any(said in line for line in (*found.notes, *found.odd)), (found.notes, found.odd)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{} W/m\u00b2", "{} \u00b5g/L", "{}m\u00b3/h", "{} \u03a9", "{} sq ft", "{} z\u0142", "R${}", "\u20ba{}",
+     "{}\u20ba", '="{}"', "'{}", "Rs {}", "{} of 80", "{} K", "{}*"],
+)  # fmt: skip
+def test_one_sign_at_every_number_is_a_unit(form):
+    numbers = some_numbers()
+    found = column([form.format(number) for number in numbers])
+    assert (found.kind, found.values.to_list()) == ("number", numbers.tolist())
+    assert len(found.notes) == 1
+    read = fit_column(found, found.values, 200).read(pl.Series("a", [form.format("1234.5")]))
+    assert read.values.to_list() == [1234.5]
+
+
+@pytest.mark.parametrize("form", ["Room {}", "id{}", "{} Main Street, {}", "A-{}", "{}-1000"])
+def test_words_with_numbers_stay_words(form):
+    assert column([form.format(number, number) for number in some_numbers()]).kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "choices"),
+    [
+        (["\u20ac5.1M", "\u20ac565K", "\u20ac2B", "\u20ac900K"], [5.1e6, 565e3, 2e9, 9e5], {}),
+        (["1.5 Mio", "2 Mrd", "3 Mio"], [1.5e6, 2e9, 3e6], {}),
+        (["2\u2019284", "956", "1\u2019234.50"], [2284, 956, 1234.5], {}),
+        (["1,23,456.78", "12,34,567", "956"], [123456.78, 1234567, 956], {}),
+        (["5,83,711", "95,780"], [583711, 95780], {"decimal_comma": True}),
+        (["1.2*", "3.4", "5.6**", "7.1\u2020"], [1.2, 3.4, 5.6, 7.1], {}),
+    ],
+)  # fmt: skip
+def test_thousands_and_millions(cells, numbers, choices):
+    found = column(cells * 5, **choices)
+    assert found.values.head(len(cells)).to_list() == pytest.approx(numbers)
+    assert found.notes
+
+
+def test_a_single_letter_at_a_number_is_no_thousand():
+    found = column(["12B" if k == 3 else k for k in range(100)])
+    assert (found.kind, found.gaps) == ("number", 1)
+
+
+@pytest.mark.filterwarnings("ignore:missing values were filled in")
+def test_categories_of_pandas_stay_categories():
+    pd = pytest.importorskip("pandas")
+    number = np.arange(100) ** 2
+    for categories, inputs in (
+        (pd.Categorical([3, 1, 2, 3] * 25), ["a=1", "a=2", "a=3"]),
+        (pd.cut(np.arange(100), 2), ["a=(-0.099, 49.5]", "a=(49.5, 99.0]"]),
+        (pd.Categorical([1.5, 2.0, None, 2.0] * 25), ["a=1.5", "a=2.0", "a missing"]),
+    ):
+        frame = pd.DataFrame({"a": categories, "b": number})
+        encoder = TableEncoder().fit(frame)
+        assert encoder.encoder_.inputs == (*inputs, "b")
+        assert encoder.transform(frame)[:, : len(inputs)].sum() == 100
