@@ -68,7 +68,7 @@ def model(request, tmp_path_factory):
     encoder = Encoder(COLUMNS)
     net = fastbp.Network((encoder.n_inputs, 7, request.param.n_outputs), dtype="float32", seed=1)
     path = tmp_path_factory.mktemp("columns") / "m.fastbp"
-    trained = TableModel(net, encoder, request.param, FACTS)
+    trained = TableModel([net], encoder, request.param, FACTS)
     trained.save(str(path))
     with pytest.warns(UserWarning):
         right = trained.predict(table())

@@ -307,3 +307,40 @@ def test_numbers_are_looked_up_by_their_last_bits(dtype):
     out = np.zeros_like(shifted)
     looked_up(shifted, out)
     np.testing.assert_array_equal(out, np.array(TABLE)[n % 16])
+
+
+PAST_THE_END = """
+import numpy as np
+from guarded import guarded
+from fastbp.kernels.compiling.decorators import entry
+from fastbp.kernels.registers.lanes import fma, keep_first, lanes, load_first, splat, sum_lanes, view
+
+@entry
+def line(x, slope, out):
+    total, n = splat(view(x), 0.0), x.size
+    for k in range(0, n, lanes(view(x))):
+        y = fma(1.0 - slope, load_first(view(x), k, n - k), slope / n)
+        total = total + keep_first(y, n - k)
+    out[0] = sum_lanes(total)
+
+@entry
+def square(x, slope, out):
+    total, n = splat(view(x), 0.0), x.size
+    for k in range(0, n, lanes(view(x))):
+        v = load_first(view(x), k, n - k)
+        total = total + keep_first((v - slope) * v, n - k)
+    out[0] = sum_lanes(total)
+
+for dtype in ("float32", "float64"):
+    for n in range(1, 40):
+        x = guarded(np.ones(n, dtype), at_end=True)
+        for kernel in (line, square):
+            kernel(x, 0.1, np.zeros(1, dtype))
+print("none")
+"""
+
+
+@pytest.mark.compiled_only
+def test_lanes_that_nobody_asks_for_are_not_loaded():
+    pytest.importorskip("resource")
+    assert run_python(f"exec(compile({PAST_THE_END!r}, '<test>', 'exec'))") == "none\n"

@@ -181,8 +181,8 @@
       return [dot, edge];
     });
     const start = performance.now();
-    const move = (now) => {
-      const share = Math.min(1, (now - start) / PULSE_MS), along = back ? 1 - share : share;
+    const move = (now) => {  // a frame may have begun before the click
+      const share = Math.min(1, Math.max(0, now - start) / PULSE_MS), along = back ? 1 - share : share;
       for (const [dot, edge] of dots) {
         const [x, y] = pointOn(edge, along);
         dot.setAttribute("cx", x);

@@ -167,9 +167,20 @@ def load_first(typingctx, array, offset, count):
         function = declare(builder, f"llvm.masked.load.{suffix(vec)}.p0", function_type)
         align = INT32(vec.element.bitwidth // 8)
         zero = ir.Constant(vec.llvm, [0.0] * vec.lanes)
-        return builder.call(function, (pointer, align, _first_lanes(builder, count, vec), zero))
+        loaded = builder.call(function, (pointer, align, _first_lanes(builder, count, vec), zero))
+        return _fenced(builder, loaded, vec)
 
     return vec(array, offset, count), lower
+
+
+def _fenced(builder, vector, vec):
+    """The vector, made by an instruction of its own.
+
+    Where nobody asks for the lanes that a masked load leaves out, as in `keep_first(fma(a, x, b), count)`, LLVM 22 loads
+    them all for AVX-512, also past the end of the array: it expects the load to become part of the masked instruction.
+    """
+    fence = declare(builder, f"llvm.arithmetic.fence.{suffix(vec)}", ir.FunctionType(vec.llvm, (vec.llvm,)))
+    return builder.call(fence, (vector,))
 
 
 def _store_runs(builder, vec, vector, pointer, count):
