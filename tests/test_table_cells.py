@@ -1,5 +1,7 @@
 """Cells as people write them: what a column of them is, and what its numbers are."""
 
+import datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -114,3 +116,80 @@ def test_categories_of_pandas_stay_categories():
         encoder = TableEncoder().fit(frame)
         assert encoder.encoder_.inputs == (*inputs, "b")
         assert encoder.transform(frame)[:, : len(inputs)].sum() == 100
+
+
+# --- dates -------------------------------------------------------------------------------------------------
+
+DAYS = [datetime.datetime(2021, 1, 1) + datetime.timedelta(days=11 * k, minutes=67 * k) for k in range(100)]
+FRENCH = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
+SPANISH = [
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%d%b%Y", "%d%b%Y:%H:%M:%S", "%d/%b/%Y:%H:%M:%S +0000", "%Y%m%dT%H%M%S", "%Y-%m-%d %H.%M.%S",
+     "%d.%m.%Y %H:%M:%S Uhr", "%Y\u5e74%m\u6708%d\u65e5", "%d %m %Y", "%Y-%j", "%Y%m%d%H%M%S", "%dth %B %Y",
+     "%B %dth, %Y", "{day} {french} %Y", "{day} de {spanish} de %Y", "%d.%m.%y"],
+)  # fmt: skip
+def test_notations_of_dates(form):
+    cells = [
+        time.strftime(form).format(day=time.day, french=FRENCH[time.month - 1], spanish=SPANISH[time.month - 1])
+        for time in DAYS
+    ]
+    found = column(cells)
+    assert found.kind == "date"
+    assert [date.date() for date in found.values] == [time.date() for time in DAYS]
+    assert "%H" not in form or [time.hour for time in found.values] == [time.hour for time in DAYS]
+    read = fit_column(found, found.values, 200).read(pl.Series("a", cells))
+    assert read.values.to_list() == [date.replace(tzinfo=datetime.UTC).timestamp() for date in found.values]
+
+
+@pytest.mark.parametrize(
+    ("mark", "form", "first", "said"),
+    [
+        ("9999-12-31", "%Y-%m-%d", None, "'9999-12-31' means missing"),
+        ("0000-00-00", "%Y-%m-%d", None, "'0000-00-00' means missing"),
+        ("09.06.62", "%d.%m.%y", datetime.datetime(1962, 6, 9), "years of two digits are 1940 to 2039"),
+    ],
+)
+def test_dates_that_mean_another_time(mark, form, first, said):
+    found = column([mark if k % 4 == 0 else time.strftime(form) for k, time in enumerate(DAYS)])
+    assert (found.kind, found.values[0]) == ("date", first)
+    assert any(said in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("form", "said"), [("%d-%b", "a date without its year"), ("12-1%j", "")])
+def test_what_is_no_date(form, said):
+    found = column([time.strftime(form) for time in DAYS])
+    assert found.kind == "text"
+    assert said in "".join(found.odd)
+
+
+def test_times_of_day_with_a_letter():
+    assert column([time.strftime("%Hh%M") for time in DAYS]).values[1] == datetime.time(1, 7)

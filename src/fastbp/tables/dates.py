@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fastbp.tables.date_words import MONTHS, NO_YEAR, plainly
 from fastbp.tables.errors import TableError, row_number, shown
 
 Floats = NDArray[np.float64]
 DateOrder = Literal["day", "month"]
 Layout = Literal[
     "year first", "day first", "month first", "named month", "month by name", "digits", "time", "typed", "quarter",
-    "month and year", "week",
+    "month and year", "week", "day of year",
 ]  # fmt: skip
 
 DAY = 86400.0
@@ -30,38 +31,24 @@ _NO_TIME = "()()()()()$"
 _PATTERNS: dict[str, str] = {
     "year first": rf"^(\d{{4}})[-/.](\d{{1,2}})(?:[-/.](\d{{1,2}}))?{_THEN_TIME}",
     "numbers": rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}|\d{{2}}){_THEN_TIME}",
-    "named month": rf"^(\d{{1,2}})[-/. ]+([A-Za-zäÄ]{{3,9}})[-/., ]+(\d{{4}}|\d{{2}}){_THEN_TIME}",
-    "month by name": rf"^([A-Za-zäÄ]{{3,9}})[-/. ]+(?:(\d{{1,2}})[-/., ]+)?(\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "named month": rf"^(\d{{1,2}})[-/. ]+(\p{{L}}{{3,12}})[-/., ]+(\d{{4}}|\d{{2}}){_THEN_TIME}",
+    "month by name": rf"^(\p{{L}}{{3,12}})[-/. ]+(?:(\d{{1,2}})[-/., ]+)?(\d{{4}}|\d{{2}}){_THEN_TIME}",
     "digits": rf"^((?:18|19|20|21)\d{{2}})(\d{{2}})(\d{{2}}){_NO_TIME}",
     "time": rf"^()()(){_TIME}()$",
     "quarter": rf"^(\d{{4}})[-/ ]?[Qq]([1-4])(){_NO_TIME}",
-    "month and year": rf"^(\d{{1,2}})[-/.](\d{{4}})(){_NO_TIME}",
+    "day of year": rf"^((?:18|19|20|21)\d{{2}})-()([0-3]\d{{2}}){_NO_TIME}",
+    "month and year": rf"^(\d{{1,2}})[-/.](1[5-9]\d{{2}}|2[01]\d{{2}})(){_NO_TIME}",
     "week": rf"^(\d{{4}})[- ]?[Ww](\d{{1,2}})(?:-?([1-7]))?{_NO_TIME}",
 }
-_WEEKDAYS = (
-    "(?i:Mon|Tues?|Wed(?:nes)?|Thu(?:rs?)?|Fri|Sat(?:ur)?|Sun)(?i:day)?|(?i:Mo|Diens|Donners|Frei|Sams|Sonn)(?i:tag)"
-    "|(?i:Montag|Mittwoch|Sonnabend)|Mo|Di|Mi|Do|Fr|Sa|So"
-)
-# Other ways to write the same: (pattern, replacement), one after another.
-_SAME: tuple[tuple[str, str], ...] = (
-    (rf"^(?:{_WEEKDAYS})[.,]* +", ""),
-    (rf"[, ]+\(?(?:{_WEEKDAYS})\.?\)?$", ""),
-    (r"^([A-Za-z]{3,9} +\d{1,2}) +(\d{1,2}:\d{2}(?::\d{2})?)((?: +[A-Z]{3,4})?) +(\d{4})$", "${1} ${4} ${2}${3}"),
-    (r"^[Qq]([1-4])[-/ ]?(\d{4})$", "${2}Q${1}"),
-    (r"^(?:W|KW|[Ww]eek) ?(\d{1,2})[-/, ]+(\d{4})$", "${2}-W${1}"),
-)
 _UNMISTAKABLE: tuple[Layout, ...] = ("year first", "named month", "month by name", "digits")
 _ORDER = {
     "year first": (0, 1, 2), "digits": (0, 1, 2), "time": (0, 1, 2), "named month": (2, 1, 0),
     "month by name": (2, 0, 1), "quarter": (0, 1, 2), "day first": (2, 1, 0), "month first": (2, 0, 1),
-    "month and year": (1, 0, 2), "week": (0, 1, 2),
-}  # fmt: skip
-_MONTHS = {
-    "jan": 1, "feb": 2, "mar": 3, "mär": 3, "apr": 4, "may": 5, "mai": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9,
-    "oct": 10, "okt": 10, "nov": 11, "dec": 12, "dez": 12,
+    "month and year": (1, 0, 2), "week": (0, 1, 2), "day of year": (0, 1, 2),
 }  # fmt: skip
 MONTH_AND_YEAR = r"^(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}$"  # which would be a number, too
-_INCOMPLETE = r"^(?:0[1-9]|[12]\d|3[01])/\d{2}$"
+_INCOMPLETE = rf"^(?:0[1-9]|[12]\d|3[01])/\d{{2}}$|{NO_YEAR}"
+_CENTURY = 40  # years of two digits lie in 1940 to 2039
 _SAMPLE = 300
 _PERHAPS = 0.5  # of the first values, that look like dates in a column of dates
 
@@ -107,17 +94,9 @@ def other_order(text: pl.Series, layout: Layout) -> str:
     return f"{shown(text[row])} in row {row_number(row)}, with the {pair[layout]}"
 
 
-def _plainly(text: pl.Series) -> pl.Series:
-    """Write dates in the ways that have a layout: without the name of the weekday, the year before the time."""
-    for pattern, replacement in _SAME:
-        if text.str.contains(pattern).any():
-            text = text.str.replace(pattern, replacement)
-    return text
-
-
 def _seconds_of_each(text: pl.Series, layout: Layout) -> Floats:
     name = "numbers" if layout in ("day first", "month first") else layout
-    groups = _plainly(text).str.extract_groups(_PATTERNS[name]).struct.unnest()
+    groups = plainly(text).str.extract_groups(_PATTERNS[name]).struct.unnest()
     matched = (groups.to_series(0 if name != "time" else 3).is_not_null()).to_numpy()
     time = _seconds_of_day(groups)
     if layout == "time":
@@ -131,15 +110,18 @@ def _days_of(parts: list[pl.Series], layout: Layout) -> Floats:
     """Return days since 1970 of years, months (or what stands for them) and days."""
     year, month, day = map(_whole, parts)
     short = parts[0].str.len_chars().fill_null(4).to_numpy() == 2
-    year = np.where(short, np.where(year < 69, 2000, 1900) + year, year)
+    year = np.where(short, np.where(year < _CENTURY, 2000, 1900) + year, year)
     day = np.where((parts[2].fill_null("") == "").to_numpy(), 1, day)
     if layout == "week":
         return _days_of_weeks(year, month, day)
+    if layout == "day of year":
+        first, next_first = (_days(one, np.ones_like(one), np.ones_like(one)) for one in (year, year + 1))
+        return np.where((day >= 1) & (first + day <= next_first), first + day - 1, np.nan)
     if layout == "quarter":
         month = 3 * month - 2
     if layout in ("named month", "month by name"):
         names = parts[1].str.slice(0, 3).str.to_lowercase()
-        month = names.replace_strict(_MONTHS, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
+        month = names.replace_strict(MONTHS, default=0, return_dtype=pl.Int64).fill_null(0).to_numpy()
     return _days(year, month, day)
 
 
@@ -207,17 +189,27 @@ def find_dates(name: str, text: pl.Series, order: DateOrder | None, digits: bool
         When the column leaves open what comes first.
     """
     values = text.drop_nulls()
-    sample = _plainly(values.head(_SAMPLE))
+    sample = plainly(values.head(_SAMPLE))
     for kind, pattern in _PATTERNS.items():
         if len(sample) == 0 or (kind == "digits" and not digits):
             continue
         if sample.str.contains(pattern).mean() < 0.8:  # type: ignore[operator]  # of a column of booleans: a float
             continue
         found = _numbered(name, text, order) if kind == "numbers" else Found(kind, "", seconds_of(text, kind))  # type: ignore[arg-type]
-        found = found._replace(said=", ".join(filter(None, [found.said, _said_of_zones(sample)])))
+        found = found._replace(
+            said=", ".join(filter(None, [found.said, _said_of_zones(sample), _said_of_years(sample, kind)]))
+        )
         if np.isfinite(found.seconds).sum() >= (1.0 if digits else 0.9) * len(values):
             return found
     return None
+
+
+def _said_of_years(sample: pl.Series, kind: str) -> str:
+    """Say in which century years of two digits lie."""
+    if kind not in ("numbers", "named month", "month by name"):
+        return ""
+    year = sample.str.extract(_PATTERNS[kind], 3)
+    return f"years of two digits are 19{_CENTURY} to 20{_CENTURY - 1}" if (year.str.len_chars() == 2).any() else ""
 
 
 def _said_of_zones(sample: pl.Series) -> str:
@@ -246,7 +238,7 @@ def unread_dates(text: pl.Series) -> str:
             f"{shown(text[row])} in row {row_number(row)} may be a date without its year, or without its day: taken "
             "for text. Write years with four digits"
         )
-    plain = _plainly(text)
+    plain = plainly(text)
     ways = {
         kind: plain.str.contains(pattern).fill_null(False) for kind, pattern in _PATTERNS.items() if kind != "digits"
     }
@@ -277,7 +269,7 @@ def _why_unread(text: pl.Series, used: dict[str, pl.Series]) -> str:
 def _share_of_dates(values: pl.Series) -> float:
     """Return how many of some values look like dates, or like parts of them."""
     patterns = [pattern for kind, pattern in _PATTERNS.items() if kind != "digits"]
-    plain = _plainly(values)
+    plain = plainly(values)
     like = pl.select(pl.any_horizontal(plain.str.contains(one) for one in (*patterns, _INCOMPLETE))).to_series()
     share = like.mean()
     return share if isinstance(share, float) else 0.0
@@ -299,7 +291,7 @@ def _numbered(name: str, text: pl.Series, order: DateOrder | None) -> Found:
     if order is not None:
         return Found("day first", "", day) if order == "day" else Found("month first", "", month)
     n_day, n_month = (int(np.isfinite(seconds).sum()) for seconds in (day, month))
-    dots = bool(_plainly(text.drop_nulls()).str.contains(r"^\d{1,2}\.").all())
+    dots = bool(plainly(text.drop_nulls()).str.contains(r"^\d{1,2}\.").all())
     if n_day != n_month:
         return Found("day first", "the day comes first", day) if n_day > n_month else Found(
             "month first", "the month comes first", month)  # fmt: skip

@@ -33,7 +33,7 @@ Kind = Literal["number", "boolean", "date", "text", "other"]
 
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
 _FIRST = 1000  # values, that are looked at before all of them
-_DATE_DIGITS = (18000101, 22001231)
+_DATE_DIGITS = ((18000101, 22001231), (18000101000000, 22001231235959))
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
 
 
@@ -228,9 +228,9 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
         dates = find_dates(name, text.zip_with(~missing, pl.Series([None], dtype=pl.String)), choices.dates)
         if dates:
             filled = pl.Series(name, dates.seconds).fill_nan(None)
-            return _dates(
-                name, filled, dates.layout, dates.said, _odd(name, text, filled.is_null() & ~missing, "dates")
-            )
+            odd = _odd(name, text, filled.is_null() & ~missing, "dates")
+            found = _dates(name, filled, dates.layout, dates.said, odd)
+            return replace(found, notes=(*found.notes, *_notes_of_numbers(text, "", missing & text.is_not_null())))
     return _with_unread_dates(_maybe_date_digits(_numbers_or_text(text, missing, choices), choices), text, missing)
 
 
@@ -318,7 +318,9 @@ def _maybe_date_digits(column: Understood, choices: Choices) -> Understood:
     if column.kind != "number" or column.name in choices.numeric or column.gaps == len(column.values):
         return column
     low, high = column.values.min(), column.values.max()
-    if not (isinstance(low, float) and isinstance(high, float) and _DATE_DIGITS[0] <= low < high <= _DATE_DIGITS[1]):
+    if not (isinstance(low, float) and isinstance(high, float)):
+        return column
+    if not any(first <= low < high <= last for first, last in _DATE_DIGITS):
         return column
     if not column.whole or (len(column.values) < 10 and not _DATE_NAME.search(column.name)):
         return column
@@ -326,4 +328,6 @@ def _maybe_date_digits(column: Understood, choices: Choices) -> Understood:
     found = find_dates(column.name, digits, None, digits=True)
     if found is None:
         return column
-    return _dates(column.name, pl.Series(np.asarray(found.seconds)).fill_nan(None), "digits", "written as 20200131")
+    return _dates(
+        column.name, pl.Series(np.asarray(found.seconds)).fill_nan(None), found.layout, f"written as {digits[0]}"
+    )

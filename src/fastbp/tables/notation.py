@@ -18,6 +18,8 @@ MISSING_MARKS = ("na", "n/a", "#n/a", "n.a.", "null", "nan", "?", "<na>", "\\n",
 NUMBER_MARKS = (
     *MISSING_MARKS, "none", "missing", "nil", "-", "--", "---", ".", "..", "k.a.", "unknown", "nat", "*", ":", "\u2013",
     "\u2014", "\u2026", "...", "n/s", "n/d", "#n/d", "(x)", ": c", ": u", ": z",
+    "0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000", "9999-12-31", "9999-12-31 00:00:00", "31.12.9999",
+    "31/12/9999", "12/31/9999",
 )  # fmt: skip
 
 _CURRENCIES = r"[$€£¥₹₽]|US\$|USD|EUR|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|NZD|BRL|Rs\.?"
