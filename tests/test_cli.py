@@ -89,6 +89,22 @@ def test_score_is_that_of_the_predictions(folder):
     assert said["baseline_rmse"] > 0
 
 
+def test_every_measure_of_classes_stands_beside_a_baseline():
+    """The baseline's log loss by hand: that of the shares of the rows that were not held out."""
+    said = trained("plants.csv", "--drop", "weight", *SHORT, "--patience", "0")
+    kinds = plants()["kind"].to_numpy()
+    codes = np.unique(kinds, return_inverse=True)[1]
+    learnt, held_out = split_rows(codes, 0.2, np.random.default_rng(0))
+    shares = np.bincount(codes[learnt]) / len(learnt)
+    baseline, linear = said["models"]["baseline"], said["models"]["linear"]
+    assert baseline["log_loss"] == pytest.approx(-np.log(shares[codes[held_out]]).mean(), rel=1e-6)
+    assert baseline["auc"] == 0.5
+    assert baseline["value"] == pytest.approx(said["baseline"])
+    assert linear["value"] == said["linear"]
+    assert 0 < linear["log_loss"] < baseline["log_loss"]
+    assert linear["auc"] > 0.9
+
+
 def test_probabilities_are_those_of_the_network(model):
     """Encode by hand what the model file says, and run the bare network on it."""
     net, extra = load_network(str(model))

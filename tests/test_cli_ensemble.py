@@ -1,8 +1,10 @@
 """`fastbp train --tune` and `--ensemble`: what is chosen, what several networks answer, and one file for all of it."""
 
 import json
+import time
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -15,6 +17,7 @@ from command_line import plants, refused, run, trained
 
 import fastbp
 from fastbp.cli.searching import FEWEST
+from fastbp.population import search
 from fastbp.population.merging import averaged
 from fastbp.tables import ensemble
 from fastbp.tables.model import TableModel
@@ -254,3 +257,27 @@ def test_compare_does_as_train_does():
     )
     assert said["models"]["fastbp"]["seconds"] > 0
     assert said["models"]["fastbp"]["score"] > 0.5
+
+
+def test_compiling_is_no_part_of_the_time(folder, monkeypatch):
+    """Neither of a search nor of an ensemble: on a clock that leaps while they rehearse, both take little."""
+    rehearse, leaps = search.rehearse, []
+
+    def slow(*args):
+        rehearse(*args)
+        leaps.append(1000.0)
+
+    clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() + sum(leaps))
+    for module in (search, ensemble):
+        monkeypatch.setattr(module, "rehearse", slow)
+        monkeypatch.setattr(module, "time", clock)
+    said = trained("plants.csv", *SMALL, "--tune-fits", "10", "--ensemble", "3")
+    assert len(leaps) == 2
+    assert max(said["tuning"]["seconds"], said["seconds"]) < 500
+
+
+def test_an_ensemble_tells_of_no_validation_rows(folder):
+    """Each network has others: there is no split to tell of."""
+    result = run("train", "plants.csv", *SMALL, "--no-tune", "--ensemble", "3")
+    assert "plants.csv: 200 rows, 160 training, 40 held out" in result.stdout
+    assert TableModel.load("plants.fastbp").facts.rows == {"training": 160, "validation": 0, "held_out": 40}

@@ -234,3 +234,7 @@ def test_scores_do_not_depend_on_parts(task):
     assert len(names) >= 2
     for name in names:
         assert getattr(running.score, name) == pytest.approx(getattr(score, name), rel=1e-9)
+    for name, models in score.targets.items():
+        for model, measures in models.items():
+            found = running.score.targets[name][model]
+            assert [found.value, found.rmse, found.mae] == pytest.approx([measures.value, measures.rmse, measures.mae])

@@ -13,9 +13,11 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from fastbp.cli import report
-from fastbp.plots import learning_curve
-from fastbp.tables.scores import Score, calibration_of
-from fastbp.tables.targets import ClassTarget
+from fastbp.cli.score_lines import MODELS, calibration_line, rare_line, score_facts, score_table
+from fastbp.plots import draw_learning_curve, draw_predictions, learning_curve
+from fastbp.tables.notation import Notation
+from fastbp.tables.scores import Score, calibration_of, rare_class, score_numbers
+from fastbp.tables.targets import ClassTarget, NumberTarget
 
 
 def confusion_text(names, confusion, width=80):
@@ -90,8 +92,70 @@ def test_calibration_groups_rows_by_how_sure_the_network_is():
 def test_line_of_calibration():
     score = Score("accuracy", 50, 0.8, 0.5, confidence=0.9, calibration_error=0.125)
     line = "probability of the predicted class 0.9000 on average, right 0.8000; calibration error 0.1250"
-    assert report.calibration_line(score) == line
-    assert report.calibration_line(Score("r2", 50, 0.8, 0.0, rmse=1.0, baseline_rmse=2.0)) == ""
+    assert calibration_line(score) == line
+    assert calibration_line(Score("r2", 50, 0.8, 0.0, rmse=1.0, baseline_rmse=2.0)) == ""
+
+
+def two_targets():
+    """Return the scores of two guesses for two targets of different units, and the numbers behind them."""
+    rng = np.random.default_rng(4)
+    true = rng.normal([20, 300], [5, 80], (60, 2))
+    target = NumberTarget(
+        ("temp", "kw"), means=(19.0, 310.0), centres=(0.0, 0.0), scales=(1.0, 1.0), notations=(Notation(), Notation())
+    )
+    guess, line = true + rng.normal(0, [1, 30], (60, 2)), true + rng.normal(0, [2, 60], (60, 2))
+    score = score_numbers(target, guess, true).score.beside(linear=score_numbers(target, line, true).score)
+    return target, score, {"fastbp": guess, "linear": line, "baseline": np.array([[19.0, 310.0]])}, true
+
+
+def test_each_target_has_its_own_score():
+    """R2, RMSE and mean absolute error of each target, of each model, by hand."""
+    _, score, guesses, true = two_targets()
+    assert list(score.targets) == ["temp", "kw"]
+    for k, models in enumerate(score.targets.values()):
+        for model, guess in guesses.items():
+            error, found = true[:, k] - guess[:, k], models[model]
+            assert found.value == pytest.approx(1 - (error**2).mean() / true[:, k].var())
+            assert found.rmse == pytest.approx(np.sqrt((error**2).mean()))
+            assert found.mae == pytest.approx(np.abs(error).mean())
+    assert score.value == pytest.approx(np.mean([models["fastbp"].value for models in score.targets.values()]))
+
+
+def test_lines_and_table_of_several_targets():
+    target, score, _, _ = two_targets()
+    lines = score_facts(score, target)
+    assert ["RMSE" in line for name, line in lines if name == "score"] == [False]  # degrees and kilowatts do not mix
+    of_kw = next(line for name, line in lines if line.startswith("'kw'"))
+    assert of_kw.count("RMSE") == 3
+    rows = score_table(score)
+    assert [row[0] for row in rows[:3]] == ["temp: R2", "temp: RMSE", "temp: mean absolute error"]
+    assert rows[4] == ("kw: RMSE", *(f"{score.targets['kw'][model].rmse:.5g}" for model in MODELS))
+
+
+def test_a_rare_class_is_told():
+    target, confusion = ClassTarget("y", ("no", "yes"), 0), np.array([[138, 0], [21, 1]])
+    rare = rare_class(target, confusion, balanced=False)
+    assert rare_line(rare) == "1 of 22 rows of 'yes' found, recall 0.0455: --class-weight balanced finds more"
+    assert "class-weight" not in rare_line(rare_class(target, confusion, balanced=True))
+    assert "class-weight" not in rare_line(rare_class(target, np.array([[138, 0], [2, 20]]), balanced=False))
+    assert rare_class(target, np.array([[40, 0], [21, 1]]), balanced=False) is None
+    assert rare_class(target, np.array([[40, 0], [0, 0]]), balanced=False) is None
+
+
+def test_a_panel_for_each_target():
+    _, _, guesses, true = two_targets()
+    figure = draw_predictions(true, guesses["fastbp"], ["temp: R2 0.9", "$kw"])
+    assert [axes.get_title() for axes in figure.axes] == ["temp: R2 0.9", "$kw"]
+    for k, axes in enumerate(figure.axes):
+        np.testing.assert_array_equal(
+            axes.lines[0].get_xydata(), np.column_stack([true, guesses["fastbp"]])[:, [k, k + 2]]
+        )
+
+
+def test_a_line_for_the_best_epoch_of_each_network():
+    history = SimpleNamespace(loss=[3.0, 2.0, 1.0], validation_loss=[3.0, 2.0, 2.5], best_epoch=None)
+    figure = draw_learning_curve(history, "", "loss", best_epochs=[2, 3])
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines[2:]] == [2, 3]
 
 
 @pytest.mark.compiled_only

@@ -193,3 +193,51 @@ def test_what_is_no_date(form, said):
 
 def test_times_of_day_with_a_letter():
     assert column([time.strftime("%Hh%M") for time in DAYS]).values[1] == datetime.time(1, 7)
+
+
+# --- what is said -------------------------------------------------------------------------------------------
+
+
+def test_nines_far_from_all_others_are_said():
+    def notes(cells):
+        return TableEncoder().fit({"a": cells}).notes_
+
+    assert "-999 (3 times), beside 0 to 40, may mean" in "".join(notes([*([-999] * 3), *range(41)]))
+    assert "999 (2 times), beside 0 to 40" in "".join(notes([999.0, 999.0, *map(float, range(41))]))
+    assert notes([-999, *range(0, -998, -1)]) == notes([999, *range(0, 999, 3)]) == []
+
+
+def test_notes_in_python_name_arguments():
+    frame = {
+        "id": [f"k{k}" for k in range(40)],
+        "a": ["007", *(str(90 + 37 * k * k) for k in range(39))],
+        "z": ["x", *map(str, range(39))],
+    }
+    notes = (
+        TableEncoder().fit(frame | {"c": [f"0{k}" for k in range(40)], "e": ["-", "low", "high", "low"] * 10}).notes_
+    )
+    said = "\n".join(notes)
+    assert "--" not in said
+    assert "keep=['id'] uses it" in said
+    assert "categorical=['a'] if" in said
+    assert "numeric=['c'] for" in said
+    assert "column 'e': '-' (10 times) counts as a category" in said
+
+
+def test_names_of_people_are_no_categories():
+    names = [f"Ann {'BCDE'[k % 4]}{k % 300}" for k in range(800)]
+    left_out = TableEncoder().fit({"name": names, "town": names, "x": some_numbers(800)}).left_out_
+    assert left_out == {"name": "has 300 different texts in 800 rows, and is called a name"}
+
+
+@pytest.mark.filterwarnings("ignore:missing values were filled in")
+def test_truth_in_words_and_numbers():
+    found = column(["True", "0", "false", "1"] * 10)
+    assert (found.kind, found.values.head(4).to_list()) == ("boolean", [True, False, False, True])
+    encoder = TableEncoder().fit({"a": ["True", "False"] * 10})
+    with pytest.warns(TableWarning, match="'maybe' in row 1: counted as missing"):
+        encoder.transform({"a": ["maybe"]})
+
+
+def test_marks_without_width_beside_numbers():
+    assert column([f"\u200b{k}.5" for k in range(40)]).values[3] == 3.5

@@ -333,15 +333,14 @@ class Network(ExplainedNetwork, StreamedNetwork, PortableNetwork, EvidentNetwork
         Warns
         -----
         fastbp.TrainingWarning
-            Once for a network, of what will keep it from learning: targets outside the range of the outputs, inputs
-            of very different scales, a loss that does not go with the output; of dead or saturated layers after a
-            training that got nowhere. See `diagnose`.
+            Once for a network, before a training of 5 epochs or more, of what will keep it from learning: targets
+            outside the range of the outputs, inputs of very different scales, a loss that does not go with the
+            output; of dead or saturated layers after a training that got nowhere. Shorter trainings are taken for steps
+            of something larger; `diagnose` says the same at any time.
         RuntimeWarning
             If the loss is no longer finite: training stops, and the weights go back to the start of that
             epoch. If a checkpoint cannot be written: training goes on. Once, if the validation loss is not
             finite.
-        UserWarning
-            If columns of X have very different scales, which train badly as they are.
 
         Notes
         -----

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastbp.cli.outputs import GENERATOR
-from fastbp.cli.report import MOST_CLASSES_SHOWN, describe, ensemble_line, epochs_line, rows_line, score_facts
+from fastbp.cli.report import MOST_CLASSES_SHOWN, describe, ensemble_line, epochs_line, rows_line
+from fastbp.cli.score_lines import MODELS, calibration_line, rare_line, score_line, score_table
 from fastbp.cli.terminal import plain
+from fastbp.explaining.drawn import shortened
 from fastbp.files.outputs import replacing
 from fastbp.plots import draw_calibration, draw_importance, draw_learning_curve, draw_predictions, save
+from fastbp.plots.columns import MOST_LETTERS, MOST_PANELS, PANEL
+from fastbp.tables.errors import counted
 from fastbp.tables.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
@@ -21,7 +25,8 @@ if TYPE_CHECKING:
 
     from fastbp import History
     from fastbp.tables.model import TableModel
-    from fastbp.tables.scores import Scored
+    from fastbp.tables.scores import Score, Scored
+    from fastbp.tables.targets import Target
     from fastbp.tables.training import TableTraining
 
 _STYLE = """
@@ -45,9 +50,11 @@ ul { margin: 0; padding-left: 1.2rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 0 1.5rem;
   align-items: start; }
 img { display: block; max-width: 100%; height: auto; }
-.counts td, .counts thead th { text-align: right; font-variant-numeric: tabular-nums; padding: .25rem .6rem; }
+.scores td, .scores thead th + th, .counts td, .counts thead th {
+  text-align: right; font-variant-numeric: tabular-nums; padding: .25rem .6rem; }
 .counts td.right { background: var(--right); } .counts td.wrong { background: var(--wrong); }
 .counts td, .counts th { overflow-wrap: normal; }
+section p { margin: .25rem 0; color: var(--faint); font-size: .9rem; }
 footer { margin-top: 2.5rem; color: var(--faint); font-size: .9rem; }
 @media (max-width: 40rem) {
   body { padding: 1rem .9rem 2rem; }
@@ -65,13 +72,14 @@ def write_report(
     parts = [
         f"<h1>{_text(title)}</h1>",
         _table((), _facts(training, model, scored), "facts"),
+        *_scores(scored),
         *_confusion(training, scored),
         '<div class="pictures">',
-        _picture(draw_learning_curve(history, "", target.loss), "Learning curve"),
+        _curve(training, history),
         *_errors(training, scored),
         *_importance(model),
         "</div>",
-        _list("What was decided", [*training.prepared.notes, *training.notes, *training.prepared.warnings]),
+        _list("What was decided", _decided(training)),
         *_tried(model),
         "<h2>Columns</h2>",
         _table(("column", "encoding"), ((column.name, describe(column)) for column in model.encoder.columns)),
@@ -105,9 +113,22 @@ def _facts(training: TableTraining, model: TableModel, scored: Scored | None) ->
         ("ensemble", ensemble_line(facts.networks)),
         ("training", f"{facts.solver}, {epochs_line(facts)}"),
         ("unseen", str(facts.out_of_fold or "")),
-        *(score_facts(scored.score, target) if scored else []),
+        *([] if scored is None else _of_score(scored.score, target)),
     ]
     return [(name, fact) for name, fact in lines if fact]
+
+
+def _of_score(score: Score, target: Target) -> list[tuple[str, str]]:
+    """Return what the table of scores does not tell."""
+    return [("score", score_line(score, target)), ("sure", calibration_line(score)), ("rare", rare_line(score.rare))]
+
+
+def _scores(scored: Scored | None) -> list[str]:
+    """Return the table of all measures, fastbp beside a linear model and the baseline."""
+    if scored is None:
+        return []
+    heading = f"<h2>Scores on {counted(scored.score.n_rows, 'row')} held out</h2>"
+    return [heading, _table(("", *MODELS), score_table(scored.score), "scores")]
 
 
 def _tried(model: TableModel) -> list[str]:
@@ -135,6 +156,13 @@ def _table(headings: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "
     return _scrolled(f"<thead><tr>{head}</tr></thead>" if head else "", body, kind)
 
 
+def _decided(training: TableTraining) -> list[str]:
+    """Return what was guessed, and why."""
+    target, prepared = training.target, training.prepared
+    task = f"{target.task} of {target.name!r}: {prepared.reason}"
+    return [task, *prepared.notes, *training.notes, *prepared.warnings]
+
+
 def _list(heading: str, lines: list[str]) -> str:
     items = "".join(f"<li>{_text(line)}</li>" for line in lines)
     return f"<h2>{heading}</h2><ul>{items}</ul>" if lines else ""
@@ -144,12 +172,14 @@ def _scrolled(head: str, body: str, kind: str) -> str:
     return f'<div class="scroll"><table class="{kind}">{head}<tbody>{body}</tbody></table></div>'
 
 
-def _picture(figure: Figure, heading: str) -> str:
+def _picture(figure: Figure, heading: str, below: str = "") -> str:
+    """Return a picture with its heading, and a line below it."""
     stream = BytesIO()
     save(figure, stream, "svg")
     coded = base64.b64encode(stream.getvalue()).decode()
     image = f'<img alt="{escape(heading)}" src="data:image/svg+xml;base64,{coded}">'
-    return f"<section><h2>{escape(heading)}</h2>{image}</section>"
+    line = f"<p>{_text(below)}</p>" if below else ""
+    return f"<section><h2>{escape(heading)}</h2>{image}{line}</section>"
 
 
 def _errors(training: TableTraining, scored: Scored | None) -> list[str]:
@@ -160,8 +190,29 @@ def _errors(training: TableTraining, scored: Scored | None) -> list[str]:
         return [] if scored.calibration is None else [_picture(draw_calibration(scored.calibration), "Calibration")]
     rows = training.split.test
     predicted = training.target.numbers(training.outputs(training.inputs(rows)))
-    figure = draw_predictions(training.numbers[rows], predicted, training.target.names)
+    score = scored.score
+    scores = [found["fastbp"].value for found in score.targets.values()] or [score.value]
+    titles = [_panel_title(name, r2) for name, r2 in zip(training.target.names, scores, strict=True)]
+    figure = draw_predictions(training.numbers[rows], predicted, titles[:MOST_PANELS])
     return [_picture(figure, "Predicted against true")]
+
+
+def _panel_title(name: str, r2: float | None) -> str:
+    short = shortened(name, MOST_LETTERS)
+    return short if r2 is None else f"{short}: R2 {r2:.4f}"
+
+
+def _curve(training: TableTraining, history: History) -> str:
+    """Return the picture of the losses, with the epochs whose weights were taken."""
+    best = [] if training.ensemble is None else training.ensemble.best_epochs
+    figure = draw_learning_curve(history, "", training.target.loss, PANEL, [epoch + 1 for epoch in best])
+    line = (
+        f"The mean of {len(best)} networks. Each has the weights of the epoch with its own lowest validation loss, "
+        f"{min(best) + 1} to {max(best) + 1}: dotted lines."
+        if best
+        else ""
+    )
+    return _picture(figure, "Learning curve", line)
 
 
 def _confusion(training: TableTraining, scored: Scored | None) -> list[str]:
@@ -188,4 +239,15 @@ def _importance(model: TableModel) -> list[str]:
         return []
     what = "accuracy" if isinstance(model.target, ClassTarget) else "R2"
     figure = draw_importance(model.facts.importance, f"{what} lost when a column is shuffled")
-    return [_picture(figure, "Columns that matter")]
+    return [_picture(figure, "Columns that matter", _noise(model.facts.importance))]
+
+
+def _noise(importance: dict[str, float]) -> str:
+    """Say what bars below zero are, where there are some."""
+    least = min(importance.values())
+    if least >= 0:
+        return ""
+    return (
+        "Below zero is chance: shuffling such a column costs nothing. "
+        f"Bars of up to {-least:.2g} on either side are as small as chance."
+    )

@@ -190,7 +190,7 @@ class Scoring:
 
     def say(self, to_stderr: bool) -> None:
         """Print the score, or why there is none."""
-        from fastbp.cli.report import score_line
+        from fastbp.cli.score_lines import score_line, target_lines
 
         if not self._scored:
             return
@@ -200,4 +200,6 @@ class Scoring:
             say(f"warning: no score: {self._reason}")
             return
         without = f" ({self._n_without:,} without a value of the target)" if self._n_without else ""
-        echo(score_line(self._score.score, self._target) + without, err=to_stderr)
+        score = self._score.score
+        for line in (score_line(score, self._target) + without, *target_lines(score)):
+            echo(line, err=to_stderr)

@@ -19,6 +19,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from fastbp.cli.score_lines import score_facts
 from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
 from fastbp.tables.date_column import DateColumn
 from fastbp.tables.encoder import Encoder
@@ -48,7 +49,8 @@ def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
 def print_task(console: Console, training: TableTraining, data: str) -> None:
     """Print what is going to be learnt, and why; a line for each guess."""
     target, prepared = training.target, training.prepared
-    rows = f"{counted(sum(training.sizes().values()), 'row')}, {rows_line(training.sizes())}"
+    sizes = training.shared_out()
+    rows = f"{counted(sum(sizes.values()), 'row')}, {rows_line(sizes)}"
     print_facts(
         console, [("data", f"{data}: {rows}"), *(("note", note) for note in (*prepared.notes, *training.notes))]
     )
@@ -62,6 +64,8 @@ def print_networks(console: Console, training: TableTraining) -> None:
     tried = [] if training.tuning is None else [("tuning", str(training.tuning))]
     shape = f"{'-'.join(map(str, net.sizes))}, {functions}, {counted(net.n_params, 'parameter')}"
     print_facts(console, [*tried, ("network", shape), ("ensemble", ensemble_line(n))])
+    if tried and n == 1 and (n_stopping := training.sizes()["validation"]):
+        print_facts(console, [("stopping", f"{counted(n_stopping, 'row')} of the training rows, not learnt from")])
 
 
 def ensemble_line(n: int) -> str:
@@ -145,52 +149,6 @@ def importance_line(facts: Facts, target: Target) -> str:
     what = "accuracy" if isinstance(target, ClassTarget) else "R2"
     costs = ", ".join(f"{name!r} {loss:.3f}" for name, loss in facts.importance.items() if loss > 0)
     return f"{what} lost when a column is shuffled: {costs}" if costs else ""
-
-
-def score_facts(score: Score, target: Target) -> list[tuple[str, str]]:
-    """Write a score, and what else is known of it, as lines with a name."""
-    more = []
-    if score.log_loss is not None:
-        more.append(f"log loss {score.log_loss:.4f}")
-    if score.auc is not None:
-        more.append(f"area under the ROC curve {score.auc:.4f}")
-    if score.mae is not None:
-        more.append(f"mean absolute error {score.mae:.5g}")
-    linear = (
-        ""
-        if score.linear is None
-        else f"{'accuracy' if score.metric == 'accuracy' else 'R2'} {score.linear:.4f} on the same rows"
-    )
-    return [
-        ("score", score_line(score, target)),
-        ("also", ", ".join(more)),
-        ("sure", calibration_line(score)),
-        ("linear", linear),
-    ]
-
-
-def calibration_line(score: Score) -> str:
-    """Write how far the probabilities can be believed; nothing for numbers."""
-    if score.confidence is None or score.calibration_error is None or score.value is None:
-        return ""
-    return (
-        f"probability of the predicted class {score.confidence:.4f} on average, right {score.value:.4f}; "
-        f"calibration error {score.calibration_error:.4f}"
-    )
-
-
-def score_line(score: Score, target: Target) -> str:
-    """Write a score beside its baseline in a line."""
-    rows = counted(score.n_rows, "row")
-    if isinstance(target, ClassTarget):
-        always = label_text(target.classes[target.majority])
-        return f"accuracy {score.value:.4f} on {rows}; baseline {score.baseline:.4f} (always {always})"
-    value, baseline = ("-" if r2 is None else f"{r2:.4f}" for r2 in (score.value, score.baseline))
-    means = ", ".join(f"{mean:.5g}" for mean in target.means)
-    return (
-        f"R2 {value}, RMSE {score.rmse:.5g} on {rows}; "
-        f"baseline R2 {baseline}, RMSE {score.baseline_rmse:.5g} (always {means})"
-    )
 
 
 def print_confusion(console: Console, confusion: NDArray[np.int64], target: ClassTarget) -> None:
@@ -303,9 +261,10 @@ def print_model(console: Console, model: TableModel, path: str) -> None:
 
 
 def rows_line(rows: dict[str, int]) -> str:
-    """Write how the rows are split."""
+    """Write how the rows are split; no validation rows, no word of them."""
     names = {"training": "training", "validation": "validation", "held_out": "held out"}
-    return ", ".join(f"{rows.get(key, 0):,} {name}" for key, name in names.items())
+    there = {key: name for key, name in names.items() if rows.get(key) or key != "validation"}
+    return ", ".join(f"{rows.get(key, 0):,} {name}" for key, name in there.items())
 
 
 def epochs_line(facts: Facts) -> str:

@@ -86,10 +86,22 @@ def learning_curve(
     return axes
 
 
-def draw_learning_curve(history: Losses, title: str, loss_name: str) -> Figure:
-    """Return the picture that `learning_curve` draws."""
-    figure = bare_figure()
-    learning_curve(history, title=title, loss_name=loss_name, ax=figure.subplots())
+def draw_learning_curve(
+    history: Losses,
+    title: str,
+    loss_name: str,
+    size: tuple[float, float] = (7.0, 4.2),
+    best_epochs: Sequence[int] = (),
+) -> Figure:
+    """Return the picture that `learning_curve` draws, `size` in inches.
+
+    `best_epochs`, from 1, are those of several networks whose mean losses are drawn; a line marks each.
+    """
+    figure = bare_figure(size)
+    axes = figure.subplots()
+    learning_curve(history, title=title, loss_name=loss_name, ax=axes)
+    for epoch in best_epochs:
+        axes.axvline(epoch, color=colours_of(axes).faint, linewidth=1, linestyle=":")
     return figure
 
 

@@ -113,6 +113,7 @@ class Search:
     best: Settings | None = None
     networks: list[Network] = field(default_factory=list)
     interrupted: bool = False
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
@@ -120,12 +121,24 @@ class Search:
         self._end = 0.0
 
     def run(self, budget: Budget) -> None:
-        """Try settings; afterwards `best` has the best ones, and `networks` those of all folds with them."""
+        """Try settings; afterwards `best` has the best ones, and `networks` those of all folds with them.
+
+        `seconds` has the time that they took, without compiling.
+        """
+        networks = [network_of(self.problem, s, self.problem.x.shape[1], self.seed) for s in self.first]
+        rehearse(networks, self.problem, self.alike | training_options(self.first) | {"n_threads": self.n_threads})
+        begun = time.perf_counter()
+        try:
+            self._try_all(budget)
+        finally:
+            self.seconds = time.perf_counter() - begun
+
+    def _try_all(self, budget: Budget) -> None:
+        """Try settings until the budget is spent."""
         if budget.fits is not None:
             chosen = self._drawn_for(budget.fits / len(self.folds) / _rounds(), lambda _settings: 1.0, self.first)
             self._bracket(chosen or list(self.first[:1]), budget)
             return
-        self._rehearse()
         self._end = time.perf_counter() + budget.seconds
         chosen = list(self.first)
         while chosen and not self.interrupted:
@@ -145,21 +158,6 @@ class Search:
             chosen = self._round(chosen, number)
             if budget.fits is None and time.perf_counter() > self._end:
                 return
-
-    def _rehearse(self) -> None:
-        """Compile, or load what was compiled, before any time is taken."""
-        few = slice(0, REHEARSED)
-        nets = [network_of(self.problem, s, self.problem.x.shape[1], self.seed) for s in self.first]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Population(nets).fit(
-                self.problem.x[few],
-                self.problem.t[few],
-                epochs=1,
-                seeds=self.seed,
-                **self.alike,
-                **training_options(self.first),
-            )
 
     @property
     def tried(self) -> list[Tried]:
@@ -236,6 +234,24 @@ class Search:
             loss, scores = self.judged(population[k * n_folds : (k + 1) * n_folds])
             self._last[settings] = Tried(settings, EPOCHS[number], loss, float(np.mean(scores)))
         return population
+
+
+def rehearse(networks: Sequence[Network], problem: Problem, options: dict[str, Any]) -> None:
+    """Train networks, which nobody needs, for an epoch of a few rows: afterwards nothing is left to be compiled.
+
+    As in earnest they are stopped by rows of their own, and judged.
+    """
+    few = np.arange(min(REHEARSED, len(problem.strata)))
+    x, t, weights = problem.samples(few)
+    if weights is not None and not weights.all():
+        weights = np.ones_like(weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        Population(networks).fit(
+            x, t, epochs=1, patience=1, samples=[few] * len(networks), validation=[few] * len(networks),
+            sample_weight=weights, **options,
+        )  # fmt: skip
+        networks[0].loss(x, t, weights)
 
 
 class Learnt(Protocol):

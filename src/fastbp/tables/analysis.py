@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.tables.scores import Scored
+from fastbp.tables.scores import Score, Scored, rare_class
 from fastbp.tables.targets import ClassTarget
 
 Floats32 = NDArray[np.float32]
@@ -27,7 +28,7 @@ class Trained(Protocol):
     """What is analysed: a training on a table, once it is done."""
 
     split: Any  # .training, .test: rows
-    options: Any  # .seed
+    options: Any  # .seed, .class_weight
     encoder: Any
     target: Any
 
@@ -53,12 +54,16 @@ class Trained(Protocol):
         """The weights of some rows in the training."""
         ...
 
+    def score_weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """What some rows weigh in a score."""
+        ...
+
     def scored(self, outputs: NDArray[Any], rows: NDArray[np.int64]) -> Scored:
         """The score of outputs for some rows."""
         ...
 
 
-def linear_score(training: Trained) -> float | None:
+def linear_score(training: Trained) -> Score | None:
     """Train a linear model on the training rows, and score it on those held out; None for very large tables.
 
     It learns from the network's inputs and targets.
@@ -69,7 +74,25 @@ def linear_score(training: Trained) -> float | None:
     if isinstance(training.target, ClassTarget) and len(np.unique(training.codes[rows])) < 2:
         return None
     outputs_of = fit_estimator(training, linear_model(training), rows, np.float64)
-    return training.scored(outputs_of(training.inputs(test)), test).score.value
+    return training.scored(outputs_of(training.inputs(test)), test).score
+
+
+def score_beside(training: Trained, found: Scored) -> Scored:
+    """Return a score on the held-out rows with the rarest class, beside those of a linear model and of the baseline."""
+    linear, target, score = linear_score(training), training.target, found.score
+    others = {} if linear is None else {"linear": linear}
+    if isinstance(target, ClassTarget) and found.confusion is not None:
+        balanced = training.options.class_weight is not None
+        score = msgspec.structs.replace(score, rare=rare_class(target, found.confusion, balanced=balanced))
+        others["baseline"] = _baseline_of_classes(training, target)
+    return found._replace(score=score.beside(**others))
+
+
+def _baseline_of_classes(training: Trained, target: ClassTarget) -> Score:
+    """Score the classes' shares in training as the probabilities of every row."""
+    rows, test = training.split.training, training.split.test
+    shares = np.bincount(training.codes[rows], training.score_weights(rows), minlength=target.n_outputs)
+    return training.scored(np.tile(shares / shares.sum(), (len(test), 1)), test).score
 
 
 def linear_model(training: Trained) -> Any:

@@ -53,7 +53,7 @@ def with_indicator(encoded: Floats, gaps: NDArray[np.bool_], indicator: bool) ->
 
 def require_some(values: pl.Series, text: pl.Series, bad: NDArray[np.int64], what: str) -> None:
     """Raise a TableError for a table of which no value is what a column held in training."""
-    if len(bad) and values.null_count() == len(values) and at_the_beginning():
+    if len(bad) and len(values) > 1 and values.null_count() == len(values) and at_the_beginning():
         row = int(bad[0])
         raise TableError(f"column {text.name!r} held {what} in training; row {row_number(row)} has {shown(text[row])}")
 

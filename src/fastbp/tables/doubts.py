@@ -12,6 +12,8 @@ from fastbp.tables.errors import listed, row_number, shown
 from fastbp.tables.kinds import Understood
 from fastbp.tables.notation import Notation, to_numbers
 
+_NINES = (99, 999, 9999, 99999, 999999)  # that people write for "no value"
+
 
 def open_decimals(columns: Iterable[Understood], choices: Choices) -> list[str]:
     """Say both readings of numbers such as 1.234 where nothing tells which is right, in a line for all columns.
@@ -51,3 +53,25 @@ def _readings(value: str) -> tuple[Notation, Notation]:
     if "." in value:
         return Notation(), Notation(",", ".")
     return Notation(","), Notation(".", ",")
+
+
+def far_nines(columns: Iterable[Understood]) -> list[str]:
+    """Say of -999 and the like, where they stand several times and far from all others, that they may mean missing."""
+    return [line for column in columns if column.kind == "number" for line in _far_nines(column)]
+
+
+def _far_nines(column: Understood) -> list[str]:
+    values, found = column.values, []
+    for end in (values.min(), values.max()):
+        if not isinstance(end, float) or abs(end) not in _NINES:
+            continue
+        others = values.filter(values != end)
+        low, high, n_times = others.min(), others.max(), int((values == end).sum())
+        if n_times < 2 or not (isinstance(low, float) and isinstance(high, float)):
+            continue
+        if max(low - end, end - high) > high - low or end < 0 <= low:
+            found.append(
+                f"column {column.name!r}: {end:g} ({n_times:,} times), beside {low:g} to {high:g}, may mean that there "
+                "is no value, and is learnt as a number: leave such cells empty if so"
+            )
+    return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastbp.population import Population
 from fastbp.population.folds import Fold, folds_of
-from fastbp.population.search import EPOCHS, Budget, Search, Settings, cost_of
+from fastbp.population.search import EPOCHS, Budget, Search, Settings, cost_of, rehearse
 from fastbp.tables.errors import TableError
 from fastbp.tables.targets import ClassTarget, Target
 from fastbp.tables.told import OutOfFold, TriedSettings, Tuning
@@ -154,7 +154,7 @@ def choose(training: Ready, fixed: list[str], budget: Budget, says: Callable[[st
     says : function
         Told of each round.
     """
-    usual, begun = training.options.settings, time.perf_counter()
+    usual = training.options.settings
     rng = np.random.default_rng(training.options.seed)
     rows, most = training.learnt_rows, _most_rows(training, usual, budget)
     if len(rows) > most:
@@ -171,7 +171,7 @@ def choose(training: Ready, fixed: list[str], budget: Budget, says: Callable[[st
         raise KeyboardInterrupt
     tried = {one.settings: TriedSettings(str(one.settings), one.epochs, _finite(one.score)) for one in search.tried}
     metric = "accuracy" if problem.is_classes else "R2"
-    seconds = round(time.perf_counter() - begun, 3)
+    seconds = round(search.seconds, 3)
     shown = tuple(tried.values())[:_SHOWN]
     return Chosen(
         search.best,
@@ -205,6 +205,7 @@ class Ensemble(NamedTuple):
     networks: list[Network]
     history: History
     out_of_fold: OutOfFold
+    best_epochs: list[int]  # from 0, of each network; none without early stopping
 
 
 def train(training: Ready, n: int) -> Ensemble:
@@ -214,21 +215,24 @@ def train(training: Ready, n: int) -> Ensemble:
     folds = folds_of(problem.strata, n, np.random.default_rng(o.seed))
     if not o.patience:  # nothing stops: what would have learns, too
         folds = [Fold(np.sort(np.concatenate(fold[:2])), fold.validation, fold.unseen) for fold in folds]
-    begun = time.perf_counter()
     population = Population(training.network(o.seed + k) for k in range(n))
     given: dict[str, Any] = {"batch_size": o.batch_size, "learning_rate": o.learning_rate}
     given = {name: value for name, value in given.items() if value is not None} | o.alike
     held: dict[str, Any] = (
         {"validation": [fold.validation for fold in folds], "patience": o.patience} if o.patience else {}
     )
+    given |= {"solver": o.solver, "seeds": o.seed, "n_threads": o.threads, "l2": o.l2}
+    rehearse([training.network(o.seed)], problem, given)
+    begun = time.perf_counter()
     histories = population.fit(
-        problem.x, problem.t, solver=o.solver, epochs=o.epochs, samples=[fold.training for fold in folds],
-        sample_weight=problem.weights, seeds=o.seed, n_threads=o.threads, l2=o.l2, **given, **held,
+        problem.x, problem.t, epochs=o.epochs, samples=[fold.training for fold in folds],
+        sample_weight=problem.weights, **given, **held,
     )  # fmt: skip
     history = mean_history(histories)
     history.time = time.perf_counter() - begun
     networks = list(population)
-    return Ensemble(networks, history, _out_of_fold(training, networks, folds))
+    best = [one.best_epoch for one in histories if one.best_epoch is not None] if o.patience else []
+    return Ensemble(networks, history, _out_of_fold(training, networks, folds), best)
 
 
 def mean_outputs(networks: Sequence[Network], X: NDArray[np.float32]) -> NDArray[np.float32]:

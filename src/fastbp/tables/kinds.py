@@ -32,6 +32,7 @@ from fastbp.tables.notation import (
 Kind = Literal["number", "boolean", "date", "text", "other"]
 
 LARGEST_EXACT = 2.0**53  # above, float64 does not tell neighbouring whole numbers apart
+_SIGNS = ["-", "--", "---", ".", "..", "\u2013", "\u2014"]
 _FIRST = 1000  # values, that are looked at before all of them
 _DATE_DIGITS = ((18000101, 22001231), (18000101000000, 22001231235959))
 _DATE_NAME = re.compile(r"date|datum|day|yyyymmdd|time", re.IGNORECASE)
@@ -194,6 +195,10 @@ def _of_text(text: pl.Series) -> Understood:
         found = text.filter(marks).unique().sort().to_list()
         notes = (f"column {text.name!r}: {listed(found)} ({counted(int(marks.sum()), 'time')}) means missing",)
     values = text.zip_with(~marks, pl.Series([None], dtype=pl.String))
+    signs = text.filter(text.is_in(_SIGNS).fill_null(False))
+    if len(signs) and not text.is_in(["+"]).any():
+        said = f"{listed(signs.unique().sort().to_list())} ({counted(len(signs), 'time')})"
+        notes = (*notes, f"column {text.name!r}: {said} counts as a category; beside numbers it would mean missing")
     return Understood(text.name, "text", values, text=text, notes=notes)
 
 
@@ -215,12 +220,14 @@ def _of_strings(text: pl.Series, choices: Choices) -> Understood:
     given, different = text.filter(~missing), different.filter(~different.is_in(marks.to_list()))
     if len(given) == 0:
         return _of_text(text)
-    if different.str.to_lowercase().is_in(["true", "false"]).all():
-        values = pl.select(pl.when(~missing).then(text.str.to_lowercase() == "true").alias(name)).to_series()
-        return Understood(name, "boolean", values, text=text)
+    are_words = different.str.to_lowercase().is_in(["true", "false"])
+    if are_words.any() and (are_words | different.is_in(["0", "1"])).all():
+        values = pl.select(pl.when(~missing).then(text.str.to_lowercase().is_in(["true", "1"])).alias(name)).to_series()
+        notes = () if are_words.all() else (f"column {name!r}: 1 is read as true, 0 as false",)
+        return Understood(name, "boolean", values, text=text, notes=notes)
     if name not in choices.numeric and are_codes(given):
         found = _of_text(text)
-        note = f"column {name!r}: text, since some values begin with 0 (--numeric {name} for numbers)"
+        note = f"column {name!r}: text, since some values begin with 0 (--numeric {name!r} for numbers)"
         return replace(found, notes=(*found.notes, note))
     plain = given.cast(pl.Float64, strict=False)
     are_no_numbers = plain.null_count() * 2 > len(given) or different.str.contains(MONTH_AND_YEAR).all()

@@ -141,6 +141,7 @@ def amounts(text: pl.Series, notation: Notation | None = None) -> pl.DataFrame:
 
 def _plainly(text: pl.Series) -> pl.Series:
     """Write minus signs, blanks and apostrophes in one way, without what spreadsheets and footnotes add."""
+    text = text.str.replace_all("[\u200b\u200e\u200f\u2060\ufeff]", "")  # marks without width
     text = text.str.replace_all("[\u2212\u2013\u2012]", "-").str.replace_all("[\u00a0\u2007\u2009\u202f]", " ")
     text = text.str.replace_all("(\\d)[\u2019\u2018\u02bc\u00b4`](\\d)", "${1}'${2}").str.strip_chars()
     text = text.str.replace('^="(.*)"$', "${1}").str.replace(r"^'([-+.,\d])", "${1}")

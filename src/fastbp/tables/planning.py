@@ -21,6 +21,7 @@ _ID_NAME = re.compile(
 )
 _CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 _TIME_NAME = re.compile(r"^(t|time|year|yr|month|week|day|hour|quarter|period|date|age|step|epoch)s?$", re.IGNORECASE)
+_CALLED_NAME = re.compile(r"(^|[_\W])((first|last|full|sur|vor|nach)?[_ ]?names?|nom|nombre)$", re.IGNORECASE)
 _FEWEST_ROWS = 10  # of a table in which ids are looked for
 _MOST_TEXTS = 20  # different ones, that are categories in any case
 
@@ -104,6 +105,8 @@ def _names(column: Understood) -> str:
     n_distinct = given.n_unique()
     if n_distinct > _MOST_TEXTS and n_distinct > 0.5 * len(given):
         return f"has {n_distinct:,} different texts in {counted(len(column.values), 'row')}: names, or ids"
+    if n_distinct > _MOST_TEXTS and n_distinct > 0.25 * len(given) and _CALLED_NAME.search(column.name):
+        return f"has {n_distinct:,} different texts in {counted(len(column.values), 'row')}, and is called a name"
     return ""
 
 

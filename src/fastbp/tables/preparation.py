@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from fastbp.tables.choices import Choices
-from fastbp.tables.doubts import open_decimals
+from fastbp.tables.doubts import far_nines, open_decimals
 from fastbp.tables.errors import TableError, counted, nearest_hint, row_number
 from fastbp.tables.kinds import Understood, understand
 from fastbp.tables.naming import are_made
@@ -131,7 +131,7 @@ def prepare(
     keep, dropped = _rows_that_stay(used, targets, choices)
     inputs_too = [plan.column for plan in plans if plan.column.kind != "other"]  # left out perhaps for what is odd
     odd = [line for column in (*targets, *inputs_too) for line in column.odd]
-    odd += open_decimals((*targets, *used), choices)
+    odd += [*open_decimals((*targets, *used), choices), *far_nines((*targets, *used))]
     notes = [
         *table.notes,
         *totals,

@@ -9,10 +9,34 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from fastbp.tables.targets import ClassTarget, NumberTarget
+from fastbp.tables.targets import ClassTarget, NumberTarget, label_text
 
 Weights = NDArray[np.float64] | None
+Numbers = NDArray[np.float64]
 MOST_GROUPS, FEWEST_IN_GROUP = 10, 20
+RARE = 4.0  # times as many rows has the most frequent class
+
+
+class Measures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one model reaches: `value` is accuracy or R2, the others are named as in `Score`."""
+
+    value: float | None = None
+    log_loss: float | None = None
+    auc: float | None = None
+    rmse: float | None = None
+    mae: float | None = None
+
+
+class RareClass(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The class with the fewest held-out rows, and how many of them are found.
+
+    `balanced`: whether all classes had the same weight in training.
+    """
+
+    name: str
+    n_rows: Annotated[int, Meta(ge=1)]
+    n_found: Annotated[int, Meta(ge=0)]
+    balanced: bool
 
 
 class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,6 +46,10 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (None where the truth is constant; the mean of several targets). Classes have `log_loss`, `auc` (of two
     classes, or the mean of one class against the rest), `confidence` (mean probability of the predicted class) and
     `calibration_error` (see `calibration_of`), numbers `rmse` and `mae` in the target's unit.
+
+    `models` has the measures of "linear" and "baseline", whose probabilities are the classes' shares in training.
+    `targets`, where there are several, has those of "fastbp", "linear" and "baseline" for each by its name: each has
+    a unit of its own, `rmse` and `mae` above mix them. `rare` is there where one class has few rows.
     """
 
     metric: Literal["accuracy", "r2"]
@@ -36,12 +64,30 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rmse: float | None = None
     baseline_rmse: float | None = None
     mae: float | None = None
+    models: dict[str, Measures] = {}
+    targets: dict[str, dict[str, Measures]] = {}
+    rare: RareClass | None = None
 
     def __post_init__(self) -> None:
         needed = ("value", "baseline") if self.metric == "accuracy" else ("rmse", "baseline_rmse")
         for name in needed:
             if getattr(self, name) is None:
                 raise ValueError(f"{name} must be there for the metric {self.metric!r}")
+
+    @property
+    def measures(self) -> Measures:
+        """Those of the model that was scored."""
+        return Measures(self.value, self.log_loss, self.auc, self.rmse, self.mae)
+
+    def beside(self, **others: Score) -> Score:
+        """Return this score with those of other models on the same rows, by their names."""
+        models = self.models | {name: other.measures for name, other in others.items()}
+        targets = {
+            target: found | {name: other.targets[target]["fastbp"] for name, other in others.items()}
+            for target, found in self.targets.items()
+        }
+        linear = others["linear"].value if "linear" in others else self.linear
+        return msgspec.structs.replace(self, models=models, targets=targets, linear=linear)
 
 
 class Scored(NamedTuple):
@@ -71,6 +117,18 @@ def score_classes(target: ClassTarget, Y: NDArray[Any], true: NDArray[np.int64],
         calibration_error=float(np.average(np.abs(groups[:, 0] - groups[:, 1]), weights=groups[:, 2])),
     )  # fmt: skip
     return Scored(score, confusion, groups)
+
+
+def rare_class(target: ClassTarget, confusion: NDArray[np.int64], *, balanced: bool) -> RareClass | None:
+    """Return the class with the fewest rows, if there are few beside those of the most frequent one."""
+    rows = confusion.sum(axis=1)
+    there = np.flatnonzero(rows)
+    if len(there) < 2:
+        return None
+    rarest = there[rows[there].argmin()]
+    if rows.max() < RARE * rows[rarest]:
+        return None
+    return RareClass(label_text(target.classes[rarest]), int(rows[rarest]), int(confusion[rarest, rarest]), balanced)
 
 
 def calibration_of(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -116,20 +174,47 @@ def score_numbers(
         return Scored(_of_numbers(target, predicted, true, weights))
 
 
-def _of_numbers(
-    target: NumberTarget, predicted: NDArray[np.float64], true: NDArray[np.float64], weights: Weights
-) -> Score:
-    means = np.array(target.means)
-    centre = np.average(true, axis=0, weights=weights)
-    variance = np.average((true - centre) ** 2, axis=0, weights=weights)
-    error, baseline_error = (np.average((true - guess) ** 2, axis=0, weights=weights) for guess in (predicted, means))
+def _of_numbers(target: NumberTarget, predicted: Numbers, true: Numbers, weights: Weights) -> Score:
+    def mean(values: Numbers) -> Numbers:
+        return np.average(values, axis=0, weights=weights)
 
-    def r2(squared_error: NDArray[Any]) -> float | None:
-        return float(np.mean(1.0 - squared_error / variance)) if (variance > 0).all() else None
+    def errors(guess: Numbers) -> Errors:
+        return Errors(mean((true - guess) ** 2), mean(np.abs(true - guess)))
 
-    rmse, baseline_rmse = (float(np.sqrt(e.mean())) for e in (error, baseline_error))
-    mae = float(np.average(np.abs(true - predicted), axis=0, weights=weights).mean())
-    return Score("r2", len(true), r2(error), r2(baseline_error), rmse=rmse, baseline_rmse=baseline_rmse, mae=mae)
+    variance = mean((true - mean(true)) ** 2)
+    return _score_of(target, len(true), variance, errors(predicted), errors(np.array(target.means)))
+
+
+class Errors(NamedTuple):
+    """Mean squared and absolute errors, of each target."""
+
+    squared: Numbers
+    absolute: Numbers
+
+    def measures(self, variance: Numbers) -> Measures:
+        """R2 averaged over the targets, and errors over all of them."""
+        r2 = float(np.mean(1.0 - self.squared / variance)) if (variance > 0).all() else None
+        return Measures(r2, rmse=float(np.sqrt(self.squared.mean())), mae=float(self.absolute.mean()))
+
+    def of_target(self, k: int) -> Errors:
+        """Those of one target."""
+        return Errors(self.squared[k : k + 1], self.absolute[k : k + 1])
+
+
+def _score_of(target: NumberTarget, n_rows: int, variance: Numbers, model: Errors, baseline: Errors) -> Score:
+    """Put a score together from the errors of a model and of the baseline."""
+    found, usual = model.measures(variance), baseline.measures(variance)
+    targets = {
+        name: {
+            of: errors.of_target(k).measures(variance[k : k + 1])
+            for of, errors in (("fastbp", model), ("baseline", baseline))
+        }
+        for k, name in enumerate(target.names)
+    }
+    return Score(
+        "r2", n_rows, found.value, usual.value, rmse=found.rmse, baseline_rmse=usual.rmse, mae=found.mae,
+        models={"baseline": usual}, targets=targets if len(targets) > 1 else {},
+    )  # fmt: skip
 
 
 class RunningScore:
@@ -147,7 +232,7 @@ class RunningScore:
     def __init__(self, target: ClassTarget | NumberTarget) -> None:
         self.target, self.n_rows = target, 0
         n_sums = 1 if isinstance(target, ClassTarget) else len(target.names)
-        self._errors, self._baseline_errors, self._absolute = np.zeros((3, n_sums))
+        self._errors, self._baseline_errors, self._absolute, self._baseline_absolute = np.zeros((4, n_sums))
         self._means, self._squares = np.zeros((2, n_sums))
 
     def add(self, outputs: NDArray[Any], true: NDArray[Any]) -> None:
@@ -166,7 +251,9 @@ class RunningScore:
         error = true - target.numbers(outputs)
         self._errors += (error**2).sum(axis=0)
         self._absolute += np.abs(error).sum(axis=0)
-        self._baseline_errors += ((true - np.array(target.means)) ** 2).sum(axis=0)
+        baseline_error = true - np.array(target.means)
+        self._baseline_errors += (baseline_error**2).sum(axis=0)
+        self._baseline_absolute += np.abs(baseline_error).sum(axis=0)
         means, n = true.mean(axis=0), self.n_rows + len(true)
         shift = means - self._means
         self._squares += ((true - means) ** 2).sum(axis=0) + shift**2 * self.n_rows * len(true) / n
@@ -179,10 +266,5 @@ class RunningScore:
         errors, baseline = self._errors / n, self._baseline_errors / n
         if isinstance(self.target, ClassTarget):
             return Score("accuracy", n, 1.0 - float(errors[0]), 1.0 - float(baseline[0]))
-        variance = self._squares / n
-        r2, baseline_r2 = (
-            float(np.mean(1.0 - squared / variance)) if (variance > 0).all() else None for squared in (errors, baseline)
-        )
-        rmse, baseline_rmse = (float(np.sqrt(squared.mean())) for squared in (errors, baseline))
-        mae = float((self._absolute / n).mean())
-        return Score("r2", n, r2, baseline_r2, rmse=rmse, baseline_rmse=baseline_rmse, mae=mae)
+        model, usual = Errors(errors, self._absolute / n), Errors(baseline, self._baseline_absolute / n)
+        return _score_of(self.target, n, self._squares / n, model, usual)

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
 from fastbp.population.search import SCHEDULE, Settings, network_of
-from fastbp.tables.analysis import importance, linear_score
+from fastbp.tables.analysis import importance, score_beside
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.ensemble import FEWEST_TO_TUNE, Ensemble, choose, mean_outputs, n_networks, train
 from fastbp.tables.errors import TableError
@@ -142,6 +141,14 @@ class TableTraining:
     def sizes(self) -> dict[str, int]:
         """Return the number of rows of each part."""
         return self.split.sizes()
+
+    def shared_out(self) -> dict[str, int]:
+        """Return the number of rows of each part; several networks and a search take folds for their validation."""
+        searches = self.options.tune is not None and self.tuning is None and self.options.ensemble != 1
+        if not searches and self.n_networks == 1:
+            return self.sizes()
+        sizes = self.sizes()
+        return {**sizes, "training": sizes["training"] + sizes["validation"], "validation": 0}
 
     def _target(self) -> Target:
         loss, columns = self.options.loss, list(self.prepared.targets)
@@ -321,8 +328,7 @@ class TableTraining:
         rows = self.split.test
         if len(rows) == 0:
             return None
-        found = self.scored(self.outputs(self.inputs(rows)), rows)
-        return found._replace(score=msgspec.structs.replace(found.score, linear=linear_score(self)))
+        return score_beside(self, self.scored(self.outputs(self.inputs(rows)), rows))
 
     def scored(self, outputs: NDArray[Any], rows: Rows) -> Scored:
         """Score outputs for some rows: those of the network, or of another model on its inputs and targets."""
@@ -345,7 +351,7 @@ class TableTraining:
         """Return the network with everything that prediction needs, and facts about its training."""
         facts = Facts(
             data=data,
-            rows=self.sizes(),
+            rows=self.shared_out(),
             solver="evidence" if self.evidence is not None else self.options.solver,
             epochs=history.n_epochs,
             best_epoch=self._best_epoch(history),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from math import isnan
@@ -15,12 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.checks import Array
 from fastbp.tables.choices import MAX_LEVELS, Choices
-from fastbp.tables.doubts import open_decimals
+from fastbp.tables.doubts import far_nines, open_decimals
 from fastbp.tables.encoder import Encoder
 from fastbp.tables.errors import TableError, listed, shown
 from fastbp.tables.kinds import as_text
 from fastbp.tables.planning import gaps_of, notes_of, plan_inputs, require_known
 from fastbp.tables.scaling import SCALINGS, Scaling
+
+_ARGUMENTS = (  # the command line's options, and what they are here
+    (r"--keep-column ('.*?'|\".*?\")", r"keep=[\1]"), (r"--(categorical|numeric) ('.*?'|\".*?\")", r"\1=[\2]"),
+    (r"--decimal (point|comma) or (point|comma)", r"decimal='\1' or '\2'"), ("--max-levels", "max_levels"),
+)  # fmt: skip
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -147,9 +153,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         self.left_out_ = {plan.column.name: plan.reason for plan in plans if not plan.used}
         self.notes_ = notes_of(plans, choices)
         self.notes_ += [line for plan in plans for line in plan.column.odd]
-        self.notes_ += open_decimals(used, choices)
+        self.notes_ += [*open_decimals(used, choices), *far_nines(used)]
         if gaps := gaps_of(used):
             self.notes_.append(f"missing values filled in: {gaps}")
+        self.notes_ = [_with_arguments(note) for note in self.notes_]
         self.feature_names_in_ = np.array(frame.columns, dtype=object)
         self.n_features_in_ = frame.width
         return self
@@ -205,6 +212,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
         """
         check_is_fitted(self)
         return np.array(self.encoder_.inputs, dtype=object)
+
+
+def _with_arguments(note: str) -> str:
+    """Name arguments in the place of the command line's options."""
+    for pattern, argument in _ARGUMENTS:
+        note = re.sub(pattern, argument, note)
+    return note
 
 
 def _names_in(names: object, argument: str) -> tuple[str, ...]:
