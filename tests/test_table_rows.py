@@ -255,7 +255,8 @@ def test_several_targets():
     assert (said["target"], load_network(said["model"])[0].n_outputs) == ("price, double", 2)
     predictions = pl.read_csv(run("predict", said["model"], "table.csv").stdout.encode())
     assert predictions.columns == ["prediction_price", "prediction_double"]
-    assert "always" in run("predict", said["model"], "table.csv").stderr
+    scores = run("predict", said["model"], "table.csv").stderr
+    assert all(f"'{name}': R2 " in scores for name in ("price", "double")) and "baseline R2 " in scores
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])

@@ -31,11 +31,16 @@ def are_numbers(given: pl.Series, numbers: pl.Series) -> bool:
     return given.n_unique() > _MANY or (good.n_unique() > _MORE_THAN_CODES and n_words <= _FEW_WORDS)
 
 
+def _are_digits(given: pl.Series) -> bool:
+    """Whether nearly all values are written with digits alone."""
+    share = given.str.contains(r"^[-+]?\d+$").mean()
+    return isinstance(share, float) and share >= MOSTLY
+
+
 def are_codes(given: pl.Series) -> bool:
     """Whether digits with zeros before them are codes: many have them, or all are of one length, as those of towns."""
     zeros = given.str.contains(LEADING_ZERO)
-    share = given.str.contains(r"^[-+]?\d+$").mean()
-    if not zeros.any() or not (isinstance(share, float) and share >= MOSTLY):
+    if not zeros.any() or not _are_digits(given):
         return False
     if len(given) < _FEWEST_ROWS or zeros.sum() > max(1, _STRAY * len(given)):
         return True
@@ -44,9 +49,9 @@ def are_codes(given: pl.Series) -> bool:
 
 
 def said_of_zeros(text: pl.Series) -> tuple[str, ...]:
-    """Name the values of a column of numbers that have zeros before them."""
+    """Name the values of a column of whole numbers that have zeros before them."""
     zeros = text.str.contains(LEADING_ZERO + r"\d*$").fill_null(False).arg_true()
-    if len(zeros) == 0:
+    if len(zeros) == 0 or not _are_digits(text):
         return ()
     row, more = int(zeros[0]), f" ({counted(len(zeros), 'such value')})" if len(zeros) > 1 else ""
     return (

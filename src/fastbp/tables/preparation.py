@@ -76,6 +76,15 @@ def choose_targets(table: Table, asked: str | None, dropped: Sequence[str]) -> t
     return several
 
 
+def _require_rows_and_columns(frame: pl.DataFrame, choices: Choices, weight: str | None) -> None:
+    """Refuse a table of too few rows, or without a column that the user names."""
+    if frame.height < FEWEST_ROWS:
+        raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
+    require_known((*choices.drop, *choices.keep, *choices.categorical, *choices.numeric), frame.columns)
+    if weight is not None:
+        require_known([weight], frame.columns)
+
+
 def prepare(
     table: Table,
     target: str | None,
@@ -109,11 +118,7 @@ def prepare(
     """
     frame, totals = without_total(table.frame)
     choices = choices.for_table(frame, table.decimal_comma)
-    if frame.height < FEWEST_ROWS:
-        raise TableError(f"{counted(frame.height, 'row')} is too few to learn from")
-    require_known((*choices.drop, *choices.keep, *choices.categorical, *choices.numeric), frame.columns)
-    if weight is not None:
-        require_known([weight], frame.columns)
+    _require_rows_and_columns(frame, choices, weight)
     frame = frame.drop(choices.drop)
     names = choose_targets(table, target, choices.drop)
     if weight in names or weight in choices.drop:
