@@ -208,7 +208,7 @@ def test_dates_written_in_another_way_than_in_training():
     ):
         encoder.encode(pl.DataFrame({"x": ["5/3/2020", "5/14/2020"]}))
     with pytest.raises(TableError, match=r"held dates \(year first\) in training; row 1 has '3/5/2020'"):
-        date_column(["2020-01-05", "2021-02-06"]).encode(pl.DataFrame({"x": ["3/5/2020"]}))
+        date_column(["2020-01-05", "2021-02-06"]).encode(pl.DataFrame({"x": ["3/5/2020", "4/5/2020"]}))
 
 
 def test_dates_with_a_zone_are_the_same_from_text_and_typed():

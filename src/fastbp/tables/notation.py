@@ -30,6 +30,7 @@ _UNITS = (
 _NUMBER = r"[-+]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][-+]?\d+)?"
 _SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "Mio": 1e6, "B": 1e9, "bn": 1e9, "Mrd": 1e9}
 _SCALED = rf"(\d)([kKMB]| ?(?:mn|Mio|bn|Mrd))\.?( ?(?:{_CURRENCIES})?)$"  # 300 K is no amount, but a temperature
+_FEW_LEVELS = 10  # different values, of which "2wd" and "4wd" may be categories
 # A sign that stands at every number is a unit, whatever it is; before it only a currency is one: "Room 12" has none.
 _ANY_SIGN = rf"^(\D*?) ?{_NUMBER} ?(\D.*|)$"
 _BEFORE = r"^(?:\p{L}{0,3}\p{Sc}|z\u0142|kr\.?|Fr\.?|S/|RM|R|Ft|K\u010d|Rp\.?)$"
@@ -183,7 +184,7 @@ def _signs_of(odd: pl.Series, n_values: int) -> Notation:
     if notation.scaled:
         unread = unread.str.replace(_SCALED, "${1}${3}")
     parts = unread.str.extract_groups(_ANY_SIGN).drop_nulls().value_counts(sort=True)
-    if 2 * len(unread) < n_values or len(parts) == 0 or 2 * parts["count"][0] < n_values:
+    if n_values <= _FEW_LEVELS or 2 * len(unread) < n_values or len(parts) == 0 or 2 * parts["count"][0] < n_values:
         return notation
     before, after = (str(part or "").strip() for part in parts.to_series(0)[0].values())
     signs = pl.Series([before, after])
