@@ -66,6 +66,12 @@ def test_rows_that_are_no_names(first, row):
     assert read_table("t.csv").frame.height == N + 1
 
 
+@pytest.mark.parametrize("first", ["5.5,7.25,", "-3,1e4,"])
+def test_a_first_row_without_its_last_values_is_no_title(first):
+    written([first], lambda k: f"{spread(k, 2)},{'yn'[k % 2]}")
+    assert read_table("t.csv").frame.height == N + 1
+
+
 @pytest.mark.parametrize("target", ["7", "5,7"])
 def test_a_target_in_the_first_line_makes_it_one_of_names(target):
     written(["5,7,6"], lambda k: spread(k, 3))

@@ -231,11 +231,20 @@ def _titles(rows: Rows, expected: Collection[str] = (), target: str | None = Non
     if asked:
         return asked[0]
     widest = max(len(row) for row in rows[begin:])  # the last columns may be empty in most rows
-    first = next(k for k in range(begin + 1) if width <= lengths[k] <= widest)
+    first = next(
+        k for k, row in enumerate(rows) if width <= lengths[k] <= widest or _is_short_row(row, rows[begin][:width])
+    )
     is_row = any(map(is_value, rows[first]))
     if first and is_row and lengths[first - 1] == width - 1 and not any(map(is_value, rows[first - 1][: width - 1])):
         first -= 1  # names without one for the numbers of the rows, as R writes them
     return first if first <= _MOST_TITLES else 0
+
+
+def _is_short_row(row: list[str], whole: list[str]) -> bool:
+    """Whether a line is a row whose last values are missing: its numbers stand where those of a whole row do."""
+    given = [(cell, other) for cell, other in zip(row, whole, strict=False) if cell]
+    same = all(is_value(cell) == is_value(other) for cell, other in given)
+    return len(row) >= len(whole) and same and any(is_value(cell) for cell, _ in given)
 
 
 def _length(row: list[str]) -> int:
