@@ -31,25 +31,22 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 # where they run once more with bounds checks.
 AROUND_KERNELS = {
     "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache",
-    "test_cfunc", "test_checkpoint", "test_cli", "test_cli_compare", "test_cli_export", "test_cli_hardening",
-    "test_cli_losses", "test_cli_mistakes", "test_cli_showing", "test_columns_export", "test_comparison",
-    "test_compiling", "test_curvature", "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables",
-    "test_encoding",
+    "test_cfunc", "test_checkpoint", "test_columns_export", "test_comparison", "test_compiling", "test_curvature",
+    "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables", "test_encoding",
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
-    "test_estimators_damaged", "test_estimators_extras", "test_estimators_scikit_learn", "test_estimators_second_order",
-    "test_evidence", "test_examples", "test_explain", "test_explain_page", "test_explain_softmax", "test_explain_views",
-    "test_export_examples",
-    "test_files_fuzz", "test_first_use", "test_fixed_point", "test_forks", "test_gate", "test_graphs", "test_growth",
-    "test_guarded", "test_hazards", "test_held_out", "test_importers", "test_interruptions", "test_io",
-    "test_jit_refusals",
-    "test_kernel_sources", "test_large_data", "test_memory", "test_memory_maps", "test_minimising", "test_named_files",
-    "test_neat",
-    "test_numba_inside", "test_onnx", "test_oracle", "test_outputs", "test_pages", "test_parts", "test_plots",
-    "test_public_names", "test_registers", "test_report", "test_reproducible", "test_rewiring", "test_rooms",
-    "test_safetensors", "test_self_check", "test_shared_network", "test_sizes", "test_stopping", "test_stream",
-    "test_table_encoder", "test_table_faults", "test_table_rows", "test_tables", "test_threads", "test_traps",
-    "test_tune", "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
+    "test_estimators_damaged", "test_estimators_ensemble", "test_estimators_extras", "test_estimators_preset",
+    "test_estimators_scikit_learn", "test_estimators_second_order", "test_evidence", "test_examples",
+    "test_explain", "test_explain_page", "test_explain_softmax", "test_explain_views", "test_export_examples",
+    "test_files_fuzz", "test_first_use", "test_fixed_point", "test_forks", "test_gate", "test_graphs",
+    "test_growth", "test_guarded", "test_hazards", "test_held_out", "test_importers", "test_interruptions",
+    "test_io", "test_jit_refusals", "test_kernel_sources", "test_large_data", "test_memory", "test_memory_maps",
+    "test_minimising", "test_named_files", "test_neat", "test_numba_inside", "test_onnx", "test_oracle",
+    "test_outputs", "test_pages", "test_parts", "test_plots", "test_public_names", "test_registers", "test_report",
+    "test_reproducible", "test_rewiring", "test_rooms", "test_safetensors", "test_self_check",
+    "test_shared_network", "test_sizes", "test_stopping", "test_stream", "test_threads", "test_traps", "test_tune",
+    "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip
+AROUND_KERNELS_TOO = ("test_cli", "test_table", "test_typed")  # how names of files begin: whole families of them
 
 
 # What is run once more under each shape of registers, `pytest -m shapes` (registers.py): sums of all sizes, networks
@@ -113,7 +110,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.stem not in AROUND_KERNELS:
+        name = item.path.stem
+        if name not in AROUND_KERNELS and not name.startswith(AROUND_KERNELS_TOO):
             item.add_marker(pytest.mark.kernels)
         tests = SHAPES.get(item.path.stem, ())
         if tests is None or item.name.partition("[")[0] in tests:
