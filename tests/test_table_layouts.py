@@ -11,6 +11,7 @@ from fastbp.tables.choices import Choices
 from fastbp.tables.errors import TableError
 from fastbp.tables.parts import parts_of
 from fastbp.tables.preparation import choose_targets, prepare
+from fastbp.tables.sniffing import _evenness
 from fastbp.tables.sources import read_table
 from fastbp.tables.table import Reading
 
@@ -70,6 +71,12 @@ def test_rows_that_are_no_names(first, row):
 def test_a_first_row_without_its_last_values_is_no_title(first):
     written([first], lambda k: f"{spread(k, 2)},{'yn'[k % 2]}")
     assert read_table("t.csv").frame.height == N + 1
+
+
+def test_a_row_that_goes_on_behind_the_sample_makes_no_separator_uneven():
+    """Lines within quotes have a comma each; the sample of lines ends within a row."""
+    written([], lambda k: f'{k}|"a, ""{k}"", b\nc; {k}"|"a, ""{k}"", b\nc; {k}"|{k}.5')
+    assert _evenness(Path("t.csv").read_text().splitlines() * 9, "|", '"')[0] == 1
 
 
 @pytest.mark.parametrize("target", ["7", "5,7"])

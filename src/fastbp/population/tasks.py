@@ -130,13 +130,18 @@ class Task:
 
     def score(self, outputs: Array, rows: Array) -> float:
         """R2, the mean over the columns, or the share of right classes; NaN where outputs are not finite."""
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        if self.is_classes:
-            return float((outputs.argmax(axis=1) == self.strata[rows]).mean())
-        wanted = self.t[rows].astype(np.float64)
-        rest, whole = ((wanted - outputs) ** 2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
-        return float((1 - rest / np.maximum(whole, 1e-12)).mean())
+        return score_of(outputs, self.t[rows], self.strata[rows] if self.is_classes else None)
+
+
+def score_of(outputs: Array, t: Array, classes: Array | None) -> float:
+    """The share of right classes, or else R2, the mean over the columns; NaN where outputs are not finite."""
+    if not np.isfinite(outputs).all():
+        return float("nan")
+    if classes is not None:
+        return float((outputs.argmax(axis=1) == classes).mean())
+    wanted = t.astype(np.float64)
+    rest, whole = ((wanted - outputs) ** 2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+    return float((1 - rest / np.maximum(whole, 1e-12)).mean())
 
 
 def task_of(X: Array, y: Array, fewest_rows: int) -> Task:

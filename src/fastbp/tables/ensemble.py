@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastbp.population import Population
 from fastbp.population.folds import Fold, folds_of
 from fastbp.population.search import EPOCHS, Budget, Search, Settings, cost_of, rehearse
+from fastbp.population.tasks import score_of
 from fastbp.tables.errors import TableError
 from fastbp.tables.targets import ClassTarget, Target
 from fastbp.tables.told import OutOfFold, TriedSettings, Tuning
@@ -125,13 +126,7 @@ class TableProblem:
 
     def score(self, outputs: NDArray[Any], rows: Rows) -> float:
         """The share of right classes, or R2 of what the networks learn."""
-        if not np.isfinite(outputs).all():
-            return float("nan")
-        if self.is_classes:
-            return float((outputs.argmax(axis=1) == self.strata[rows]).mean())
-        wanted = self.t[rows].astype(np.float64)
-        rest, whole = ((wanted - outputs) ** 2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
-        return float((1 - rest / np.maximum(whole, 1e-12)).mean())
+        return score_of(outputs, self.t[rows], self.strata[rows] if self.is_classes else None)
 
 
 class Chosen(NamedTuple):

@@ -202,6 +202,8 @@ def _evenness(lines: Sequence[str], separator: str, quote: str) -> tuple[float, 
         rows = [row for _, row in split_lines(lines[:_SAMPLED], separator, quote) if any(row)]
     except csv.Error:
         return 0.0, 0, 0
+    if len(lines) > _SAMPLED:
+        rows = rows[:-1]  # the last one may go on behind the sample, in quotes
     if not rows:
         return 0.0, 0, 0
     counts = list(map(len, rows))
