@@ -7,10 +7,11 @@
 """
 
 import argparse
-import heapq
 import math
+import os
 import pickle
 import time
+from collections import deque
 from statistics import median
 from typing import NamedTuple
 
@@ -60,17 +61,30 @@ def costs(net, task, step):
     return Costs(gradient_seconds(net), task, step, n_bytes / LINK + added)
 
 
-def simulated(known, n_samples, n_tasks, n_workers):
-    """Seconds of a step: each task goes to the worker that is free first, results come to the client one by one."""
-    free = [known.step] * n_workers
-    heapq.heapify(free)
-    sent = client = known.step
+def simulated(known, n_samples, n_tasks, n_workers, n_cores=math.inf):
+    """Seconds of a step: each task goes to the worker that is free first, results come to the client one by one.
+
+    The scheduler sends one task after the other. Workers beyond the cores share these: a task that takes `work` seconds
+    of a core goes on at min(1, n_cores / running) of its speed, so all that run are as far as a clock of that speed.
+    """
     work = known.sample * n_samples / n_tasks
-    for _ in range(n_tasks):
-        sent += known.task
-        done = max(sent, heapq.heappop(free)) + work
-        heapq.heappush(free, done)
-        client = max(client, done) + known.gradient
+    now = client = known.step
+    n_sent = n_begun = 0
+    clock, ends = 0.0, deque()  # when tasks that run will be done, by this clock, in the order in which they began
+    while n_sent < n_tasks or ends:
+        speed = min(1.0, n_cores / max(1, len(ends)))
+        next_sent = known.step + (n_sent + 1) * known.task if n_sent < n_tasks else math.inf
+        next_done = now + (ends[0] - clock) / speed if ends else math.inf
+        clock += (min(next_sent, next_done) - now) * speed
+        now = min(next_sent, next_done)
+        if next_done <= next_sent:
+            ends.popleft()
+            client = max(client, now) + known.gradient
+        else:
+            n_sent += 1
+        if n_begun < n_sent and len(ends) < n_workers:
+            n_begun += 1
+            ends.append(clock + work)
     return client
 
 
@@ -86,10 +100,10 @@ def batch(k, sizes, n):
 
 
 def timed_sums(structure, params, loaded, n_threads):
-    """(seconds of the arithmetic alone, where and while it is done; what the task brings back)."""
-    start = time.perf_counter()
+    """((seconds, seconds of a core) of the arithmetic alone, where and while it is done; what the task brings back)."""
+    clock, core = time.perf_counter(), time.thread_time()
     found = tasks.sums(structure, params, loaded, GRADIENT, n_threads)
-    return time.perf_counter() - start, found
+    return (time.perf_counter() - clock, time.thread_time() - core), found
 
 
 def idle(params, loaded, found):
@@ -113,12 +127,12 @@ class OnWorkers:
         return self._client.submit(tasks.handed_on, self._net.params.copy(), pure=False)
 
     def arithmetic(self):
-        """Seconds of a task's arithmetic, all workers at work."""
+        """Seconds of a task's arithmetic, and seconds of a core, all workers at work."""
         params = self._params()
         futures = [
             self._client.submit(timed_sums, self._structure, params, loaded, 1, pure=False) for loaded in self._loaded
         ]
-        return float(np.mean([future.result()[0] for future in futures]))
+        return np.mean([future.result()[0] for future in futures], axis=0)
 
     def step(self):
         """Seconds of a step without arithmetic: the parameters, all tasks, and all gradients."""
@@ -145,26 +159,36 @@ def real_step(client, net, data, n):
     return times[1:]
 
 
-def compare(sizes, n_workers, n_partitions=32, n=1 << 12, n_rounds=5):
-    """(simulated, real) seconds of a step with workers on this machine: medians of what is measured in turn.
+class Compared(NamedTuple):
+    """A step, in seconds."""
 
-    Workers, scheduler and client share the machine's cores, so a task takes longer beside others: its arithmetic is
-    timed by the workers while all of them work, and traffic by steps that have none.
+    simulated: float
+    real: float
+    cores: float  # that the workers had
+
+
+def compare(sizes, n_workers, n_partitions=32, n=1 << 12, n_rounds=5):
+    """A step with workers on this machine: medians of what is measured in turn.
+
+    Workers, scheduler and client share the machine's cores, with whatever else runs there: how many of them workers
+    have is measured while all of them work, as seconds of a core in a second. Traffic is that of steps that have no
+    arithmetic.
     """
     from distributed import Client, LocalCluster
 
     net = fastbp.Network(sizes, seed=0)
     data = fastbp.data.partitions(lambda k: batch(k, sizes, n), n_partitions)
     n_tasks = tasks_of(n_workers, n_partitions)
-    local = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+    local = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0")
     with local, Client(local) as client:
         measured = OnWorkers(client, net, data, n_partitions // n_tasks)
         real_step(client, net, data, 1)
         measured.arithmetic()
-        rounds = [(measured.arithmetic(), measured.step(), *real_step(client, net, data, 1)) for _ in range(n_rounds)]
-    work, idle_step, real = (median(times) for times in zip(*rounds, strict=True))
-    known = Costs(work * n_tasks / (n * n_partitions), idle_step / n_tasks, 0.0, 0.0)
-    return simulated(known, n * n_partitions, n_tasks, n_workers), real
+        rounds = [(*measured.arithmetic(), measured.step(), *real_step(client, net, data, 1)) for _ in range(n_rounds)]
+    clock, core, idle_step, real = (median(times) for times in zip(*rounds, strict=True))
+    known = Costs(core * n_tasks / (n * n_partitions), idle_step / n_tasks, 0.0, 0.0)
+    n_cores = n_workers * core / clock
+    return Compared(simulated(known, n * n_partitions, n_tasks, n_workers, n_cores), real, n_cores)
 
 
 def main():
@@ -180,9 +204,10 @@ def main():
         print(f"{name} {sizes}: {known.sample * 1e6:.2f} us a sample, {net.params.nbytes / 1e6:.2f} MB of parameters")
         print("  " + "  ".join(f"{w}: {s:.3g} s ({steps[1] / s:.3g})" for w, s in steps.items()))
     for n_workers in (1, 2, 4) if asked.check else ():
-        expected, real = compare(NETWORKS["middling"], n_workers)
+        found = compare(NETWORKS["middling"], n_workers)
         print(
-            f"{n_workers} workers: {expected:.3f} s simulated, {real:.3f} s real, {expected / real - 1:+.0%}",
+            f"{n_workers} workers, which had {found.cores:.2f} of {os.cpu_count()} cores: "
+            f"{found.simulated:.3f} s simulated, {found.real:.3f} s real, {found.simulated / found.real - 1:+.0%}",
             flush=True,
         )
 
