@@ -61,27 +61,42 @@ def costs(net, task, step):
     return Costs(gradient_seconds(net), task, step, n_bytes / LINK + added)
 
 
-def simulated(known, n_samples, n_tasks, n_workers, n_cores=math.inf):
-    """Seconds of a step: each task goes to the worker that is free first, results come to the client one by one.
+class Machine(NamedTuple):
+    """One that workers and scheduler are on together."""
 
-    The scheduler sends one task after the other. Workers beyond the cores share these: a task that takes `work` seconds
-    of a core goes on at min(1, n_cores / running) of its speed, so all that run are as far as a clock of that speed.
+    n_cores: float = math.inf
+    share: float = 1.0  # of the time of its cores that is left by other programs
+
+    def speed(self, n_busy):
+        """Seconds of a core that each of so many threads has in a second."""
+        return self.share * min(1.0, self.n_cores / max(1, n_busy))
+
+
+CORE_EACH = Machine()  # as good as machines of their own
+
+
+def simulated(known, n_samples, n_tasks, n_workers, machine=CORE_EACH):
+    """Seconds of a step: the scheduler sends one task after the other, and each goes to the worker that is free first.
+
+    Results come to the client one by one. Whoever is busy, the scheduler or a worker, is one of those that share the
+    machine: all go on at one speed, and so by one clock.
     """
     work = known.sample * n_samples / n_tasks
     now = client = known.step
     n_sent = n_begun = 0
     clock, ends = 0.0, deque()  # when tasks that run will be done, by this clock, in the order in which they began
+    sent = known.task  # when the next one will be, by this clock
     while n_sent < n_tasks or ends:
-        speed = min(1.0, n_cores / max(1, len(ends)))
-        next_sent = known.step + (n_sent + 1) * known.task if n_sent < n_tasks else math.inf
-        next_done = now + (ends[0] - clock) / speed if ends else math.inf
-        clock += (min(next_sent, next_done) - now) * speed
-        now = min(next_sent, next_done)
-        if next_done <= next_sent:
+        speed = machine.speed(len(ends) + (n_sent < n_tasks))
+        next_event = min(ends[0] if ends else math.inf, sent)
+        now += (next_event - clock) / speed
+        clock = next_event
+        if ends and ends[0] <= sent:
             ends.popleft()
             client = max(client, now) + known.gradient
         else:
             n_sent += 1
+            sent = clock + known.task if n_sent < n_tasks else math.inf
         if n_begun < n_sent and len(ends) < n_workers:
             n_begun += 1
             ends.append(clock + work)
@@ -134,10 +149,21 @@ class OnWorkers:
         ]
         return np.mean([future.result()[0] for future in futures], axis=0)
 
-    def step(self):
-        """Seconds of a step without arithmetic: the parameters, all tasks, and all gradients."""
+    def traffic(self):
+        """Seconds of a core that a task takes beside its arithmetic: of scheduler and client, and of the worker.
+
+        Those of steps that carry the parameters, all tasks, and all gradients, and have no arithmetic.
+        """
+        before = self._processor_times()
+        self._idle_step()
+        return (self._processor_times() - before) / len(self._loaded)
+
+    def _processor_times(self):
+        """Of this process, which client and scheduler are in, and of all workers."""
+        return np.array([time.process_time(), sum(self._client.run(time.process_time).values())])
+
+    def _idle_step(self):
         found = (0.0, np.zeros(0), 0)
-        start = time.perf_counter()
         params = self._params()
         futures = [self._client.submit(idle, params, loaded, found, pure=False) for loaded in self._loaded]
         total = PairwiseSum()
@@ -145,7 +171,6 @@ class OnWorkers:
             error, gradient, n = future.result()
             total.add((error, np.array(gradient), n))
         total.result()
-        return time.perf_counter() - start
 
 
 def real_step(on_cluster, net):
@@ -160,15 +185,14 @@ class Compared(NamedTuple):
 
     simulated: float
     real: float
-    cores: float  # that the workers had
+    share: float  # of the machine's cores that was left by other programs
 
 
 def compare(sizes, n_workers, n_partitions=32, n=1 << 10, n_rounds=9):
     """A step with workers on this machine: medians of what is measured in turn.
 
-    Workers, scheduler and client share the machine's cores, with whatever else runs there: how many of them workers
-    have is measured while all of them work, as seconds of a core in a second. Traffic is that of steps that have no
-    arithmetic.
+    Workers, scheduler and client share the machine's cores, with whatever else runs there: so all constants are seconds
+    of a core. What others leave is seen by the workers: seconds of a core in a second, while all of them work.
     """
     from distributed import Client, LocalCluster
 
@@ -179,13 +203,15 @@ def compare(sizes, n_workers, n_partitions=32, n=1 << 10, n_rounds=9):
     with local, Client(local) as client:
         measured = OnWorkers(client, net, data, n_partitions // n_tasks)
         on_cluster = OnCluster(client, data, None, None, keep=True)
-        rounds = [(*measured.arithmetic(), measured.step(), real_step(on_cluster, net)) for _ in range(n_rounds + 1)][
-            1:
-        ]  # the first one loads, and compiles
-    clock, core, idle_step, real = (median(times) for times in zip(*rounds, strict=True))
-    known = Costs(core * n_tasks / (n * n_partitions), idle_step / n_tasks, 0.0, 0.0)
-    n_cores = n_workers * core / clock
-    return Compared(simulated(known, n * n_partitions, n_tasks, n_workers, n_cores), real, n_cores)
+        rounds = [
+            (*measured.arithmetic(), *measured.traffic(), real_step(on_cluster, net)) for _ in range(n_rounds + 1)
+        ][1:]  # the first one loads, and compiles
+    clock, core, of_scheduler, of_worker, real = (median(times) for times in zip(*rounds, strict=True))
+    known = Costs((core + of_worker) * n_tasks / (n * n_partitions), of_scheduler, 0.0, 0.0)
+    n_cores = os.cpu_count()
+    share = min(1.0, core / clock / Machine(n_cores).speed(n_workers))
+    step = simulated(known, n * n_partitions, n_tasks, n_workers, Machine(n_cores, share))
+    return Compared(step, real, share)
 
 
 def main():
@@ -203,7 +229,7 @@ def main():
     for n_workers in (1, 2, 4) if asked.check else ():
         found = compare(NETWORKS["middling"], n_workers)
         print(
-            f"{n_workers} workers, which had {found.cores:.2f} of {os.cpu_count()} cores: "
+            f"{n_workers} workers, {os.cpu_count()} cores of which others left {found.share:.0%}: "
             f"{found.simulated:.3f} s simulated, {found.real:.3f} s real, {found.simulated / found.real - 1:+.0%}",
             flush=True,
         )

@@ -13,7 +13,7 @@ if not BENCHMARKS.exists():
 pytest.importorskip("distributed")
 sys.path.insert(0, str(BENCHMARKS.parent))
 
-from benchmarks.cluster import Costs, simulated, tasks_of  # noqa: E402 - found by the line before
+from benchmarks.cluster import Costs, Machine, simulated, tasks_of  # noqa: E402 - found by the line before
 
 KNOWN = Costs(sample=1e-5, task=0.008, step=0.02, gradient=0.001)
 
@@ -35,20 +35,22 @@ def one_core_each(known, n_samples, n_tasks, n_workers):
 def test_workers_with_a_core_each(n_workers, n_samples):
     n_tasks = tasks_of(n_workers, 256)
     expected = one_core_each(KNOWN, n_samples, n_tasks, n_workers)
-    for n_cores in (n_workers, np.inf):
-        assert simulated(KNOWN, n_samples, n_tasks, n_workers, n_cores) == pytest.approx(expected)
+    for n_cores in (n_workers + 1, np.inf):  # the scheduler has one, too
+        assert simulated(KNOWN, n_samples, n_tasks, n_workers, Machine(n_cores)) == pytest.approx(expected)
 
 
-def stepwise(known, n_samples, n_tasks, n_workers, n_cores, dt=1e-5):
-    """The same by small steps of time: whoever has a task goes on by its share of the cores."""
+def stepwise(known, n_samples, n_tasks, n_workers, machine, dt=1e-5):
+    """The same by small steps of time: workers that have a task, and the scheduler, have their share of the cores."""
     work, now, client = known.sample * n_samples / n_tasks, known.step, known.step
-    left, n_begun, n_done = [], 0, 0
+    left, to_send, n_begun, n_done = [], n_tasks * known.task, 0, 0
     while n_done < n_tasks:
-        while n_begun < n_tasks and len(left) < n_workers and now >= known.step + (n_begun + 1) * known.task:
+        while len(left) < n_workers and n_begun < n_tasks and to_send <= (n_tasks - n_begun - 1) * known.task + 1e-12:
             left.append(work)
             n_begun += 1
+        speed = machine.share * min(1.0, machine.n_cores / max(1, len(left) + (to_send > 1e-12)))
         now += dt
-        left = [part - dt * min(1.0, n_cores / len(left)) for part in left]
+        to_send = max(0.0, to_send - dt * speed)
+        left = [part - dt * speed for part in left]
         for _ in range(sum(part <= 0 for part in left)):
             client, n_done = max(client, now) + known.gradient, n_done + 1
         left = [part for part in left if part > 0]
@@ -56,16 +58,16 @@ def stepwise(known, n_samples, n_tasks, n_workers, n_cores, dt=1e-5):
 
 
 @pytest.mark.parametrize("n_workers", [1, 3, 4])
-@pytest.mark.parametrize("n_cores", [0.5, 1, 2, 2.5])
-def test_workers_that_share_cores(n_workers, n_cores):
+@pytest.mark.parametrize("machine", [Machine(0.5), Machine(1), Machine(2), Machine(2.5), Machine(2, 0.3)])
+def test_workers_that_share_cores(n_workers, machine):
     n_samples, n_tasks = 20_000, tasks_of(n_workers, 32)
-    expected = stepwise(KNOWN, n_samples, n_tasks, n_workers, n_cores)
-    assert simulated(KNOWN, n_samples, n_tasks, n_workers, n_cores) == pytest.approx(expected, rel=0.01)
+    expected = stepwise(KNOWN, n_samples, n_tasks, n_workers, machine)
+    assert simulated(KNOWN, n_samples, n_tasks, n_workers, machine) == pytest.approx(expected, rel=0.01)
 
 
 def test_workers_beyond_the_cores_do_no_more():
     """Arithmetic alone: as long as that of as many workers as there are cores."""
     known = KNOWN._replace(task=0.0, gradient=0.0)
-    two, four = (simulated(known, 1 << 20, 16, n_workers, 2) for n_workers in (2, 4))
+    two, four = (simulated(known, 1 << 20, 16, n_workers, Machine(2)) for n_workers in (2, 4))
     assert two == pytest.approx(known.step + known.sample * (1 << 20) / 2)
     assert four == pytest.approx(two)
