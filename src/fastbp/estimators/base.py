@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastbp import checks
 from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
+from fastbp.dask.blocks import blocks_in_turn, is_collection
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
-from fastbp.estimators import ensemble
+from fastbp.estimators import ensemble, large
 from fastbp.estimators import preset as presets
 from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
@@ -102,6 +103,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
+        if is_collection(X):
+            X, y, sample_weight = large.taken(self, X, y, sample_weight)
         if self.n_estimators > 1:
             ensemble.fit(self, X, y, sample_weight, eval_set)
         else:
@@ -148,7 +151,11 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         learns = not (self.warm_start or incremental or knows_classes)
-        X, targets = self._checked(X, y, reset=first_pass, learns=learns)
+        blocks = X if isinstance(X, large.Large) else None
+        if blocks is not None:
+            X, targets = blocks.learn(reset=first_pass, learns=learns)
+        else:
+            X, targets = self._checked(X, y, reset=first_pass, learns=learns)
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
             check_counts(self)
@@ -156,7 +163,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if self.preset is not None:
             presets.learn_scaling(self, X)
         port = self._port_of(X, targets, first_pass)
-        samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
+        samples = blocks or self._samples(X, targets, self._weights(X, y, sample_weight), port)
         held_out = self._evaluation_set(eval_set, port)
         if first_pass:
             self.n_outputs_ = port.n_outputs
@@ -166,6 +173,14 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if incremental and "_optimizer" in vars(self):
             check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
+        return self._training_of(samples, held_out, random)
+
+    def _training_of(self, samples: Any, held_out: CheckedSamples | None, random: RandomState) -> Training:
+        """The training that the parameters ask for."""
+        if isinstance(samples, large.Large):
+            from fastbp.estimators.by_blocks import training_of
+
+            return training_of(self, self.network_, samples, held_out, random)
         if self.preset is not None:
             return presets.PresetTraining(self, self.network_, samples, held_out, random)
         if self.alpha == EVIDENCE:
@@ -315,6 +330,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         A few rows that need no conversion go straight to the kernel, which finds out itself if they are not finite.
         """
         known = vars(self)
+        if is_collection(X):
+            return np.concatenate([self._outputs(block) for block in blocks_in_turn(X)])
         if ensemble.has_several(self):
             return ensemble.mean_and_spread(self, self._checked_inputs(X))[0]
         views = known.get("_views")
