@@ -73,6 +73,14 @@ def options_of_fit(kind, *names, **others):
     return [Use("fit", name, kind, lambda net, v, name=name: fit(net, **others, **{name: v})) for name in names]
 
 
+def options_of_evidence(kind, *names, **others):
+    given = {"epochs": 1, "restarts": 1} | others
+    return [
+        Use("fit_evidence", name, kind, lambda net, v, name=name: net.fit_evidence(X, T, **(given | {name: v})))
+        for name in names
+    ]
+
+
 def population(net):
     return fastbp.Population([net, net])
 
@@ -110,6 +118,22 @@ USES = [
     Use("Population.losses", "X", "X", lambda net, v: population(net).losses(v, T)),
     Use("Population.losses", "T", "T", lambda net, v: population(net).losses(X, v)),
     Use("Population.losses", "sample_weight", "sample_weight", lambda net, v: population(net).losses(X, T, v)),
+    Use("Population.gradient", "X", "X", lambda net, v: np.stack(population(net).gradient(v, T))),
+    Use("Population.gradient", "T", "T", lambda net, v: np.stack(population(net).gradient(X, v))),
+    Use(
+        "Population.gradient",
+        "sample_weight",
+        "sample_weight",
+        lambda net, v: np.stack(population(net).gradient(X, T, v)),
+    ),
+    Use("Population.best", "X", "X", lambda net, v: population(net).best(v, T).params),
+    Use("Population.best", "T", "T", lambda net, v: population(net).best(X, v).params),
+    Use("Population.best", "sample_weight", "sample_weight", lambda net, v: population(net).best(X, T, v).params),
+    Use("Population.save", "path", "path", lambda net, v: population(net).save(v)),
+    Use("Population.load", "path", "path", lambda net, v: fastbp.Population.load(v)),
+    Use(
+        "Population.load", "activations", "activations", lambda net, v: fastbp.Population.load("nowhere", activations=v)
+    ),
     Use("Population.fit", "X", "X", lambda net, v: fit_population(net, X=v)),
     Use("Population.fit", "T", "T", lambda net, v: fit_population(net, T=v)),
     Use("Population.fit", "sample_weight", "sample_weight", lambda net, v: fit_population(net, sample_weight=v)),
@@ -223,6 +247,14 @@ USES = [
     *options_of_fit("rules", "stop", validation=0.5),
     *options_of_fit("count", "strip"),
     *options_of_fit("flag", "warm"),
+    *options_of_evidence("name", "groups"),
+    *options_of_evidence("count", "restarts", "epochs", "update_every"),
+    *options_of_evidence("seed", "seed"),
+    *options_of_evidence("callback", "callback"),
+    *options_of_evidence("count or None", "n_threads"),
+    *options_of_evidence("new file", "checkpoint"),
+    *options_of_evidence("count or None", "checkpoint_every", checkpoint="no folder/file"),
+    *options_of_evidence("flag", "resume"),
     Use("update", "x", "x", lambda net, v: update(net, x=v)),
     Use("update", "t", "t", lambda net, v: update(net, t=v)),
     Use("update", "solver", "name", lambda net, v: update(net, solver=v)),

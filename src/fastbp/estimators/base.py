@@ -20,25 +20,18 @@ from fastbp.estimators import preset as presets
 from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
-from fastbp.estimators.lbfgs import LBFGSTraining, Objective
-from fastbp.estimators.minimising import (
-    EVIDENCE,
-    MINIMISERS,
-    EvidenceTraining,
-    MinimiserTraining,
-    takes_all_samples,
-)
+from fastbp.estimators.lbfgs import Objective
+from fastbp.estimators.minimising import EVIDENCE, MINIMISERS, takes_all_samples
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_of, hidden_sizes, make_network
 from fastbp.estimators.optimizer import SCHEDULES, check_schedule
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
-from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
+from fastbp.estimators.training import STOCHASTIC_SOLVERS, n_threads_of, outputs_of
+from fastbp.estimators.trainings import Training, training_of
 from fastbp.estimators.weights import HoldsNetwork
 from fastbp.presets import PRESETS
 from fastbp.training.options import check_callbacks
-
-Training = LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining | presets.PresetTraining
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
@@ -57,6 +50,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     out_activation_: str
     best_validation_score_: float | None
     best_loss_: float | None
+    validation_loss_curve_: list[float] | None
     estimators_: list[Any]
     label_smoothing: float = 0.0  # of numbers there is none
 
@@ -119,15 +113,19 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         eval_set: Any,
         *,
         incremental: bool = False,
-        knows_classes: bool = False,
+        of_several: bool = False,
     ) -> Training:
-        """Train the network; `knows_classes`: its classes were there before, and not all of them have to be in y."""
+        """Train the network; `of_several`: it is one of an ensemble.
+
+        Then its classes were there before, and not all of them have to be in y; what is held out stops a solver that
+        takes steps, and has no curve of losses: for that Python would wait for each epoch.
+        """
         with random_state(self.random_state) as random:
             before = dict(self.__dict__)
             try:
                 if ensemble.has_several(self):
                     ensemble.forget(self)
-                training = self._prepare(X, y, sample_weight, eval_set, random, (incremental, knows_classes))
+                training = self._prepare(X, y, sample_weight, eval_set, random, (incremental, of_several))
             except Exception:
                 self._set_back(before)
                 raise
@@ -147,10 +145,10 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any, random: RandomState, goes_on: tuple[bool, bool]
     ) -> Training:
         """All arguments checked, and the training that they ask for."""
-        incremental, knows_classes = goes_on
+        incremental, of_several = goes_on
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        learns = not (self.warm_start or incremental or knows_classes)
+        learns = not (self.warm_start or incremental or of_several)
         blocks = X if isinstance(X, large.Large) else None
         if blocks is not None:
             X, targets = blocks.learn(reset=first_pass, learns=learns)
@@ -173,23 +171,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if incremental and "_optimizer" in vars(self):
             check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
-        return self._training_of(samples, held_out, random)
-
-    def _training_of(self, samples: Any, held_out: CheckedSamples | None, random: RandomState) -> Training:
-        """The training that the parameters ask for."""
-        if isinstance(samples, large.Large):
-            from fastbp.estimators.by_blocks import training_of
-
-            return training_of(self, self.network_, samples, held_out, random)
-        if self.preset is not None:
-            return presets.PresetTraining(self, self.network_, samples, held_out, random)
-        if self.alpha == EVIDENCE:
-            return EvidenceTraining(self, self.network_, samples, held_out, random)
-        if self.solver == "lbfgs":
-            return LBFGSTraining(self, self.network_, samples, held_out)
-        if self.solver in MINIMISERS:
-            return MinimiserTraining(self, self.network_, samples, held_out, random)
-        return StochasticTraining(self, self.network_, samples, held_out, random)
+        return training_of(self, samples, held_out, random, of_several=of_several)
 
     def _check_parameters(self, incremental: bool) -> list[int]:
         """What scikit-learn's check of parameters leaves; returns the sizes of the hidden layers."""
@@ -293,7 +275,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         """A new curve, unless training goes on."""
         curve = vars(self).get("validation_loss_curve_")
         if self.n_iter_ == 0 or curve is None:
-            self.validation_loss_curve_: list[float] | None = None if eval_set is None else []
+            self.validation_loss_curve_ = None if eval_set is None else []
 
     def _loss_grad_lbfgs(
         self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None, *_lists: Any
@@ -345,7 +327,10 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             outputs = self.network_.few_outputs(X)
             if outputs is not None:
                 return outputs
-        X = self._checked_inputs(X)
+        return self._outputs_of_checked(self._checked_inputs(X))
+
+    def _outputs_of_checked(self, X: Any) -> Array:
+        """Outputs of one network for samples that `_checked_inputs`, or a fit, has passed."""
         n_threads = n_threads_of(self.n_jobs)
         if not sparse.issparse(X):
             return outputs_of(self.network_, self._inputs(X), n_threads)

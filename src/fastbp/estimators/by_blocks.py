@@ -16,7 +16,7 @@ from fastbp.data.reading import ahead
 from fastbp.engine.gate import CheckedSamples, CheckedSolver, check_weighted, samples
 from fastbp.estimators.large import Counting, Large, LargeSource
 from fastbp.estimators.lbfgs import LBFGSTraining, Objective, penalized_of
-from fastbp.estimators.minimising import MINIMISERS, MinimiserTraining
+from fastbp.estimators.minimising import MinimiserTraining
 from fastbp.estimators.training import StochasticTraining, engine_of, n_threads_of
 from fastbp.kernels.training import chunks
 from fastbp.kernels.training.scikit_learn_epochs import EstimatorRun
@@ -28,20 +28,6 @@ from fastbp.training.steps import GradientSteps
 if TYPE_CHECKING:
     from fastbp.kernels.curvature.loading import Given
     from fastbp.training.minimising.minimisers import Summed
-
-Training = LBFGSTraining | StochasticTraining | MinimiserTraining
-
-
-def training_of(
-    estimator: Any, net: Network, large: Large, held_out: CheckedSamples | None, random: RandomState
-) -> Training:
-    """The training that an estimator's solver asks for."""
-    if estimator.solver == "lbfgs":
-        return LBFGSOnBlocks(estimator, net, large, held_out)
-    if estimator.solver in MINIMISERS:
-        return MinimiserOnBlocks(estimator, net, large, held_out, random)
-    steps = BySumOfBlocks if estimator.solver == "rprop" else ByWindowsOfBlocks
-    return steps(estimator, net, large, held_out, random)
 
 
 class Turn(NamedTuple):
