@@ -66,16 +66,16 @@ def lots_of(
 ) -> list[Lot]:
     """The networks that are for lanes, but for those `alone`, by what has to be the same for all lanes."""
     found: dict[tuple[object, ...], Lot] = {}
-    asked: dict[tuple[int, int, int], bool] = {}
+    asked: dict[tuple[object, ...], bool] = {}
     for number, kind in enumerate(kinds):
         for k in kind.members.tolist():
             o, batch_size = options[k], int(batch_sizes[k])
-            case = number, id(o), batch_size
+            assert isinstance(o.solver, Choice)
+            case = number, o.solver.name, o.solver.factors is None, batch_size
             if case not in asked:
                 asked[case] = is_for_lanes(kind, o, batch_size)
             if alone[k] or not asked[case]:
                 continue
-            assert isinstance(o.solver, Choice)
             common = o.solver.code, o.solver.values, o.l1 > 0 or o.l2 > 0, o.reduction, o.label_smoothing
             key = number, batch_size, int(n_samples[k]), *common
             found.setdefault(key, Lot(number, [], batch_size, o)).members.append(k)

@@ -171,10 +171,6 @@ def add_gradient(net, v, grad, adds):
 def add_biases(layer, v, db, adds):
     """dE/db_j = sum_s delta[j, s]."""
     delta = units(v, v.delta, layer.first_unit).data
-    if adds and v.n_samples == 1:
-        for place in range(0, layer.n_units * v.width, lanes(db)):
-            store(db, place, load(db, place) + load(delta, place))
-        return
     for j in range(layer.n_units):
         for r in range(0, v.width, lanes(db)):
             place = j * v.width + r
