@@ -32,8 +32,9 @@ class _Hash:
 
 
 def _mixed(x: Array, y: Array) -> Array:
-    words = x * np.uint32(MIX_LEFT) - y * np.uint32(MIX_RIGHT)
-    return words ^ (words >> SHIFT)
+    words: Array = x * np.uint32(MIX_LEFT) - y * np.uint32(MIX_RIGHT)
+    mixed: Array = words ^ (words >> SHIFT)
+    return mixed
 
 
 def _states(seeds: Array) -> Array:
