@@ -154,36 +154,41 @@ class EvidenceTraining:
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
-        from fastbp.training.minimising import evidence
+        from fastbp.training.minimising.evidence_options import kind_of
 
         refuse_noise(estimator, net, "alpha='evidence'")
         if estimator.early_stopping:
             raise ValueError("early_stopping must be False for alpha='evidence', which needs no samples held out")
         if samples.weight.size:
             raise ValueError("sample_weight must be None for alpha='evidence', and class_weight too")
-        evidence.kind_of(net)
+        kind_of(net)
         self.estimator, self.net, self.samples = estimator, net, samples
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, held_out is not None)
         self.seed = random.randint(2**31)
 
     def run(self, *, incremental: bool = False) -> None:
         """Train, and keep what was found in `evidence_`."""
-        from fastbp.training.minimising import evidence
+        from fastbp.training.minimising.evidence_options import EvidenceOptions
+        from fastbp.training.minimising.evidence_search import fit_evidence
 
         est, net = self.estimator, self.net
         n_threads = n_threads_of(est.n_jobs)
         check_new_code(net.dtype)
-        found = evidence.fit_evidence(
-            net, self.samples.x, self.samples.t, groups="inputs", restarts=RESTARTS, epochs=est.max_iter,
-            update_every=UPDATE_EVERY, seed=self.seed, callback=None, n_threads=n_threads,
+        options = EvidenceOptions(
+            groups="inputs", restarts=RESTARTS, epochs=est.max_iter, update_every=UPDATE_EVERY, seed=self.seed,
+            callback=None, n_threads=n_threads,
         )  # fmt: skip
+        found = fit_evidence(net, self.samples.x, self.samples.t, options)
         est.evidence_, est.n_iter_ = found, found.history.n_epochs
         est.t_ += est.n_iter_ * len(self.samples)
         est.loss_curve_ += [share_of(est, net) * loss for loss in found.history.loss]
         error, _ = self.monitor.engine.run(self.samples, chunks.ERROR, n_threads=n_threads)
         begin_curves(est)
         est.loss_ = est.best_loss_ = share_of(est, net) * error / self.samples.total
-        if found.history.stopped_by == "epochs":
+        if found.history.stopped_by == "interrupt":
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            self.interrupted = True
+        elif found.history.stopped_by == "epochs":
             warnings.warn(
                 f"evidence: Maximum iterations ({est.max_iter}) reached and the decays haven't settled yet.",
                 ConvergenceWarning,
