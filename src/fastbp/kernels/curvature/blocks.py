@@ -23,18 +23,20 @@ from fastbp.kernels.curvature.pairs import (
     input_columns,
     n_pairs,
     n_seconds,
+    rows_of_block,
     unit_rows,
 )
 from fastbp.kernels.curvature.plan import Group, group_of
+from fastbp.kernels.curvature.shared import OF_OUTPUTS, product_of_gains
 from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import Numbers, inlined, number, set_number, shift
 from fastbp.kernels.tuning import CURVATURE_TILE
 
 # Columns of `Plan.tasks`: groups; units j of the first group; inputs i of the first group; whether both groups have
-# the same inputs; which pairs are few
-FIRST_GROUP, SECOND_GROUP, J_START, J_STOP, I_START, I_STOP, SAME_INPUTS, FEW = range(8)
-TASK_COLUMNS = 8
+# the same inputs; which pairs are few; whether all outputs share the block's M, see shared.py
+FIRST_GROUP, SECOND_GROUP, J_START, J_STOP, I_START, I_STOP, SAME_INPUTS, FEW, SHARED = range(9)
+TASK_COLUMNS = 9
 NEITHER, INPUTS, UNITS = range(3)  # in the column FEW
 
 
@@ -50,17 +52,23 @@ class Block(NamedTuple):
     same_inputs: bool
     same_units: bool
     few: int
+    is_shared: bool  # M_jl is that of shared.py
+    n_second: int  # units l; with `is_shared` one stands for all outputs, among units j too
+    stands_for_outputs: bool
 
 
 @kernel
-def block_of_task(curve, n):
-    """Task number n."""
+def block_of_task(curve, n, exact):
+    """Task number n. Of the exact matrix M_jl is shared where units l, being outputs, have no h''."""
     row = n * TASK_COLUMNS
     g, h = number(curve.tasks, row + FIRST_GROUP), number(curve.tasks, row + SECOND_GROUP)
+    first, second = group_of(curve, g), group_of(curve, h)
+    is_shared, ends = number(curve.tasks, row + SHARED) != 0, second.gains == OF_OUTPUTS
     return Block(
-        group_of(curve, g), group_of(curve, h), number(curve.tasks, row + J_START), number(curve.tasks, row + J_STOP),
+        first, second, number(curve.tasks, row + J_START), number(curve.tasks, row + J_STOP),
         number(curve.tasks, row + I_START), number(curve.tasks, row + I_STOP),
         number(curve.tasks, row + SAME_INPUTS) != 0, g == h, number(curve.tasks, row + FEW),
+        is_shared and (ends or not exact), 1 if is_shared and ends else second.n_units, is_shared and ends,
     )  # fmt: skip
 
 
@@ -113,8 +121,8 @@ def tasks_of_slot(curve, given, room, task, slot):
     """Add the slot's blocks to the matrix in `task.out`; task.n_vectors: most inputs of a group."""
     scratch = scratch_of(curve, room, slot, task.n_vectors)
     for n in range(slot, task.n_items, task.n_slots):
-        block = block_of_task(curve, n)
-        n_of_units = n_pairs(block.same_units, block.j_start, block.j_stop, block.second.n_units)
+        block = block_of_task(curve, n, task.exact)
+        n_of_units = n_pairs(block.same_units, block.j_start, block.j_stop, block.n_second)
         n_of_inputs = n_pairs(block.same_inputs, block.i_start, block.i_stop, block.second.n_sources)
         units_in_lanes = block.few == INPUTS and not task.exact
         n_rows, n_columns = (n_of_inputs, n_of_units) if units_in_lanes else (n_of_units, n_of_inputs)
@@ -134,10 +142,10 @@ def tasks_of_slot(curve, given, room, task, slot):
 @kernel
 def add_products(curve, block, kept, scratch, size, exact):
     """Add the products of a tile's pairs of units with its pairs of inputs."""
-    if exact:
+    if exact and not block.is_shared:
         exact_rows(curve, block, kept, scratch.rows)
     else:
-        unit_rows(curve, block, kept, scratch.scaled, scratch.rows)
+        unit_rows(block, rows_of_block(curve, block, kept), scratch.scaled, scratch.rows)
     stride = row_stride(size.row_length)
     if block.few == UNITS:
         few_units(curve, block, kept, scratch, size.n_sums, size.n_terms, stride)
@@ -168,21 +176,32 @@ def add_block(curve, block, out, steps, matrix, n_params):
 
     steps: numbers in `out` from one (j,l) to the next, and from one (i,k).
     """
-    first, second, place = block.first, block.second, 0
-    of_units, of_inputs = steps
+    place, to = 0, Rows(matrix, n_params)
     for j in range(block.j_start, block.j_stop):
-        p_j = first.places + j * first.n_sources
-        for l in range(n_seconds(block.same_units, j, second.n_units)):
-            q_l, pair = second.places + l * second.n_sources, place
-            for i in range(block.i_start, block.i_stop):
-                p_ji, q_li = number(curve.places, p_j + i), 0
-                twice = block.same_inputs and not (block.same_units and j == l)
-                if twice:
-                    q_li = number(curve.places, q_l + i)
-                for k in range(n_seconds(block.same_inputs, i, second.n_sources)):
-                    x = number(out, pair)
-                    add_pair(matrix, n_params, p_ji, number(curve.places, q_l + k), x)
-                    if twice and k != i:
-                        add_pair(matrix, n_params, number(curve.places, p_j + k), q_li, x)
-                    pair += of_inputs
-            place += of_units
+        for l in range(n_seconds(block.same_units, j, block.n_second)):
+            values = Rows(shift(out, place), steps[1])
+            if block.stands_for_outputs:
+                for m in range(curve.n_outputs):
+                    j_m = m if block.same_units else j  # of two outputs c_jl = 0
+                    add_pairs_of_inputs(curve, block, j_m, m, product_of_gains(curve, block, j_m, m), values, to)
+            else:
+                c_jl = product_of_gains(curve, block, j, l) if block.is_shared else 1.0
+                add_pairs_of_inputs(curve, block, j, l, c_jl, values, to)
+            place += steps[0]
+
+
+@kernel
+def add_pairs_of_inputs(curve, block, j, l, c_jl, values, matrix):
+    """Add what `values` has for each (i,k), times c_jl."""
+    first, second, place = block.first, block.second, 0
+    p_j, q_l = first.places + j * first.n_sources, second.places + l * second.n_sources
+    twice = block.same_inputs and not (block.same_units and j == l)
+    for i in range(block.i_start, block.i_stop):
+        p_ji = number(curve.places, p_j + i)
+        q_li = number(curve.places, q_l + i) if twice else 0
+        for k in range(n_seconds(block.same_inputs, i, second.n_sources)):
+            x = c_jl * number(values.data, place)
+            add_pair(matrix.data, matrix.stride, p_ji, number(curve.places, q_l + k), x)
+            if twice and k != i:
+                add_pair(matrix.data, matrix.stride, number(curve.places, p_j + k), q_li, x)
+            place += values.stride

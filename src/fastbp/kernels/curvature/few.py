@@ -10,15 +10,13 @@ A register of pairs is made sample by sample, and multiplied at once with all ro
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.curvature.assembly import n_computed_units
 from fastbp.kernels.curvature.loading import whole
 from fastbp.kernels.curvature.pairs import (
-    factors_of,
     gather_input_rows,
     input_rows,
     n_pairs,
     n_seconds,
-    rows_of_group,
+    rows_of_block,
     scale_row,
 )
 from fastbp.kernels.many_samples.gather import lanes_to_rows
@@ -162,10 +160,10 @@ def few_inputs(curve, block, kept, scratch, n_samples, stride):
     """Add the products of a tile's pairs of units with few pairs of inputs."""
     right = input_rows_of(curve, block, kept, scratch)
     n_rows = input_rows(block, scratch.left, right, scratch.rows)
+    rows = rows_of_block(curve, block, kept)
     things = Things(
-        rows_of_group(curve, kept, block.first), rows_of_group(curve, kept, block.second), factors_of(curve, kept),
-        curve.n_outputs, n_computed_units(curve) * CURVATURE_TILE, block.j_start, block.j_stop, block.second.n_units,
-        block.same_units,
+        rows.first, rows.second, rows.factors, rows.n_factors, rows.stride, block.j_start, block.j_stop,
+        block.n_second, block.same_units,
     )  # fmt: skip
     add_few(things, scratch, n_rows, n_samples, stride)
 
