@@ -27,7 +27,12 @@ LAYERED = [
     Case((3, 4, 2), loss="quantile", activation="exp"),
 ]
 # Networks whose blocks of the matrix have few pairs of units, few pairs of inputs, and few of neither
-BLOCKS = [Case((2, 5, 1), n_samples=70, weighted=True), Case((4, 6, 2), n_samples=9, weighted=True)]
+BLOCKS = [
+    (Case((2, 14, 1), n_samples=70, weighted=True), {blocks.INPUTS, blocks.UNITS, blocks.NEITHER}),
+    (Case((2, 14, 2), n_samples=70, weighted=True), {blocks.INPUTS, blocks.UNITS, blocks.NEITHER}),
+    (Case((2, 14, 2), output="tanh", n_samples=9), {blocks.UNITS, blocks.NEITHER}),  # more rows than one; three pairs
+    (Case((9, 2, 1), n_samples=9), {blocks.UNITS, blocks.NEITHER}),
+]
 # Pairs of layers in whose block all outputs share what can be shared
 SHARED = [
     (Case((3, 4, 3), weighted=True), {(1, 1), (1, 2), (2, 2)}),
@@ -112,12 +117,11 @@ def test_layers(case):
 
 
 @pytest.mark.kernels
-@pytest.mark.parametrize("case", BLOCKS, ids=str)
-def test_blocks_of_all_kinds(case):
+@pytest.mark.parametrize(("case", "kinds"), BLOCKS, ids=str)
+def test_blocks_of_all_kinds(case, kinds):
     problem = cases.draw(case)
     tasks = problem.net.own_curvature().groups.tasks.table
-    found = set(tasks[:, blocks.FEW].tolist())
-    assert found == ({blocks.INPUTS, blocks.UNITS} if case.sizes[0] == 2 else {blocks.NEITHER, blocks.UNITS})
+    assert set(tasks[:, blocks.FEW].tolist()) == kinds
     check(problem.net, *problem.data)
 
 

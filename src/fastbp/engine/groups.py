@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.checks import Array
+from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.curvature import blocks, pairs, plan, shared
 from fastbp.kernels.tables import NONE
-from fastbp.kernels.tuning import CURVATURE_COLUMNS, CURVATURE_ROWS, FEW_PAIRS
+from fastbp.kernels.tuning import CURVATURE_COLUMNS, CURVATURE_ROWS, FEW_PAIRS, SECONDS_OF_FEW
 from fastbp.structure.topology import Topology
 
 KEPT_GROUPS = 1 << 14  # parameters up to which the tables of a network's groups are kept: 256 KB
@@ -108,21 +109,26 @@ class Groups:
     @cached_property
     def tasks(self) -> "Tasks":
         """The blocks of the matrix."""
-        found, n_rows, n_columns = [], self.most_units, self.most_sources + pairs.SPARE
+        found, n_rows, n_columns, n_sums = [], self.most_units, self.most_sources + pairs.SPARE, 0
         for g in range(len(self.table)):
             for h in range(g, len(self.table)):
                 same = self._keys[g] == self._keys[h]
                 is_shared = bool(self.are_shared[[g, h]].all())
                 (units_g, sources_g), (units_h, sources_h) = (self._shape(group, is_shared) for group in (g, h))
                 of_units, of_inputs = Pairs(units_g, units_h, g == h), Pairs(sources_g, sources_h, same)
-                few = which_are_few(of_units.number, of_inputs.number)
+                has_one_row = is_shared or self._topology.n_outputs == 1
+                few = which_are_few(of_units, of_inputs, has_one_row)
                 parts_j = of_units.parts(CURVATURE_COLUMNS if few == blocks.INPUTS else CURVATURE_ROWS)
                 for j_start, j_stop, n_j in parts_j:
                     for i_start, i_stop, n_i in of_inputs.parts(CURVATURE_COLUMNS):
                         found.append((g, h, j_start, j_stop, i_start, i_stop, same, few, is_shared))
                         n_rows, n_columns = max(n_rows, n_j), max(n_columns, n_i)
-                        if few == blocks.INPUTS:  # then rows are columns, but for the exact matrix
-                            n_rows, n_columns = max(n_rows, n_i), max(n_columns, n_j)
+                        if few == blocks.INPUTS:  # then rows are pairs of inputs, but for the exact matrix
+                            n_rows, n_columns = max(n_rows, n_i), max(n_columns, units_h)
+                            n_sums = max(n_sums, n_i * of_units.with_rest(j_start, j_stop))
+                        elif few == blocks.UNITS:
+                            n_sums = max(n_sums, n_j * of_inputs.with_rest(i_start, i_stop))
+        n_rows = max(n_rows, -(-n_sums // n_columns))
         return Tasks(np.array(found, np.int64).reshape(-1, blocks.TASK_COLUMNS), n_rows, n_columns)
 
     def _shape(self, group: int, is_shared: bool) -> tuple[int, int]:
@@ -138,13 +144,6 @@ class Tasks(NamedTuple):
     table: Array
     n_rows: int  # most of a task
     n_columns: int
-
-
-def which_are_few(n_of_units: int, n_of_inputs: int) -> int:
-    """Which of the pairs of a block, if any, are so few that those of the other kind are not stored."""
-    if min(n_of_units, n_of_inputs) > FEW_PAIRS:
-        return blocks.NEITHER
-    return blocks.INPUTS if n_of_inputs < n_of_units else blocks.UNITS
 
 
 class Pairs(NamedTuple):
@@ -171,8 +170,24 @@ class Pairs(NamedTuple):
             start = stop
         return found
 
+    def with_rest(self, start: int, stop: int) -> int:
+        """Numbers in rows that n things have with all others that one of them goes with, in whole cache lines."""
+        return (stop - start) * int(in_python(blocks.row_stride)(self._of_one(stop - 1)))
+
     def _of_one(self, k: int) -> int:
         return k + 1 if self.is_same else self.n_other
+
+
+def which_are_few(of_units: Pairs, of_inputs: Pairs, has_one_row: bool) -> int:
+    """Which of the pairs of a block, if any, are so few that those of the other kind are not formed."""
+    if has_one_row and of_inputs.number < of_units.number and _are_few(of_inputs, of_units):
+        return blocks.INPUTS
+    return blocks.UNITS if _are_few(of_units, of_inputs) else blocks.NEITHER
+
+
+def _are_few(some: Pairs, others: Pairs) -> bool:
+    """Few, and few beside the second things of the others, which are the lanes then."""
+    return some.number <= min(FEW_PAIRS, others.n_other // SECONDS_OF_FEW)
 
 
 def groups_of(topology: Topology, *, shares: bool) -> Groups:
