@@ -16,13 +16,13 @@ import pandas as pd
 from fastbp import Network
 from fastbp.cli.commands import fastbp
 from fastbp.cli.options import HIDDEN
-from fastbp.tables.choices import Choices
-from fastbp.tables.options import Options
-from fastbp.tables.preparation import Prepared, prepare
-from fastbp.tables.scores import score_classes, score_numbers
-from fastbp.tables.sources import read_table
-from fastbp.tables.targets import ClassTarget, NumberTarget
-from fastbp.tables.training import TableTraining
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.modelling.scores import score_classes, score_numbers
+from fastbp.tables.modelling.training import TableTraining
+from fastbp.tables.preparing.options import Options
+from fastbp.tables.preparing.preparation import Prepared, prepare
+from fastbp.tables.preparing.targets import ClassTarget, NumberTarget
+from fastbp.tables.reading.sources import read_table
 
 NO_VALUE = ["", "?", "NA", "N/A", "nan", "NaN", "NULL", "null", "None", "-", ".", "<null>"]
 IDS = ("", "id", "unnamed: 0", "index", "rownames", "row", "patient", "subject", "case", "obs")
@@ -104,7 +104,7 @@ def rows_without(prepared: Prepared, frame: Any) -> Any:
     """Return which rows have no target: those that were left out."""
     from functools import reduce
 
-    from fastbp.tables.kinds import understand
+    from fastbp.tables.cells.kinds import understand
 
     gaps = [understand(frame[column.name]).values.is_null() for column in prepared.targets]
     return reduce(lambda one, other: one | other, gaps)

@@ -20,11 +20,11 @@ import numpy as np
 from public_tables import tables
 
 from fastbp.presets import preset_of
-from fastbp.tables.kinds import Choices
-from fastbp.tables.options import Options
-from fastbp.tables.preparation import Prepared, prepare
-from fastbp.tables.sources import read_table
-from fastbp.tables.training import TableTraining
+from fastbp.tables.cells.kinds import Choices
+from fastbp.tables.modelling.training import TableTraining
+from fastbp.tables.preparing.options import Options
+from fastbp.tables.preparing.preparation import Prepared, prepare
+from fastbp.tables.reading.sources import read_table
 
 # Package and file of each table, and its target where that is not the last column.
 TABLES = {

@@ -29,13 +29,13 @@ from public_tables import tables
 
 from fastbp.population import search
 from fastbp.population.search import Budget
-from fastbp.tables.analysis import fit_estimator, linear_model
-from fastbp.tables.choices import Choices
-from fastbp.tables.preparation import Prepared, prepare
-from fastbp.tables.scores import Score
-from fastbp.tables.sources import read_table
-from fastbp.tables.targets import ClassTarget
-from fastbp.tables.training import TableTraining
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.modelling.analysis import fit_estimator, linear_model
+from fastbp.tables.modelling.scores import Score
+from fastbp.tables.modelling.training import TableTraining
+from fastbp.tables.preparing.preparation import Prepared, prepare
+from fastbp.tables.preparing.targets import ClassTarget
+from fastbp.tables.reading.sources import read_table
 
 # Package and file of each table, and its target where that is not the last column.
 TABLES = {

@@ -110,6 +110,22 @@ USES = [
     Use("Population.losses", "X", "X", lambda net, v: population(net).losses(v, T)),
     Use("Population.losses", "T", "T", lambda net, v: population(net).losses(X, v)),
     Use("Population.losses", "sample_weight", "sample_weight", lambda net, v: population(net).losses(X, T, v)),
+    Use("Population.gradient", "X", "X", lambda net, v: np.stack(population(net).gradient(v, T))),
+    Use("Population.gradient", "T", "T", lambda net, v: np.stack(population(net).gradient(X, v))),
+    Use(
+        "Population.gradient",
+        "sample_weight",
+        "sample_weight",
+        lambda net, v: np.stack(population(net).gradient(X, T, v)),
+    ),
+    Use("Population.best", "X", "X", lambda net, v: population(net).best(v, T).params),
+    Use("Population.best", "T", "T", lambda net, v: population(net).best(X, v).params),
+    Use("Population.best", "sample_weight", "sample_weight", lambda net, v: population(net).best(X, T, v).params),
+    Use("Population.save", "path", "path", lambda net, v: population(net).save(v)),
+    Use("Population.load", "path", "path", lambda net, v: fastbp.Population.load(v)),
+    Use(
+        "Population.load", "activations", "activations", lambda net, v: fastbp.Population.load("nowhere", activations=v)
+    ),
     Use("Population.fit", "X", "X", lambda net, v: fit_population(net, X=v)),
     Use("Population.fit", "T", "T", lambda net, v: fit_population(net, T=v)),
     Use("Population.fit", "sample_weight", "sample_weight", lambda net, v: fit_population(net, sample_weight=v)),

@@ -57,7 +57,7 @@ def test_every_public_argument_is_in_the_table():
     for name in (*methods, "diagnose", "input_gradient", "with_mask", "prune", "workspace", "cfunc"):
         for argument, kind in inspect.signature(getattr(fastbp.Network, name)).parameters.items():
             assert argument == "self" or kind.kind == kind.VAR_KEYWORD or (name, argument) in covered, (name, argument)
-    for name in ("of", "forward", "mean", "std", "losses", "fit"):
+    for name in ("of", "forward", "mean", "std", "losses", "gradient", "best", "save", "load", "fit"):
         for argument, kind in inspect.signature(getattr(fastbp.Population, name)).parameters.items():
             named = kind.kind != kind.VAR_KEYWORD and argument != "self"
             assert not named or (f"Population.{name}", argument) in covered, (name, argument)

@@ -23,13 +23,13 @@ from subprocesses import start_python
 
 import fastbp
 from fastbp.io import load_network, save_network
-from fastbp.tables.columns import NumberColumn
-from fastbp.tables.kinds import Choices
-from fastbp.tables.model import TableModel
-from fastbp.tables.preparation import prepare
-from fastbp.tables.sources import read_table
-from fastbp.tables.splitting import split_rows
-from fastbp.tables.training import Options, TableTraining
+from fastbp.tables.cells.kinds import Choices
+from fastbp.tables.modelling.model import TableModel
+from fastbp.tables.modelling.training import Options, TableTraining
+from fastbp.tables.preparing.columns import NumberColumn
+from fastbp.tables.preparing.preparation import prepare
+from fastbp.tables.preparing.splitting import split_rows
+from fastbp.tables.reading.sources import read_table
 
 PROGRAM = "import sys; from fastbp.cli import main; main(sys.argv[1:])"
 

@@ -10,7 +10,7 @@ pytest.importorskip("polars")
 from command_line import plants, refused, run
 
 from fastbp.cli import main
-from fastbp.tables import comparison
+from fastbp.tables.modelling import comparison
 
 MODELS = ["fastbp", "scikit-learn MLP", "linear", "boosting", "baseline"]
 FEW = ("--hidden", "4", "--epochs", "3", "--threads", "1")

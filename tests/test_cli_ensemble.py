@@ -19,9 +19,9 @@ import fastbp
 from fastbp.cli.searching import FEWEST
 from fastbp.population import search
 from fastbp.population.merging import averaged
-from fastbp.tables import ensemble
-from fastbp.tables.model import TableModel
-from fastbp.tables.sources import read_table
+from fastbp.tables.modelling import ensemble
+from fastbp.tables.modelling.model import TableModel
+from fastbp.tables.reading.sources import read_table
 
 if not COMPILED:
     pytest.skip("hundreds of trainings", allow_module_level=True)

@@ -14,7 +14,7 @@ import fastbp
 from fastbp.exporting.c_columns import c_string, member_names
 from fastbp.exporting.columns import Column, table_of
 from fastbp.io import load_network, save_network
-from fastbp.tables.model import TableModel
+from fastbp.tables.modelling.model import TableModel
 
 
 @pytest.fixture(scope="module")

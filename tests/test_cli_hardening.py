@@ -16,7 +16,7 @@ from command_line import SHORT, changed, plants, refused, run, train_on_plants, 
 from subprocesses import environment_of
 
 from fastbp.io import load_network, save_network
-from fastbp.tables.model import TableModel, read_description
+from fastbp.tables.modelling.model import TableModel, read_description
 
 N_MUTATIONS = 2400 if os.environ.get("FASTBP_TESTS") == "nightly" else 200
 ROWS = 100
@@ -228,7 +228,7 @@ def mutated(table, rng):
     return table
 
 
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 def test_made_up_descriptions_are_refused_or_work(folder):
     """Every mutation of a description is refused with a ValueError that names a field, or predicts and is shown."""
     frame = plants().with_columns(
@@ -265,9 +265,9 @@ def _shown_and_predicted(made, frame):
     from rich.console import Console
 
     from fastbp.cli import report
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.model import add_score
-    from fastbp.tables.scores import RunningScore
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.modelling.model import add_score
+    from fastbp.tables.modelling.scores import RunningScore
 
     console = Console(file=StringIO(), markup=False)
     report.print_model(console, made, "made-up")
@@ -360,7 +360,7 @@ def test_what_was_trained_is_kept_whatever_fails_after(monkeypatch, folder):
     )
     assert sorted(path.name for path in folder.iterdir()) == ["plants.csv", "plants.fastbp"]
     Path("plants.fastbp").unlink()
-    monkeypatch.setattr("fastbp.tables.training.TableTraining.score", broken)
+    monkeypatch.setattr("fastbp.tables.modelling.training.TableTraining.score", broken)
     run("train", "plants.csv", *SHORT)
     assert TableModel.load("plants.fastbp").facts.score is None
 

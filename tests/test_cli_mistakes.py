@@ -154,7 +154,7 @@ def test_unwritable_output_gets_one_line(folder, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device", "plants.fastbp")
 
-    monkeypatch.setattr("fastbp.tables.model.save_network", full)
+    monkeypatch.setattr("fastbp.tables.modelling.model.save_network", full)
     assert "plants.fastbp: No space left on device" in refused("train", "plants.csv", *SHORT, "--quiet")
 
 
@@ -162,7 +162,7 @@ def test_interrupt_before_training_writes_nothing(folder, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastbp.tables.sources.read_table", interrupted)
+    monkeypatch.setattr("fastbp.tables.reading.sources.read_table", interrupted)
     result = run("train", "plants.csv")
     assert (result.exit_code, result.stderr) == (130, "fastbp: interrupted\n")
     assert not Path("plants.fastbp").exists()

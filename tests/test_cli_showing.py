@@ -10,8 +10,8 @@ from matplotlib import pyplot
 from matplotlib.image import imread
 
 from fastbp.cli import showing
-from fastbp.tables.model import TableModel, targets_of
-from fastbp.tables.sources import read_table
+from fastbp.tables.modelling.model import TableModel, targets_of
+from fastbp.tables.reading.sources import read_table
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,16 @@ import pytest
 from command_line import SHORT, refused, run, trained
 
 from fastbp import memory
-from fastbp.tables import pieces, sampling, streaming
-from fastbp.tables.choices import Choices
-from fastbp.tables.model import TableModel
-from fastbp.tables.options import Options
-from fastbp.tables.pieces import files_of, open_pieces
-from fastbp.tables.sampling import TRAINING, Asked
-from fastbp.tables.streaming import StreamedTraining
-from fastbp.tables.table import Reading
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.modelling import streaming
+from fastbp.tables.modelling.model import TableModel
+from fastbp.tables.modelling.streaming import StreamedTraining
+from fastbp.tables.preparing import sampling
+from fastbp.tables.preparing.options import Options
+from fastbp.tables.preparing.sampling import TRAINING, Asked
+from fastbp.tables.reading import pieces
+from fastbp.tables.reading.pieces import files_of, open_pieces
+from fastbp.tables.reading.table import Reading
 
 N = 3000
 STREAM = (*SHORT, "--no-tune", "--stream", "--target", "y")

@@ -14,13 +14,13 @@ from fastbp.exporting.c_export import to_c
 from fastbp.exporting.dates import FEATURES, date_numbers
 from fastbp.exporting.onnx_export import to_onnx
 from fastbp.io import load_network
-from fastbp.tables import dates
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, NumberColumn
-from fastbp.tables.date_column import DateColumn
-from fastbp.tables.encoder import Encoder
-from fastbp.tables.model import Facts, TableModel
-from fastbp.tables.notation import Notation
-from fastbp.tables.targets import NumberTarget
+from fastbp.tables.cells import dates
+from fastbp.tables.cells.notation import Notation
+from fastbp.tables.modelling.model import Facts, TableModel
+from fastbp.tables.preparing.columns import BooleanColumn, CategoryColumn, NumberColumn
+from fastbp.tables.preparing.date_column import DateColumn
+from fastbp.tables.preparing.encoder import Encoder
+from fastbp.tables.preparing.targets import NumberTarget
 
 FIRST = datetime.datetime(1899, 12, 30, 6, 30)
 SECONDS = (FIRST - datetime.datetime(1970, 1, 1)).total_seconds()

@@ -218,7 +218,7 @@ def test_the_command_line_trains_on_a_cluster(client, tmp_path, monkeypatch):
     from command_line import trained
 
     from fastbp.io import load_network
-    from fastbp.tables import pieces
+    from fastbp.tables.reading import pieces
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pieces, "TEXT_BYTES", 20_000)

@@ -20,7 +20,7 @@ DOCTESTED = [
     "fastbp.explaining.digits", "fastbp.explaining.gradient_check", "fastbp.explaining.network",
     "fastbp.explaining.schedule", "fastbp.exporting.network", "fastbp.jit", "fastbp.model.callable_network",
     "fastbp.model.computing", "fastbp.network", "fastbp.plots.importance",
-    "fastbp.model.rewiring", "fastbp.tables.transformer",
+    "fastbp.model.rewiring", "fastbp.tables.preparing.transformer",
 ]  # fmt: skip
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.tables.choices import Choices
-from fastbp.tables.columns import Column, NumberColumn, to_plain
-from fastbp.tables.encoder import Encoder
-from fastbp.tables.errors import TableError, TableWarning
-from fastbp.tables.kinds import understand
-from fastbp.tables.planning import plan_inputs
-from fastbp.tables.splitting import split_rows
-from fastbp.tables.targets import ClassTarget, NumberTarget, guess_task, is_skewed
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableError, TableWarning
+from fastbp.tables.cells.kinds import understand
+from fastbp.tables.preparing.columns import Column, NumberColumn, to_plain
+from fastbp.tables.preparing.encoder import Encoder
+from fastbp.tables.preparing.planning import plan_inputs
+from fastbp.tables.preparing.splitting import split_rows
+from fastbp.tables.preparing.targets import ClassTarget, NumberTarget, guess_task, is_skewed
 
 N = 100
 
@@ -443,7 +443,7 @@ def test_values_far_outside_are_named_and_clipped(frame):
         (lambda f: f.with_columns(size=pl.lit(1e200)), "'size' has 1e.200 in row 1: too far"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 def test_other_tables_are_refused(frame, change, message):
     with pytest.raises(TableError, match=message):
         fitted(frame).encode(change(frame))

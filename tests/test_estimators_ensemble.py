@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 
 from fastbp import MLPClassifier, MLPRegressor
+from fastbp.engine.gate import Gate
 from fastbp.population.folds import folds_of
 
 if not COMPILED:
@@ -95,15 +96,46 @@ def test_of_noise_nothing_is_known():
     assert model.oof_score_ < 0.05
 
 
-def test_each_network_is_what_an_estimator_of_one_makes_of_its_folds():
-    model = regressor()
+@pytest.mark.parametrize(
+    ("kind", "y", "options"),
+    [
+        (MLPRegressor, Y, {}),
+        (MLPClassifier, LABELS, {"batch_size": 16, "dropout": 0.2, "label_smoothing": 0.1}),
+        (MLPClassifier, LABELS, {"solver": "sgd", "learning_rate": "adaptive", "max_iter": 200}),
+        (MLPRegressor, Y, {"solver": "rmsprop", "learning_rate": "cosine", "verbose": True}),
+    ],
+    ids=["numbers", "dropout", "adaptive", "verbose"],
+)
+def test_each_network_is_what_an_estimator_of_one_makes_of_its_folds(kind, y, options):
+    options = OPTIONS | options
+    model = kind(**options).fit(X, y)
     random = np.random.RandomState(0)
-    fold = folds_of(np.zeros(150, int), 4, np.random.default_rng(random.randint(2**31)))[0]
-    alone = MLPRegressor(
-        **(OPTIONS | {"n_estimators": 1, "early_stopping": True, "random_state": random.randint(2**31)})
-    )
-    alone.fit(X[fold.training], Y[fold.training], eval_set=(X[fold.validation], Y[fold.validation]))
-    assert np.array_equal(alone.predict(NEW), model.estimators_[0].predict(NEW))
+    strata = np.unique(y, return_inverse=True)[1] if kind is MLPClassifier else np.zeros(150, int)
+    folds = folds_of(strata, 4, np.random.default_rng(random.randint(2**31)))
+    for member, fold in zip(model.estimators_, folds, strict=True):
+        alone = kind(**options | {"n_estimators": 1, "early_stopping": True, "random_state": random.randint(2**31)})
+        alone.fit(X[fold.training], y[fold.training], eval_set=(X[fold.validation], y[fold.validation]))
+        assert np.array_equal(alone._outputs(NEW), member._outputs(NEW))
+        assert alone.validation_scores_ == member.validation_scores_
+        assert alone.loss_curve_ == member.loss_curve_
+        assert member.validation_loss_curve_ is None
+
+
+def test_python_does_not_wait_for_each_epoch(monkeypatch):
+    """A network of a small table is trained in one compiled call, or two."""
+    calls, train = [], Gate.train_epochs
+    monkeypatch.setattr(Gate, "train_epochs", lambda *given: calls.append(1) or train(*given))
+    model = regressor()
+    assert min(member.n_iter_ for member in model.estimators_) > 2
+    assert 4 <= len(calls) <= 8
+
+
+def test_weights_that_are_set_answer():
+    model = regressor()
+    for member in model.estimators_:
+        member.coefs_[1] = 0 * member.coefs_[1]
+        member.intercepts_[1] = np.array([3.0])
+    assert np.array_equal(model.predict(NEW), np.full(40, 3.0))
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "rmsprop", "lbfgs", "lm"])

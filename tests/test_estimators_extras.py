@@ -223,6 +223,17 @@ def test_dropout(rates):
         MLPRegressor(dropout=[0.5] * 3, **SMALL).fit(X_DIABETES, Y_DIABETES)
 
 
+@pytest.mark.parametrize(("kind", "y"), [(MLPRegressor, Y_DIABETES), (MLPClassifier, Y_DIABETES > 0)])
+def test_dropout_with_early_stopping_scores_whole_networks(kind, y):
+    """The scores are those of all units; what leaves some out, called for them, would end the process."""
+    held_out, options = (X_DIABETES[40:], y[40:]), SMALL | {"max_iter": 60, "dropout": 0.3, "early_stopping": True}
+    estimator = kind(**options).fit(X_DIABETES[:40], y[:40], eval_set=held_out)
+    assert math.isclose(estimator.score(*held_out), max(estimator.validation_scores_), rel_tol=1e-9)
+    assert len(estimator.validation_scores_) == estimator.n_iter_
+    assert not same_weights(estimator, clone(estimator).set_params(dropout=0.0).fit(X_DIABETES[:40], y[:40]))
+    assert len(kind(**options).fit(X_DIABETES, y).validation_scores_) > 1
+
+
 def test_units_that_are_left_out_differ_from_epoch_to_epoch():
     """One sample, no learning: the losses are those of whichever units were kept."""
     options = {

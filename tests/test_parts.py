@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from command_line import N_PLANTS, plants, run, train_on_plants
 
-from fastbp.tables import parts
-from fastbp.tables.errors import TableError
-from fastbp.tables.parts import parts_of
-from fastbp.tables.sources import read_table
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.reading import parts
+from fastbp.tables.reading.parts import parts_of
+from fastbp.tables.reading.sources import read_table
 
 ROWS = 200
 
@@ -210,9 +210,9 @@ def test_a_part_that_cannot_be_read_leaves_no_file(monkeypatch, model, folder):
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_scores_do_not_depend_on_parts(task):
-    from fastbp.tables.kinds import understand
-    from fastbp.tables.scores import RunningScore, score_classes, score_numbers
-    from fastbp.tables.targets import ClassTarget, NumberTarget
+    from fastbp.tables.cells.kinds import understand
+    from fastbp.tables.modelling.scores import RunningScore, score_classes, score_numbers
+    from fastbp.tables.preparing.targets import ClassTarget, NumberTarget
 
     rng = np.random.default_rng(3)
     rows = np.arange(100)

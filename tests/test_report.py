@@ -15,9 +15,9 @@ from rich.console import Console
 from fastbp.cli import report
 from fastbp.cli.score_lines import MODELS, calibration_line, rare_line, score_facts, score_table
 from fastbp.plots import draw_learning_curve, draw_predictions, learning_curve
-from fastbp.tables.notation import Notation
-from fastbp.tables.scores import Score, calibration_of, rare_class, score_numbers
-from fastbp.tables.targets import ClassTarget, NumberTarget
+from fastbp.tables.cells.notation import Notation
+from fastbp.tables.modelling.scores import Score, calibration_of, rare_class, score_numbers
+from fastbp.tables.preparing.targets import ClassTarget, NumberTarget
 
 
 def confusion_text(names, confusion, width=80):

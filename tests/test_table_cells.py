@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.tables.choices import Choices
-from fastbp.tables.columns import fit_column
-from fastbp.tables.errors import TableWarning
-from fastbp.tables.kinds import understand
-from fastbp.tables.transformer import TableEncoder
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableWarning
+from fastbp.tables.cells.kinds import understand
+from fastbp.tables.preparing.columns import fit_column
+from fastbp.tables.preparing.transformer import TableEncoder
 
 
 def column(cells, **choices):
@@ -29,7 +29,7 @@ def some_numbers(n=200, seed=0):
         ([f"{k}.{k % 9 + 1}" for k in range(40)], ["1234,5", "1'234", "1,234"], [1234.5, 1234, None]),
     ],
 )
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 def test_numbers_that_leave_nothing_open_are_read_later_in_any_notation(cells, later, numbers):
     found = column(cells)
     read = fit_column(found, found.values, 200).read(pl.Series("a", later))

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from command_line import refused, run
 
-from fastbp.tables.choices import Choices
-from fastbp.tables.errors import TableError
-from fastbp.tables.parts import parts_of
-from fastbp.tables.preparation import prepare
-from fastbp.tables.sources import read_table
-from fastbp.tables.table import Reading
-from fastbp.tables.transformer import TableEncoder
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.preparing.preparation import prepare
+from fastbp.tables.preparing.transformer import TableEncoder
+from fastbp.tables.reading.parts import parts_of
+from fastbp.tables.reading.sources import read_table
+from fastbp.tables.reading.table import Reading
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,8 @@ def test_columns_that_leave_decimals_open_are_said_in_a_line():
 
 
 def test_a_large_table_and_a_transformer_read_the_same(monkeypatch):
-    from fastbp.tables import typed
-    from fastbp.tables.table import Written
+    from fastbp.tables.reading import typed
+    from fastbp.tables.reading.table import Written
 
     text = lines("a,b,c,y", [f"{DOTS[k % 3]},{WITH_COMMAS[k % 3]},{k % 3 + 1}.5,{k % 2}" for k in range(6)])
     Path("t.csv").write_text(text)

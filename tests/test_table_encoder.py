@@ -8,7 +8,7 @@ from cases import COMPILED
 from matplotlib.image import imread
 
 import fastbp
-from fastbp.tables.scaling import centre_and_scale
+from fastbp.tables.preparing.scaling import centre_and_scale
 
 COLUMNS = {
     "height": [1.5, None, 1.7, 1.9, 1.6] * 8,
@@ -31,7 +31,7 @@ def tables():
     }
 
 
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 @pytest.mark.parametrize("kind", tables())
 def test_tables_of_any_library(kind):
     encoder = fastbp.TableEncoder()
@@ -100,7 +100,7 @@ def test_refusals(options, X, message):
         fastbp.TableEncoder(**options).fit(X)
 
 
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 def test_in_a_pipeline():
     from sklearn.base import clone
     from sklearn.linear_model import LogisticRegression

@@ -7,17 +7,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.tables import parts
-from fastbp.tables.choices import Choices
-from fastbp.tables.columns import fit_column
-from fastbp.tables.errors import LONGEST_SHOWN, TableError, TableWarning, shown
-from fastbp.tables.kinds import understand
-from fastbp.tables.parts import parts_of
-from fastbp.tables.preparation import prepare
-from fastbp.tables.sources import read_table
-from fastbp.tables.table import Reading
-from fastbp.tables.targets import NumberTarget
-from fastbp.tables.transformer import TableEncoder
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import LONGEST_SHOWN, TableError, TableWarning, shown
+from fastbp.tables.cells.kinds import understand
+from fastbp.tables.preparing.columns import fit_column
+from fastbp.tables.preparing.preparation import prepare
+from fastbp.tables.preparing.targets import NumberTarget
+from fastbp.tables.preparing.transformer import TableEncoder
+from fastbp.tables.reading import parts
+from fastbp.tables.reading.parts import parts_of
+from fastbp.tables.reading.sources import read_table
+from fastbp.tables.reading.table import Reading
 
 ROWS = 200
 
@@ -144,7 +144,7 @@ def test_a_column_of_another_unit_is_refused():
 def test_units_are_kept_in_the_file_and_older_files_have_none():
     import msgspec
 
-    from fastbp.tables.columns import NumberColumn, to_plain
+    from fastbp.tables.preparing.columns import NumberColumn, to_plain
 
     column = understand(pl.Series("price", EUR))
     plain = to_plain(fit_column(column, column.values, 200))

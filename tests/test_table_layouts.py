@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from fastbp.tables.choices import Choices
-from fastbp.tables.errors import TableError
-from fastbp.tables.parts import parts_of
-from fastbp.tables.preparation import choose_targets, prepare
-from fastbp.tables.sniffing import _evenness
-from fastbp.tables.sources import read_table
-from fastbp.tables.table import Reading
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.preparing.preparation import choose_targets, prepare
+from fastbp.tables.reading.parts import parts_of
+from fastbp.tables.reading.sniffing import _evenness
+from fastbp.tables.reading.sources import read_table
+from fastbp.tables.reading.table import Reading
 
 N = 30
 

@@ -11,11 +11,11 @@ from cases import COMPILED
 from command_line import refused, run, trained
 
 from fastbp.io import load_network
-from fastbp.tables.choices import Choices
-from fastbp.tables.errors import TableError
-from fastbp.tables.preparation import prepare
-from fastbp.tables.sources import read_table
-from fastbp.tables.table import Reading
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.preparing.preparation import prepare
+from fastbp.tables.reading.sources import read_table
+from fastbp.tables.reading.table import Reading
 
 N = 1000 if COMPILED else 60
 ODD = N // 2  # the row that is odd
@@ -389,14 +389,14 @@ def odd_column(rng, n):
     return cells
 
 
-@pytest.mark.filterwarnings("ignore::fastbp.tables.errors.TableWarning")
+@pytest.mark.filterwarnings("ignore::fastbp.tables.cells.errors.TableWarning")
 def test_random_tables_are_understood_or_refused(folder):
     """No other error than a TableError of one line; a target of numbers stays one whatever few cells hold."""
     rng = np.random.default_rng(7)
     import os
 
-    from fastbp.tables.encoder import Encoder
-    from fastbp.tables.transformer import TableEncoder
+    from fastbp.tables.preparing.encoder import Encoder
+    from fastbp.tables.preparing.transformer import TableEncoder
 
     count = 5000 if os.environ.get("FASTBP_TESTS") == "nightly" else 20
     fates = {"understood": 0, "refused": 0}

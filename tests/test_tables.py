@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fastbp.tables import parts
-from fastbp.tables.databases import without_password
-from fastbp.tables.errors import TableError
-from fastbp.tables.sources import BUNDLED_SETS, read_table
-from fastbp.tables.table import Reading
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.reading import parts
+from fastbp.tables.reading.databases import without_password
+from fastbp.tables.reading.sources import BUNDLED_SETS, read_table
+from fastbp.tables.reading.table import Reading
 
 
 @pytest.fixture

@@ -9,17 +9,18 @@ import polars as pl
 import pytest
 from drawn_tables import draw
 
-from fastbp.tables import encoder as encoding
-from fastbp.tables import parallel, typed
-from fastbp.tables import survey as surveying
-from fastbp.tables.choices import Choices
-from fastbp.tables.encoder import Encoder
-from fastbp.tables.errors import TableError
-from fastbp.tables.preparation import prepare
-from fastbp.tables.sources import read_any, read_table
-from fastbp.tables.survey import survey
-from fastbp.tables.table import Reading, Written
-from fastbp.tables.units import with_units
+from fastbp.tables.cells.choices import Choices
+from fastbp.tables.cells.errors import TableError
+from fastbp.tables.cells.units import with_units
+from fastbp.tables.preparing import encoder as encoding
+from fastbp.tables.preparing import parallel
+from fastbp.tables.preparing.encoder import Encoder
+from fastbp.tables.preparing.preparation import prepare
+from fastbp.tables.reading import survey as surveying
+from fastbp.tables.reading import typed
+from fastbp.tables.reading.sources import read_any, read_table
+from fastbp.tables.reading.survey import survey
+from fastbp.tables.reading.table import Reading, Written
 
 N_TABLES = 5000 if os.environ.get("FASTBP_TESTS") == "nightly" else 200
 N_ROWS = 1500  # more than the first ones, by which columns of numbers are told

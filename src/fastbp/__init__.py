@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastbp.estimators import MLPClassifier, MLPRegressor
     from fastbp.explaining.gradient_check import GradientCheck, check_gradient
     from fastbp.explaining.schedule import ScheduleDescription, describe_schedule
-    from fastbp.tables.transformer import TableEncoder
+    from fastbp.tables.preparing.transformer import TableEncoder
     from fastbp.versions import show_versions
     from fastbp.warm import warm_up
 
@@ -45,7 +45,7 @@ _LAZY: dict[str, tuple[tuple[str, ...], str, str]] = {
     "warm_up": ((), "", "fastbp.warm"),
     "MLPClassifier": (("sklearn",), "sklearn", "fastbp.estimators"),
     "MLPRegressor": (("sklearn",), "sklearn", "fastbp.estimators"),
-    "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.transformer"),
+    "TableEncoder": (("sklearn", "polars", "msgspec"), "cli", "fastbp.tables.preparing.transformer"),
 }
 
 _MODULES = frozenset({"dask", "data", "estimators", "exchange", "io", "jit", "neat", "plots"})

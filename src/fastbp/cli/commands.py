@@ -37,7 +37,7 @@ def info(model: str) -> None:
     from fastbp.cli import report
     from fastbp.cli.terminal import make_console
     from fastbp.population.files import load_networks
-    from fastbp.tables.model import TableModel
+    from fastbp.tables.modelling.model import TableModel
 
     with refusals(ValueError):
         nets, extra = load_networks(model)

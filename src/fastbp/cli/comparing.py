@@ -16,8 +16,8 @@ from fastbp.cli.streaming import streaming_of
 from fastbp.cli.train import prepared_table, train
 
 if TYPE_CHECKING:
-    from fastbp.tables.comparison import Contender
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.modelling.comparison import Contender
+    from fastbp.tables.modelling.training import TableTraining
 
 SUFFIXES = (".csv", ".tsv", ".dat", ".data", ".arff", ".parquet", ".feather", ".arrow", ".json", ".jsonl", ".xlsx")
 PACKED = (".gz", ".bz2", ".xz", ".zip")
@@ -91,9 +91,9 @@ def _suffix(path: Path) -> str:
 
 
 def _compared(source: str, wishes: Wishes) -> tuple[TableTraining, list[Contender]]:
-    from fastbp.tables.comparison import compare as compare_on
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.modelling.comparison import compare as compare_on
+    from fastbp.tables.modelling.training import TableTraining
 
     prepared = prepared_table(source, wishes)
     with refusals(TableError):

@@ -8,7 +8,7 @@ import click
 
 from fastbp.cli.presetting import refuse_beside_preset
 from fastbp.solvers import MINIMISERS
-from fastbp.tables.errors import shown
+from fastbp.tables.cells.errors import shown
 
 NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
 # Options that have no meaning where the evidence decides

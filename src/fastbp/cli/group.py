@@ -64,7 +64,7 @@ def one_line_warnings(silent: bool = False) -> Iterator[list[str]]:
     What the table's owner should know is printed at once. What training warns of is printed when it has
     ended well: otherwise the error says it.
     """
-    from fastbp.tables.errors import TableWarning
+    from fastbp.tables.cells.errors import TableWarning
 
     messages: list[str] = []
     later: list[str] = []

@@ -17,17 +17,17 @@ from fastbp.explaining.drawn import shortened
 from fastbp.files.outputs import replacing
 from fastbp.plots import draw_calibration, draw_importance, draw_learning_curve, draw_predictions, save
 from fastbp.plots.columns import MOST_LETTERS, MOST_PANELS, PANEL
-from fastbp.tables.errors import counted
-from fastbp.tables.targets import ClassTarget, label_text
+from fastbp.tables.cells.errors import counted
+from fastbp.tables.preparing.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fastbp import History
-    from fastbp.tables.model import TableModel
-    from fastbp.tables.scores import Score, Scored
-    from fastbp.tables.targets import Target
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.modelling.model import TableModel
+    from fastbp.tables.modelling.scores import Score, Scored
+    from fastbp.tables.modelling.training import TableTraining
+    from fastbp.tables.preparing.targets import Target
 
 _STYLE = """
 :root { --page: #fff; --ink: #1b1f24; --faint: #5d6670; --line: #d5dae1; --right: #dcefe0; --wrong: #fbe3d6; }

@@ -24,8 +24,8 @@ from fastbp.cli.searching import SEARCH_OPTIONS, search_options
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.schedules import FACTORS
 from fastbp.solvers import MINIMISERS, SOLVERS
-from fastbp.tables.errors import shown
-from fastbp.tables.scaling import SCALINGS
+from fastbp.tables.cells.errors import shown
+from fastbp.tables.preparing.scaling import SCALINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Option = Callable[[Function], Function]
@@ -101,7 +101,7 @@ def names_of_columns(ctx: click.Context, param: click.Parameter, value: str | No
 
 def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete what names a table: a set of scikit-learn, or a file."""
-    from fastbp.tables.sources import BUNDLED_SETS
+    from fastbp.tables.reading.sources import BUNDLED_SETS
 
     sets = [CompletionItem(name) for name in BUNDLED_SETS if incomplete and name.startswith(incomplete)]
     return sets or [CompletionItem(incomplete, type="file")]

@@ -10,8 +10,8 @@ import click
 
 from fastbp.cli.group import refusals
 from fastbp.files.outputs import check_writable
-from fastbp.tables.errors import TableWarning
-from fastbp.tables.model import TableModel
+from fastbp.tables.cells.errors import TableWarning
+from fastbp.tables.modelling.model import TableModel
 from fastbp.training import checkpoints
 
 GENERATOR = '<meta name="generator" content="fastbp">'  # in each page: it may be replaced by a later one

@@ -24,8 +24,8 @@ from fastbp.cli.terminal import echo, say, show_csv
 if TYPE_CHECKING:
     import polars as pl
 
-    from fastbp.tables.model import TableModel
-    from fastbp.tables.table import Reading
+    from fastbp.tables.modelling.model import TableModel
+    from fastbp.tables.reading.table import Reading
 
 LEVEL = 0.95  # of intervals
 
@@ -60,9 +60,9 @@ def predict(
     has the target column, the score is printed too: on stdout with --out, else on stderr.
     """
     from fastbp.cli.outputs import check_outputs
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.model import TableModel
-    from fastbp.tables.table import Reading, Written
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.modelling.model import TableModel
+    from fastbp.tables.reading.table import Reading, Written
 
     check_reading(table, query)
     if level is not None and not intervals:
@@ -88,9 +88,9 @@ def _predictions(
     model: TableModel, data: str, reading: Reading, answering: Answering, scoring: Scoring
 ) -> Iterator[pl.DataFrame]:
     """Yield predictions, and the columns that are kept, part by part."""
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.parts import parts_of
-    from fastbp.tables.planning import require_known
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.preparing.planning import require_known
+    from fastbp.tables.reading.parts import parts_of
 
     for frame in parts_of(data, reading):
         keep = answering.keep
@@ -168,7 +168,7 @@ class Scoring:
     """Scores what has the target; what has none, or cannot be scored, costs no prediction."""
 
     def __init__(self, model: TableModel) -> None:
-        from fastbp.tables.scores import RunningScore
+        from fastbp.tables.modelling.scores import RunningScore
 
         self._target = model.target
         self._score = RunningScore(model.target)
@@ -177,8 +177,8 @@ class Scoring:
 
     def add(self, frame: pl.DataFrame, outputs: object) -> None:
         """Add rows and the network's outputs for them."""
-        from fastbp.tables.errors import TableError
-        from fastbp.tables.model import add_score
+        from fastbp.tables.cells.errors import TableError
+        from fastbp.tables.modelling.model import add_score
 
         self._scored = self._scored and set(self._target.names) <= set(frame.columns)
         if not self._scored or self._reason:

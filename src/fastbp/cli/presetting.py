@@ -9,8 +9,8 @@ import click
 from fastbp.presets import PRESETS, Task, preset_of
 
 if TYPE_CHECKING:
-    from fastbp.tables.options import Options
-    from fastbp.tables.preparation import Prepared
+    from fastbp.tables.preparing.options import Options
+    from fastbp.tables.preparing.preparation import Prepared
 
 # Options of the command that a preset sets, by the names that settings have.
 _SET = (
@@ -56,7 +56,7 @@ def refuse_beside_preset(given: dict[str, Any]) -> None:
 
 def options_for(prepared: Prepared, wishes: Wishes) -> Options:
     """Return how to train, once it is known what is learnt: the settings of a preset depend on the task."""
-    from fastbp.tables.options import Options
+    from fastbp.tables.preparing.options import Options
 
     options = dict(wishes.options)
     if options["preset"] is not None:
@@ -66,7 +66,7 @@ def options_for(prepared: Prepared, wishes: Wishes) -> Options:
 
 def options_of_stream(wishes: Wishes) -> Options:
     """Return how to train on a table that is read in pieces, before it is known what is learnt."""
-    from fastbp.tables.options import Options
+    from fastbp.tables.preparing.options import Options
 
     if wishes.options["preset"] is not None:
         raise click.UsageError("--preset is for tables that are read whole: --no-stream reads them so")

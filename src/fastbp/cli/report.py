@@ -20,19 +20,19 @@ from rich.table import Table
 from rich.text import Text
 
 from fastbp.cli.score_lines import score_facts
-from fastbp.tables.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
-from fastbp.tables.date_column import DateColumn
-from fastbp.tables.encoder import Encoder
-from fastbp.tables.errors import counted
-from fastbp.tables.model import Facts, TableModel
-from fastbp.tables.scores import Score, Scored
-from fastbp.tables.targets import ClassTarget, label_text
+from fastbp.tables.cells.errors import counted
+from fastbp.tables.modelling.model import Facts, TableModel
+from fastbp.tables.modelling.scores import Score, Scored
+from fastbp.tables.preparing.columns import BooleanColumn, CategoryColumn, Column, NumberColumn
+from fastbp.tables.preparing.date_column import DateColumn
+from fastbp.tables.preparing.encoder import Encoder
+from fastbp.tables.preparing.targets import ClassTarget, label_text
 
 if TYPE_CHECKING:
-    from fastbp.tables.preparation import Prepared
-    from fastbp.tables.splitting import Split
-    from fastbp.tables.targets import Target
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.modelling.training import TableTraining
+    from fastbp.tables.preparing.preparation import Prepared
+    from fastbp.tables.preparing.splitting import Split
+    from fastbp.tables.preparing.targets import Target
 
 MOST_CLASSES_SHOWN = 15
 MOST_COLUMNS_SHOWN = 40

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastbp.tables.errors import counted
-from fastbp.tables.scores import Measures, RareClass, Score
-from fastbp.tables.targets import ClassTarget, Target, label_text
+from fastbp.tables.cells.errors import counted
+from fastbp.tables.modelling.scores import Measures, RareClass, Score
+from fastbp.tables.preparing.targets import ClassTarget, Target, label_text
 
 MODELS = ("fastbp", "linear", "baseline")
 _MEASURES = {

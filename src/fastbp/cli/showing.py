@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastbp.network import Network
-    from fastbp.tables.model import TableModel
+    from fastbp.tables.modelling.model import TableModel
 
 KINDS = ("network", "importance", "confusion", "regression", "residuals", "boundary")
 WITHOUT_DATA = ("network", "importance")
@@ -40,10 +40,10 @@ class Samples(NamedTuple):
 def load_samples(model: str, data: str, row: int | None = None) -> Samples:
     """Read a model and a table with its target; of the table, one row (from 1) if it is given."""
     from fastbp.cli.group import one_line_warnings, refusals
-    from fastbp.tables.errors import TableError, rows_before
-    from fastbp.tables.model import targets_of
-    from fastbp.tables.sources import read_table
-    from fastbp.tables.table import Reading
+    from fastbp.tables.cells.errors import TableError, rows_before
+    from fastbp.tables.modelling.model import targets_of
+    from fastbp.tables.reading.sources import read_table
+    from fastbp.tables.reading.table import Reading
 
     table_model = load_model(model)
     with one_line_warnings(), refusals(TableError):
@@ -63,7 +63,7 @@ def load_samples(model: str, data: str, row: int | None = None) -> Samples:
 def load_model(path: str) -> TableModel:
     """The model of a file that `fastbp train` wrote."""
     from fastbp.cli.group import refusals
-    from fastbp.tables.model import TableModel
+    from fastbp.tables.modelling.model import TableModel
 
     with refusals(ValueError):
         return TableModel.load(path)
@@ -152,7 +152,7 @@ def inputs_of(samples: Samples, called: Names) -> Iterator[str]:
 
 def outputs_of(samples: Samples, called: Names, net: Network) -> str:
     """What the outputs are, as the notation calls them; of numbers, in the table's unit: the network has another."""
-    from fastbp.tables.targets import ClassTarget
+    from fastbp.tables.preparing.targets import ClassTarget
 
     table_model = samples.model
     target, first = table_model.target, net.n_units - net.n_outputs
@@ -228,7 +228,7 @@ def _draw(draw: Callable[[], Axes], out: Path, style: str) -> None:
 def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
     from fastbp import plots
     from fastbp.population.merging import joined
-    from fastbp.tables.targets import ClassTarget
+    from fastbp.tables.preparing.targets import ClassTarget
 
     if kind in OF_NUMBERS and class_names(load_model(model)) is not None:
         raise click.UsageError(
@@ -254,7 +254,7 @@ def _axes(model: str, data: str | None, kind: str, unit: int | None) -> Axes:
 
 def _boundary(samples: Samples) -> Axes:
     from fastbp import plots
-    from fastbp.tables.columns import NumberColumn
+    from fastbp.tables.preparing.columns import NumberColumn
 
     table_model = samples.model
     T = None if class_names(table_model) is None else samples.T

@@ -13,9 +13,9 @@ from fastbp.cli.group import refusals
 from fastbp.cli.options import Wishes
 
 if TYPE_CHECKING:
-    from fastbp.tables.sampling import Asked
-    from fastbp.tables.table import Reading
-    from fastbp.tables.targets import Task
+    from fastbp.tables.preparing.sampling import Asked
+    from fastbp.tables.preparing.targets import Task
+    from fastbp.tables.reading.table import Reading
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,8 +51,8 @@ def streaming_of(given: dict[str, Any]) -> Streaming:
 
 def paths_to_stream(data: str, wish: Streaming) -> list[str]:
     """Return the files that are to be read in pieces; none where the table is read as a whole."""
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.pieces import files_of, is_larger
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.reading.pieces import files_of, is_larger
 
     with refusals(TableError):
         paths = files_of(data)
@@ -66,14 +66,14 @@ def paths_to_stream(data: str, wish: Streaming) -> list[str]:
 
 def asked_of(wishes: Wishes, implied: tuple[Task, str] | None) -> Asked:
     """Return what the user says of the columns."""
-    from fastbp.tables.choices import Choices
-    from fastbp.tables.sampling import Asked
+    from fastbp.tables.cells.choices import Choices
+    from fastbp.tables.preparing.sampling import Asked
 
     return Asked(wishes.target, Choices(**wishes.choices), wishes.task, wishes.weight, implied)
 
 
 def reading_of(wishes: Wishes, written: Any) -> Reading:
     """Return how the files are read."""
-    from fastbp.tables.table import Reading
+    from fastbp.tables.reading.table import Reading
 
     return Reading(**wishes.reading, written=written)

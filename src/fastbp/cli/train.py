@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fastbp import History
-    from fastbp.tables.model import TableModel
-    from fastbp.tables.pieces import Pieces
-    from fastbp.tables.preparation import Prepared
-    from fastbp.tables.scores import Scored
-    from fastbp.tables.table import Written
-    from fastbp.tables.targets import Task
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.modelling.model import TableModel
+    from fastbp.tables.modelling.scores import Scored
+    from fastbp.tables.modelling.training import TableTraining
+    from fastbp.tables.preparing.preparation import Prepared
+    from fastbp.tables.preparing.targets import Task
+    from fastbp.tables.reading.pieces import Pieces
+    from fastbp.tables.reading.table import Written
 
 
 @click.command()
@@ -46,7 +46,7 @@ def train(data: str, *, quiet: bool, dry_run: bool, **options: Any) -> None:
     """
     from fastbp.cli import report
     from fastbp.cli.terminal import echo, make_console, say
-    from fastbp.tables.databases import without_password
+    from fastbp.tables.reading.databases import without_password
 
     streaming = streaming_of(options)
     wishes = wishes_of(options)
@@ -121,11 +121,11 @@ def _check(data: str, files: Files, wishes: Wishes) -> None:
 
 def prepared_table(data: str, wishes: Wishes) -> Prepared:
     """Read the table and decide what to learn from it; what looks wrong is warned of."""
-    from fastbp.tables.choices import Choices
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.preparation import prepare
-    from fastbp.tables.sources import read_table
-    from fastbp.tables.table import Reading
+    from fastbp.tables.cells.choices import Choices
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.preparing.preparation import prepare
+    from fastbp.tables.reading.sources import read_table
+    from fastbp.tables.reading.table import Reading
 
     with refusals(TableError):
         table = read_table(data, Reading(**wishes.reading, written=_needed_as_written(wishes)))
@@ -137,7 +137,7 @@ def prepared_table(data: str, wishes: Wishes) -> Prepared:
 
 def _warn(prepared: Prepared) -> None:
     """Warn of what looks wrong in a table."""
-    from fastbp.tables.errors import TableWarning
+    from fastbp.tables.cells.errors import TableWarning
 
     for line in prepared.warnings:
         warnings.warn(line, TableWarning, stacklevel=2)
@@ -145,8 +145,8 @@ def _warn(prepared: Prepared) -> None:
 
 def _pieces(data: str, wishes: Wishes, streaming: Streaming) -> Pieces | None:
     """Open a table that is to be read in pieces."""
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.pieces import open_pieces
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.reading.pieces import open_pieces
 
     paths = paths_to_stream(data, streaming)
     if not paths:
@@ -157,7 +157,7 @@ def _pieces(data: str, wishes: Wishes, streaming: Streaming) -> Pieces | None:
 
 def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
     """Return the task that a loss, or the logarithm, is for, with the option that says so."""
-    from fastbp.tables.targets import CLASS_LOSSES
+    from fastbp.tables.preparing.targets import CLASS_LOSSES
 
     loss = wishes.options["loss"]
     if loss is not None:
@@ -167,7 +167,7 @@ def _implied_task(wishes: Wishes) -> tuple[Task, str] | None:
 
 def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
     """Tell of the names of columns those whose text tells more than their numbers: classes may be 1.50, codes 007."""
-    from fastbp.tables.table import Written
+    from fastbp.tables.reading.table import Written
 
     def of(names: Sequence[str]) -> Written:
         last = [name for name in names if name not in wishes.choices["drop"]][-1:]
@@ -181,11 +181,11 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
 def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streaming) -> None:
     """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
     from fastbp.cli import report
-    from fastbp.tables.databases import without_password
-    from fastbp.tables.encoder import Encoder
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.sampling import prepared_sample
-    from fastbp.tables.training import refuse_options, split_of
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.modelling.training import refuse_options, split_of
+    from fastbp.tables.preparing.encoder import Encoder
+    from fastbp.tables.preparing.sampling import prepared_sample
+    from fastbp.tables.reading.databases import without_password
 
     pieces = _pieces(data, wishes, streaming)
     if pieces is None:
@@ -203,10 +203,10 @@ def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streamin
 
 def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
     from fastbp.cli.outputs import check_model_file
-    from fastbp.tables.databases import without_password
-    from fastbp.tables.errors import TableError
-    from fastbp.tables.streaming import StreamedTraining
-    from fastbp.tables.training import TableTraining
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.modelling.streaming import StreamedTraining
+    from fastbp.tables.modelling.training import TableTraining
+    from fastbp.tables.reading.databases import without_password
 
     files, pieces = wishes.files.for_data(data), _pieces(data, wishes, streaming)
     if pieces is None:
@@ -270,7 +270,7 @@ def _report(
 ) -> None:
     """Write the page of the training; one that cannot be written costs nothing but a warning."""
     from fastbp.cli.html_report import write_report
-    from fastbp.tables.errors import TableWarning
+    from fastbp.tables.cells.errors import TableWarning
 
     if path is None:
         return
@@ -284,7 +284,7 @@ def _draw(history: History, training: TableTraining, picture: Path | None, data:
     """Draw the learning curve; a picture that cannot be written costs nothing but a warning."""
     from fastbp.files.outputs import replacing
     from fastbp.plots import learning_curve
-    from fastbp.tables.errors import TableWarning
+    from fastbp.tables.cells.errors import TableWarning
 
     if picture is None:
         return None

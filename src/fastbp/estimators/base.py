@@ -56,6 +56,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     out_activation_: str
     best_validation_score_: float | None
     best_loss_: float | None
+    validation_loss_curve_: list[float] | None
     estimators_: list[Any]
     label_smoothing: float = 0.0  # of numbers there is none
 
@@ -116,15 +117,19 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         eval_set: Any,
         *,
         incremental: bool = False,
-        knows_classes: bool = False,
+        of_several: bool = False,
     ) -> Training:
-        """Train the network; `knows_classes`: its classes were there before, and not all of them have to be in y."""
+        """Train the network; `of_several`: it is one of an ensemble.
+
+        Then its classes were there before, and not all of them have to be in y; what is held out stops a solver that
+        takes steps, and has no curve of losses: for that Python would wait for each epoch.
+        """
         with random_state(self.random_state) as random:
             before = dict(self.__dict__)
             try:
                 if ensemble.has_several(self):
                     ensemble.forget(self)
-                training = self._prepare(X, y, sample_weight, eval_set, random, (incremental, knows_classes))
+                training = self._prepare(X, y, sample_weight, eval_set, random, (incremental, of_several))
             except Exception:
                 self._set_back(before)
                 raise
@@ -144,10 +149,10 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         self, X: Any, y: Any, sample_weight: Any, eval_set: Any, random: RandomState, goes_on: tuple[bool, bool]
     ) -> Training:
         """All arguments checked, and the training that they ask for."""
-        incremental, knows_classes = goes_on
+        incremental, of_several = goes_on
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        learns = not (self.warm_start or incremental or knows_classes)
+        learns = not (self.warm_start or incremental or of_several)
         X, targets = self._checked(X, y, reset=first_pass, learns=learns)
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
@@ -174,6 +179,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             return LBFGSTraining(self, self.network_, samples, held_out)
         if self.solver in MINIMISERS:
             return MinimiserTraining(self, self.network_, samples, held_out, random)
+        if of_several:
+            self.validation_loss_curve_ = None
         return StochasticTraining(self, self.network_, samples, held_out, random)
 
     def _check_parameters(self, incremental: bool) -> list[int]:
@@ -278,7 +285,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         """A new curve, unless training goes on."""
         curve = vars(self).get("validation_loss_curve_")
         if self.n_iter_ == 0 or curve is None:
-            self.validation_loss_curve_: list[float] | None = None if eval_set is None else []
+            self.validation_loss_curve_ = None if eval_set is None else []
 
     def _loss_grad_lbfgs(
         self, packed_coef_inter: Array, X: Array, y: Array, sample_weight: Array | None, *_lists: Any
@@ -328,7 +335,10 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
             outputs = self.network_.few_outputs(X)
             if outputs is not None:
                 return outputs
-        X = self._checked_inputs(X)
+        return self._outputs_of_checked(self._checked_inputs(X))
+
+    def _outputs_of_checked(self, X: Any) -> Array:
+        """Outputs of one network for samples that `_checked_inputs`, or a fit, has passed."""
         n_threads = n_threads_of(self.n_jobs)
         if not sparse.issparse(X):
             return outputs_of(self.network_, self._inputs(X), n_threads)

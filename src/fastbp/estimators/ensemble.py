@@ -91,24 +91,29 @@ def _fit_checked(estimator: Any, samples: tuple[Any, Array, Array | None], strat
     if len(strata) < n:
         raise ValueError(f"n_estimators must be at most n_samples = {len(strata)}; got {n}")
     folds = folds_of(strata, n, np.random.default_rng(random.randint(2**31)))
-    members = [_member(estimator, random.randint(2**31)) for _fold in folds]
+    members = _members(estimator, [random.randint(2**31) for _fold in folds])
     for member, fold in zip(members, folds, strict=True):
         _fit_member(member, (X, y, weight), fold)
     _take_over(estimator, members)
     outputs = np.empty((len(strata), members[0].n_outputs_), members[0].network_.dtype)
     for member, fold in zip(members, folds, strict=True):
-        outputs[fold.unseen] = member._outputs(X[fold.unseen])
+        outputs[fold.unseen] = member._outputs_of_checked(X[fold.unseen])
     _keep_unseen(estimator, outputs, y, weight)
 
 
-def _member(estimator: Any, seed: int) -> Any:
-    """An estimator with one network, that knows all classes."""
+def _members(estimator: Any, seeds: list[int]) -> list[Any]:
+    """Estimators with one network each, that know all classes."""
     stops = estimator.solver != "lbfgs" and estimator.preset is None  # a preset stops by eval_set in any case
-    member = clone(estimator).set_params(n_estimators=1, random_state=seed, early_stopping=stops)
+    alike = clone(estimator).get_params(
+        deep=False
+    )  # once: scikit-learn looks at signatures for longer than a fit takes
+    alike |= {"n_estimators": 1, "early_stopping": stops}
+    members = [type(estimator)(**alike | {"random_state": seed}) for seed in seeds]
     for name in ("classes_", "_label_binarizer"):
         if name in vars(estimator):
-            setattr(member, name, vars(estimator)[name])
-    return member
+            for member in members:
+                setattr(member, name, vars(estimator)[name])
+    return members
 
 
 def _fit_member(member: Any, samples: tuple[Any, Array, Array | None], fold: Fold) -> None:
@@ -120,7 +125,7 @@ def _fit_member(member: Any, samples: tuple[Any, Array, Array | None], fold: Fol
         eval_set = (X[held], y[held]) if weight is None else (X[held], y[held], weight[held])
     else:
         rows = np.sort(np.concatenate([fold.training, fold.validation]))
-    training = member._train(X[rows], y[rows], None if weight is None else weight[rows], eval_set, knows_classes=True)
+    training = member._train(X[rows], y[rows], None if weight is None else weight[rows], eval_set, of_several=True)
     if training.interrupted:
         raise KeyboardInterrupt
 
@@ -149,6 +154,11 @@ def _keep_unseen(estimator: Any, outputs: Array, y: Array, weight: Array | None)
 
 
 def mean_and_spread(estimator: Any, X: Any) -> tuple[Array, Array]:
-    """The mean of the networks' outputs (n_samples, n_outputs), and their standard deviation, divided by n - 1."""
-    outputs = np.stack([member._outputs(X) for member in estimator.estimators_])
+    """The mean of the networks' outputs (n_samples, n_outputs), and their standard deviation, divided by n - 1.
+
+    X is checked.
+    """
+    for member in estimator.estimators_:
+        member._update_network()  # weights that a user has set
+    outputs = np.stack([member._outputs_of_checked(X) for member in estimator.estimators_])
     return outputs.mean(axis=0), outputs.std(axis=0, ddof=1)

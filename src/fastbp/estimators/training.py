@@ -168,8 +168,9 @@ class StochasticTraining:
     ) -> None:
         self.estimator, self.net, self.samples = estimator, net, samples
         self.engine = learning_engine_of(net, estimator.label_smoothing)
-        evaluated, rows = held_out is not None, np.arange(len(samples))
-        if estimator.early_stopping and not evaluated:
+        rows = np.arange(len(samples))
+        evaluated = held_out is not None and estimator.validation_loss_curve_ is not None
+        if estimator.early_stopping and held_out is None:
             rows, taken = split(estimator, samples.t, random)
             held_out = samples.rows(taken)
             check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
@@ -183,7 +184,8 @@ class StochasticTraining:
         self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
         n_scored = len(held_out) if self.monitor.scorer is not None and held_out is not None else 0
-        self.scored = 0 < n_scored <= net.engine.part_size
+        # The lists of tasks of an epoch with dropout call what leaves units out, and a score leaves none out
+        self.scored = 0 < n_scored <= net.engine.part_size and self.dropout.address == NONE
         self.n_batches = net.engine.part_size // self.batch_size
         if self.scored:
             self.n_batches = self.n_batches * len(rows) // (len(rows) + n_scored)
