@@ -192,9 +192,11 @@ def test_blocks_of_the_matrix(sizes):
 def test_kept_tiles_in_several_rounds(monkeypatch):
     from fastbp.engine import curvature
 
-    problem = cases.draw(Case((3, 6, 2), n_samples=300, weighted=True))
-    once = problem.net.hessian(*problem.data)
+    case = Case((3, 6, 2), n_samples=300, weighted=True)
+    once = cases.draw(case).net.hessian(*cases.draw(case).data)
     monkeypatch.setattr(curvature, "CURVATURE_BYTES", 1)
+    problem = cases.draw(case)
+    assert len(problem.net.own_curvature().assembly_room(300, 1, exact=True).kept) == 1
     for found, expected in zip(problem.net.hessian(*problem.data), once, strict=True):
         assert_near(np.asarray(found), expected)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -117,7 +118,7 @@ class Curvature:
         )
         return self._rooms.take(shapes) or jobs.Room(*zeros_of_shapes(shapes))
 
-    @property
+    @cached_property
     def _n_rows_apart(self) -> int:
         """Rows that an assembly keeps for each unit, beside what the outputs share."""
         return 0 if self.groups.are_shared.all() else self.topology.n_outputs
@@ -214,14 +215,19 @@ class Curvature:
 
     def assembly_room(self, n_samples: int, n_slots: int, *, exact: bool = False) -> jobs.Room:
         """Memory for an assembly."""
-        topology, n_sources = self.topology, self.groups.most_sources
-        shares = bool(self.groups.are_shared.any())
-        n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, self._n_rows_apart, exact, shares)
-        n_tiles = min(n_tiles_of(n_samples), self._tiles_at_once(n_kept))
-        tasks = self.groups.tasks
-        n_scratch = sum(blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, n_sources, topology.n_outputs))
+        n_kept, most_tiles, n_scratch = self._assembly_sizes[exact]
+        n_tiles = min(n_tiles_of(n_samples), most_tiles)
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
         return self._room(n_samples, n_slots, kept=(n_tiles, whole_lines(n_kept)), n_sums=1, n_scratch=n_scratch)
+
+    @cached_property
+    def _assembly_sizes(self) -> list[tuple[int, int, int]]:
+        """(numbers that are kept of a tile, tiles that are kept, numbers of a slot's scratch); of the exact matrix."""
+        topology, groups = self.topology, self.groups
+        sizes, tasks = (topology.n_units, topology.n_inputs, self._n_rows_apart), groups.tasks
+        kept = [assembly.kept_numbers(*sizes, exact, groups.are_shared.any()) for exact in (False, True)]
+        scratch = blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, groups.most_sources, topology.n_outputs)
+        return [(n_kept, self._tiles_at_once(n_kept), sum(scratch)) for n_kept in kept]
 
     def _tiles_at_once(self, n_kept: int) -> int:
         """Tiles that are kept before their products are added to the matrix.
@@ -271,7 +277,8 @@ def _shares(packed: Packed, topology: Topology, output: Activation) -> bool:
 
 def given_of(samples: CheckedSamples) -> Given:
     """Checked samples in float64."""
-    return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
+    x, t, weight, _order = samples.arrays
+    return Given(np.asarray(x, FLOAT64), np.asarray(t, FLOAT64), np.asarray(weight, FLOAT64))
 
 
 def whole_lines(n: int) -> int:

@@ -74,7 +74,7 @@ class Groups:
             elif n_units == topology.sizes[layer] and not has_links[layer] and [to for to, _at in fed] == [last]:
                 row[plan.GROUP_GAINS] = fed[0][1]
 
-    @property
+    @cached_property
     def are_shared(self) -> Array:
         """Of each group, whether all outputs share its rows."""
         return np.asarray(self.table[:, plan.GROUP_GAINS] != shared.APART)
