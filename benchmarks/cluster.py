@@ -7,10 +7,11 @@
 """
 
 import argparse
-import heapq
 import math
+import os
 import pickle
 import time
+from collections import deque
 from statistics import median
 from typing import NamedTuple
 
@@ -60,17 +61,45 @@ def costs(net, task, step):
     return Costs(gradient_seconds(net), task, step, n_bytes / LINK + added)
 
 
-def simulated(known, n_samples, n_tasks, n_workers):
-    """Seconds of a step: each task goes to the worker that is free first, results come to the client one by one."""
-    free = [known.step] * n_workers
-    heapq.heapify(free)
-    sent = client = known.step
+class Machine(NamedTuple):
+    """One that workers and scheduler are on together."""
+
+    n_cores: float = math.inf
+    share: float = 1.0  # of the time of its cores that is left by other programs
+
+    def speed(self, n_busy):
+        """Seconds of a core that each of so many threads has in a second."""
+        return self.share * min(1.0, self.n_cores / max(1, n_busy))
+
+
+CORE_EACH = Machine()  # as good as machines of their own
+
+
+def simulated(known, n_samples, n_tasks, n_workers, machine=CORE_EACH):
+    """Seconds of a step: the scheduler sends one task after the other, and each goes to the worker that is free first.
+
+    Results come to the client one by one. Whoever is busy, the scheduler or a worker, is one of those that share the
+    machine: all go on at one speed, and so by one clock.
+    """
     work = known.sample * n_samples / n_tasks
-    for _ in range(n_tasks):
-        sent += known.task
-        done = max(sent, heapq.heappop(free)) + work
-        heapq.heappush(free, done)
-        client = max(client, done) + known.gradient
+    now = client = known.step
+    n_sent = n_begun = 0
+    clock, ends = 0.0, deque()  # when tasks that run will be done, by this clock, in the order in which they began
+    sent = known.task  # when the next one will be, by this clock
+    while n_sent < n_tasks or ends:
+        speed = machine.speed(len(ends) + (n_sent < n_tasks))
+        next_event = min(ends[0] if ends else math.inf, sent)
+        now += (next_event - clock) / speed
+        clock = next_event
+        if ends and ends[0] <= sent:
+            ends.popleft()
+            client = max(client, now) + known.gradient
+        else:
+            n_sent += 1
+            sent = clock + known.task if n_sent < n_tasks else math.inf
+        if n_begun < n_sent and len(ends) < n_workers:
+            n_begun += 1
+            ends.append(clock + work)
     return client
 
 
@@ -86,10 +115,10 @@ def batch(k, sizes, n):
 
 
 def timed_sums(structure, params, loaded, n_threads):
-    """(seconds of the arithmetic alone, where and while it is done; what the task brings back)."""
-    start = time.perf_counter()
+    """((seconds, seconds of a core) of the arithmetic alone, where and while it is done; what the task brings back)."""
+    clock, core = time.perf_counter(), time.thread_time()
     found = tasks.sums(structure, params, loaded, GRADIENT, n_threads)
-    return time.perf_counter() - start, found
+    return (time.perf_counter() - clock, time.thread_time() - core), found
 
 
 def idle(params, loaded, found):
@@ -113,17 +142,28 @@ class OnWorkers:
         return self._client.submit(tasks.handed_on, self._net.params.copy(), pure=False)
 
     def arithmetic(self):
-        """Seconds of a task's arithmetic, all workers at work."""
+        """Seconds of a task's arithmetic, and seconds of a core, all workers at work."""
         params = self._params()
         futures = [
             self._client.submit(timed_sums, self._structure, params, loaded, 1, pure=False) for loaded in self._loaded
         ]
-        return float(np.mean([future.result()[0] for future in futures]))
+        return np.mean([future.result()[0] for future in futures], axis=0)
 
-    def step(self):
-        """Seconds of a step without arithmetic: the parameters, all tasks, and all gradients."""
+    def traffic(self):
+        """Seconds of a core that a task takes beside its arithmetic: of scheduler and client, and of the worker.
+
+        Those of steps that carry the parameters, all tasks, and all gradients, and have no arithmetic.
+        """
+        before = self._processor_times()
+        self._idle_step()
+        return (self._processor_times() - before) / len(self._loaded)
+
+    def _processor_times(self):
+        """Of this process, which client and scheduler are in, and of all workers."""
+        return np.array([time.process_time(), sum(self._client.run(time.process_time).values())])
+
+    def _idle_step(self):
         found = (0.0, np.zeros(0), 0)
-        start = time.perf_counter()
         params = self._params()
         futures = [self._client.submit(idle, params, loaded, found, pure=False) for loaded in self._loaded]
         total = PairwiseSum()
@@ -131,40 +171,47 @@ class OnWorkers:
             error, gradient, n = future.result()
             total.add((error, np.array(gradient), n))
         total.result()
-        return time.perf_counter() - start
 
 
-def real_step(client, net, data, n):
-    """Seconds of n steps of `fastbp.dask`, after one that loads the data."""
-    on_cluster = OnCluster(client, data, None, None, keep=True)
-    numbers, times = list(range(len(data))), []
-    for _ in range(n + 1):
-        start = time.perf_counter()
-        on_cluster.sums_of(net, numbers, GRADIENT, 1)
-        times.append(time.perf_counter() - start)
-    return times[1:]
+def real_step(on_cluster, net):
+    """Seconds of a step of `fastbp.dask`; the first one loads the data."""
+    start = time.perf_counter()
+    on_cluster.sums_of(net, list(range(len(on_cluster))), GRADIENT, 1)
+    return time.perf_counter() - start
 
 
-def compare(sizes, n_workers, n_partitions=32, n=1 << 12, n_rounds=5):
-    """(simulated, real) seconds of a step with workers on this machine: medians of what is measured in turn.
+class Compared(NamedTuple):
+    """A step, in seconds."""
 
-    Workers, scheduler and client share the machine's cores, so a task takes longer beside others: its arithmetic is
-    timed by the workers while all of them work, and traffic by steps that have none.
+    simulated: float
+    real: float
+    share: float  # of the machine's cores that was left by other programs
+
+
+def compare(sizes, n_workers, n_partitions=32, n=1 << 10, n_rounds=9):
+    """A step with workers on this machine: medians of what is measured in turn.
+
+    Workers, scheduler and client share the machine's cores, with whatever else runs there: so all constants are seconds
+    of a core. What others leave is seen by the workers: seconds of a core in a second, while all of them work.
     """
     from distributed import Client, LocalCluster
 
     net = fastbp.Network(sizes, seed=0)
     data = fastbp.data.partitions(lambda k: batch(k, sizes, n), n_partitions)
     n_tasks = tasks_of(n_workers, n_partitions)
-    local = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+    local = LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0")
     with local, Client(local) as client:
         measured = OnWorkers(client, net, data, n_partitions // n_tasks)
-        real_step(client, net, data, 1)
-        measured.arithmetic()
-        rounds = [(measured.arithmetic(), measured.step(), *real_step(client, net, data, 1)) for _ in range(n_rounds)]
-    work, idle_step, real = (median(times) for times in zip(*rounds, strict=True))
-    known = Costs(work * n_tasks / (n * n_partitions), idle_step / n_tasks, 0.0, 0.0)
-    return simulated(known, n * n_partitions, n_tasks, n_workers), real
+        on_cluster = OnCluster(client, data, None, None, keep=True)
+        rounds = [
+            (*measured.arithmetic(), *measured.traffic(), real_step(on_cluster, net)) for _ in range(n_rounds + 1)
+        ][1:]  # the first one loads, and compiles
+    clock, core, of_scheduler, of_worker, real = (median(times) for times in zip(*rounds, strict=True))
+    known = Costs((core + of_worker) * n_tasks / (n * n_partitions), of_scheduler, 0.0, 0.0)
+    n_cores = os.cpu_count()
+    share = min(1.0, core / clock / Machine(n_cores).speed(n_workers))
+    step = simulated(known, n * n_partitions, n_tasks, n_workers, Machine(n_cores, share))
+    return Compared(step, real, share)
 
 
 def main():
@@ -180,9 +227,10 @@ def main():
         print(f"{name} {sizes}: {known.sample * 1e6:.2f} us a sample, {net.params.nbytes / 1e6:.2f} MB of parameters")
         print("  " + "  ".join(f"{w}: {s:.3g} s ({steps[1] / s:.3g})" for w, s in steps.items()))
     for n_workers in (1, 2, 4) if asked.check else ():
-        expected, real = compare(NETWORKS["middling"], n_workers)
+        found = compare(NETWORKS["middling"], n_workers)
         print(
-            f"{n_workers} workers: {expected:.3f} s simulated, {real:.3f} s real, {expected / real - 1:+.0%}",
+            f"{n_workers} workers, {os.cpu_count()} cores of which others left {found.share:.0%}: "
+            f"{found.simulated:.3f} s simulated, {found.real:.3f} s real, {found.simulated / found.real - 1:+.0%}",
             flush=True,
         )
 

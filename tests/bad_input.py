@@ -73,6 +73,14 @@ def options_of_fit(kind, *names, **others):
     return [Use("fit", name, kind, lambda net, v, name=name: fit(net, **others, **{name: v})) for name in names]
 
 
+def options_of_evidence(kind, *names, **others):
+    given = {"epochs": 1, "restarts": 1} | others
+    return [
+        Use("fit_evidence", name, kind, lambda net, v, name=name: net.fit_evidence(X, T, **(given | {name: v})))
+        for name in names
+    ]
+
+
 def population(net):
     return fastbp.Population([net, net])
 
@@ -239,6 +247,14 @@ USES = [
     *options_of_fit("rules", "stop", validation=0.5),
     *options_of_fit("count", "strip"),
     *options_of_fit("flag", "warm"),
+    *options_of_evidence("name", "groups"),
+    *options_of_evidence("count", "restarts", "epochs", "update_every"),
+    *options_of_evidence("seed", "seed"),
+    *options_of_evidence("callback", "callback"),
+    *options_of_evidence("count or None", "n_threads"),
+    *options_of_evidence("new file", "checkpoint"),
+    *options_of_evidence("count or None", "checkpoint_every", checkpoint="no folder/file"),
+    *options_of_evidence("flag", "resume"),
     Use("update", "x", "x", lambda net, v: update(net, x=v)),
     Use("update", "t", "t", lambda net, v: update(net, t=v)),
     Use("update", "solver", "name", lambda net, v: update(net, solver=v)),

@@ -31,7 +31,7 @@ hypothesis.settings.load_profile(os.environ.get("FASTBP_TESTS", "fastbp"))
 # where they run once more with bounds checks.
 AROUND_KERNELS = {
     "test_accuracy", "test_assembly", "test_assignments", "test_bad_input", "test_c_export", "test_cache",
-    "test_cfunc", "test_checkpoint", "test_columns_export", "test_comparison", "test_compiling", "test_curvature",
+    "test_cfunc", "test_checkpoint", "test_columns_export", "test_compiling", "test_curvature",
     "test_dask", "test_data", "test_docs", "test_docstrings", "test_drawn_tables", "test_encoding",
     "test_endurance", "test_errors", "test_errors_fit", "test_estimator_parts", "test_estimators_as_theirs",
     "test_estimators_damaged", "test_estimators_ensemble", "test_estimators_extras", "test_estimators_preset",
@@ -46,7 +46,8 @@ AROUND_KERNELS = {
     "test_shared_network", "test_sizes", "test_stopping", "test_stream", "test_threads", "test_traps", "test_tune",
     "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip
-AROUND_KERNELS_TOO = ("test_cli", "test_table", "test_typed")  # how names of files begin: whole families of them
+# How names of files begin: whole families of them.
+AROUND_KERNELS_TOO = ("test_cli", "test_comparison", "test_table", "test_typed")
 
 
 # What is run once more under each shape of registers, `pytest -m shapes` (registers.py): sums of all sizes, networks

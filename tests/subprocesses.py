@@ -16,9 +16,9 @@ PACKAGE = Path(fastbp.__file__).parent.parent
 PATIENCE = 900  # seconds until a child counts as hung; on a machine busy with other things compiling takes minutes
 
 
-def run_python(code, *args, package=PACKAGE, **environment):
+def run_python(code, *args, package=PACKAGE, patience=PATIENCE, **environment):
     """Run `code` with the package and the test modules on its path; return its standard output."""
-    process = start_python(code, *args, package=package, **environment)
+    process = start_python(code, *args, package=package, patience=patience, **environment)
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout
 
@@ -46,13 +46,13 @@ def start_process(code, *args):
     )
 
 
-def start_python(code, *args, package=PACKAGE, **environment):
+def start_python(code, *args, package=PACKAGE, patience=PATIENCE, **environment):
     """Run `code` and return the finished process, whatever its return code."""
     return subprocess.run(
         [sys.executable, "-c", code, *args],
         env=environment_of(package, **environment),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )

@@ -57,6 +57,8 @@ def test_every_public_argument_is_in_the_table():
     for name in (*methods, "diagnose", "input_gradient", "with_mask", "prune", "workspace", "cfunc"):
         for argument, kind in inspect.signature(getattr(fastbp.Network, name)).parameters.items():
             assert argument == "self" or kind.kind == kind.VAR_KEYWORD or (name, argument) in covered, (name, argument)
+    for argument in inspect.signature(fastbp.Network.fit_evidence).parameters:  # whose samples pass the gate of `fit`
+        assert argument in ("self", "X", "T") or ("fit_evidence", argument) in covered, argument
     for name in ("of", "forward", "mean", "std", "losses", "gradient", "best", "save", "load", "fit"):
         for argument, kind in inspect.signature(getattr(fastbp.Population, name)).parameters.items():
             named = kind.kind != kind.VAR_KEYWORD and argument != "self"

@@ -10,7 +10,7 @@ from refusals import refused
 from subprocesses import run_python
 
 import fastbp
-from fastbp.training import checkpoints
+from fastbp.training import checkpoint_files
 
 CASE = Case((2, 6, 1), "tanh", n_samples=45, weighted=True, seed=8)
 EPOCHS = 12
@@ -162,8 +162,8 @@ def test_how_often_it_is_written(every, expected, tmp_path):
 
 def test_by_the_clock(tmp_path, monkeypatch):
     path = tmp_path / "run.ckpt"
-    monkeypatch.setattr(checkpoints, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpoints, "WORTH", 0)
+    monkeypatch.setattr(checkpoint_files, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint_files, "WORTH", 0)
     seen = []
     run({"epochs": 3}, checkpoint=path, callback=lambda net, history: seen.append(path.exists()))
     assert seen == [False, True, True]

@@ -36,11 +36,20 @@ class Worker:
     def __exit__(self, *_):
         self.process.stdin.close()
         self.process.wait()
+        self.process.stdout.close()
 
-    def ask(self):
+    def ask(self, question=""):
         """The next answer; the worker sleeps until then."""
-        self.process.stdin.write("\n")
+        self.tell(question)
+        return self.answer()
+
+    def tell(self, question):
+        """Set it to work, and do not wait."""
+        self.process.stdin.write(f"{question}\n")
         self.process.stdin.flush()
+
+    def answer(self):
+        """Wait for what it says to a question that it was told."""
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{' '.join(self.process.args)} ended with code {self.process.wait()}")

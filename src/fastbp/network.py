@@ -20,7 +20,7 @@ from fastbp.structure import initial
 from fastbp.structure.topology import Skips, Topology, check_skip
 from fastbp.structure.wiring import check_biased, check_edges
 from fastbp.training import stopping
-from fastbp.training.checkpoints import check as check_checkpoint
+from fastbp.training.checkpoint_files import check as check_checkpoint
 from fastbp.training.dropout import Dropout, rates_of
 from fastbp.training.history import History
 from fastbp.training.kinds import check_solver, kind_of, to_train_on

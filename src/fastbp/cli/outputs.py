@@ -12,7 +12,7 @@ from fastbp.cli.group import refusals
 from fastbp.files.outputs import check_writable
 from fastbp.tables.cells.errors import TableWarning
 from fastbp.tables.modelling.model import TableModel
-from fastbp.training import checkpoints
+from fastbp.training import checkpoint_files
 
 GENERATOR = '<meta name="generator" content="fastbp">'  # in each page: it may be replaced by a later one
 _PAGE_HEAD = 4096  # bytes in which that stands
@@ -57,7 +57,7 @@ def check_checkpoint(path: Path | None) -> None:
     """Refuse, before any work, to write a checkpoint over anything else, or where it cannot be read back."""
     if path is not None:
         with refusals(ValueError):
-            checkpoints.check_file(path, "--checkpoint")
+            checkpoint_files.check_file(path, "--checkpoint")
 
 
 def check_page(path: Path | None, option: str) -> None:

@@ -27,7 +27,9 @@ from fastbp.training.dropout import rates_of
 from fastbp.training.history import History
 
 if TYPE_CHECKING:
+    from fastbp.kernels.curvature.loading import Given
     from fastbp.training.minimising.evidence import Evidence
+    from fastbp.training.minimising.minimisers import Summed
 
 MINIMISERS = ("lm", "scg", "cg", "newton_cg")
 EVIDENCE, RESTARTS, UPDATE_EVERY = "evidence", 3, 1
@@ -56,11 +58,10 @@ class MinimiserTraining:
         self,
         estimator: Any,
         net: Network,
-        samples: CheckedSamples,
+        samples: Any,
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
-        from fastbp.engine.curvature import given_of
         from fastbp.training.minimising.loop import check_network
         from fastbp.training.minimising.minimisers import Objective, minimiser_of
 
@@ -68,17 +69,29 @@ class MinimiserTraining:
         choice = make_minimiser(estimator.solver, {"min_gradient": float(estimator.tol)}, None)
         check_network(net, choice)
         evaluated = held_out is not None
+        self.estimator, self.net = estimator, net
         if estimator.early_stopping and not evaluated:
-            rows, taken = split(estimator, samples.t, random)
-            samples, held_out = samples.rows(rows), samples.rows(taken)
-            check_weighted(samples, "sample_weight of the samples not held out by early_stopping")
-            check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
-        self.estimator, self.net, self.total, self.n_samples = estimator, net, samples.total, len(samples)
+            samples, held_out = self._split(samples, random)
+        curvature, given, self.total, self.n_samples = self._summed(samples)
         is_weight = np.arange(net.n_params) < net.topology.n_weights
         decay = np.where(is_weight, estimator.alpha / self.total, 0.0) if estimator.alpha > 0 else np.empty(0)
-        objective = Objective(net.own_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
+        objective = Objective(curvature, given, 1.0 / self.total, decay, -np.inf)
         self.minimiser = minimiser_of(choice, objective, net)
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
+
+    def _split(self, samples: Any, random: RandomState) -> tuple[Any, CheckedSamples]:
+        """Samples to train on, and those that stop the training."""
+        rows, taken = split(self.estimator, samples.t, random)
+        left, held_out = samples.rows(rows), samples.rows(taken)
+        check_weighted(left, "sample_weight of the samples not held out by early_stopping")
+        check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
+        return left, held_out
+
+    def _summed(self, samples: Any) -> tuple[Summed, Given, float, int]:
+        """What adds up over the samples, the samples, the sum of their weights, and their number."""
+        from fastbp.engine.curvature import given_of
+
+        return self.net.own_curvature(), given_of(samples), samples.total, len(samples)
 
     def run(self, *, incremental: bool = False) -> None:
         """Minimise; not for `incremental` training, which is refused before."""
@@ -112,7 +125,7 @@ class MinimiserTraining:
         """One iteration; returns why there are no more, if there are not."""
         est, engine = self.estimator, self.net.engine
         with threads.limit(n_threads_of(est.n_jobs), engine.most_threads(self.n_samples)) as n_slots:
-            ended, losses = self.minimiser.run(1, n_slots)
+            ended, losses = self._run_minimiser(n_slots)
         if losses.size:
             est.n_iter_ += 1
             est.t_ += self.n_samples
@@ -123,6 +136,9 @@ class MinimiserTraining:
         elif est.n_iter_ == 0:  # there was nothing to gain
             est.loss_ = self._loss(self.minimiser.error)
         return ended
+
+    def _run_minimiser(self, n_slots: int) -> tuple[str | None, Array]:
+        return self.minimiser.run(1, n_slots)
 
     def _loss(self, error: float) -> float:
         """The loss as scikit-learn reports it, from sum_n weight_n E_n."""
@@ -154,36 +170,41 @@ class EvidenceTraining:
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
-        from fastbp.training.minimising import evidence
+        from fastbp.training.minimising.evidence_options import kind_of
 
         refuse_noise(estimator, net, "alpha='evidence'")
         if estimator.early_stopping:
             raise ValueError("early_stopping must be False for alpha='evidence', which needs no samples held out")
         if samples.weight.size:
             raise ValueError("sample_weight must be None for alpha='evidence', and class_weight too")
-        evidence.kind_of(net)
+        kind_of(net)
         self.estimator, self.net, self.samples = estimator, net, samples
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, held_out is not None)
         self.seed = random.randint(2**31)
 
     def run(self, *, incremental: bool = False) -> None:
         """Train, and keep what was found in `evidence_`."""
-        from fastbp.training.minimising import evidence
+        from fastbp.training.minimising.evidence_options import EvidenceOptions
+        from fastbp.training.minimising.evidence_search import fit_evidence
 
         est, net = self.estimator, self.net
         n_threads = n_threads_of(est.n_jobs)
         check_new_code(net.dtype)
-        found = evidence.fit_evidence(
-            net, self.samples.x, self.samples.t, groups="inputs", restarts=RESTARTS, epochs=est.max_iter,
-            update_every=UPDATE_EVERY, seed=self.seed, callback=None, n_threads=n_threads,
+        options = EvidenceOptions(
+            groups="inputs", restarts=RESTARTS, epochs=est.max_iter, update_every=UPDATE_EVERY, seed=self.seed,
+            callback=None, n_threads=n_threads,
         )  # fmt: skip
+        found = fit_evidence(net, self.samples.x, self.samples.t, options)
         est.evidence_, est.n_iter_ = found, found.history.n_epochs
         est.t_ += est.n_iter_ * len(self.samples)
         est.loss_curve_ += [share_of(est, net) * loss for loss in found.history.loss]
         error, _ = self.monitor.engine.run(self.samples, chunks.ERROR, n_threads=n_threads)
         begin_curves(est)
         est.loss_ = est.best_loss_ = share_of(est, net) * error / self.samples.total
-        if found.history.stopped_by == "epochs":
+        if found.history.stopped_by == "interrupt":
+            warnings.warn("Training interrupted by user.", stacklevel=6)
+            self.interrupted = True
+        elif found.history.stopped_by == "epochs":
             warnings.warn(
                 f"evidence: Maximum iterations ({est.max_iter}) reached and the decays haven't settled yet.",
                 ConvergenceWarning,

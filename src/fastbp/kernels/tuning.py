@@ -105,8 +105,9 @@ MAX_SAMPLES = 16
 # samples, where the other way leaves lanes empty, and of up to so many registers. Zen 5: half the time or less at a
 # half of these, the same at twice as many.
 LANE_BYTES, LANE_BYTES_OF_BATCHES, MOST_BATCH_REGISTERS = 3000, 700, 4
-# Registers of networks side by side, and bytes of their parameters, which are to stay in the L1 cache
-MOST_LANE_REGISTERS, STATE_BYTES = 4, 1 << 14
+# Registers of networks side by side, for each of which on-line learning is compiled: the time of one in which sums wait
+# for their terms is that of others. And bytes of their parameters, which are to stay in the L1 cache
+LANE_REGISTERS, STATE_BYTES = (1, 2, 4), 1 << 14
 # Samples of each network that are gathered at a time, and bytes of what becomes of them
 MOST_AHEAD, AHEAD_BYTES = 32, 1 << 17
 FEW_TO_LANES = 6  # columns that are copied number by number: more are transposed

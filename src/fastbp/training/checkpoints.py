@@ -1,19 +1,9 @@
 """Checkpoints of a training: all that it needs to go on as if it had never been interrupted.
 
-A copy of that state is made at the end of each epoch, and written to a file now and then: see `container.py`
-for the format. What a file says of itself is compared with the training that is to go on, and how much it
-holds follows from that training, so that no number of the file's decides how much memory is taken.
+A copy of that state is made at the end of each epoch, and written to a file now and then: see `checkpoint_files.py`.
 """
 
-import hashlib
-import json
-import math
-import os
-import reprlib
-import time
-import warnings
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,17 +12,11 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
-from fastbp.model.computing import ComputingNetwork
 from fastbp.model.partitioned import Source
 from fastbp.solvers import Choice, MinimiserChoice
-from fastbp.training.options import CheckpointSettings
+from fastbp.training.checkpoint_files import CheckpointFile, arrays_of, digests, identity_of
 from fastbp.training.state import ROW, Layout, Resumable, State
 from fastbp.training.stopping import RULES
-
-CHECKPOINT = container.Kind(b"fastbp checkpoint\n", "fastbp checkpoint", 1)
-SECONDS = 10.0  # between checkpoints, if the user has no wish
-WORTH = 20  # times as long as it takes to write one, so that writing takes a twentieth of the time at most
-BLOCK_BYTES = 1 << 24  # of data, after which Ctrl-C is heard
 
 # Options that change no number of the epochs that are done.
 FREE = (
@@ -46,54 +30,7 @@ ENDED_BY = (
 )  # fmt: skip
 
 
-def check(path: object, every: object, resume: object) -> CheckpointSettings | None:
-    """The arguments `checkpoint`, `checkpoint_every` and `resume` of `fit`, checked."""
-    wants_resume = checks.flag(resume, "resume")
-    n_epochs = None if every is None else checks.integer(every, "checkpoint_every", minimum=1)
-    if path is None:
-        for given, argument in ((wants_resume, "resume"), (n_epochs, "checkpoint_every")):
-            if given:
-                raise ValueError(f"{argument} needs a file: checkpoint must be a path; got None")
-        return None
-    return CheckpointSettings(check_file(path), n_epochs, wants_resume)  # type: ignore[arg-type]
-
-
-def check_file(path: container.StrPath, argument: str = "checkpoint") -> Path:
-    """Refuse a path that no checkpoint can be written to, and one at which something else would be lost.
-
-    Parameters
-    ----------
-    path : str or path
-        There is nothing yet, or an empty file, or a checkpoint of any training.
-    argument : str
-        What it is called in messages.
-
-    Returns
-    -------
-    Path
-        The same path.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be written and read back, or is a file of another kind.
-    """
-    try:
-        checked = container.check_writable(path, argument, only_files=True)
-        kept = checked.exists() and checked.stat().st_size > 0 and not container.is_of(checked, CHECKPOINT)
-    except OSError as error:
-        name = os.fspath(path)
-        reason = (error.strerror or str(error)).removeprefix(f"{argument} cannot be written: ")
-        raise ValueError(f"{argument} must be a file that can be written; got {name!r}: {reason}") from error
-    if kept:
-        raise ValueError(
-            f"{argument} must be a new file or a checkpoint, which are replaced; "
-            f"{os.fspath(path)!r} is not a {CHECKPOINT.name} file"
-        )
-    return checked
-
-
-class Checkpoint:
+class Checkpoint(CheckpointFile[State]):
     """The checkpoints of one training.
 
     Parameters
@@ -106,39 +43,13 @@ class Checkpoint:
         The user's set for validation.
     """
 
-    path: Path
-
     def __init__(
         self, training: Resumable, samples: CheckedSamples | Source, held_out: CheckedSamples | Source | None
     ) -> None:
         settings = training.options.checkpoint
         assert settings is not None
-        self.path, self._every = settings.path, settings.every
-        self._training, self._identity = training, _identity(training, samples, held_out)
-        self._state: State | None = None  # at the end of the last epoch, unless it is in the file
-        self._written, self._cost, self._n_epochs = time.perf_counter(), 0.0, 0
-
-    def load(self) -> State | None:
-        """What the file holds; None if there is no file."""
-        if not self.path.exists():
-            return None
-        with container.reading(self.path, CHECKPOINT) as contents:
-            self._compare(contents.header)
-            return self._read(contents)
-
-    def _compare(self, header: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another training."""
-        found = []
-        for part, ours in self._identity.items():
-            theirs = header[part]
-            if not isinstance(theirs, dict):
-                raise TypeError(f"{part} must be a dict; got {type(theirs).__name__}")
-            for name in {**ours, **theirs}:
-                if theirs.get(name) != ours.get(name):
-                    was = f"was {reprlib.repr(theirs.get(name))} and is {reprlib.repr(ours.get(name))}"
-                    found.append(f"{name} {'is not the same' if part == 'data' else was}")
-        if found:
-            raise container.RefusedError(f"a checkpoint of another training: {'; '.join(found[:8])}")
+        super().__init__(settings, _identity(training, samples, held_out))
+        self._training = training
 
     def _read(self, contents: container.Contents) -> State:
         header, training = contents.header, self._training
@@ -148,49 +59,21 @@ class Checkpoint:
         best_epoch = header["best_epoch"]
         if best_epoch is not None and checks.integer(best_epoch, "best_epoch", minimum=0) >= n_epochs:
             raise ValueError(f"best_epoch must be below {n_epochs}; got {best_epoch}")
-        layout = _layout(training, n_epochs)
-        n_bytes = sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values())
-        if n_bytes != contents.n_bytes:
-            raise ValueError(f"{n_bytes} bytes of numbers were expected, {contents.n_bytes} are there")
+        arrays = arrays_of(contents, _layout(training, n_epochs))
         wanted = training.options.epochs
         if n_epochs > wanted:
             raise container.RefusedError(f"epochs must be at least {n_epochs}, which are done; got {wanted}")
-        arrays = {name: contents.read(*kind) for name, kind in layout.items()}
         _check_numbers(arrays, training.options.solver)
         return State(seed, n_epochs, stopped_by, best_epoch, arrays)
 
     def epoch_ended(self) -> None:
         """Keep the state at the end of an epoch, and write it if it is time."""
-        self._state = _state_of(self._training)
-        if self._every is None:
-            due = time.perf_counter() - self._written >= max(SECONDS, WORTH * self._cost)
-        else:
-            due = self._state.n_epochs - self._n_epochs >= self._every
-        if due:
-            self.write()
+        self.keep(_state_of(self._training))
 
-    def write(self) -> None:
-        """Write the state at the end of the last whole epoch, unless that is done."""
-        if self._state is None:
-            return
-        state, begin = self._state, time.perf_counter()
+    def _parts_of(self, state: State) -> tuple[dict[str, Any], list[Array]]:
         header = {name: getattr(state, name) for name in State._fields if name != "arrays"}
         arrays = state.arrays | _losses(self._training, state.n_epochs)
-        try:
-            container.write(
-                self.path, CHECKPOINT, self._identity | header, [arrays[name] for name in _layout(self._training, 0)]
-            )
-        except OSError as error:
-            warnings.warn(
-                f"The checkpoint {os.fspath(self.path)!r} could not be written ({error.strerror}): training goes on, "
-                f"and the file is what it was.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        else:
-            self._state = None
-        self._written, self._n_epochs = time.perf_counter(), state.n_epochs
-        self._cost = self._written - begin
+        return header, [arrays[name] for name in _layout(self._training, 0)]
 
 
 def restore(training: Resumable, state: State) -> None:
@@ -269,7 +152,7 @@ def _check_numbers(arrays: dict[str, Array], solver: Choice | MinimiserChoice) -
 
 def _identity(
     training: Resumable, samples: CheckedSamples | Source, held_out: CheckedSamples | Source | None
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """What must be the same for the run to be the same, as it comes back from JSON."""
     options = training.options
     given: dict[str, Any] = options.solver.description()
@@ -286,37 +169,5 @@ def _identity(
         given["goal"] = "one on which the weights depend"
     if held_out is not None:
         given["validation"] = "a set of its own"
-    data = _digests(samples) | ({} if held_out is None else _digests(held_out, "validation "))
-    parts = {"data": data, "network": _description(training.net), "options": given}
-    return dict(json.loads(json.dumps(parts, default=np.ndarray.tolist)))
-
-
-def _description(net: ComputingNetwork) -> dict[str, Any]:
-    topology = net.topology
-    return {
-        "sizes": net.sizes,
-        "functions": net.layer_functions,
-        "loss": str(net.loss_function),
-        "dtype": net.dtype.name,
-        "connections": topology.pairs,
-        "biased": topology.biased,
-        "links": _digest(topology.links),
-        "outputs": topology.outputs,
-    }
-
-
-def _digests(samples: CheckedSamples | Source, prefix: str = "") -> dict[str, Any]:
-    """What the data must have in common: their bits; of partitions, which may be mended, their number and columns."""
-    if isinstance(samples, Source):
-        return {prefix + name: value for name, value in samples.data.description.items()}
-    arrays = {"X": samples.x, "T": samples.t, "sample_weight": samples.weight}
-    return {prefix + name: _digest(array) for name, array in arrays.items()}
-
-
-def _digest(array: Array) -> str:
-    """SHA-256 of an array's shape and numbers."""
-    checksum = hashlib.sha256(str(array.shape).encode())
-    content = array.reshape(-1).view(np.uint8)
-    for start in range(0, content.size, BLOCK_BYTES):
-        checksum.update(content[start : start + BLOCK_BYTES].data)
-    return checksum.hexdigest()
+    data = digests(samples) | ({} if held_out is None else digests(held_out, "validation "))
+    return identity_of(training.net, data, given)

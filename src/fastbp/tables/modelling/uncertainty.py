@@ -63,7 +63,8 @@ def plain_of(evidence: Evidence) -> dict[str, Any]:
 
 def evidence_of(plain: Any, net: Network) -> Evidence:
     """The evidence of a network that was read; ValueError for what makes no sense."""
-    from fastbp.training.minimising.evidence import KINDS, Evidence  # with kernels that few models need
+    from fastbp.training.minimising.evidence import Evidence  # with kernels that few models need
+    from fastbp.training.minimising.evidence_options import KINDS
 
     try:
         kept = msgspec.convert(plain, Uncertainty, strict=True)

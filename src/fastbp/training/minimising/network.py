@@ -1,10 +1,12 @@
 """`EvidentNetwork`: a network that finds how much its data say."""
 
+import os
 from typing import TYPE_CHECKING
 
 from fastbp.checks import Array
 from fastbp.model.curved import CurvedNetwork
 from fastbp.structure import initial
+from fastbp.training.checkpoint_files import check as check_checkpoint
 from fastbp.training.options import Callbacks
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class EvidentNetwork(CurvedNetwork):
         seed: initial.Seed = None,
         callback: Callbacks = None,
         n_threads: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        resume: bool = False,
     ) -> "Evidence":
         """Train the network with weight decay that the data themselves determine, and find how sure it is.
 
@@ -48,6 +53,14 @@ class EvidentNetwork(CurvedNetwork):
             Called after each estimate of the decays as callback(net, history), with the network in float64 that is
             trained; a true return value ends the search, and of what was found till then the best is kept.
         n_threads : int or None
+        checkpoint : str or path, optional
+            A file where the search is kept, as `fit` keeps a training: written after estimates of the decays, at the
+            end and after Ctrl-C.
+        checkpoint_every : int or None
+            Estimates from one checkpoint to the next; None: as in `fit`.
+        resume : bool
+            Whether to go on from `checkpoint`, to the same bits as a search that was never interrupted. `restarts`
+            may have grown since.
 
         Returns
         -------
@@ -58,7 +71,8 @@ class EvidentNetwork(CurvedNetwork):
         ------
         ValueError
             For losses and outputs that are no probability of the targets: squared_error goes with identity,
-            binary_cross_entropy with logistic, cross_entropy with softmax.
+            binary_cross_entropy with logistic, cross_entropy with softmax. With `resume`, for a checkpoint that is
+            damaged, or of another training; the message says what differs.
         MemoryError
             If the machine, or the container, has less memory than the matrices take, before any is taken.
 
@@ -66,6 +80,9 @@ class EvidentNetwork(CurvedNetwork):
         -----
         MacKay's evidence procedure (1992; Bishop 5.7), by Levenberg and Marquardt's steps in float64. Inputs and
         targets of about 1 are best. Nothing is changed before it has ended.
+
+        Ctrl-C ends the search as a true return value of a callback does, and no KeyboardInterrupt is raised but before
+        the first estimate. An error that a callback raises is passed on.
 
         Examples
         --------
@@ -79,11 +96,13 @@ class EvidentNetwork(CurvedNetwork):
         >>> bool(evidence.relevance[0, 0] > 10 * evidence.relevance[0, 1:].max())
         True
         """
-        from fastbp.training.minimising import evidence
+        from fastbp.training.minimising import evidence_options, evidence_search  # kernels that no other solver needs
 
         self._check_differentiable("fit_evidence")
+        evidence_options.kind_of(self)
+        options = evidence_options.EvidenceOptions(
+            groups=groups, restarts=restarts, epochs=epochs, update_every=update_every, seed=seed, callback=callback,
+            n_threads=n_threads, checkpoint=check_checkpoint(checkpoint, checkpoint_every, resume),
+        )  # fmt: skip
         with self.trainer.training():
-            return evidence.fit_evidence(
-                self, X, T, groups=groups, restarts=restarts, epochs=epochs, update_every=update_every, seed=seed,
-                callback=callback, n_threads=n_threads,
-            )  # fmt: skip
+            return evidence_search.fit_evidence(self, X, T, options)
