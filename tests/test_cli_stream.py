@@ -10,6 +10,7 @@ import pytest
 from command_line import SHORT, refused, run, trained
 
 from fastbp import memory
+from fastbp.cli.naming import name_of_table
 from fastbp.tables.cells.choices import Choices
 from fastbp.tables.modelling import streaming
 from fastbp.tables.modelling.model import TableModel
@@ -150,6 +151,38 @@ def test_what_is_large_for_the_memory_is_streamed(monkeypatch):
     monkeypatch.setattr(streaming, "SHARE_OF_WINDOWS", 1e3)
     assert any("read in" in note for note in trained(*args)["notes"])
     assert "unpack it" not in run("train", *args, "--dry-run").output
+
+
+def test_a_dry_run_says_what_its_counts_are_of(monkeypatch):
+    shown = run("train", "parts/*.csv", "--target", "y", "--stream", "--dry-run")
+    lines = " ".join(shown.stdout.split())
+    assert shown.exit_code == 0, shown.output
+    assert "data parts/*.csv: 3,000 rows, about 72 % training, 8 % validation, 20 % held out" in lines
+    assert re.search(r"note read in \d\d pieces: all counts here are of a sample of 500 of 3,000 rows", lines)
+    monkeypatch.setattr(sampling, "SAMPLE_ROWS", N)
+    monkeypatch.setattr(pieces, "TEXT_BYTES", 10_000_000)
+    shown = run("train", "a.csv", "--target", "y", "--stream", "--dry-run", "--test-fraction", 0.5, "--patience", 0)
+    lines = " ".join(shown.stdout.split())
+    assert "3,000 rows, about 50 % training, 50 % held out" in lines
+    assert "read in 1 piece: all counts here are of all rows" in lines
+    assert "rare 40" in lines
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("t*.csv", "t"), ("2026-*.csv", "2026"), ("part-[0-9][0-9].csv", "part"), ("/shared/big/*.parquet", "big"),
+     ("*.csv", "model"), ("**/*.csv", "model"), ("/*.csv", "model"), ("2026.*", "2026"), ("*_y*", "y"),
+     ("parts", "parts"), ("parts/", "parts"), ("parts/*", "parts"), ("a.csv", "a"), ("v1.2.csv", "v1.2"),
+     ("v1.2", "v1.2"), ("odd[1].csv", "odd[1]"), ("-", "table"), ("postgresql://host/base", "table"), ("iris", "iris")],
+)  # fmt: skip
+def test_names_of_models(folder, data, name):
+    (folder / "v1.2").mkdir()
+    (folder / "odd[1].csv").touch()
+    assert name_of_table(data) == name
+
+
+def test_a_folder_that_is_called_by_a_dot_has_its_own_name(folder):
+    assert name_of_table(".") == folder.name and name_of_table("/") == "model"
 
 
 def test_errors_name_the_file_and_the_row(folder):

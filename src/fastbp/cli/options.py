@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 from fastbp import checks
 from fastbp.activations import TRAINABLE
 from fastbp.cli.contradictions import refuse_contradictions
+from fastbp.cli.naming import name_of_table
 from fastbp.cli.presetting import preset_option
 from fastbp.cli.searching import SEARCH_OPTIONS, search_options
 from fastbp.plots import PICTURE_SUFFIXES
@@ -295,7 +296,7 @@ class _FileOptions:
 
     def for_data(self, data: str) -> Files:
         """Return the files for a table: named after it where the user named none."""
-        out = self.out or Path(f"{'table' if data == '-' or '://' in data else Path(data).stem}.fastbp")
+        out = self.out or Path(f"{name_of_table(data)}.fastbp")
         plot = None if self.no_plot else self.plot or out.with_suffix(".png")
         return Files(out, plot, self.report, self.out is not None, self.plot is not None)
 

@@ -31,7 +31,6 @@ from fastbp.tables.preparing.targets import ClassTarget, label_text
 if TYPE_CHECKING:
     from fastbp.tables.modelling.training import TableTraining
     from fastbp.tables.preparing.preparation import Prepared
-    from fastbp.tables.preparing.splitting import Split
     from fastbp.tables.preparing.targets import Target
 
 MOST_CLASSES_SHOWN = 15
@@ -75,11 +74,13 @@ def ensemble_line(n: int) -> str:
     return f"{n} networks, whose mean answers: a part of the rows stops each, another scores it (--ensemble 1: one)"
 
 
-def print_plans(console: Console, prepared: Prepared, split: Split, encoder: Encoder, data: str) -> None:
-    """Print what would be done with each column: how many inputs, which, and what stands for missing values."""
+def print_plans(console: Console, prepared: Prepared, encoder: Encoder, data: str) -> None:
+    """Print what would be done with each column: how many inputs, which, and what stands for missing values.
+
+    `data` names the table, its rows, and how they are split.
+    """
     names = ", ".join(repr(column.name) for column in prepared.targets)
-    rows = f"{counted(prepared.n_rows, 'row')}, {rows_line(split.sizes())}"
-    print_facts(console, [("data", f"{data}: {rows}"), *(("note", note) for note in prepared.notes)])
+    print_facts(console, [("data", data), *(("note", note) for note in prepared.notes)])
     print_facts(console, [("task", f"{prepared.task} of {names} ({prepared.reason})")])
     print_facts(console, [("target", target_line(prepared)), ("inputs", f"{encoder.n_inputs:,}")])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

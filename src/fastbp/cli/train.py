@@ -6,6 +6,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,24 +182,32 @@ def _needed_as_written(wishes: Wishes) -> Callable[[Sequence[str]], Written]:
 def _show_plans(console: Console, data: str, wishes: Wishes, streaming: Streaming) -> None:
     """Show what would be done with each column: what is learnt of it, from the rows that would be trained on."""
     from fastbp.cli import report
-    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.cells.errors import TableError, counted
     from fastbp.tables.modelling.training import refuse_options, split_of
     from fastbp.tables.preparing.encoder import Encoder
-    from fastbp.tables.preparing.sampling import prepared_sample
+    from fastbp.tables.preparing.sampling import Shares, prepared_sample
     from fastbp.tables.reading.databases import without_password
 
     pieces = _pieces(data, wishes, streaming)
     if pieces is None:
-        prepared = prepared_table(data, wishes)
+        sample, prepared = None, prepared_table(data, wishes)
     else:
         with refusals(TableError):
-            prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])[1]
+            sample, prepared = prepared_sample(pieces, asked_of(wishes, _implied_task(wishes)), wishes.options["seed"])
     options = options_for(prepared, wishes)
     with refusals(TableError):
         refuse_options(prepared, options)
-    split = split_of(prepared, options)
+    if pieces is None or sample is None:
+        split = split_of(prepared, options)
+        rows = f"{counted(prepared.n_rows, 'row')}, {report.rows_line(split.sizes())}"
+    else:
+        shares = Shares.of(sample.n_rows, options)
+        split = shares.split(sample.draws[prepared.rows])
+        rows = f"{counted(sample.n_rows, 'row')}, {shares}"
+        how = f"read in {counted(len(pieces), 'piece')}: all counts here are {sample.described}"
+        prepared = replace(prepared, notes=(how, *prepared.notes))
     encoder = Encoder.fit(prepared.inputs, split.training, options.max_levels, options.scaling)
-    report.print_plans(console, prepared, split, encoder, without_password(data))
+    report.print_plans(console, prepared, encoder, f"{without_password(data)}: {rows}")
 
 
 def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:

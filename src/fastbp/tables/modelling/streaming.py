@@ -179,8 +179,7 @@ class StreamedTraining(TableTraining):
         self._finish()
 
     def _split(self) -> Split:
-        parts = self._shares.parts_of(self._sample.draws[self._kept])
-        return Split(*(np.flatnonzero(parts == part) for part in (TRAINING, VALIDATION, TEST)))
+        return self._shares.split(self._sample.draws[self._kept])
 
     def _encoder(self) -> Encoder:
         """Count all rows, with the columns as the sample has them."""
@@ -229,8 +228,8 @@ class StreamedTraining(TableTraining):
         n_rows, drawn = int(self._sample.starts[-1]), counted(len(self._sample.rows), "row")
         size = f"{self._pieces.n_bytes / 1e9:,.3g} GB"
         return (
-            f"read in {len(self._pieces):,} pieces, again in each epoch ({size}): what the columns are, and medians, "
-            f"by {drawn} drawn with the seed; counts, means and ranges by all {n_rows:,}"
+            f"read in {counted(len(self._pieces), 'piece')}, again in each epoch ({size}): what the columns are, and "
+            f"medians, by {drawn} drawn with the seed; counts, means and ranges by all {n_rows:,}"
         )
 
     def _exact_notes(self) -> list[str]:

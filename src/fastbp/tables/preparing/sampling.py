@@ -14,7 +14,7 @@ from fastbp.tables.cells.choices import Choices
 from fastbp.tables.cells.errors import TableError, rows_before, rows_drawn
 from fastbp.tables.preparing.options import Options
 from fastbp.tables.preparing.preparation import Prepared, prepare
-from fastbp.tables.preparing.splitting import VALIDATION_FRACTION
+from fastbp.tables.preparing.splitting import VALIDATION_FRACTION, Split
 from fastbp.tables.preparing.targets import Task
 from fastbp.tables.reading.pieces import Pieces
 from fastbp.tables.reading.table import Table
@@ -58,6 +58,17 @@ class Shares:
         validation = VALIDATION_FRACTION * (1.0 - test) if options.patience else 0.0
         return cls(options.seed, test, min(validation, MOST_VALIDATED / n_rows))
 
+    def split(self, draws: Array) -> Split:
+        """The rows of each part, of those that these numbers were drawn for."""
+        parts = self.parts_of(draws)
+        return Split(*(np.flatnonzero(parts == part) for part in (TRAINING, VALIDATION, TEST)))
+
+    def __str__(self) -> str:
+        """A line: about how many rows are of each part."""
+        shares = {"training": 1.0 - self.test - self.validation, "validation": self.validation, "held out": self.test}
+        shown = {name: f"{100 * share:.3g} % {name}" for name, share in shares.items() if share or name != "validation"}
+        return "about " + ", ".join(shown.values())
+
 
 class Sample(NamedTuple):
     """Rows drawn at random, in the order of the files."""
@@ -66,6 +77,18 @@ class Sample(NamedTuple):
     rows: NDArray[np.int64]  # their numbers among all rows
     draws: Array  # that tell which are held out
     starts: NDArray[np.int64]  # the first row of each piece; at last how many there are
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the table has."""
+        return int(self.starts[-1])
+
+    @property
+    def described(self) -> str:
+        """Of which rows it is."""
+        if len(self.rows) == self.n_rows:
+            return "of all rows"
+        return f"of a sample of {len(self.rows):,} of {self.n_rows:,} rows, drawn with the seed"
 
 
 def draw_sample(pieces: Pieces, shares: Shares) -> Sample:
