@@ -91,6 +91,16 @@ def test_levenberg_marquardt(options):
         assert np.allclose(ratios, ratios.round())
 
 
+@pytest.mark.parametrize("damping", ["nielsen", "fixed"])
+@pytest.mark.parametrize("least", [0.1, 0.4])
+def test_mu_falls_by_mu_decrease_at_most(damping, least):
+    x, t = wave()
+    options = {} if least == 0.1 else {"mu_decrease": least}  # the default, and another one
+    history = network().fit(x, t, solver="lm", epochs=12, damping=damping, **options)
+    ratios = np.array(history.mu[1:]) / np.array(history.mu[:-1])
+    assert ratios.min() == pytest.approx(least)
+
+
 def test_fewer_residuals_than_parameters():
     """The small system makes the very steps of the large one."""
     rng = np.random.default_rng(0)

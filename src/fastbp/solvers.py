@@ -24,9 +24,9 @@ newton_cg  min_gradient=1e-7
 
 - lm: Levenberg and Marquardt's, with the Gauss-Newton matrix, see `Network.hessian`. mu is in units of the largest
   element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well
-  the last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step
-  its second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals,
-  of squared errors that are fewer and without l2.
+  the last step was predicted, down to mu_decrease of it at once; "fixed" multiplies it by mu_decrease or mu_increase,
+  as MATLAB's trainlm does. acceleration: up to which part of a step its second-order correction is trusted; 0: none.
+  Memory grows with the square of the parameters; or of the residuals, of squared errors that are fewer and without l2.
 - scg: Moller's scaled conjugate gradients. cg: Polak and Ribiere's, with a search along each line. lbfgs: with `memory`
   steps. newton_cg: Gauss-Newton steps by conjugate gradients.
 
@@ -52,6 +52,7 @@ rate_factors : {"layers": [1, 0.5], "bias": 0.1}, or an array (n_params,)
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -319,10 +320,24 @@ def make_minimiser(
     """Check the options of a minimiser."""
     if learning_rate is not None:
         raise ValueError(f"learning_rate must be left out for solver {name!r}, which finds the length of its steps")
+    if not options:
+        return _as_it_is(name)
     rules, others = MINIMISERS[name], _OTHERS.get(name, ())
     for option in options:
         if option not in rules and option not in others:
             _unknown(option, [*rules, *others], name, callers)
+    return _with_options(name, options)
+
+
+@cache
+def _as_it_is(name: str) -> MinimiserChoice:
+    """A minimiser with its defaults."""
+    return _with_options(name, {})
+
+
+def _with_options(name: str, options: dict[str, Any]) -> MinimiserChoice:
+    """A minimiser with options of names that it knows."""
+    rules = MINIMISERS[name]
     values = {
         option: checks.number(
             options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open

@@ -83,6 +83,8 @@ class Curvature:
         )
         self._bends_known = False
         self._rooms: Spares[jobs.Room] = Spares(KEPT_MEMORIES)
+        # (samples, slots, whether exact) of the last assembly, and the sizes of its memory
+        self._assembly: tuple[tuple[int, int, bool] | None, dict[str, Any]] = (None, {})
 
     def plan(self, *, exact: bool = False) -> plan.Plan:
         """The network as the kernels see it; `exact`: with second derivatives of the activation functions."""
@@ -207,13 +209,20 @@ class Curvature:
 
     def assembly_room(self, n_samples: int, n_slots: int, *, exact: bool = False) -> jobs.Room:
         """Memory for an assembly."""
+        key, known = (n_samples, n_slots, exact), self._assembly  # which another thread may change
+        if known[0] != key:
+            known = self._assembly = key, self._assembly_sizes(*key)
+        return self._room(n_samples, n_slots, **known[1])
+
+    def _assembly_sizes(self, n_samples: int, n_slots: int, exact: bool) -> dict[str, Any]:
+        """Of the memory for an assembly, for which there must be room."""
         topology, n_sources = self.topology, self.groups.most_sources
         n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
         n_tiles = min(n_tiles_of(n_samples), self._tiles_at_once(n_kept))
         tasks = self.groups.tasks
         n_scratch = sum(blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, n_sources, topology.n_outputs))
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
-        return self._room(n_samples, n_slots, kept=(n_tiles, whole_lines(n_kept)), n_sums=1, n_scratch=n_scratch)
+        return {"kept": (n_tiles, whole_lines(n_kept)), "n_sums": 1, "n_scratch": n_scratch}
 
     def _tiles_at_once(self, n_kept: int) -> int:
         """Tiles that are kept before their products are added to the matrix.
