@@ -17,7 +17,7 @@ from command_line import plants, refused, run, trained
 
 import fastbp
 from fastbp.cli.searching import FEWEST
-from fastbp.population import search
+from fastbp.population import search, settings
 from fastbp.population.merging import averaged
 from fastbp.tables.modelling import ensemble
 from fastbp.tables.modelling.model import TableModel
@@ -191,12 +191,33 @@ def test_a_number_of_fits_gives_the_same_bits():
 def test_what_is_given_is_not_tuned():
     given = ("--hidden", "5", "--activation", "gelu", "--l2", "0.002", "--learning-rate", "0.01", "--epochs", "10")
     said = trained("plants.csv", "--drop", "weight", *given, "--tune-fits", "30", "--no-plot")
-    assert all("5 gelu, learning rate 0.01, l2 0.002, batch" in one["settings"] for one in said["tuning"]["tried"])
+    tried = [one["settings"] for one in said["tuning"]["tried"]]
+    assert all(one.startswith("5 gelu, learning rate 0.01") and ", l2 0.002, batch" in one for one in tried)
+    assert len(set(tried)) == len(tried) == said["tuning"]["n_settings"]
     nets = TableModel.load(said["model"]).nets
     assert {(net.sizes[1], net.layer_functions[0]) for net in nets} == {(5, "gelu")}
     assert said["epochs"] <= 10
     said = trained("plants.csv", "--drop", "weight", *given, "--batch-size", "16", "--tune-fits", "30", "--no-plot")
     assert said["tuning"] is None
+
+
+def test_dropout_smoothing_and_schedule_are_chosen_or_given(monkeypatch):
+    """With a budget that comes to them; here they are in all settings but the usual ones."""
+    monkeypatch.setattr(settings, "FIRST_PLAIN", 0)
+    monkeypatch.setattr(settings, "SELDOM", 1.0)
+    args = ("plants.csv", "--drop", "weight", "--hidden", "8", "--epochs", "5", "--no-plot", "--tune-fits", "30")
+    *_usual, drawn = [
+        one["settings"] for one in sorted(trained(*args)["tuning"]["tried"], key=lambda one: "drop" in one["settings"])
+    ]
+    assert ", dropout 0." in drawn
+    assert ", label smoothing 0." in drawn
+    assert any(f" {name}, l2" in drawn for name in settings.SCHEDULES)
+    given = ("--dropout", "0.4", "--label-smoothing", "0.2", "--schedule", "step")
+    for one in trained(*args, *given)["tuning"]["tried"]:
+        assert " step, l2" in one["settings"]
+        assert one["settings"].endswith("dropout 0.4, label smoothing 0.2")
+    numbers = trained("plants.csv", "--target", "weight", "--drop", "kind", *args[3:])
+    assert not any("label smoothing" in one["settings"] for one in numbers["tuning"]["tried"])
 
 
 def test_without_tuning_there_is_one_network():

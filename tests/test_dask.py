@@ -44,7 +44,11 @@ def cluster(n_workers):
         mock.patch.object(main, "__file__", None, create=True),
         mock.patch.object(main, "__spec__", None, create=True),
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            silence_logs=50,
+            dashboard_address=":0",  # any port: the usual one may be that of another cluster, which is warned of
         ) as local,
         Client(local) as client,
     ):

@@ -9,6 +9,7 @@ from cases import COMPILED
 
 import fastbp
 from fastbp.population import training
+from fastbp.population.seeding import first_bits
 
 RNG = np.random.default_rng(5)
 N = 50 if COMPILED else 18
@@ -313,6 +314,28 @@ WRONG_FITS = [
     ({"n_threads": 0}, ValueError, "n_threads"),
     ({"epochs": -1}, ValueError, "epochs"),
 ]
+
+
+def test_first_bits_of_many_seeds():
+    """NumPy's own, of seeds of one word and of several."""
+    seeds = [*range(200), 2**31, 2**32 - 1, 2**32, 2**40, 2**64 - 1, 2**64, 2**127 + 3]
+    expected = [int(np.random.PCG64(seed).random_raw()) for seed in seeds]
+    assert first_bits(seeds).tolist() == expected
+    assert first_bits(seeds[-2:]).tolist() == expected[-2:]
+
+
+def test_options_that_differ_in_the_learning_rate_are_those_of_each():
+    options = {"solver": "sgd", "epochs": 3, "batch_size": 4, "momentum": [0.5, 0.5, 0.9], "schedule": "cosine"}
+    rates, seeds = [0.1, 0.02, lambda epoch: 0.1 / (epoch + 1)], [1, 2, 3]
+    options |= {"schedule": ["cosine", "linear", "constant"]}
+    together, alone = (fastbp.Population.of((3, 5, 2), 3, seeds=0) for _ in range(2))
+    together.fit(X, T, learning_rate=rates, seeds=seeds, **options)
+    for k, net in enumerate(alone):
+        own = {name: value[k] if isinstance(value, list) else value for name, value in options.items()}
+        fastbp.Population.fit(one := fastbp.Population([net]), X, T, learning_rate=rates[k], seeds=seeds[k], **own)
+        assert np.array_equal(one[0].params, together[k].params)
+    with pytest.raises(ValueError, match=r"learning_rate must be"):
+        together.fit(X, T, learning_rate=[0.1, 0.2, -1.0])
 
 
 @pytest.mark.parametrize(("call", "kind", "words"), WRONG, ids=[words for _call, _kind, words in WRONG])

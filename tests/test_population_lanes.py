@@ -73,22 +73,27 @@ def test_steps_of_naive_loops(n_networks, batch_size):
         assert np.abs(pop[k].params - expected).max() <= ROUNDING * n_steps * np.abs(expected).max()
 
 
-def all_in_lanes(nets, **options):
-    """Whether networks are trained a network in each lane."""
+def asked_of(n, **options):
+    """Return the options of n networks."""
     given = {"solver": "adam", "learning_rate": None, "l1": 0.0, "l2": 0.0, "patience": None, "tol": None, "goal": None}
     common = {"epochs": 1, "reduction": "mean", "shuffle": True, "validation": None, "n_threads": None}
     given |= {"batch_size": 8, "label_smoothing": 0.0} | options
-    asked = options_of(len(nets), fastbp.Population.fit, {}, **given, **common)
-    return [lanes.is_for_lanes(kind, asked[0], given["batch_size"]) for kind in sort(nets)]
+    return options_of(n, fastbp.Population.fit, {}, **given, **common)
 
 
-def compare(nets, dtype, **options):
+def all_in_lanes(nets, **options):
+    """Whether networks are trained a network in each lane."""
+    asked = asked_of(len(nets), **options)[0]
+    return [lanes.is_for_lanes(kind, asked, asked.batch_size or N) for kind in sort(nets)]
+
+
+def compare(nets, dtype, targets=T, **options):
     """Train networks in the lanes and one by one, and compare."""
     alone = [copy.deepcopy(net) for net in nets]
     pop = fastbp.Population(nets)
-    histories = pop.fit(X, T, seeds=0, epochs=2, **options)
+    histories = pop.fit(X, targets, seeds=0, epochs=2, **options)
     for k, net in enumerate(alone):
-        history = net.fit(X, T, seed=k, epochs=2, **options)
+        history = net.fit(X, targets, seed=k, epochs=2, **options)
         bound = (2e-12 if dtype == "float64" else 2e-4) * np.abs(net.params).max()
         assert np.abs(pop[k].params - net.params).max() <= bound
         assert np.allclose(histories[k].loss, history.loss, rtol=1e-10 if dtype == "float64" else 1e-4)
@@ -115,6 +120,33 @@ def test_every_loss(loss, output):
     compare(nets, "float64", batch_size=5, learning_rate=0.01, sample_weight=WEIGHT)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_weights_online(dtype, n_outputs):
+    """Registers of networks of which all lanes are filled, and of which one is; units that fill no tile."""
+    n = 2 * int(lanes_of(np.dtype(dtype))) + 1
+    sizes, y = (3, 7, 2, n_outputs), "softmax" if n_outputs == 2 else "logistic"
+    nets = [fastbp.Network(sizes, output=y, loss="squared_error", seed=k, dtype=dtype) for k in range(n)]
+    assert all(all_in_lanes(nets, batch_size=1))
+    targets = T if n_outputs == 2 else T[:, :1]
+    compare(nets, dtype, targets, batch_size=1, solver="sgd", learning_rate=0.1, sample_weight=WEIGHT)
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 1), (6, 16, 2)])
+def test_groups_have_registers_that_are_compiled(sizes):
+    """All networks, in their order; of as many registers as a cache holds the parameters of."""
+    step = int(lanes_of(np.dtype("float64")))
+    for n in (1, step, step + 1, 3 * step, 7 * step - 1, 9 * step):
+        nets = [fastbp.Network(sizes, seed=k) for k in range(n)]
+        lot = lanes.Lot(0, list(range(n)), 1, asked_of(n)[0])
+        groups = lanes.groups_of(sort(nets), [lot], asked_of(n), 1)
+        registers = [group.n_registers for group in groups]
+        assert [k for group in groups for k in group.members] == list(range(n))
+        assert set(registers) <= set(lanes.LANE_REGISTERS)
+        assert max(registers) <= max(1, lanes.STATE_BYTES // (nets[0].n_params * step * 8))
+        assert sum(registers) == -(-n // step)
+
+
 @pytest.mark.parametrize("batch_size", [1, 5])
 def test_skips_and_no_biases(batch_size):
     nets = [fastbp.Network((3, 4, 3, 2), skip="all", bias=False, seed=k, activation="relu") for k in range(3)]
@@ -128,15 +160,16 @@ def test_which_way_networks_go():
     assert all_in_lanes([small, large]) == [True, False]
     assert all_in_lanes([small], batch_size=1) == [True]
     assert all_in_lanes([small], batch_size=lanes.MOST_BATCH_REGISTERS * step + 1) == [False]
-    assert all_in_lanes([small], solver="rprop", batch_size=None) == [False] if step * 4 < N else True
+    assert all_in_lanes([small], solver="rprop", batch_size=None) == [False]
     assert all_in_lanes([fastbp.Network.from_edges(3, 1, [(0, 3), (1, 4), (3, 5), (4, 5), (2, 5)])]) == [False]
 
 
-def test_wide_inputs_are_transposed():
+@pytest.mark.parametrize(("solver", "batch_size"), [("sgd", 1), ("adam", 5)])
+def test_wide_inputs_are_transposed(solver, batch_size):
     x = RNG.normal(size=(N, 9))
     nets = [fastbp.Network((9, 2, 1), seed=k) for k in range(3)]
     alone, pop = [copy.deepcopy(net) for net in nets], fastbp.Population(nets)
-    pop.fit(x, T[:, 0], epochs=2, seeds=0, batch_size=5)
+    pop.fit(x, T[:, 0], epochs=2, seeds=0, solver=solver, batch_size=batch_size)
     for k, net in enumerate(alone):
-        net.fit(x, T[:, 0], epochs=2, seed=k, batch_size=5)
+        net.fit(x, T[:, 0], epochs=2, seed=k, solver=solver, batch_size=batch_size)
         assert np.allclose(pop[k].params, net.params, rtol=0, atol=1e-13)

@@ -1,11 +1,17 @@
 """`tune`: folds, settings, scores on unseen rows, what it refuses."""
 
+import warnings
+
 import numpy as np
 import pytest
 from cases import COMPILED
 
 import fastbp
+from fastbp.population import settings
 from fastbp.population.folds import folds_of
+from fastbp.population.search import Budget, Search
+from fastbp.population.settings import Settings, drawn
+from fastbp.population.tasks import task_of
 
 if not COMPILED:
     pytest.skip("hundreds of trainings", allow_module_level=True)
@@ -51,6 +57,87 @@ def test_same_fits_same_bits(capsys):
     assert np.array_equal(one.predict(NEW), other.predict(NEW))
     assert "round 1:" in capsys.readouterr().out
     assert fastbp.tune(X, Y, fits=15, seed=5).tried != one.tried
+
+
+def test_settings_are_those_of_their_number():
+    """Whatever was drawn before; small budgets come to none of those with what seldom helps."""
+    many = [drawn(3, number, 240, smooths=True) for number in range(400)]
+    assert many[7] == drawn(3, 7, 240, smooths=True) != drawn(4, 7, 240, smooths=True)
+    plain, others = many[: settings.FIRST_PLAIN], many[settings.FIRST_PLAIN :]
+    assert {one[5:] for one in plain} == {Settings()[5:]}
+    for share in (
+        np.mean([one.dropout > 0 for one in others]),
+        np.mean([one.label_smoothing > 0 for one in others]),
+        np.mean([one.schedule != settings.SCHEDULE for one in others]),
+    ):
+        assert 0.15 < share < 0.35
+    of_numbers = [drawn(3, number, 240, smooths=False) for number in range(400)]
+    assert of_numbers == [one._replace(label_smoothing=0.0) for one in many]
+
+
+def test_a_larger_budget_begins_with_what_a_smaller_one_tries():
+    few, many = ({one.settings for one in fastbp.tune(X, Y, fits=n, seed=0).tried} for n in (20, 60))
+    assert few < many
+
+
+def searched(y, **options):
+    """Return the networks of five folds with some settings, and the search."""
+    task = task_of(X, y, 20)
+    folds = folds_of(task.strata, 5, np.random.default_rng(0))
+    search = Search(task, folds, 0, [Settings((6,), "tanh", **options)])
+    search.run(Budget(1.0, 5))
+    return search
+
+
+def test_networks_learn_with_their_settings():
+    """As `Network.fit` alone on the rows of the fold; with dropout otherwise."""
+    search = searched(LABELS, label_smoothing=0.2, schedule="linear")
+    fold, task = search.folds[1], search.problem
+    alone = fastbp.Network(
+        (4, 6, 2), activation="tanh", output="softmax", loss="cross_entropy", dtype="float32", seed=1
+    )
+    held = task.x[fold.validation], task.t[fold.validation]
+    alone.fit(
+        task.x[fold.training], task.t[fold.training], epochs=20, patience=6, learning_rate=0.003, l2=1e-4, seed=1,
+        validation=held, label_smoothing=0.2, schedule="linear",
+    )  # fmt: skip
+    assert np.allclose(search.networks[1].params, alone.params, rtol=1e-3, atol=1e-5)
+    dropped = searched(LABELS, label_smoothing=0.2, schedule="linear", dropout=0.3)
+    assert not np.allclose(dropped.networks[1].params, alone.params, rtol=1e-2, atol=1e-2)
+
+
+def test_all_settings_are_told_and_reproducible(monkeypatch):
+    monkeypatch.setattr(settings, "FIRST_PLAIN", 0)
+    monkeypatch.setattr(settings, "SELDOM", 1.0)
+    one, other = (fastbp.tune(X, LABELS, fits=30, seed=2, n_threads=n) for n in (1, 2))
+    assert one.tried == other.tried
+    assert np.array_equal(one.population.params, other.population.params)
+    words = [str(tried.settings) for tried in one.tried if tried.settings.dropout]
+    assert len(words) == len(one.tried) - 1
+    assert all("dropout 0." in word and "label smoothing 0." in word and word in str(one) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "y"), [(fastbp.MLPClassifier, LABELS), (fastbp.MLPRegressor, (Y - Y.mean()) / Y.std())]
+)
+def test_an_estimator_with_the_settings(kind, y, monkeypatch):
+    monkeypatch.setattr(settings, "FIRST_PLAIN", 0)
+    tuned = fastbp.tune(X, y, fits=30, seed=0)
+    standardised = (X - X.mean(axis=0)) / X.std(axis=0)
+    estimator = kind(random_state=0, **tuned.estimator_options())
+    s = tuned.settings
+    assert (estimator.hidden_layer_sizes, estimator.activation, estimator.dropout) == (
+        s.hidden,
+        s.activation,
+        s.dropout,
+    )
+    assert (estimator.learning_rate, estimator.learning_rate_init, estimator.label_smoothing) == (
+        s.schedule, s.learning_rate, s.label_smoothing,
+    )  # fmt: skip
+    assert estimator.alpha == s.l2 * s.batch_size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it does not converge in so few epochs
+        assert estimator.fit(standardised, y).score(standardised, y) > 0.8
 
 
 def test_the_score_is_of_rows_that_a_network_has_not_seen():

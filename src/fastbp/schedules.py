@@ -21,9 +21,13 @@ the schedule begins after them, and counts those that are left.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from fastbp import checks
+from fastbp.checks import Array
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,13 @@ class Schedule:
         if epoch < self.warm_up:
             return (epoch + 1) / (self.warm_up + 1)
         return FACTORS[self.name](self, epoch - self.warm_up, n_epochs - self.warm_up)
+
+    @lru_cache(maxsize=16)  # noqa: B019  a schedule is a few numbers
+    def factors(self, epochs: range, n_epochs: int) -> Array:
+        """`factor` of each of some epochs: an array that nobody writes into."""
+        found = np.array([self.factor(epoch, n_epochs) for epoch in epochs], np.float64)
+        found.flags.writeable = False
+        return found
 
     def description(self) -> dict[str, Any]:
         """Everything that was chosen, for files: older ones say nothing of what came later."""

@@ -163,7 +163,7 @@ class Choice:
         if callable(self.learning_rate):
             given = self.learning_rate
             return np.array([checks.number(given(epoch), f"learning_rate({epoch})") for epoch in epochs], np.float64)
-        return np.array([self.first_rate * self.schedule.factor(epoch, n_epochs) for epoch in epochs], np.float64)
+        return self.first_rate * self.schedule.factors(epochs, n_epochs)
 
     @property
     def first_rate(self) -> float:
@@ -310,7 +310,7 @@ def make_choice(
     )
     if name == "rprop" and values[2] > values[3]:
         raise ValueError(f"step_min must not be above step_max; got {values[2]:g} and {values[3]:g}")
-    rate = _check_rate(learning_rate, name, schedule)
+    rate = check_rate(learning_rate, name, schedule)
     return Choice(name, kind, code, values, rate, schedule, first_steps, factors)
 
 
@@ -397,7 +397,8 @@ def _check_steps(initial_step: object, learning_rate: LearningRate) -> InitialSt
     return sizes.copy()
 
 
-def _check_rate(learning_rate: LearningRate, name: object, schedule: Schedule) -> LearningRate:
+def check_rate(learning_rate: LearningRate, name: object, schedule: Schedule) -> LearningRate:
+    """A learning rate that goes with a solver and a schedule."""
     if learning_rate is None:
         return None
     if not callable(learning_rate):

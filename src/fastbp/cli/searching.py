@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0  # of a search that nobody asked for
 FEWEST, MOST = 3, 1000  # networks of an ensemble
-TUNED = ("hidden", "activation", "learning_rate", "l2", "batch_size", "schedule")  # unless the user has chosen them
+TUNED = (  # unless the user has chosen them
+    "hidden", "activation", "learning_rate", "l2", "batch_size", "dropout", "label_smoothing", "schedule",
+)  # fmt: skip
 ENSEMBLE_SOLVERS = ("adam", "sgd", "rmsprop")
 
 

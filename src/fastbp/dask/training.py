@@ -1,11 +1,12 @@
-"""What a user calls: training and gradients on a cluster, and dask's arrays as partitions."""
+"""What a user calls: training and gradients on a cluster."""
 
 from typing import Any
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.dask.blocks import OfDask
 from fastbp.dask.cluster import OnCluster
-from fastbp.data.partitions import WINDOW, Partition, Partitions
+from fastbp.data.partitions import Partitions
 from fastbp.network import Network
 from fastbp.training.history import History
 
@@ -104,59 +105,6 @@ def _on_cluster(client: Any, partitions: Any, per_step: Any, per_task: Any, keep
         per_task = checks.integer(per_task, "partitions_per_task", minimum=1)
         if per_task & (per_task - 1):
             raise ValueError(f"partitions_per_task must be a power of 2; got {per_task}")
+    if isinstance(partitions, OfDask):
+        partitions = partitions.for_workers()
     return OnCluster(client, partitions, per_step, per_task, keep=checks.flag(keep, "keep"))
-
-
-class OfDask(Partitions):
-    """Runs of rows of dask's arrays or data frames, computed where they are needed."""
-
-    def __init__(self, parts: list[tuple[Any, ...]], window: int) -> None:
-        self._parts = parts
-        super().__init__(len(parts), window)
-
-    def _read(self, k: int) -> Partition:
-        from dask.base import compute
-
-        return Partition(*compute(*self._parts[k], scheduler="synchronous"))
-
-    def place(self, k: int) -> str:
-        """See `Partitions`."""
-        return f"block {k}"
-
-
-def arrays(X: Any, T: Any, sample_weight: Any = None, *, window: int = WINDOW) -> Partitions:
-    """Take the blocks of dask's arrays, or the partitions of its data frames, as partitions.
-
-    Parameters
-    ----------
-    X : dask array (n_samples, n_inputs), or data frame
-        Whose blocks hold whole rows; others are put together.
-    T : dask array (n_samples, n_outputs) or (n_samples,), data frame or series
-        In blocks of as many rows.
-    sample_weight : dask array (n_samples,) or series, optional
-    window : int
-        As in `fastbp.data.arrays`.
-
-    Returns
-    -------
-    Partitions
-        For `fit`, and for `Network.fit`, which computes them one after the other.
-    """
-    given = {"X": X, "T": T} | ({} if sample_weight is None else {"sample_weight": sample_weight})
-    blocks = {name: _blocks(values, name) for name, values in given.items()}
-    n = len(blocks["X"])
-    for name, found in blocks.items():
-        if len(found) != n:
-            raise ValueError(f"{name} must be in as many blocks as X, {n}; got {len(found)}: rechunk or repartition it")
-    return OfDask(list(zip(*blocks.values(), strict=True)), window)
-
-
-def _blocks(values: Any, name: str) -> list[Any]:
-    """The runs of rows, as delayed arrays."""
-    if hasattr(values, "to_dask_array"):  # a data frame
-        values = values.to_dask_array()
-    if not hasattr(values, "chunks") or not hasattr(values, "to_delayed"):
-        raise TypeError(f"{name} must be a dask array or data frame; got {checks.described(values)}")
-    if values.ndim > 1 and values.numblocks[1] > 1:
-        values = values.rechunk({1: -1})
-    return list(values.to_delayed().reshape(-1))

@@ -12,32 +12,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastbp import checks
 from fastbp.activations import TRAINABLE, Activation
 from fastbp.checks import Array
+from fastbp.dask.blocks import blocks_in_turn, is_collection
 from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
-from fastbp.estimators import ensemble
+from fastbp.estimators import ensemble, large
 from fastbp.estimators import preset as presets
 from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
-from fastbp.estimators.lbfgs import LBFGSTraining, Objective
-from fastbp.estimators.minimising import (
-    EVIDENCE,
-    MINIMISERS,
-    EvidenceTraining,
-    MinimiserTraining,
-    takes_all_samples,
-)
+from fastbp.estimators.lbfgs import Objective
+from fastbp.estimators.minimising import EVIDENCE, MINIMISERS, takes_all_samples
 from fastbp.estimators.network import Recipe, Views, draw_weights, hidden_of, hidden_sizes, make_network
 from fastbp.estimators.optimizer import SCHEDULES, check_schedule
 from fastbp.estimators.orders import random_state
 from fastbp.estimators.resumed import check_optimizer
 from fastbp.estimators.sparse_arrays import check_whole, dense
-from fastbp.estimators.training import STOCHASTIC_SOLVERS, StochasticTraining, n_threads_of, outputs_of
+from fastbp.estimators.training import STOCHASTIC_SOLVERS, n_threads_of, outputs_of
+from fastbp.estimators.trainings import Training, training_of
 from fastbp.estimators.weights import HoldsNetwork
 from fastbp.presets import PRESETS
 from fastbp.training.options import check_callbacks
-
-Training = LBFGSTraining | StochasticTraining | MinimiserTraining | EvidenceTraining | presets.PresetTraining
 
 CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 
@@ -103,6 +97,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any = None, eval_set: Any = None, *, incremental: bool = False
     ) -> "BaseMLP":
+        if is_collection(X):
+            X, y, sample_weight = large.taken(self, X, y, sample_weight)
         if self.n_estimators > 1:
             ensemble.fit(self, X, y, sample_weight, eval_set)
         else:
@@ -153,7 +149,11 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         sizes = self._check_parameters(incremental)
         first_pass = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         learns = not (self.warm_start or incremental or of_several)
-        X, targets = self._checked(X, y, reset=first_pass, learns=learns)
+        blocks = X if isinstance(X, large.Large) else None
+        if blocks is not None:
+            X, targets = blocks.learn(reset=first_pass, learns=learns)
+        else:
+            X, targets = self._checked(X, y, reset=first_pass, learns=learns)
         if not first_pass:
             self._update_for_training(len(sizes) + 2)
             check_counts(self)
@@ -161,7 +161,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if self.preset is not None:
             presets.learn_scaling(self, X)
         port = self._port_of(X, targets, first_pass)
-        samples = self._samples(X, targets, self._weights(X, y, sample_weight), port)
+        samples = blocks or self._samples(X, targets, self._weights(X, y, sample_weight), port)
         held_out = self._evaluation_set(eval_set, port)
         if first_pass:
             self.n_outputs_ = port.n_outputs
@@ -171,17 +171,7 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         if incremental and "_optimizer" in vars(self):
             check_optimizer(self._optimizer, self.network_.engine.gate)
         self._begin_validation(eval_set)
-        if self.preset is not None:
-            return presets.PresetTraining(self, self.network_, samples, held_out, random)
-        if self.alpha == EVIDENCE:
-            return EvidenceTraining(self, self.network_, samples, held_out, random)
-        if self.solver == "lbfgs":
-            return LBFGSTraining(self, self.network_, samples, held_out)
-        if self.solver in MINIMISERS:
-            return MinimiserTraining(self, self.network_, samples, held_out, random)
-        if of_several:
-            self.validation_loss_curve_ = None
-        return StochasticTraining(self, self.network_, samples, held_out, random)
+        return training_of(self, samples, held_out, random, of_several=of_several)
 
     def _check_parameters(self, incremental: bool) -> list[int]:
         """What scikit-learn's check of parameters leaves; returns the sizes of the hidden layers."""
@@ -322,6 +312,8 @@ class BaseMLP(HoldsNetwork, CheckedParameters):
         A few rows that need no conversion go straight to the kernel, which finds out itself if they are not finite.
         """
         known = vars(self)
+        if is_collection(X):
+            return np.concatenate([self._outputs(block) for block in blocks_in_turn(X)])
         if ensemble.has_several(self):
             return ensemble.mean_and_spread(self, self._checked_inputs(X))[0]
         views = known.get("_views")

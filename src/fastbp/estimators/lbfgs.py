@@ -62,6 +62,13 @@ class OneThreadOfBlas:
 _ONE_THREAD_OF_BLAS = OneThreadOfBlas()
 
 
+def penalized_of(estimator: Any, net: Network, total: float) -> Penalized:
+    """How the sum of the errors becomes the loss; `total`: of the samples' weights."""
+    return Penalized(
+        total, share_of(estimator, net), float(estimator.l1), float(estimator.alpha), net.topology.n_weights
+    )
+
+
 class Objective:
     """The loss and its gradient, of all parameters in the order of `Network.params`."""
 
@@ -75,8 +82,7 @@ class Objective:
     last: float
 
     def __init__(self, estimator: Any, net: Network, samples: CheckedSamples) -> None:
-        l1, l2, n_weights = float(estimator.l1), float(estimator.alpha), net.topology.n_weights
-        self.penalized = Penalized(samples.total, share_of(estimator, net), l1, l2, n_weights)
+        self.penalized = penalized_of(estimator, net, samples.total)
         self.net, self.samples, self.params, self.engine = net, samples, net.params, engine_of(net)
         self.n_threads, self.most_threads = n_threads_of(estimator.n_jobs), self.engine.most_threads(len(samples))
         self.is_one_call = len(samples) <= self.engine.most_samples(chunks.GRADIENT)
@@ -112,19 +118,23 @@ class LBFGSTraining:
     monitor: Monitor
     monitored: bool
 
-    def __init__(self, estimator: Any, net: Network, samples: CheckedSamples, held_out: CheckedSamples | None) -> None:
+    def __init__(self, estimator: Any, net: Network, samples: Any, held_out: CheckedSamples | None) -> None:
         if rates_of(estimator.dropout, len(net.sizes)).any():
             raise ValueError(
                 f"dropout must be 0 for solver 'lbfgs', whose loss must not change; got {estimator.dropout}"
             )
         refuse_smoothing(estimator, "solver 'lbfgs'")
         self.estimator = estimator
-        self.objective = Objective(estimator, net, samples)
+        self.objective = self._objective(estimator, net, samples)
         self.monitor = Monitor(estimator, net, self.objective.engine, held_out, held_out is not None)
         if self.monitor.scorer:  # scikit-learn's has no such thing
             estimator.validation_scores_, estimator.best_validation_score_ = [], -np.inf
             estimator._no_improvement_count = 0
         self.monitored = bool(held_out is not None or self.monitor.callbacks or estimator.progress)
+
+    def _objective(self, estimator: Any, net: Network, samples: Any) -> Objective:
+        """What is made small."""
+        return Objective(estimator, net, samples)
 
     def run(self, *, incremental: bool = False) -> None:
         """Minimise; not for `incremental` training, which scikit-learn has refused."""

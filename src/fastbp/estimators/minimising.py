@@ -27,7 +27,9 @@ from fastbp.training.dropout import rates_of
 from fastbp.training.history import History
 
 if TYPE_CHECKING:
+    from fastbp.kernels.curvature.loading import Given
     from fastbp.training.minimising.evidence import Evidence
+    from fastbp.training.minimising.minimisers import Summed
 
 MINIMISERS = ("lm", "scg", "cg", "newton_cg")
 EVIDENCE, RESTARTS, UPDATE_EVERY = "evidence", 3, 1
@@ -56,11 +58,10 @@ class MinimiserTraining:
         self,
         estimator: Any,
         net: Network,
-        samples: CheckedSamples,
+        samples: Any,
         held_out: CheckedSamples | None,
         random: RandomState,
     ) -> None:
-        from fastbp.engine.curvature import given_of
         from fastbp.training.minimising.loop import check_network
         from fastbp.training.minimising.minimisers import Objective, minimiser_of
 
@@ -68,17 +69,29 @@ class MinimiserTraining:
         choice = make_minimiser(estimator.solver, {"min_gradient": float(estimator.tol)}, None)
         check_network(net, choice)
         evaluated = held_out is not None
+        self.estimator, self.net = estimator, net
         if estimator.early_stopping and not evaluated:
-            rows, taken = split(estimator, samples.t, random)
-            samples, held_out = samples.rows(rows), samples.rows(taken)
-            check_weighted(samples, "sample_weight of the samples not held out by early_stopping")
-            check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
-        self.estimator, self.net, self.total, self.n_samples = estimator, net, samples.total, len(samples)
+            samples, held_out = self._split(samples, random)
+        curvature, given, self.total, self.n_samples = self._summed(samples)
         is_weight = np.arange(net.n_params) < net.topology.n_weights
         decay = np.where(is_weight, estimator.alpha / self.total, 0.0) if estimator.alpha > 0 else np.empty(0)
-        objective = Objective(net.own_curvature(), given_of(samples), 1.0 / self.total, decay, -np.inf)
+        objective = Objective(curvature, given, 1.0 / self.total, decay, -np.inf)
         self.minimiser = minimiser_of(choice, objective, net)
         self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
+
+    def _split(self, samples: Any, random: RandomState) -> tuple[Any, CheckedSamples]:
+        """Samples to train on, and those that stop the training."""
+        rows, taken = split(self.estimator, samples.t, random)
+        left, held_out = samples.rows(rows), samples.rows(taken)
+        check_weighted(left, "sample_weight of the samples not held out by early_stopping")
+        check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
+        return left, held_out
+
+    def _summed(self, samples: Any) -> tuple[Summed, Given, float, int]:
+        """What adds up over the samples, the samples, the sum of their weights, and their number."""
+        from fastbp.engine.curvature import given_of
+
+        return self.net.own_curvature(), given_of(samples), samples.total, len(samples)
 
     def run(self, *, incremental: bool = False) -> None:
         """Minimise; not for `incremental` training, which is refused before."""
@@ -112,7 +125,7 @@ class MinimiserTraining:
         """One iteration; returns why there are no more, if there are not."""
         est, engine = self.estimator, self.net.engine
         with threads.limit(n_threads_of(est.n_jobs), engine.most_threads(self.n_samples)) as n_slots:
-            ended, losses = self.minimiser.run(1, n_slots)
+            ended, losses = self._run_minimiser(n_slots)
         if losses.size:
             est.n_iter_ += 1
             est.t_ += self.n_samples
@@ -123,6 +136,9 @@ class MinimiserTraining:
         elif est.n_iter_ == 0:  # there was nothing to gain
             est.loss_ = self._loss(self.minimiser.error)
         return ended
+
+    def _run_minimiser(self, n_slots: int) -> tuple[str | None, Array]:
+        return self.minimiser.run(1, n_slots)
 
     def _loss(self, error: float) -> float:
         """The loss as scikit-learn reports it, from sum_n weight_n E_n."""

@@ -116,7 +116,8 @@ evidence_
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A sparse matrix is made dense, once.
+            A sparse matrix is made dense, once. Of dask's arrays and data frames, what is large for the memory is read
+            block by block.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), optional

@@ -167,7 +167,6 @@ class StochasticTraining:
         random: RandomState,
     ) -> None:
         self.estimator, self.net, self.samples = estimator, net, samples
-        self.engine = learning_engine_of(net, estimator.label_smoothing)
         rows = np.arange(len(samples))
         evaluated = held_out is not None and estimator.validation_loss_curve_ is not None
         if estimator.early_stopping and held_out is None:
@@ -175,22 +174,28 @@ class StochasticTraining:
             held_out = samples.rows(taken)
             check_weighted(held_out, "sample_weight of the samples held out by early_stopping")
             check_weighted(samples.rows(rows), "sample_weight of the samples not held out by early_stopping")
-        self.n_samples = len(rows)
-        self.batch_size = self._batch_size()
-        self.dropout = self._dropout(random)
+        self._begin(len(rows), held_out, evaluated, random)
         self.orders = Orders(random, rows, estimator.shuffle)
         self.is_ordered = estimator.shuffle or len(rows) < len(samples) or self.dropout.address != NONE
-        self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
-        self.most_threads = net.engine.most_threads(self.batch_size)
         # Ctrl-C is heard between compiled calls, and so before and after scores that take long
         n_scored = len(held_out) if self.monitor.scorer is not None and held_out is not None else 0
         # The lists of tasks of an epoch with dropout call what leaves units out, and a score leaves none out
         self.scored = 0 < n_scored <= net.engine.part_size and self.dropout.address == NONE
-        self.n_batches = net.engine.part_size // self.batch_size
         if self.scored:
             self.n_batches = self.n_batches * len(rows) // (len(rows) + n_scored)
         self.n_batches = max(1, self.n_batches)
         self.most_samples = max(self.batch_size, n_scored if self.scored else 0)
+
+    def _begin(self, n_samples: int, held_out: CheckedSamples | None, evaluated: bool, random: RandomState) -> None:
+        """What does not depend on where the samples are."""
+        estimator, net = self.estimator, self.net
+        self.engine = learning_engine_of(net, estimator.label_smoothing)
+        self.n_samples, self.scored = n_samples, False
+        self.batch_size = self.most_samples = self._batch_size()
+        self.dropout = self._dropout(random)
+        self.monitor = Monitor(estimator, net, engine_of(net), held_out, evaluated)
+        self.most_threads = net.engine.most_threads(self.batch_size)
+        self.n_batches = max(1, net.engine.part_size // self.batch_size)
 
     def _dropout(self, random: RandomState) -> DropoutMemory:
         """What dropout needs; the first seed is drawn after the split, and only if units are left out."""
@@ -210,7 +215,7 @@ class StochasticTraining:
             raise ValueError(f"batch_size must be 'auto' for solver 'rprop', which needs all samples; got {size}")
         if size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=8
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=9
             )
         return int(np.clip(size, 1, n_samples))
 
@@ -236,7 +241,7 @@ class StochasticTraining:
             warnings.warn("Training interrupted by user.", stacklevel=6)
             self.interrupted = True
         finally:
-            self.orders.give_back()
+            self._leave()
         if est.n_iter_ == est.max_iter and not (stop or incremental):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({est.max_iter}) reached and the optimization hasn't "
@@ -245,6 +250,10 @@ class StochasticTraining:
                 stacklevel=6,
             )
         self.monitor.restore_best()
+
+    def _leave(self) -> None:
+        """The training is over, or an error has ended it."""
+        self.orders.give_back()
 
     def _window(self) -> int:
         """Epochs after which Python looks at what has become of them: 1 if it has something to do after each."""
@@ -258,8 +267,13 @@ class StochasticTraining:
         """The next epochs: up to most_epochs, fewer if what becomes of them says that something has to be done."""
         orders = self.orders.next(most_epochs)
         samples = self.samples.ordered(orders.ravel()) if self.is_ordered else self.samples
-        run = self._run(len(orders))
-        while run.position[0] == 0 or (run.position[0] < len(orders) and run.best[1] <= run.patience):
+        run = self._take_steps(samples, solver, self._run(len(orders)))
+        self.orders.use(int(run.position[0]))
+        return run
+
+    def _take_steps(self, samples: CheckedSamples, solver: CheckedSolver, run: EstimatorRun) -> EstimatorRun:
+        """Go through the epochs of a run, until something has to be done; returns where it stands."""
+        while run.position[0] == 0 or (run.position[0] < run.losses.size and run.best[1] <= run.patience):
             with threads.limit(self.monitor.n_threads, self.most_threads) as n_threads:
                 size = (self.most_samples, n_threads, True)
                 dropped, taken = self.dropout.address != NONE, self.engine.take(size)
@@ -269,7 +283,6 @@ class StochasticTraining:
                     run = run._replace(dropout=self.dropout)
                 self.engine.gate.train_epochs(samples, memory, solver, run, self.n_batches)
                 self.engine.give_back(size, memory)
-        self.orders.use(int(run.position[0]))
         return run
 
     def _run(self, n_epochs: int) -> EstimatorRun:

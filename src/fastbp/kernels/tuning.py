@@ -67,8 +67,10 @@ LOG_SHARE_PRODUCTS = 20
 
 # Second derivatives: samples of a tile, whose products of two inputs, of as many as a layer has, are to stay in a
 # cache; rows and columns of a block of the Hessian, in an L2 cache; rows of a matrix that are decomposed together;
-# pairs of units, or of inputs, up to which it does not pay to store those of the other kind. Zen 5
+# pairs of units, or of inputs, up to which it does not pay to form those of the other kind, if that has so many second
+# things for each of them. Zen 5; of few pairs Zen 3
 CURVATURE_TILE, CURVATURE_ROWS, CURVATURE_COLUMNS, DECOMPOSED_ROWS, FEW_PAIRS = 64, 48, 384, 24, 12
+SECONDS_OF_FEW = 2
 # What an assembly keeps of the tiles before it adds to the matrix: bytes that stay in a cache, numbers for each one of
 # the matrix if those are more, and bytes at most, unless a single tile takes more. Zen 5
 CURVATURE_CACHE, CURVATURE_MATRIX, CURVATURE_BYTES = 1 << 21, 4, 1 << 26
@@ -103,8 +105,9 @@ MAX_SAMPLES = 16
 # samples, where the other way leaves lanes empty, and of up to so many registers. Zen 5: half the time or less at a
 # half of these, the same at twice as many.
 LANE_BYTES, LANE_BYTES_OF_BATCHES, MOST_BATCH_REGISTERS = 3000, 700, 4
-# Registers of networks side by side, and bytes of their parameters, which are to stay in the L1 cache
-MOST_LANE_REGISTERS, STATE_BYTES = 4, 1 << 14
+# Registers of networks side by side, for each of which on-line learning is compiled: the time of one in which sums wait
+# for their terms is that of others. And bytes of their parameters, which are to stay in the L1 cache
+LANE_REGISTERS, STATE_BYTES = (1, 2, 4), 1 << 14
 # Samples of each network that are gathered at a time, and bytes of what becomes of them
 MOST_AHEAD, AHEAD_BYTES = 32, 1 << 17
 FEW_TO_LANES = 6  # columns that are copied number by number: more are transposed

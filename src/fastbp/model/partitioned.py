@@ -138,10 +138,12 @@ class Window:
     ----------
     port : Port
         Of the network.
+    signed : bool
+        Whether weights may be negative.
     """
 
-    def __init__(self, port: gate.Port) -> None:
-        self._port = port
+    def __init__(self, port: gate.Port, *, signed: bool = False) -> None:
+        self._port, self._signed = port, signed
         self._x, self._t = np.empty((0, port.n_inputs), port.dtype), np.empty((0, port.n_outputs), port.dtype)
         self._weight = np.empty(0, port.dtype)
         self._n, self._n_parts = 0, 1  # rows that are filled; parts that will come
@@ -165,7 +167,7 @@ class Window:
             self._n, is_weighted = stop, is_weighted or part.weight.size > 0
         n = self._n
         weight = self._weight[:n] if is_weighted else None
-        return gate.samples(self._port, self._x[:n], self._t[:n], weight, are_finite=True)
+        return gate.samples(self._port, self._x[:n], self._t[:n], weight, are_finite=True, signed=self._signed)
 
     def _make_room(self, n: int) -> None:
         """Arrays of n rows or more, with those that are filled as they are."""

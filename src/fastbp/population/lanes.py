@@ -10,16 +10,17 @@ from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels.codes import OF_ACTIVATION
 from fastbp.kernels.population import tables
 from fastbp.kernels.population.groups import FURTHER_ROWS, L1, L2, PER_PARAMETER
+from fastbp.kernels.population.online import address_of_online
 from fastbp.kernels.population.outputs import address_of_network_deltas
 from fastbp.kernels.registers.machine import lanes_of
-from fastbp.kernels.tables import LAYER
+from fastbp.kernels.tables import LAYER, NONE
 from fastbp.kernels.tuning import (
     AHEAD_BYTES,
     LANE_BYTES,
     LANE_BYTES_OF_BATCHES,
+    LANE_REGISTERS,
     MOST_AHEAD,
     MOST_BATCH_REGISTERS,
-    MOST_LANE_REGISTERS,
     STATE_BYTES,
 )
 from fastbp.population.crew import address_of
@@ -65,16 +66,16 @@ def lots_of(
 ) -> list[Lot]:
     """The networks that are for lanes, but for those `alone`, by what has to be the same for all lanes."""
     found: dict[tuple[object, ...], Lot] = {}
-    asked: dict[tuple[int, int, int], bool] = {}
+    asked: dict[tuple[object, ...], bool] = {}
     for number, kind in enumerate(kinds):
         for k in kind.members.tolist():
             o, batch_size = options[k], int(batch_sizes[k])
-            case = number, id(o), batch_size
+            assert isinstance(o.solver, Choice)
+            case = number, o.solver.name, o.solver.factors is None, batch_size
             if case not in asked:
                 asked[case] = is_for_lanes(kind, o, batch_size)
             if alone[k] or not asked[case]:
                 continue
-            assert isinstance(o.solver, Choice)
             common = o.solver.code, o.solver.values, o.l1 > 0 or o.l2 > 0, o.reduction, o.label_smoothing
             key = number, batch_size, int(n_samples[k]), *common
             found.setdefault(key, Lot(number, [], batch_size, o)).members.append(k)
@@ -98,7 +99,8 @@ class Group:
         dtype = kind.net.dtype
         step = int(lanes_of(dtype))
         self.kind, self.lot, self.members = kind, lot, np.array(members)
-        self.width = -(-len(members) // step) * step
+        self.n_registers = -(-len(members) // step)
+        self.width = self.n_registers * step
         self.n_params = kind.net.n_params
         self.numbers = aligned_zeros((PER_PARAMETER * self.n_params + FURTHER_ROWS, self.width), dtype)
         self.lanes = np.full(self.width, members[0], np.int64)
@@ -138,6 +140,7 @@ class Group:
             most_held=most_held,
             n_ahead=self.n_ahead,
             deltas_address=address_of_network_deltas(net.loss_function.code, function, net.dtype),
+            online_address=address_of_online(self.n_registers, net.dtype) if self.lot.batch_size == 1 else NONE,
             penalized=o.l1 > 0 or o.l2 > 0,
         )
 
@@ -157,13 +160,16 @@ def ahead(kind: Kind, batch_size: int, width: int) -> int:
 
 
 def groups_of(kinds: Sequence[Kind], lots: Sequence[Lot], options: Sequence[Options], n_slots: int) -> list[Group]:
-    """Groups of as many registers as the L1 cache holds the parameters of, fewer if threads had none."""
+    """Groups of 1, 2 or 4 registers: as many as the L1 cache holds the parameters of, fewer if threads had none."""
     found = []
     for lot in lots:
         kind, n = kinds[lot.kind], len(lot.members)
         step = int(lanes_of(kind.net.dtype))
         state = kind.net.n_params * step * kind.net.dtype.itemsize
-        registers = max(1, min(MOST_LANE_REGISTERS, STATE_BYTES // state, n // (step * n_slots)))
-        size = registers * step
-        found += [Group(kind, lot, lot.members[k : k + size], options) for k in range(0, n, size)]
+        most, k = max(1, min(STATE_BYTES // state, n // (step * n_slots))), 0
+        while k < n:
+            most = min(most, -(-(n - k) // step))
+            size = step * max(registers for registers in LANE_REGISTERS if registers <= most)
+            found.append(Group(kind, lot, lot.members[k : k + size], options))
+            k += size
     return found

@@ -6,49 +6,21 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastbp.losses import SMOOTHED
 from fastbp.network import Network
 from fastbp.population.folds import Fold
 from fastbp.population.population import Population
+from fastbp.population.settings import Settings, cost_of, drawn, network_of, training_options
 from fastbp.population.tasks import Problem
 
 # Epochs of each round, epochs without a lower loss that end a training, and which part of the settings goes on
 EPOCHS, PATIENCE, KEPT = (20, 60, 180), (6, 10, 20), 3
-SCHEDULE = "cosine"  # of learning rates
 MOST_SETTINGS = 512
 REHEARSED = 64  # rows
-STEP_COST = 1000  # parameters whose products take as long as all else of a step
-ACTIVATIONS = ("relu", "tanh", "silu", "gelu")
-WIDTHS, DEPTHS, BATCHES = (16, 32, 64, 128), (1, 2, 2, 3), (16, 32, 64, 128)
-L2, RATES = (1e-7, 3e-2), (7e-4, 2e-2)  # drawn evenly in their logarithms
-
-
-class Settings(NamedTuple):
-    """What is tried.
-
-    Attributes
-    ----------
-    hidden : tuple of int
-        Units of each hidden layer.
-    activation : str
-    learning_rate, l2 : float
-    batch_size : int
-    """
-
-    hidden: tuple[int, ...] = (64, 64)
-    activation: str = "relu"
-    learning_rate: float = 0.003
-    l2: float = 1e-4
-    batch_size: int = 32
-
-    def __str__(self) -> str:
-        layers = "-".join(map(str, self.hidden)) or "no hidden layer,"
-        rest = f"learning rate {self.learning_rate:.2g}, l2 {self.l2:.1g}, batch {self.batch_size}"
-        return f"{layers} {self.activation}, {rest}"
 
 
 class Tried(NamedTuple):
@@ -95,8 +67,6 @@ class Search:
     fixed : collection of str
         Fields of `Settings` that are not drawn: the first settings have them.
     n_threads : int or None
-    alike : dict
-        Arguments of `Population.fit` that are the same for all.
     says : function
         Told of each round.
     """
@@ -107,7 +77,6 @@ class Search:
     first: Sequence[Settings]
     fixed: Collection[str] = ()
     n_threads: int | None = None
-    alike: dict[str, Any] = field(default_factory=lambda: {"schedule": SCHEDULE})
     says: Callable[[str], Any] = lambda _line: None
     n_fits: int = 0
     best: Settings | None = None
@@ -116,7 +85,7 @@ class Search:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._rng = np.random.default_rng(self.seed)
+        self._n_drawn = 0
         self._last: dict[Settings, Tried] = {}
         self._end = 0.0
 
@@ -126,7 +95,7 @@ class Search:
         `seconds` has the time that they took, without compiling.
         """
         networks = [network_of(self.problem, s, self.problem.x.shape[1], self.seed) for s in self.first]
-        rehearse(networks, self.problem, self.alike | training_options(self.first) | {"n_threads": self.n_threads})
+        rehearse(networks, self.problem, training_options(self.first) | {"n_threads": self.n_threads})
         begun = time.perf_counter()
         try:
             self._try_all(budget)
@@ -193,27 +162,28 @@ class Search:
     def _drawn_for(
         self, most: float, cost_of: Callable[[Settings], float], first: Sequence[Settings] = ()
     ) -> list[Settings]:
-        """Settings whose costs add up to `most`, beginning with some."""
+        """Settings whose costs add up to `most`, beginning with some; none of them twice, nor again."""
         chosen: list[Settings] = []
-        left = most
-        for settings in [*first, *(self._drawn() for _ in range(MOST_SETTINGS - len(first)))]:
-            left -= cost_of(settings)
-            if left < 0:
-                break
-            chosen.append(settings)
+        left, known = most, set(self._last)
+        for place in range(-len(first), MOST_SETTINGS - len(first)):
+            settings = first[place] if place < 0 else self._drawn(self._n_drawn)
+            if settings not in known:
+                left -= cost_of(settings)
+                if left < 0:
+                    break
+                chosen.append(settings)
+                known.add(settings)
+            self._n_drawn += place >= 0
         return chosen
 
     def _cost(self, settings: Settings) -> float:
         return cost_of(settings, self.problem.x.shape[1], self.problem.t.shape[1])
 
-    def _drawn(self) -> Settings:
-        """Settings at random."""
-        rng, n_rows = self._rng, len(self.problem.strata)
-        width, depth = int(rng.choice(WIDTHS)), int(rng.choice(DEPTHS))
-        rate, l2 = (float(np.exp(rng.uniform(*np.log(bounds)))) for bounds in (RATES, L2))
-        batches = [size for size in BATCHES if size * 8 <= n_rows] or [BATCHES[0]]
-        drawn = Settings((width,) * depth, str(rng.choice(ACTIVATIONS)), rate, l2, int(rng.choice(batches)))
-        return drawn._replace(**{name: getattr(self.first[0], name) for name in self.fixed})
+    def _drawn(self, number: int) -> Settings:
+        """Settings at random, with what is fixed."""
+        settings = drawn(self.seed, number, len(self.problem.strata), smooths=self.problem.loss in SMOOTHED)
+        settings = settings._replace(**{name: getattr(self.first[0], name) for name in self.fixed})
+        return settings if settings.hidden else settings._replace(dropout=self.first[0].dropout)
 
     def _train(self, chosen: list[Settings], number: int) -> Population:
         """A round: all settings on all folds."""
@@ -226,7 +196,7 @@ class Search:
             samples=[fold.training for fold in self.folds] * len(chosen),
             validation=[fold.validation for fold in self.folds] * len(chosen),
             sample_weight=self.problem.weights, seeds=[self.seed + k % n_folds for k in range(len(of_each))],
-            n_threads=self.n_threads, **self.alike, **training_options(of_each),
+            n_threads=self.n_threads, **training_options(of_each),
         )  # fmt: skip
         self.interrupted = any(history.stopped_by == "interrupt" for history in histories)
         self.n_fits += len(of_each)
@@ -252,44 +222,6 @@ def rehearse(networks: Sequence[Network], problem: Problem, options: dict[str, A
             sample_weight=weights, **options,
         )  # fmt: skip
         networks[0].loss(x, t, weights)
-
-
-class Learnt(Protocol):
-    """What networks are made for."""
-
-    @property
-    def output(self) -> str: ...  # noqa: D102
-
-    @property
-    def loss(self) -> str: ...  # noqa: D102
-
-    @property
-    def n_outputs(self) -> int: ...  # noqa: D102
-
-
-def network_of(learnt: Learnt, settings: Settings, n_inputs: int, seed: int) -> Network:
-    """The network that settings describe, with first weights for its functions."""
-    return Network(
-        (n_inputs, *settings.hidden, learnt.n_outputs), activation=settings.activation,
-        output=learnt.output, loss=learnt.loss, dtype="float32", seed=seed,
-        init="he_uniform" if settings.activation == "relu" else "glorot_uniform",
-    )  # fmt: skip
-
-
-def training_options(of_each: Sequence[Settings]) -> dict[str, Any]:
-    """The arguments of `Population.fit` that settings have, one for each network."""
-    return {
-        "learning_rate": [settings.learning_rate for settings in of_each],
-        "l2": [settings.l2 for settings in of_each],
-        "batch_size": [settings.batch_size for settings in of_each],
-    }
-
-
-def cost_of(settings: Settings, n_inputs: int, n_outputs: int) -> float:
-    """How long an epoch takes, in products of a row."""
-    sizes = n_inputs, *settings.hidden, n_outputs
-    n_params = sum((a + 1) * b for a, b in pairwise(sizes))
-    return float(n_params + STEP_COST * 32 / settings.batch_size)
 
 
 def _rank(tried: Tried) -> tuple[float, float]:

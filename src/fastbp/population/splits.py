@@ -11,6 +11,7 @@ from fastbp.engine.gate import CheckedSamples
 from fastbp.network import Network
 from fastbp.population.dropouts import Dropouts
 from fastbp.population.plan import Plan
+from fastbp.population.seeding import first_bits
 from fastbp.population.wishes import rows_of
 from fastbp.training.options import Options
 from fastbp.training.validation import n_held_out, own_validation
@@ -56,17 +57,15 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
     n, samples = len(asked.seeds), asked.samples
     rows = [np.arange(len(samples))] * n if asked.rows is None else rows_of(asked.rows, "samples", n, len(samples))
     weights = _weights(asked.sample_weight, n, samples)
-    random, dropout = np.empty(n, np.uint64), Dropouts(asked.rates)
+    dropout = Dropouts(asked.rates)
     if isinstance(asked.validation, tuple | list | np.ndarray) or asked.validation is None:
         held = _held(net, asked, weights)
-        for k, seed in enumerate(asked.seeds):
-            bits = np.random.PCG64(seed)  # a generator's first bits, without a generator
-            random[k] = bits.random_raw()
-            if dropout.any[k]:
-                dropout.keys[k] = bits.random_raw()
+        random = first_bits(asked.seeds)
+        for k in np.flatnonzero(dropout.any).tolist():
+            dropout.keys[k] = np.random.PCG64(asked.seeds[k]).random_raw(2)[1]
     else:
         held = Held(samples, [], weights)
-        rows = list(rows)
+        rows, random = list(rows), np.empty(n, np.uint64)
         for k, seed in enumerate(asked.seeds):
             draw = np.random.default_rng(seed)
             n_held = n_held_out(asked.validation, len(rows[k]))

@@ -134,7 +134,8 @@ class PopulationTraining:
             (MEMBER.rates, self.rates), (MEMBER.losses, self.losses), (MEMBER.held_losses, self.held_losses),
         ):  # fmt: skip
             self.members[:, column] = addresses_of_rows(array)
-        self.members[:, MEMBER.held_order] = [address_of(rows) for rows in plan.held_rows]
+        held = {id(rows): address_of(rows) for rows in {id(rows): rows for rows in plan.held_rows}.values()}
+        self.members[:, MEMBER.held_order] = [held[id(rows)] for rows in plan.held_rows]
         for column, weights in ((MEMBER.weight, plan.weights), (MEMBER.held_weight, plan.held_weights)):
             self.members[:, column] = addresses_of_rows(weights) if weights.size else 0
         self._set_options()
@@ -180,12 +181,11 @@ class PopulationTraining:
             for place, column in enumerate((MEMBER.safe, MEMBER.best, MEMBER.partial, MEMBER.moments)):
                 self.members[own, column] = addresses_of_rows(work) + place * work.strides[1]
             loss, options = kind.net.loss_function, [self.plan.options[k] for k in own.tolist()]
-            asked = {id(o): o for o in options}
-            learning = {key: learning_option(loss, o.label_smoothing) for key, o in asked.items()}
-            scaled = {key: has_factors(o) for key, o in asked.items()}
+            smoothing = [o.label_smoothing for o in options]
+            learning = {value: learning_option(loss, value) for value in set(smoothing)}
             self.settings[own, SETTINGS.held_option] = loss.number
-            self.settings[own, SETTINGS.loss_option] = [learning[id(o)] for o in options]
-            by_batches = self.plan.dropout.any[own] | [scaled[id(o)] for o in options]
+            self.settings[own, SETTINGS.loss_option] = [learning[value] for value in smoothing]
+            by_batches = self.plan.dropout.any[own] | [has_factors(o) for o in options]
             self.members[own, MEMBER.one_by_one] = (self.batch_sizes[own] == 1) & topology.is_layered & ~by_batches
             self._set_memories(kind, work)
 

@@ -10,7 +10,8 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.population.folds import folds_of
 from fastbp.population.population import Population
-from fastbp.population.search import Budget, Search, Settings, Tried
+from fastbp.population.search import Budget, Search, Tried
+from fastbp.population.settings import Settings
 from fastbp.population.tasks import Task, task_of
 from fastbp.structure import initial
 
@@ -83,6 +84,23 @@ class Tuned:
             raise AttributeError("predict_proba is for classes; y had numbers")
         return self.population.mean(self.task.inputs(X))
 
+    def estimator_options(self) -> dict[str, Any]:
+        """Name the parameters of an `MLPClassifier`, or `MLPRegressor`, with the best settings.
+
+        Returns
+        -------
+        dict
+            For samples and numbers that are standardised, as the search has them: its penalty `alpha` is divided by the
+            samples of a batch.
+        """
+        s = self.settings
+        smoothing = {"label_smoothing": s.label_smoothing} if self.task.is_classes else {}
+        return smoothing | {
+            "hidden_layer_sizes": s.hidden, "activation": s.activation, "alpha": s.l2 * s.batch_size,
+            "batch_size": s.batch_size, "learning_rate_init": s.learning_rate, "learning_rate": s.schedule,
+            "max_iter": self.tried[0].epochs, "dropout": s.dropout,
+        }  # fmt: skip
+
     def __str__(self) -> str:
         lines = [repr(self)]
         lines += [f"  {one.score:8.4f}  {one.epochs:4d} epochs  {one.settings}" for one in self.tried[:10]]
@@ -106,10 +124,12 @@ def tune(
     n_threads: int | None = None,
     verbose: bool = False,
 ) -> Tuned:
-    """Choose layers, activation function, learning rate, l2 and batch size for a table, and train an ensemble.
+    """Choose settings for a table, and train an ensemble.
 
-    Settings are drawn at random, beginning with the usual ones. Each is tried on five folds, all in one `Population`,
-    and the best third of a round goes into the next, with three times as many epochs.
+    Layers, activation function, learning rate, l2 and batch size are drawn at random, beginning with the usual ones;
+    with a larger budget dropout, label smoothing and schedules of the learning rate too, of some settings. Each is
+    tried on five folds, all in one `Population`, and the best third of a round goes into the next, with three times as
+    many epochs.
 
     Parameters
     ----------

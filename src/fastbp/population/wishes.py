@@ -14,6 +14,7 @@ from fastbp.training.options import Options
 
 # Arguments of which each network may have its own: a list, a tuple or an array with one for each
 OWN = ("solver", "batch_size", "learning_rate", "l1", "l2", "patience", "tol", "goal", "label_smoothing")
+RATE = OWN.index("learning_rate")
 
 
 def each(value: Any, name: str, n: int) -> list[Any]:
@@ -36,15 +37,18 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     columns = {name: each(given.pop(name), name, n) for name in OWN}
     own_options = {name: each(value, name, n) for name, value in solver_options.items()}
     made: dict[tuple[Any, ...], Options] = {}
+    checked: dict[tuple[Any, ...], Options] = {}  # by all but the learning rate
     found = []
     for values in zip(*columns.values(), *own_options.values(), strict=True):
         key = _key(values)
         if key not in made:
-            own, rest = (
-                dict(zip(columns, values, strict=False)),
-                dict(zip(own_options, values[len(columns) :], strict=True)),
-            )
-            made[key] = _options(caller, own, rest, given)
+            others = key[:RATE] + key[RATE + 1 :]
+            if others in checked:
+                made[key] = checked[others].with_rate(values[RATE])
+            else:
+                own = dict(zip(columns, values, strict=False))
+                rest = dict(zip(own_options, values[len(columns) :], strict=True))
+                made[key] = checked[others] = _options(caller, own, rest, given)
         found.append(made[key])
     return found
 

@@ -30,7 +30,9 @@ from fastbp.training.state import ROW, Layout, moments_of
 from fastbp.training.validation import n_held_out, own_validation, split
 
 TOL_EPOCHS = 10  # without patience, epochs that may fail to be lower by tol
+PART_SECONDS = 0.05  # that the samples of a part take, see `Engine.part_size`
 RETURN_SECONDS = 0.05  # a compiled call takes about this long at most, so that Ctrl-C is heard
+SLOWEST = 64  # before a call has been timed: machines, and functions of a user's, that take so many times as long
 
 
 class Training:
@@ -151,7 +153,12 @@ class Training:
             whole_epochs=self.watched and options.every == 1,
         )
         self.most_threads = net.engine.most_threads(min(size, self.run_state.part_size))
-        self.n_parts = 1  # of batches, for the next compiled call
+        self.n_parts = self._first_parts()  # of batches, for the next compiled call
+
+    def _first_parts(self) -> int:
+        """Parts of batches for the first compiled call."""
+        seconds = SLOWEST * PART_SECONDS * self.batch_size / self.net.engine.part_size
+        return max(1, int(RETURN_SECONDS / seconds))
 
     def kept_layout(self) -> Layout:
         """dtype and shape of each array of `kept`, known before there are any."""

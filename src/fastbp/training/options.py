@@ -1,8 +1,9 @@
 """What a training is asked for, checked: the arguments of `Network.fit` but for the data."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.engine.gate import Gate
 from fastbp.model.computing import ComputingNetwork
-from fastbp.solvers import Choice, MinimiserChoice
+from fastbp.solvers import Choice, LearningRate, MinimiserChoice, check_rate
 from fastbp.structure import initial
 from fastbp.training.history import History
 from fastbp.training.stopping import NO_RULES, Rules
@@ -137,6 +138,15 @@ class Options:
             return 1
         wanted = [self.rules.every, self.callback_every if self.callbacks else 0]
         return math.gcd(*wanted, self.validate_every if self.validation is not None else 0) or 1
+
+    def with_rate(self, learning_rate: LearningRate) -> "Options":
+        """The same with another learning rate, which is checked."""
+        assert isinstance(self.solver, Choice)
+        other, solver = copy.copy(self), self.solver  # all else is as it was checked
+        other.solver = replace(solver, learning_rate=check_rate(learning_rate, solver.name, solver.schedule))
+        if callable(learning_rate):
+            other.rates(0)
+        return other
 
     def rates(self, first: int) -> Array:
         """Learning rates of the epochs from `first` on, for a window of them."""

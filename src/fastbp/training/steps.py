@@ -4,11 +4,10 @@ import numpy as np
 
 from fastbp.checks import Array
 from fastbp.engine import gate
+from fastbp.engine.gate import CheckedSolver
 from fastbp.kernels.training import epochs
 from fastbp.model.computing import ComputingNetwork
-from fastbp.solvers import Choice
 from fastbp.training import dropout
-from fastbp.training.options import Options
 
 
 class GradientSteps:
@@ -21,22 +20,12 @@ class GradientSteps:
     ----------
     net : ComputingNetwork
         Whose parameters are moved.
-    options : Options
-        The solver, and the decay of the weights.
+    solver : CheckedSolver
+        That does not follow the mean: the gradient is what the step follows.
     """
 
-    def __init__(self, net: ComputingNetwork, options: Options) -> None:
-        assert isinstance(options.solver, Choice)
-        self._net = net
-        solver = options.solver.start(
-            net.packed.params.size,
-            net.dtype,
-            net.topology,
-            l1=options.l1,
-            l2=options.l2,
-            mean=False,  # the gradient is what the step follows
-        )
-        self.checked_solver = net.engine.gate.solver(solver)
+    def __init__(self, net: ComputingNetwork, solver: CheckedSolver) -> None:
+        self._net, self.checked_solver = net, solver
         order = np.arange(2)
         x, t = np.zeros((2, net.n_inputs)), np.zeros((2, net.n_outputs))
         self._samples = gate.samples(net.engine.gate.port, x, t, np.zeros(2)).ordered(order)
@@ -48,7 +37,7 @@ class GradientSteps:
             losses=np.zeros(1),
             safe=net.packed.params.copy(),
             partial=np.zeros(net.packed.params.shape, net.dtype),
-            dropout=dropout.nothing(options.dropout, net.dtype),
+            dropout=dropout.nothing(np.zeros(0), net.dtype),
             first_epoch=0,
             position=np.zeros(3, np.int64),
             batch_size=2,

@@ -225,7 +225,10 @@ class BySums(OnPartitions):
             )
         self.done = np.zeros(3)
         self._at_start = net.packed.params.copy()
-        self._steps = GradientSteps(net, options)
+        assert isinstance(options.solver, Choice)
+        n_filled = net.packed.params.size
+        solver = options.solver.start(n_filled, net.dtype, net.topology, l1=options.l1, l2=options.l2, mean=False)
+        self._steps = GradientSteps(net, net.engine.gate.solver(solver))
         self.memory, self.checked_solver, self.run_state = None, self._steps.checked_solver, self._steps.run_state
 
     def turns(self, epoch: int) -> list[list[int]]:

@@ -63,6 +63,7 @@ class Views(NamedTuple):
     batch_size: int
     mean: bool
     plain: bool  # gradient descent, in steps along the samples of one block
+    online: bool  # ... of one sample
     weighted: bool  # whether samples have weights
 
 
@@ -105,7 +106,7 @@ def group_from(crew, g):
         row, net, stepping, rule, shift(numbers, 2 * n), shift(numbers, 3 * n), shift(rows, FALLING * row.width),
         shift(rows, SUMS * row.width), shift(rows, ZEROS * row.width), members, integers_at(row.position, 3),
         doubles_at(row.held_errors, row.width), member.n_samples, member.batch_size, member.mean != 0,
-        is_plain and member.batch_size <= row.n_ahead, member.weight != 0,
+        is_plain and member.batch_size <= row.n_ahead, is_plain and member.batch_size == 1, member.weight != 0,
     )  # fmt: skip
 
 
@@ -149,29 +150,40 @@ def take_targets(crew, group, room, s, n_samples):
 
 
 class Columns(NamedTuple):
-    """A user's array of samples, and where they go: number i of sample s, lane n, to (i * n_ahead + s) * width + n."""
+    """A user's array of samples, and where they go: number i of sample s, lane n, to i * number + s * sample + n."""
 
     values: Numbers
     n_columns: int
     out: Numbers
-    n_ahead: int
-    width: int
+    number: int
+    sample: int
+
+
+@kernel
+def columns_of(values, n_columns, out, group):
+    """Where samples go: the numbers of a sample together on-line, else the samples of a number."""
+    width = group.row.width
+    if group.online:
+        return Columns(values, n_columns, out, width, n_columns * width)
+    return Columns(values, n_columns, out, group.row.n_ahead * width, width)
 
 
 @kernel
 def rows_of_lane(columns, order, n_samples, lane):
     """Rows order[0] .. order[n_samples - 1] into a lane, number by number."""
-    for i in range(columns.n_columns):
-        values, out = shift(columns.values, i), shift(columns.out, i * columns.n_ahead * columns.width + lane)
-        for s in range(n_samples):
-            set_number(out, s * columns.width, number(values, number(order, s) * columns.n_columns))
+    for s in range(n_samples):
+        values = shift(columns.values, number(order, s) * columns.n_columns)
+        out = shift(columns.out, s * columns.sample)
+        for i in range(columns.n_columns):
+            set_number(out, i * columns.number + lane, number(values, i))
 
 
 @kernel
-def rows_of_lanes(columns, order, n_samples):
+def rows_of_lanes(columns, order, n_samples, width):
     """The same of all lanes, transposed in registers: rows of many columns."""
-    n, out = n_samples * columns.width, Rows(columns.out, columns.n_ahead * columns.width)
-    rows_to_lanes(Source(columns.values, columns.n_columns, order, n), out, terms_of(out), False)
+    for s in range(n_samples):
+        out, order_s = Rows(shift(columns.out, s * columns.sample), columns.number), shift(order, s * width)
+        rows_to_lanes(Source(columns.values, columns.n_columns, order_s, width), out, terms_of(out), False)
 
 
 @kernel
@@ -184,11 +196,9 @@ def weights_of_lane(weight, order, room, n_samples, width, lane):
 @kernel
 def gather_ahead(crew, group, room, first, n_samples):
     """Samples first .. first + n_samples - 1 of each network, in its own order."""
-    width, n_ahead = group.row.width, group.row.n_ahead
-    x, t = (
-        Columns(crew.x, crew.n_inputs, room.x, n_ahead, width),
-        Columns(crew.t, crew.n_outputs, room.t, n_ahead, width),
-    )
+    width = group.row.width
+    x = columns_of(crew.x, crew.n_inputs, room.x, group)
+    t = columns_of(crew.t, crew.n_outputs, room.t, group)
     few = crew.n_inputs <= FEW_TO_LANES
     for lane in range(width):
         member = member_of(crew, number(group.members, lane))
@@ -202,13 +212,15 @@ def gather_ahead(crew, group, room, first, n_samples):
         if member.weight != 0:
             weights_of_lane(view_at(crew.x, member.weight, crew.n_rows), order, room, n_samples, width, lane)
     if not few:
-        rows_of_lanes(x, room.order, n_samples)
+        rows_of_lanes(x, room.order, n_samples, width)
 
 
 @kernel
 def gather_held(crew, group, room, first, n_samples):
     """The same of the samples that are held out; those that a network does not have count with weight 0."""
     width, n_ahead = group.row.width, group.row.n_ahead
+    x = Columns(crew.held_x, crew.n_inputs, room.x, n_ahead * width, width)
+    t = Columns(crew.held_t, crew.n_outputs, room.t, n_ahead * width, width)
     for lane in range(width):
         member = member_of(crew, number(group.members, lane))
         order = integers_at(member.held_order, member.n_held)
@@ -220,16 +232,8 @@ def gather_held(crew, group, room, first, n_samples):
                 counts = 1.0 * number(weight, row)
             set_number(room.order, s * width + lane, row)
             set_number(room.weight, s * width + lane, counts if first + s < member.n_held else 0.0)
-    rows_of_lanes(Columns(crew.held_x, crew.n_inputs, room.x, n_ahead, width), room.order, n_samples)
-    rows_of_lanes(Columns(crew.held_t, crew.n_outputs, room.t, n_ahead, width), room.order, n_samples)
-
-
-@kernel
-def add_errors(group, v):
-    """Errors of the samples to the sums of the networks."""
-    for place in range(0, v.stride, v.width):
-        for r in range(0, v.width, lanes(v.errors)):
-            store(group.sums, r, load(group.sums, r) + load(v.errors, place + r))
+    rows_of_lanes(x, room.order, n_samples, width)
+    rows_of_lanes(t, room.order, n_samples, width)
 
 
 @kernel

@@ -12,7 +12,6 @@ from fastbp.kernels.compiling.addresses import for_warm_up
 from fastbp.kernels.compiling.decorators import entry, kernel
 from fastbp.kernels.formulas.steps import next_rate
 from fastbp.kernels.population.groups import (
-    add_errors,
     clear,
     gather_ahead,
     gather_held,
@@ -22,7 +21,9 @@ from fastbp.kernels.population.groups import (
     take_targets,
 )
 from fastbp.kernels.population.members import LANES
+from fastbp.kernels.population.online import ONLINE, Ahead
 from fastbp.kernels.population.passes import (
+    add_errors,
     add_gradient,
     backward,
     forward,
@@ -57,11 +58,10 @@ def learn_samples(crew, group, room, s, n_samples, adds):
     forward(group.net, v)
     output_deltas(group.net, v)
     output_slopes(group.net, v)
-    add_errors(group, v)
+    add_errors(group.sums, v)
     backward(group.net, v)
     if group.plain:
-        if group.batch_size > 1:
-            scale_rates(group, 1.0 / n_samples if group.mean else 1.0)
+        scale_rates(group, 1.0 / n_samples if group.mean else 1.0)
         scale_deltas(group.net, v, group.falling)
         add_gradient(group.net, v, group.net.params, True)
     else:
@@ -90,13 +90,27 @@ def train_group(crew, g, n_samples, n_epochs, slot):
             n_block = min(n_ahead, group.batch_size - n_done, n_left)
         gather_ahead(crew, group, room, start + n_done, n_block)
         clear(group.sums, group.row.width)
-        learn_block(crew, group, room, n_block)
+        if group.online:
+            learn_online(crew, group, room, n_block)
+        else:
+            learn_block(crew, group, room, n_block)
         note_errors(crew, group, epoch, n_epochs)
         n_samples -= n_block
         if number(position, 1) == group.n_samples:
             set_number(position, 0, epoch + 1)
             set_number(position, 1, 0)
             finish_epoch(crew, group, room, epoch + 1)
+
+
+@kernel
+def learn_online(crew, group, room, n_samples):
+    """A step along each of the samples that were gathered ahead."""
+    ahead = Ahead(
+        room.x, room.t, room.weight if group.weighted else room.ones, room.units, group.falling, group.sums,
+        group.zeros, crew.n_inputs, crew.n_outputs, n_samples, group.row.deltas_address,
+    )  # fmt: skip
+    ONLINE.call(group.row.online_address, group.net, ahead)
+    set_number(group.position, 1, number(group.position, 1) + n_samples)
 
 
 @kernel
@@ -219,7 +233,7 @@ def hold_out(crew, group, room):
         forward(net, v)
         output_deltas(net, v)
         clear(group.sums, width)
-        add_errors(group, v)
+        add_errors(group.sums, v)
         for lane in range(width):
             total = number(group.held_errors, lane) + np.float64(number(group.sums, lane))
             set_number(group.held_errors, lane, total)

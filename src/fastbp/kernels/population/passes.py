@@ -70,22 +70,27 @@ def weights(params, block, width):
     return Matrix(shift(params, block.weights * width), block.n_in * width, width)
 
 
-@kernel
-def forward(net, v):
-    """a and z of every unit."""
-    for l in range(1, net.n_layers):
-        layer = layer_of(net, l)
-        is_simple = layer.function in (IDENTITY, RELU)
-        a_j, width = units(v, v.z if is_simple else v.a, layer.first_unit), v.width
-        begin = Matrix(v.zeros, 0, 0)
-        if layer.bias != NONE:
-            begin = Matrix(shift(net.params, layer.bias * width), width, 0)
-        for c in range(layer.in_start, layer.in_end):
-            block = block_of(net, c)
-            size = Extent(block.n_out, v.n_samples, block.n_in, width)
-            products(a_j, weights(net.params, block, width), outputs_of(v, block), begin, size)  # (5.48)
-            begin = a_j
-        activate_layer(layer, v)  # (5.49)
+def forward_by(products):
+    """The forward pass, of sums that `products` works out: that of products.py or of online.py."""
+
+    @kernel
+    def forward(net, v):
+        """a and z of every unit."""
+        for l in range(1, net.n_layers):
+            layer = layer_of(net, l)
+            is_simple = layer.function in (IDENTITY, RELU)
+            a_j, width = units(v, v.z if is_simple else v.a, layer.first_unit), v.width
+            begin = Matrix(v.zeros, 0, 0)
+            if layer.bias != NONE:
+                begin = Matrix(shift(net.params, layer.bias * width), width, 0)
+            for c in range(layer.in_start, layer.in_end):
+                block = block_of(net, c)
+                size = Extent(block.n_out, v.n_samples, block.n_in, width)
+                products(a_j, weights(net.params, block, width), outputs_of(v, block), begin, size)  # (5.48)
+                begin = a_j
+            activate_layer(layer, v)  # (5.49)
+
+    return forward
 
 
 @kernel
@@ -126,20 +131,25 @@ def output_slopes(net, v):
         multiply_slope(layer, a, y, delta, layer.n_units * v.stride)
 
 
-@kernel
-def backward(net, v):
-    """Delta recursion: from the outputs' delta to that of every hidden unit."""
-    for l in range(net.n_layers - 2, 0, -1):
-        layer = layer_of(net, l)
-        delta_j, begin = units(v, v.delta, layer.first_unit), Matrix(v.zeros, 0, 0)
-        for o in range(layer.out_start, layer.out_end):
-            block = block_of(net, number(net.outgoing, o))
-            w_kj, delta_k = weights(net.params, block, v.width), units(v, v.delta, block.target_unit)
-            size = Extent(block.n_in, v.n_samples, block.n_out, v.width)
-            products(delta_j, transposed(w_kj), delta_k, begin, size)  # (5.56)  sum_k w_kj delta_k
-            begin = delta_j
-        a, z = units(v, v.a, layer.first_unit).data, units(v, v.z, layer.first_unit).data
-        multiply_slope(layer, a, z, delta_j.data, layer.n_units * v.stride)  # (5.56)  times h'(a_j)
+def backward_by(products):
+    """The delta recursion, of sums that `products` works out."""
+
+    @kernel
+    def backward(net, v):
+        """Delta recursion: from the outputs' delta to that of every hidden unit."""
+        for l in range(net.n_layers - 2, 0, -1):
+            layer = layer_of(net, l)
+            delta_j, begin = units(v, v.delta, layer.first_unit), Matrix(v.zeros, 0, 0)
+            for o in range(layer.out_start, layer.out_end):
+                block = block_of(net, number(net.outgoing, o))
+                w_kj, delta_k = weights(net.params, block, v.width), units(v, v.delta, block.target_unit)
+                size = Extent(block.n_in, v.n_samples, block.n_out, v.width)
+                products(delta_j, transposed(w_kj), delta_k, begin, size)  # (5.56)  sum_k w_kj delta_k
+                begin = delta_j
+            a, z = units(v, v.a, layer.first_unit).data, units(v, v.z, layer.first_unit).data
+            multiply_slope(layer, a, z, delta_j.data, layer.n_units * v.stride)  # (5.56)  times h'(a_j)
+
+    return backward
 
 
 @kernel
@@ -161,10 +171,6 @@ def add_gradient(net, v, grad, adds):
 def add_biases(layer, v, db, adds):
     """dE/db_j = sum_s delta[j, s]."""
     delta = units(v, v.delta, layer.first_unit).data
-    if adds and v.n_samples == 1:
-        for place in range(0, layer.n_units * v.width, lanes(db)):
-            store(db, place, load(db, place) + load(delta, place))
-        return
     for j in range(layer.n_units):
         for r in range(0, v.width, lanes(db)):
             place = j * v.width + r
@@ -175,9 +181,20 @@ def add_biases(layer, v, db, adds):
 
 
 @kernel
+def add_errors(sums, v):
+    """Errors of the samples to the sums of the networks."""
+    for place in range(0, v.stride, v.width):
+        for r in range(0, v.width, lanes(v.errors)):
+            store(sums, r, load(sums, r) + load(v.errors, place + r))
+
+
+@kernel
 def scale_deltas(net, v, factors):
     """delta[j, s] *= factor of the network, of all units but the inputs."""
     first = layer_of(net, 1).first_unit
     for row in range(first * v.stride, net.n_units * v.stride, v.width):
         for r in range(0, v.width, lanes(v.delta)):
             store(v.delta, row + r, load(v.delta, row + r) * load(factors, r))
+
+
+forward, backward = forward_by(products), backward_by(products)

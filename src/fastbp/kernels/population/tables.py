@@ -120,6 +120,7 @@ class Group(NamedTuple):
     most_held: int  # samples that are held out, of the network that has most
     n_ahead: int  # samples of each network that are gathered at a time
     deltas_address: int
+    online_address: int  # of what learns on-line, see online.py
     penalized: int
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from fastbp.population import Population
 from fastbp.population.folds import Fold, folds_of
-from fastbp.population.search import EPOCHS, Budget, Search, Settings, cost_of, rehearse
+from fastbp.population.search import EPOCHS, Budget, Search, rehearse
+from fastbp.population.settings import Settings, cost_of
 from fastbp.population.tasks import score_of
 from fastbp.tables.cells.errors import TableError
 from fastbp.tables.modelling.told import OutOfFold, TriedSettings, Tuning
@@ -158,9 +159,7 @@ def choose(training: Ready, fixed: list[str], budget: Budget, says: Callable[[st
     other = Settings()._replace(**{name: getattr(usual, name) for name in fixed})
     first = [usual] if other == usual else [usual, other]
     folds = folds_of(problem.strata, SEARCH_FOLDS, rng)[: FOLDS_OF_MANY if len(rows) > MANY_ROWS else SEARCH_FOLDS]
-    search = Search(
-        problem, folds, training.options.seed, first, fixed, training.options.threads, training.options.alike
-    )
+    search = Search(problem, folds, training.options.seed, first, fixed, training.options.threads)
     search.run(budget)
     if search.best is None or search.interrupted:
         raise KeyboardInterrupt

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastbp import memory
 from fastbp.checks import Array
 from fastbp.network import Network
-from fastbp.population.search import SCHEDULE, Settings, network_of
+from fastbp.population.settings import ALWAYS, SCHEDULE, Settings, network_of
 from fastbp.tables.cells.errors import TableError
 from fastbp.tables.modelling.analysis import importance, score_beside
 from fastbp.tables.modelling.ensemble import FEWEST_TO_TUNE, Ensemble, choose, mean_outputs, n_networks, train
@@ -222,8 +222,9 @@ class TableTraining:
     def tune(self, says: Callable[[str], Any] = lambda _line: None) -> None:
         """Choose the settings that the user has not, where there is a budget and there are rows for it."""
         o = self.options
-        fixed = [name for name in Settings._fields if name in o.given]
-        if o.tune is None or len(self.learnt_rows) < FEWEST_TO_TUNE or len(fixed) == len(Settings._fields):
+        never = () if isinstance(self.target, ClassTarget) else ("label_smoothing",)
+        fixed = [name for name in Settings._fields if name in (*o.given, *never)]
+        if o.tune is None or len(self.learnt_rows) < FEWEST_TO_TUNE or fixed[: len(ALWAYS)] == list(ALWAYS):
             return
         if "schedule" not in o.given:
             self.options = replace(o, schedule=SCHEDULE)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fastbp.population.search import Budget, Settings
+from fastbp.population.search import Budget
+from fastbp.population.settings import Settings
 from fastbp.presets import Preset
 from fastbp.tables.cells.choices import MAX_LEVELS
 from fastbp.tables.preparing.scaling import Scaling
@@ -48,7 +49,7 @@ class Options:
 
     @property
     def alike(self) -> dict[str, Any]:
-        """Arguments of `Network.fit` and of `Population.fit` that are not tuned."""
+        """Further arguments of `Network.fit` and of `Population.fit`, the same for all networks of an ensemble."""
         found: dict[str, Any] = {"label_smoothing": self.label_smoothing, "dropout": self.dropout}
         return found | (
             {} if self.schedule == "constant" else {"schedule": self.schedule}
@@ -59,4 +60,6 @@ class Options:
         """Those that a search begins with."""
         rate = USUAL_RATE if self.learning_rate is None else self.learning_rate
         batch = DEFAULT_BATCH_SIZE if self.batch_size is None else self.batch_size
-        return Settings(self.hidden, self.activation, rate, self.l2, batch)
+        return Settings(
+            self.hidden, self.activation, rate, self.l2, batch, self.dropout, self.label_smoothing, self.schedule
+        )

@@ -27,6 +27,11 @@ QUESTIONS = "error", "gradient", "product", "bend", "matrix"  # in the order of 
 WITH_VECTOR = elsewhere.PRODUCT, elsewhere.BEND
 
 
+def no_samples(net: CurvedNetwork) -> Given:
+    """What kernels are given where the samples are elsewhere: one that nobody looks at."""
+    return Given(np.zeros((1, net.n_inputs)), np.zeros((1, net.n_outputs)), np.zeros(0))
+
+
 class SumsOfPartitions:
     """What stands for a `Curvature` where the samples are in partitions.
 
@@ -147,7 +152,7 @@ class MinimisingPartitions(FromPartitions, Minimising):
         sums = Source(double, source.data, source.numbers).sums
         self._sums = SumsOfPartitions(double, lambda asked: sums(asked, self.options.n_threads))
         self.n_samples = self._sums.n_samples
-        return self._sums, Given(np.zeros((1, net.n_inputs)), np.zeros((1, net.n_outputs)), np.zeros(0))
+        return self._sums, no_samples(net)
 
     def _epochs(self, show: Callable[[History], None]) -> None:
         try:
