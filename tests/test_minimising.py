@@ -5,7 +5,7 @@ import pytest
 
 import fastbp
 from fastbp import memory
-from fastbp.solvers import MINIMISERS
+from fastbp.minimiser_options import MINIMISERS
 
 SOLVERS = sorted(MINIMISERS)
 pytestmark = pytest.mark.compiled_only  # thousands of passes; test_curvature.py has each of them uncompiled
@@ -91,11 +91,18 @@ def test_levenberg_marquardt(options):
         assert np.allclose(ratios, ratios.round())
 
 
-@pytest.mark.parametrize("damping", ["nielsen", "fixed"])
-@pytest.mark.parametrize("least", [0.1, 0.4])
-def test_mu_falls_by_mu_decrease_at_most(damping, least):
+@pytest.mark.parametrize(
+    ("damping", "options", "least"),
+    [
+        ("nielsen", {}, 0.2),
+        ("fixed", {}, 0.1),
+        ("nielsen", {"mu_decrease": None}, 0.2),
+        ("nielsen", {"mu_decrease": 0.4}, 0.4),
+        ("fixed", {"mu_decrease": 0.4}, 0.4),
+    ],
+)
+def test_mu_falls_by_mu_decrease_at_most(damping, options, least):
     x, t = wave()
-    options = {} if least == 0.1 else {"mu_decrease": least}  # the default, and another one
     history = network().fit(x, t, solver="lm", epochs=12, damping=damping, **options)
     ratios = np.array(history.mu[1:]) / np.array(history.mu[:-1])
     assert ratios.min() == pytest.approx(least)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fastbp.cli.presetting import refuse_beside_preset
-from fastbp.solvers import MINIMISERS
+from fastbp.minimiser_options import MINIMISERS
 from fastbp.tables.cells.errors import shown
 
 NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
