@@ -186,6 +186,91 @@ def test_a_file_that_changes_during_the_training(folder):
         data.read(0)
 
 
+def broken(path, how):
+    """Spoil a Parquet file as it is: return what it was."""
+    whole = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "shrunk":
+        path.write_bytes(whole[:-700])
+    else:  # the pages of a row group, whose place the end of the file knows
+        parquet = pytest.importorskip("pyarrow.parquet")
+        place = parquet.ParquetFile(path).metadata.row_group(1).column(0)
+        start = place.dictionary_page_offset or place.data_page_offset
+        path.write_bytes(whole[:start] + bytes(300) + whole[start + 300 :])
+    return whole
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("missing", "there is no file"), ("shrunk", "'big/1.parquet': it has .* bytes, and had"),
+     ("damaged", "'big/1.parquet': row group 1, rows 501 to 600: ")],
+)  # fmt: skip
+def test_a_file_that_breaks_in_the_second_epoch_costs_no_step(how, message, folder):
+    (folder / "big").mkdir()
+    for k in range(3):
+        table()[1000 * k : 1000 * k + 1000].write_parquet(f"big/{k}.parquet", row_group_size=500)
+    paths, spoilt = files_of("big"), []
+
+    def spoil(_net, history):
+        if history.n_epochs == 2 and not spoilt:
+            spoilt.append(broken(folder / "big" / "1.parquet", how))
+
+    whole = training_on(paths, patience=0)
+    whole.learn()
+    with pytest.raises(ValueError, match=message):
+        training_on(paths, patience=0, checkpoint="c").learn(spoil)
+    assert Path("c").is_file()
+    (folder / "big" / "1.parquet").write_bytes(spoilt[0])
+    again = training_on(paths, patience=0, checkpoint="c", resume=True)
+    assert again.learn().n_epochs == 4 and np.array_equal(again.net.params, whole.net.params)
+
+
+def test_a_value_that_is_too_far_out_is_named_by_its_file_and_row(folder):
+    training = training_on([f"parts/{k}.csv" for k in range(3)])
+    reader = training._by_all
+    k = next(k for k in range(len(training._pieces)) if training._pieces.path_of(k) == "parts/1.csv") + 1
+    taken = reader.rows(k, TRAINING)
+    place = [column.name for column in training.encoder.columns].index("x")
+    taken.values[place][5] = 1e300
+    row = reader.rows_before(k) + int(taken.rows[5]) + 1
+    assert table()["x"][1000 + row - 1] == training_on(["parts/1.csv"])._pieces.frame(1)["x"][int(taken.rows[5])]
+    with pytest.raises(ValueError, match=rf"'parts/1.csv': column 'x' has 1e\+300 in row {row}: too far"):
+        reader.samples(taken, None)
+
+
+@pytest.mark.compiled_only
+def test_scores_stand_beside_those_of_others_and_a_row_of_totals_is_left_out():
+    text = Path("a.csv").read_text()
+    Path("t.csv").write_text(text)
+    said = trained("a.csv", *STREAM, "--out", "m.fastbp")
+    assert set(said["models"]) >= {"linear", "baseline"}
+    Path("t.csv").write_text("k," + text.replace("\n", "\n1,").removesuffix("1,") + "Total,9,,,,low,9\n")
+    training = training_on(["t.csv"])
+    assert any("a row of sums, left out" in note for note in training.prepared.notes)
+    assert sum(training.sizes().values()) == N
+
+
+def test_what_has_no_pieces_is_read_as_a_whole_with_a_warning(monkeypatch):
+    import gzip
+
+    from fastbp.cli.streaming import Streaming, paths_to_stream
+    from fastbp.tables.cells.errors import TableWarning
+
+    Path("a.csv.gz").write_bytes(gzip.compress(Path("a.csv").read_bytes()))
+    Path("a.db").write_bytes(b"SQLite format 3\0" * 9000)
+    monkeypatch.setattr(memory, "total", lambda: 200_000)
+    for path in ("a.csv.gz", "a.db"):
+        with pytest.warns(
+            TableWarning, match=f"'{path}' is large for the memory, and of a kind that is read as a whole"
+        ):
+            assert paths_to_stream(path, Streaming(None, None)) == []
+        assert "save it as" in refused("train", path, *STREAM)
+    assert paths_to_stream("a.csv", Streaming(None, None)) == ["a.csv"]
+    assert "unpack it, and it is read in pieces" in refused("train", "a.csv.gz", "--no-stream", "--target", "y")
+
+
 def test_what_contradicts_each_other():
     assert "--scheduler and --no-stream exclude" in refused("train", "a.csv", "--scheduler", "tcp://x:1", "--no-stream")
     assert "--evidence needs the whole table" in refused("train", "a.csv", "--stream", "--evidence", "--target", "z")

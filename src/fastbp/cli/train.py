@@ -216,7 +216,8 @@ def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
             return TableTraining(prepared, options_for(prepared, wishes))
     with refusals(TableError):
         asked = asked_of(wishes, _implied_task(wishes))
-        training = StreamedTraining(pieces, asked, options_of_stream(wishes), streaming.scheduler)
+        options = options_of_stream(wishes, on_cluster=streaming.scheduler is not None)
+        training = StreamedTraining(pieces, asked, options, streaming.scheduler)
     check_model_file(files.out, data, training.prepared.columns, files.out_named)
     _warn(training.prepared)
     return training
