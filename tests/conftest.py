@@ -40,9 +40,9 @@ AROUND_KERNELS = {
     "test_files_fuzz", "test_first_use", "test_fixed_point", "test_forks", "test_gate", "test_graphs",
     "test_growth", "test_guarded", "test_hazards", "test_held_out", "test_importers", "test_interruptions",
     "test_io", "test_jit_refusals", "test_kernel_sources", "test_large_data", "test_memory", "test_memory_maps",
-    "test_minimising", "test_named_files", "test_neat", "test_numba_inside", "test_onnx", "test_oracle",
-    "test_outputs", "test_pages", "test_parts", "test_plots", "test_public_names", "test_registers", "test_report",
-    "test_reproducible", "test_rewiring", "test_rooms", "test_safetensors", "test_self_check",
+    "test_minimising", "test_named_files", "test_neat", "test_neat_population", "test_numba_inside", "test_onnx",
+    "test_oracle", "test_outputs", "test_pages", "test_parts", "test_plots", "test_public_names", "test_registers",
+    "test_report", "test_reproducible", "test_rewiring", "test_rooms", "test_safetensors", "test_self_check",
     "test_shared_network", "test_sizes", "test_stopping", "test_stream", "test_threads", "test_traps", "test_tune",
     "test_upgrade", "test_versions", "test_warm_up", "test_windows", "test_work_spaces",
 }  # fmt: skip

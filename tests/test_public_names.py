@@ -17,7 +17,7 @@ NAMES = {
         "from_sklearn",
     },
     "fastbp.jit": {"forward", "gradient", "hessian_product", "input_gradient", "jacobian", "with_params"},
-    "fastbp.neat": {"ACTIVATIONS", "from_genome", "write_back"},
+    "fastbp.neat": {"ACTIVATIONS", "from_genome", "population", "write_back"},
     "fastbp.plots": {
         "Recorder", "confusion_matrix", "decision_boundary", "error_signal", "histograms", "importance",
         "learning_curve", "network", "olden", "regression", "residuals", "save_error_signal",

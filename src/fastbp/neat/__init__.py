@@ -2,10 +2,11 @@
 
 Evolution itself is neat-python's, and must not be here.
 
->>> from fastbp.neat import from_genome, write_back
+>>> from fastbp.neat import from_genome, population, write_back
 """
 
 from fastbp.neat.activations import ACTIVATIONS
+from fastbp.neat.generation import population
 from fastbp.neat.genome import from_genome, write_back
 
-__all__ = ["ACTIVATIONS", "from_genome", "write_back"]
+__all__ = ["ACTIVATIONS", "from_genome", "population", "write_back"]
