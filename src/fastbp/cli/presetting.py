@@ -39,7 +39,9 @@ class Wishes(Protocol):
 
 
 SOLVER_OF_CLUSTERS = "lbfgs"
-_OF_STEPS = ("solver", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing")
+_OF_STEPS = (
+    "solver", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "tune", "tune_fits",
+)  # fmt: skip
 
 
 def refuse_beside_preset(given: dict[str, Any]) -> None:
@@ -72,7 +74,7 @@ def options_of_stream(wishes: Wishes, *, on_cluster: bool) -> Options:
     """Return how to train on a table that is read in pieces, before it is known what is learnt.
 
     On a cluster a step follows whole pieces: few steps, for which lbfgs is the better solver, where nothing is asked
-    for that it does not know.
+    for that it does not know. Nothing is searched for then: a search chooses settings for adam.
     """
     from fastbp.tables.preparing.options import Options
 
@@ -80,7 +82,7 @@ def options_of_stream(wishes: Wishes, *, on_cluster: bool) -> Options:
         raise click.UsageError("--preset is for tables that are read whole: --no-stream reads them so")
     options, source = dict(wishes.options), click.get_current_context().get_parameter_source
     if on_cluster and not any(source(name) == click.core.ParameterSource.COMMANDLINE for name in _OF_STEPS):
-        options["solver"] = SOLVER_OF_CLUSTERS
+        options |= {"solver": SOLVER_OF_CLUSTERS, "tune": None}
     return Options(**options, max_levels=wishes.choices["max_levels"])
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import glob
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -207,7 +209,7 @@ class Pieces:
 
     def first_of_file(self, k: int) -> int:
         """The first piece of the file that piece k is of."""
-        return next(j for j, (f, _, _) in enumerate(self._cuts) if f == self._cuts[k][0])
+        return bisect_left(self._cuts, self._cuts[k][0], key=itemgetter(0))
 
     def ends_file(self, k: int) -> bool:
         """Whether piece k is the last of its file."""
