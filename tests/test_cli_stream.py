@@ -204,27 +204,35 @@ def broken(path, how):
 @pytest.mark.compiled_only
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("missing", "there is no file"), ("shrunk", "'big/1.parquet': it has .* bytes, and had"),
-     ("damaged", "'big/1.parquet': row group 1, rows 501 to 600: ")],
+    [("missing", "'big/2.parquet': there is no file"), ("shrunk", "'big/2.parquet': it has .* bytes, and had"),
+     ("damaged", "'big/2.parquet': row group 1, rows 501 to 600: ")],
 )  # fmt: skip
-def test_a_file_that_breaks_in_the_second_epoch_costs_no_step(how, message, folder):
+def test_a_file_that_breaks_in_the_second_epoch_costs_no_step(how, message, folder, monkeypatch):
     (folder / "big").mkdir()
-    for k in range(3):
-        table()[1000 * k : 1000 * k + 1000].write_parquet(f"big/{k}.parquet", row_group_size=500)
-    paths, spoilt = files_of("big"), []
+    for k in range(5):
+        table()[600 * k : 600 * k + 600].write_parquet(f"big/{k}.parquet", row_group_size=500)
+    args = ("train", "big", *STREAM, "--patience", 0, "--seed", 3, "--out", "m.fastbp")
+    assert run(*args).exit_code == 0
+    whole, path, spoilt = TableModel.load("m.fastbp").net.params, folder / "big" / "2.parquet", []
+    Path("m.fastbp").unlink()
+    learn = StreamedTraining.learn
 
-    def spoil(_net, history):
-        if history.n_epochs == 2 and not spoilt:
-            spoilt.append(broken(folder / "big" / "1.parquet", how))
+    def learn_and_spoil(training, callback):
+        def spoil(net, history):
+            if history.n_epochs == 2 and not spoilt:
+                spoilt.append(broken(path, how))
+            return callback(net, history)
 
-    whole = training_on(paths, patience=0)
-    whole.learn()
-    with pytest.raises(ValueError, match=message):
-        training_on(paths, patience=0, checkpoint="c").learn(spoil)
-    assert Path("c").is_file()
-    (folder / "big" / "1.parquet").write_bytes(spoilt[0])
-    again = training_on(paths, patience=0, checkpoint="c", resume=True)
-    assert again.learn().n_epochs == 4 and np.array_equal(again.net.params, whole.net.params)
+        return learn(training, spoil)
+
+    monkeypatch.setattr(StreamedTraining, "learn", learn_and_spoil)
+    refusal = run(*args, "--checkpoint", "c")
+    assert refusal.exit_code == 2 and re.search(message, refusal.stderr.splitlines()[-1]), refusal.stderr
+    assert Path("c").is_file() and not Path("m.fastbp").exists()
+    path.write_bytes(spoilt[0])
+    assert run(*args, "--checkpoint", "c", "--resume").exit_code == 0
+    again = TableModel.load("m.fastbp")
+    assert again.facts.epochs == 4 and np.array_equal(again.net.params, whole)
 
 
 def test_a_value_that_is_too_far_out_is_named_by_its_file_and_row(folder):
