@@ -198,6 +198,8 @@ class Pieces:
         f, start, stop = self._cuts[k]
         file = self.files[f]
         with reading_errors(file.path):
+            if not os.path.exists(file.path):
+                raise TableError("it was there when the training began, and is not now")
             n_bytes = os.path.getsize(file.path)
             if n_bytes != self._bytes[f]:
                 raise TableError(f"it has {n_bytes:,} bytes, and had {self._bytes[f]:,} when the training began")
