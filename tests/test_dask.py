@@ -263,10 +263,11 @@ def test_lbfgs_is_the_solver_of_the_command_line_on_a_cluster(client):
      ("--dropout", 0.1), ("--tune-fits", 2)],
 )  # fmt: skip
 def test_what_lbfgs_has_not_is_done_by_another_solver(options, client):
-    said, model = on_cluster(client, *options)
+    searches = "--tune-fits" in options
+    said, model = on_cluster(client, *options, *(() if searches else ("--no-tune",)))
     assert model.facts.solver == ("rprop" if "rprop" in options else "adam")
     assert not any(note.startswith("solver") for note in said["notes"])
-    assert (model.facts.tuning is not None) == ("--tune-fits" in options)
+    assert (model.facts.tuning is not None) == searches
 
 
 def test_what_is_refused(client):
