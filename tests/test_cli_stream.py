@@ -281,5 +281,8 @@ def test_what_has_no_pieces_is_read_as_a_whole_with_a_warning(monkeypatch):
 
 def test_what_contradicts_each_other():
     assert "--scheduler and --no-stream exclude" in refused("train", "a.csv", "--scheduler", "tcp://x:1", "--no-stream")
+    assert "--dropout and --scheduler" in refused(
+        "train", "a.csv", "--scheduler", "tcp://x:1", "--dropout", 0.1, "--target", "y"
+    )
     assert "--evidence needs the whole table" in refused("train", "a.csv", "--stream", "--evidence", "--target", "z")
     assert "only pieces are read of several" in refused("train", "parts", "--no-stream")

@@ -260,7 +260,7 @@ def test_lbfgs_is_the_solver_of_the_command_line_on_a_cluster(client):
 @pytest.mark.parametrize(
     "options",
     [("--solver", "rprop"), ("--batch-size", 300), ("--learning-rate", 0.01), ("--schedule", "cosine"),
-     ("--dropout", 0.1), ("--tune-fits", 2)],
+     ("--tune-fits", 2)],
 )  # fmt: skip
 def test_what_lbfgs_has_not_is_done_by_another_solver(options, client):
     searches = "--tune-fits" in options

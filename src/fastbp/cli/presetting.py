@@ -39,9 +39,7 @@ class Wishes(Protocol):
 
 
 SOLVER_OF_CLUSTERS = "lbfgs"
-_OF_STEPS = (
-    "solver", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "tune", "tune_fits",
-)  # fmt: skip
+_OF_STEPS = ("solver", "batch_size", "learning_rate", "schedule", "label_smoothing", "tune", "tune_fits")
 
 
 def refuse_beside_preset(given: dict[str, Any]) -> None:
@@ -81,6 +79,12 @@ def options_of_stream(wishes: Wishes, *, on_cluster: bool) -> Options:
     if wishes.options["preset"] is not None:
         raise click.UsageError("--preset is for tables that are read whole: --no-stream reads them so")
     options, source = dict(wishes.options), click.get_current_context().get_parameter_source
+    if on_cluster:
+        if options["dropout"]:
+            raise click.UsageError(
+                "--dropout and --scheduler exclude each other: steps on a cluster sum up whole pieces"
+            )
+        options["given"] = (*options["given"], "dropout")  # which a search leaves alone
     if on_cluster and not any(source(name) == click.core.ParameterSource.COMMANDLINE for name in _OF_STEPS):
         options |= {"solver": SOLVER_OF_CLUSTERS, "tune": None}
     return Options(**options, max_levels=wishes.choices["max_levels"])
