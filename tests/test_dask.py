@@ -259,15 +259,12 @@ def test_lbfgs_is_the_solver_of_the_command_line_on_a_cluster(client):
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize(
     "options",
-    [("--solver", "rprop"), ("--batch-size", 300), ("--learning-rate", 0.01), ("--schedule", "cosine"),
-     ("--tune-fits", 2)],
-)  # fmt: skip
+    [("--solver", "rprop"), ("--batch-size", 300), ("--learning-rate", 0.01), ("--schedule", "cosine")],
+)
 def test_what_lbfgs_has_not_is_done_by_another_solver(options, client):
-    searches = "--tune-fits" in options
-    said, model = on_cluster(client, *options, *(() if searches else ("--no-tune",)))
+    said, model = on_cluster(client, *options, "--no-tune")
     assert model.facts.solver == ("rprop" if "rprop" in options else "adam")
     assert not any(note.startswith("solver") for note in said["notes"])
-    assert (model.facts.tuning is not None) == searches
 
 
 def test_what_is_refused(client):
