@@ -14,7 +14,6 @@ NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples 
 # Options that have no meaning where the evidence decides
 _NOT_WITH_EVIDENCE = (
     "solver", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "l2", "patience",
-    "checkpoint",
 )  # fmt: skip
 
 # Pairs of options of which one column can be in one only.
