@@ -8,7 +8,6 @@ from complex_step import ComplexNetwork
 
 import fastbp
 from fastbp import memory
-from fastbp.engine import groups
 from fastbp.kernels.curvature import blocks
 
 ACTIVATIONS = sorted(set(fastbp.activations.ACTIVATIONS) - {"threshold"})
@@ -28,7 +27,24 @@ LAYERED = [
     Case((3, 4, 2), loss="quantile", activation="exp"),
 ]
 # Networks whose blocks of the matrix have few pairs of units, few pairs of inputs, and few of neither
-BLOCKS = [Case((2, 5, 1), n_samples=70, weighted=True), Case((4, 6, 2), n_samples=9, weighted=True)]
+BLOCKS = [
+    (Case((2, 14, 1), n_samples=70, weighted=True), {blocks.INPUTS, blocks.UNITS, blocks.NEITHER}),
+    (Case((2, 14, 2), n_samples=70, weighted=True), {blocks.INPUTS, blocks.UNITS, blocks.NEITHER}),
+    (Case((2, 14, 2), output="tanh", n_samples=9), {blocks.UNITS, blocks.NEITHER}),  # more rows than one; three pairs
+    (Case((9, 2, 1), n_samples=9), {blocks.UNITS, blocks.NEITHER}),
+]
+# Pairs of layers in whose block all outputs share what can be shared
+SHARED = [
+    (Case((3, 4, 3), weighted=True), {(1, 1), (1, 2), (2, 2)}),
+    (Case((2, 14, 2), loss="sse", bias=False, n_samples=70), {(1, 1), (1, 2), (2, 2)}),
+    (Case((2, 4, 3, 2), weighted=True), {(2, 2), (2, 3), (3, 3)}),
+    (Case((3, 4, 2), skip=((0, 2),)), {(1, 1), (1, 2), (2, 2)}),
+    (Case((2, 3, 4, 3), skip="all"), {(2, 2), (2, 3), (3, 3)}),
+    (Case((3, 2)), {(1, 1)}),
+    (Case((3, 4, 1)), set()),
+    (Case((3, 4, 2), output="tanh"), set()),
+    (Case((3, 4, 2), loss="huber"), set()),
+]
 
 
 def check(net, X, T, weight=None):
@@ -101,12 +117,21 @@ def test_layers(case):
 
 
 @pytest.mark.kernels
-@pytest.mark.parametrize("case", BLOCKS, ids=str)
-def test_blocks_of_all_kinds(case):
+@pytest.mark.parametrize(("case", "kinds"), BLOCKS, ids=str)
+def test_blocks_of_all_kinds(case, kinds):
     problem = cases.draw(case)
-    tasks = groups.groups_of(problem.net.topology).tasks.table
-    found = set(tasks[:, blocks.FEW].tolist())
-    assert found == ({blocks.INPUTS, blocks.UNITS} if case.sizes[0] == 2 else {blocks.NEITHER, blocks.UNITS})
+    tasks = problem.net.own_curvature().groups.tasks.table
+    assert set(tasks[:, blocks.FEW].tolist()) == kinds
+    check(problem.net, *problem.data)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize(("case", "shared"), SHARED, ids=str)
+def test_blocks_that_outputs_share(case, shared):
+    """All outputs have one M in blocks of units that feed them alone; then one stands for all."""
+    problem = cases.draw(case)
+    found = problem.net.own_curvature().groups
+    assert {(g + 1, h + 1) for g, h, *_rest, is_shared in found.tasks.table.tolist() if is_shared} == shared
     check(problem.net, *problem.data)
 
 
@@ -167,9 +192,11 @@ def test_blocks_of_the_matrix(sizes):
 def test_kept_tiles_in_several_rounds(monkeypatch):
     from fastbp.engine import curvature
 
-    problem = cases.draw(Case((3, 6, 2), n_samples=300, weighted=True))
-    once = problem.net.hessian(*problem.data)
+    case = Case((3, 6, 2), n_samples=300, weighted=True)
+    once = cases.draw(case).net.hessian(*cases.draw(case).data)
     monkeypatch.setattr(curvature, "CURVATURE_BYTES", 1)
+    problem = cases.draw(case)
+    assert len(problem.net.own_curvature().assembly_room(300, 1, exact=True).kept) == 1
     for found, expected in zip(problem.net.hessian(*problem.data), once, strict=True):
         assert_near(np.asarray(found), expected)
 

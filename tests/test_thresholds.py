@@ -173,6 +173,7 @@ NO_THRESHOLDS = {
                "LANE_BYTES", "LANE_BYTES_OF_BATCHES", "MOST_BATCH_REGISTERS", "STATE_BYTES",
                "MOST_AHEAD", "AHEAD_BYTES", "FEW_TO_LANES",
                "CURVATURE_ROWS", "CURVATURE_COLUMNS", "CURVATURE_BYTES", "DECOMPOSED_ROWS", "FEW_PAIRS",
+               "SECONDS_OF_FEW",
                "CURVATURE_CACHE", "CURVATURE_MATRIX"},
     "links": set(),
     "parts": set(),

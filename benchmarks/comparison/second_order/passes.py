@@ -53,12 +53,18 @@ def cpu_timer(function):
 
 
 def sums_of(sizes):
-    """Multiply-adds of a sample's share of J^T J, double symmetry used: layers are the groups of units."""
+    """Multiply-adds of a sample's share of J^T J that are needed: layers are the groups of units.
+
+    Double symmetry is used, and that all outputs share the products of one with the layer below, and with themselves.
+    """
     groups = [(n_out, n_in + 1) for n_in, n_out in pairwise(sizes)]
-    total = 0
+    last, total = len(groups) - 1, 0
     for g, (n_units, n_sources) in enumerate(groups):
-        total += n_units * (n_units + 1) // 2 * (n_sources * (n_sources + 1) // 2)
-        total += sum(n_units * n_sources * other * sources for other, sources in groups[g + 1 :])
+        of_units = n_units * (n_units + 1) // 2 if g < last else 1
+        total += of_units * (n_sources * (n_sources + 1) // 2)
+        for h in range(g + 1, last + 1):
+            others, sources = groups[h]
+            total += n_units * n_sources * sources * (1 if g == last - 1 else others)
     return total
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -15,7 +16,7 @@ from fastbp.engine.engine import aligned_zeros
 from fastbp.engine.gate import CheckedSamples
 from fastbp.engine.groups import Groups, groups_of
 from fastbp.engine.spares import Spares
-from fastbp.kernels.codes import IN_KERNELS, SOFTMAX
+from fastbp.kernels.codes import IDENTITY, IN_KERNELS, OF_LOSS, SOFTMAX
 from fastbp.kernels.compiling.decorators import in_python
 from fastbp.kernels.curvature import asking, assembly, blocks, calls, hessians, jacobians, jobs, objective, plan
 from fastbp.kernels.curvature import products as kernels
@@ -35,6 +36,7 @@ from fastbp.structure.topology import Topology
 
 FLOAT64 = np.dtype(np.float64)
 LINE = 8  # numbers of a cache line
+SQUARED_ERRORS = (OF_LOSS["squared_error"], OF_LOSS["sse"])  # whose second derivative is a constant
 Shapes = tuple[tuple[int, ...], ...]
 
 
@@ -60,7 +62,7 @@ class Curvature:
         if topology.ends_in_outputs and output.code not in (SOFTMAX, *IN_KERNELS):
             layers[-1, LAYER.dh_address] = output.address(FLOAT64, slope=True)
         self._packed = packed._replace(layers=layers)
-        self.groups = groups_of(topology)
+        self.groups = groups_of(topology, shares=_shares(packed, topology, output))
         tasks = self.groups.tasks
         is_softmax = output.code == SOFTMAX
         facts = np.zeros(plan.N_FACTS, np.int64)
@@ -69,6 +71,7 @@ class Curvature:
         facts[plan.IS_CANONICAL] = topology.ends_in_outputs and (packed.loss, output.code) in CANONICAL
         facts[plan.ENDS_APART] = not topology.ends_in_outputs
         facts[plan.SUMS], facts[plan.PRODUCTS] = calls.address_of_sums(), calls.address_of_products()
+        facts[plan.N_ROWS_APART], facts[plan.SHARES] = self._n_rows_apart, self.groups.are_shared.any()
         facts[plan.N_TASKS], facts[plan.N_ROWS], facts[plan.N_COLUMNS] = len(tasks.table), tasks.n_rows, tasks.n_columns
         self._plan = plan.Plan(
             packed=self._packed,
@@ -114,6 +117,11 @@ class Curvature:
             (n_slots, sizes.get("n_scratch", 0)),
         )
         return self._rooms.take(shapes) or jobs.Room(*zeros_of_shapes(shapes))
+
+    @cached_property
+    def _n_rows_apart(self) -> int:
+        """Rows that an assembly keeps for each unit, beside what the outputs share."""
+        return 0 if self.groups.are_shared.all() else self.topology.n_outputs
 
     def give_back(self, room: jobs.Room) -> None:
         """Keep the memory of a job that is over, if it is small, for the next one like it."""
@@ -207,13 +215,19 @@ class Curvature:
 
     def assembly_room(self, n_samples: int, n_slots: int, *, exact: bool = False) -> jobs.Room:
         """Memory for an assembly."""
-        topology, n_sources = self.topology, self.groups.most_sources
-        n_kept = assembly.kept_numbers(topology.n_units, topology.n_inputs, topology.n_outputs, exact)
-        n_tiles = min(n_tiles_of(n_samples), self._tiles_at_once(n_kept))
-        tasks = self.groups.tasks
-        n_scratch = sum(blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, n_sources, topology.n_outputs))
+        n_kept, most_tiles, n_scratch = self._assembly_sizes[exact]
+        n_tiles = min(n_tiles_of(n_samples), most_tiles)
         memory.check(8 * (n_tiles * n_kept + n_slots * n_scratch), "the Hessian", "the passes that it is made of")
         return self._room(n_samples, n_slots, kept=(n_tiles, whole_lines(n_kept)), n_sums=1, n_scratch=n_scratch)
+
+    @cached_property
+    def _assembly_sizes(self) -> list[tuple[int, int, int]]:
+        """(numbers that are kept of a tile, tiles that are kept, numbers of a slot's scratch); of the exact matrix."""
+        topology, groups = self.topology, self.groups
+        sizes, tasks = (topology.n_units, topology.n_inputs, self._n_rows_apart), groups.tasks
+        kept = [assembly.kept_numbers(*sizes, exact, groups.are_shared.any()) for exact in (False, True)]
+        scratch = blocks.scratch_sizes(tasks.n_rows, tasks.n_columns, groups.most_sources, topology.n_outputs)
+        return [(n_kept, self._tiles_at_once(n_kept), sum(scratch)) for n_kept in kept]
 
     def _tiles_at_once(self, n_kept: int) -> int:
         """Tiles that are kept before their products are added to the matrix.
@@ -255,9 +269,16 @@ class Curvature:
         return self._room(n_samples, n_slots, n_sums=1, n_scratch=2 * CURVATURE_TILE * (self.topology.n_units + 1))
 
 
+def _shares(packed: Packed, topology: Topology, output: Activation) -> bool:
+    """Whether outputs, more than one, are sums whose errors are squared: see `kernels/curvature/shared.py`."""
+    is_sum = topology.ends_in_outputs and output.code == IDENTITY
+    return is_sum and packed.loss in SQUARED_ERRORS and topology.n_outputs > 1
+
+
 def given_of(samples: CheckedSamples) -> Given:
     """Checked samples in float64."""
-    return Given(*(np.asarray(array, FLOAT64) for array in (samples.x, samples.t, samples.weight)))
+    x, t, weight, _order = samples.arrays
+    return Given(np.asarray(x, FLOAT64), np.asarray(t, FLOAT64), np.asarray(weight, FLOAT64))
 
 
 def whole_lines(n: int) -> int:

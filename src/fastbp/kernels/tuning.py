@@ -67,8 +67,10 @@ LOG_SHARE_PRODUCTS = 20
 
 # Second derivatives: samples of a tile, whose products of two inputs, of as many as a layer has, are to stay in a
 # cache; rows and columns of a block of the Hessian, in an L2 cache; rows of a matrix that are decomposed together;
-# pairs of units, or of inputs, up to which it does not pay to store those of the other kind. Zen 5
+# pairs of units, or of inputs, up to which it does not pay to form those of the other kind, if that has so many second
+# things for each of them. Zen 5; of few pairs Zen 3
 CURVATURE_TILE, CURVATURE_ROWS, CURVATURE_COLUMNS, DECOMPOSED_ROWS, FEW_PAIRS = 64, 48, 384, 24, 12
+SECONDS_OF_FEW = 2
 # What an assembly keeps of the tiles before it adds to the matrix: bytes that stay in a cache, numbers for each one of
 # the matrix if those are more, and bytes at most, unless a single tile takes more. Zen 5
 CURVATURE_CACHE, CURVATURE_MATRIX, CURVATURE_BYTES = 1 << 21, 4, 1 << 26

@@ -297,7 +297,9 @@ class CurvedNetwork(ComputingNetwork):
 
     def _as_own(self, values: Array) -> Array:
         """A result in the network's dtype; warns of what is not finite."""
-        with np.errstate(over="ignore"):
-            own = np.asarray(values, self.dtype)
+        own = values
+        if self.dtype != FLOAT64:
+            with np.errstate(over="ignore"):
+                own = values.astype(self.dtype)
         checks.warn_unless_finite(own, "derivatives")
         return own

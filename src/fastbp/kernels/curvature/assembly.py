@@ -4,8 +4,8 @@
     exact          H[(j,i),(l,k)] = sum_n B_jl z_i z_k + delta_l (dz_k/da_j) z_i,   j not above l
                    B_jl = d delta_l / da_j,  from the R-operator's passes with R{a_j} = 1
 
-Outputs are summed up in M, before the product, so K of them cost as much as one. M_jl and z_i z_k are symmetric where
-both weights belong to one group: a quarter of the products of J^T J.
+Outputs are summed up in M, before the product, so K of them cost as much as one; of some groups all have one M, see
+shared.py. M_jl and z_i z_k are symmetric where both weights belong to one group: a quarter of the products of J^T J.
 """
 
 from typing import Any, NamedTuple
@@ -27,15 +27,17 @@ from fastbp.kernels.curvature.passes import (
     arriving,
     backward,
     bend,
+    copy_rows,
     fill,
     forward,
     highest_hidden,
     leaving,
     multiply,
 )
+from fastbp.kernels.curvature.shared import keep_shared, shared_numbers
 from fastbp.kernels.many_samples.gather import lanes_to_rows
 from fastbp.kernels.many_samples.weighted_sums import Rows
-from fastbp.kernels.registers.lanes import Numbers, lanes, load, set_number, shift, store
+from fastbp.kernels.registers.lanes import Numbers, lanes, set_number, shift, store
 from fastbp.kernels.tables import layer_of
 from fastbp.kernels.tuning import CURVATURE_TILE
 
@@ -46,15 +48,16 @@ class Kept(NamedTuple):
     by_sample: Numbers  # z sample by sample, 1 for the bias at the end of each row
     by_unit: Numbers  # z unit by unit, the row of the bias at the end: (n_units + 1, TILE)
     delta: Numbers  # (n_computed units, TILE)
-    pairs: Numbers  # (n_outputs + 1, n units, TILE): rows b_m, then factors d_m; or B_jl (n units, n units, TILE)
+    pairs: Numbers  # (n_rows, n units + 1, TILE): rows b_m, then factors d_m; or B_jl (n units, n units, TILE)
     moves: Numbers  # exact: dz_k/da_j (n units, n units, TILE)
+    shared: Numbers  # u_j (n units, TILE), then d, see shared.py; of networks that have them
 
 
-def kept_numbers(n_units: Any, n_inputs: Any, n_outputs: Any, exact: Any) -> Any:
+def kept_numbers(n_units: Any, n_inputs: Any, n_rows: Any, exact: Any, shares: Any) -> Any:
     """Numbers that are kept of a tile."""
     n = n_units - n_inputs
-    pairs = 2 * n * n if exact else n_outputs * (n + 1)
-    return CURVATURE_TILE * (2 * (n_units + 1) + n + pairs)
+    pairs = 2 * n * n if exact else n_rows * (n + 1)
+    return CURVATURE_TILE * (2 * (n_units + 1) + n + pairs) + (shared_numbers(n) if shares else 0)
 
 
 @kernel
@@ -64,7 +67,9 @@ def kept_of(curve, room, k, exact):
     by_unit = shift(data, CURVATURE_TILE * (curve.net.n_units + 1))
     delta = shift(by_unit, CURVATURE_TILE * (curve.net.n_units + 1))
     pairs = shift(delta, CURVATURE_TILE * n)
-    return Kept(data, by_unit, delta, pairs, shift(pairs, CURVATURE_TILE * n * n if exact else 0))
+    moves = shift(pairs, CURVATURE_TILE * n * n if exact else 0)
+    shared = shift(moves, CURVATURE_TILE * (n * n if exact else curve.n_rows_apart * (n + 1)))
+    return Kept(data, by_unit, delta, pairs, moves, shared)
 
 
 @kernel
@@ -77,14 +82,6 @@ def n_inputs_of(curve):
 def n_computed_units(curve):
     """Units that are not inputs."""
     return curve.net.n_units - n_inputs_of(curve)
-
-
-@kernel
-def copy_rows(out, rows, n_rows, width):
-    """Rows of a tile to rows TILE numbers apart."""
-    for j in range(n_rows):
-        for s in range(0, width, lanes(out)):
-            store(out, j * CURVATURE_TILE + s, load(rows, j * width + s))
 
 
 @entry
@@ -109,6 +106,8 @@ def keep_of_slot(curve, given, room, task, slot):
                 keep_exact(curve, tile, kept)
             else:
                 keep_rows(curve, tile, kept.pairs)
+            if curve.shares:
+                keep_shared(curve, tile, n_inputs_of(curve), kept.shared)
 
 
 @kernel
@@ -126,11 +125,11 @@ def keep_inputs(curve, tile, kept):
 def keep_rows(curve, tile, out):
     """The rows b_m, by ordinary backpropagation from where they begin, and their factors d_m."""
     n, first = n_computed_units(curve), n_inputs_of(curve) * tile.width
-    for m in range(curve.n_outputs):
+    for m in range(curve.n_rows_apart):
         begin_row(curve, tile, m, tile.r_eps, tile.r_delta, False)
         backward(curve, tile, tile.r_eps, tile.r_delta, 1)
         copy_rows(shift(out, m * n * CURVATURE_TILE), shift(tile.r_delta, first), n, tile.width)
-        factors = shift(out, (curve.n_outputs * n + m) * CURVATURE_TILE)
+        factors = shift(out, (curve.n_rows_apart * n + m) * CURVATURE_TILE)
         for s in range(0, tile.width, lanes(out)):
             store(factors, s, row_factor(curve, tile, m, s))
 

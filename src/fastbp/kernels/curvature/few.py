@@ -1,191 +1,93 @@
-"""Sums of a block with few pairs on one side: the pairs of the other side are never stored.
+"""Sums of a block with few pairs on one side: the pairs of the other side are never formed.
 
-    out[q, (j,l)] += sum_s rows[q, s] sum_m d_m b_mj b_ml          few pairs of inputs, rows q; units l in the lanes
-    out[q, (i,k)] += sum_s rows[q, s] z_i z_k                      few pairs of units, rows q; inputs k in the lanes
+    out[(j,q), l] += sum_s (rows[q, s] u_j) u_l         few pairs of inputs, rows q = d z_i z_k; things j, l are units
+    out[(i,q), k] += sum_s (rows[q, s] z_i) z_k         few pairs of units, rows q = M_jl; things i, k are inputs
 
-A register of pairs is made sample by sample, and multiplied at once with all rows. What is multiplied stands row by row
-(TILE numbers); only a register of the second things at a time is transposed.
+The sums are those of the forward pass again, with all second things side by side. Some first things are taken together,
+so that there are rows enough for a register tile; in a symmetric block some of the sums behind the diagonal are formed,
+and nobody reads them.
 """
 
 from typing import NamedTuple
 
 from fastbp.kernels.compiling.decorators import kernel
-from fastbp.kernels.curvature.assembly import n_computed_units
-from fastbp.kernels.curvature.loading import whole
+from fastbp.kernels.curvature.calls import SUMS
 from fastbp.kernels.curvature.pairs import (
-    factors_of,
+    SPARE,
     gather_input_rows,
+    gather_inputs,
     input_rows,
-    n_pairs,
     n_seconds,
-    rows_of_group,
+    rows_of_block,
     scale_row,
 )
+from fastbp.kernels.many_samples.epilogue import NO_FLOOR, Epilogue
 from fastbp.kernels.many_samples.gather import lanes_to_rows
-from fastbp.kernels.many_samples.weighted_sums import UNITS_1, UNITS_2, UNITS_4, UNITS_6, Rows, units_of_block
-from fastbp.kernels.registers.lanes import (
-    Numbers,
-    fma,
-    get,
-    inlined,
-    lanes,
-    load,
-    load_first,
-    not_unrolled,
-    number,
-    put,
-    shift,
-    splat,
-    store_first,
-    tile,
-)
-from fastbp.kernels.registers.machine import REGISTER_BYTES
-from fastbp.kernels.tuning import CURVATURE_TILE
-
-# Numbers of sums for a row, less 1: there are as many samples as lanes at least, filled up to whole registers
-PARTS_2, PARTS_4 = 1, min(4, REGISTER_BYTES // 8) - 1
+from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
+from fastbp.kernels.registers.lanes import Numbers, shift
+from fastbp.kernels.tuning import CURVATURE_TILE, FEW_PAIRS
 
 
 class Things(NamedTuple):
     """The things j, or i, of which pairs are made with the second ones, l or k."""
 
-    first: Numbers  # rows of TILE numbers, of the first factor m
-    second: Numbers
-    factors: Numbers  # d_m: rows of TILE numbers
-    n_factors: int
-    stride: int  # from a row of a factor to that of the next one
+    first: Numbers  # row after row of TILE numbers
+    second: Rows  # sample by sample
     start: int
     stop: int
     n_second: int
     is_same: bool
 
 
-class Few(NamedTuple):
-    """The rows, and what they are multiplied with: pairs of one first thing with a register of second ones."""
-
-    rows: Numbers  # (n_rows, TILE)
-    left: Numbers  # d_m b_mj: (n_factors, TILE)
-    right: Numbers  # b_ml sample by sample: (n_factors, TILE, lanes)
-    n_rows: int
-    n_factors: int
-    n_samples: int  # filled up to whole registers: of those without a sample either factor is 0
-
-
 @kernel
-def pair_of_sample(few, s):
-    """sum_m left[m, s] right[m, s, l], a register of second things l."""
-    inlined()
-    step = lanes(few.right)
-    pair = load(few.right, s * step) * number(few.left, s)
-    for m in range(1, few.n_factors):
-        place = m * CURVATURE_TILE + s
-        pair = fma(load(few.right, place * step), number(few.left, place), pair)
-    return pair
-
-
-@kernel
-def sums_of_rows(shape, few, q, out, n):
-    """out[q ..., l] += sum_s rows[q ..., s] sum_m left[m, s] right[m, s, l], of n second things l.
-
-    Few rows have several sums each, over every so many samples: a single one would wait for itself.
-    """
-    inlined()
-    sums, rows, n_sums = tile(shape, out.data), shift(few.rows, q * CURVATURE_TILE), shape.registers
-    for r in range(shape.units * n_sums):
-        put(sums, r, splat(out.data, 0.0))
-    for start in range(0, few.n_samples, n_sums):
-        not_unrolled()
-        for t in range(n_sums):
-            pair = pair_of_sample(few, start + t)
-            for r in range(shape.units):
-                row_s = number(rows, r * CURVATURE_TILE + start + t)
-                put(sums, r * n_sums + t, fma(pair, row_s, get(sums, r * n_sums + t)))
-    for r in range(shape.units):
-        total = load_first(out.data, (q + r) * out.stride, n)
-        for t in range(n_sums):
-            total = total + get(sums, r * n_sums + t)
-        store_first(out.data, (q + r) * out.stride, total, n)
-
-
-@kernel
-def sums_of_few(few, out, n):
-    """`sums_of_rows` of all rows."""
-    q = 0
-    while q < few.n_rows:
-        n_units = units_of_block(few.n_rows - q, False)
-        if n_units == 6:
-            sums_of_rows(UNITS_6[0], few, q, out, n)
-        elif n_units == 4:
-            sums_of_rows(UNITS_4[PARTS_2], few, q, out, n)
-        elif n_units == 2:
-            sums_of_rows(UNITS_2[PARTS_4], few, q, out, n)
-        else:
-            sums_of_rows(UNITS_1[PARTS_4], few, q, out, n)
-        q += n_units
-
-
-@kernel
-def second_by_sample(things, l, n, n_samples, out):
-    """b_ml of the n second things from l on, sample by sample, a register of them for each m."""
-    step = lanes(out)
-    for m in range(things.n_factors):
-        rows = Rows(shift(out, m * CURVATURE_TILE * step), step)
-        source = Rows(shift(things.second, m * things.stride + l * CURVATURE_TILE), CURVATURE_TILE)
-        lanes_to_rows(source, n, n_samples, rows)
-
-
-@kernel
-def add_few(things, scratch, n_rows, n_samples, stride):
+def add_few(curve, things, scratch, n_rows, n_samples, stride):
     """Add a tile's products of all pairs of some things with the rows."""
-    step = lanes(scratch.out)
-    few = Few(scratch.rows, scratch.scaled, scratch.columns, n_rows, things.n_factors, whole(n_samples, scratch.out))
-    for l in range(0, things.n_second, step):
-        n = min(step, things.n_second - l)
-        second_by_sample(things, l, n, few.n_samples, few.right)
-        for j in range(max(things.start, l) if things.is_same else things.start, things.stop):
-            scale_rows(shift(things.first, j * CURVATURE_TILE), things, few.left)
-            place = n_pairs(things.is_same, things.start, j, things.n_second) + l
-            n_l = min(n, n_seconds(things.is_same, j, things.n_second) - l)
-            sums_of_few(few, Rows(shift(scratch.out, place), stride), n_l)
+    together, terms = max(1, FEW_PAIRS // n_rows), terms_of(things.second)
+    weights, epilogue = Weights(scratch.scaled, CURVATURE_TILE, 1), Epilogue(
+        True, curve.zeros, 0, NO_FLOOR, False, scratch.out
+    )  # fmt: skip
+    for j in range(things.start, things.stop, together):
+        stop = min(j + together, things.stop)
+        rows_times_things(scratch.rows, n_rows, things.first, j, stop, scratch.scaled)
+        out = Rows(shift(scratch.out, (j - things.start) * n_rows * stride), stride)
+        size = Size((stop - j) * n_rows, n_seconds(things.is_same, stop - 1, things.n_second), n_samples)
+        SUMS.call(curve.sums, out, weights, terms, epilogue, size)
 
 
 @kernel
-def scale_rows(rows, things, out):
-    """d_m b_mj of a first thing j."""
-    for m in range(things.n_factors):
-        place = m * CURVATURE_TILE
-        scale_row(shift(rows, m * things.stride), shift(things.factors, place), shift(out, place))
+def rows_times_things(rows, n_rows, things, start, stop, out):
+    """out[(j,q), s] = rows[q, s] things[j, s]."""
+    place = 0
+    for j in range(start, stop):
+        for q in range(n_rows):
+            scale_row(shift(rows, q * CURVATURE_TILE), shift(things, j * CURVATURE_TILE), shift(out, place))
+            place += CURVATURE_TILE
 
 
 @kernel
 def few_inputs(curve, block, kept, scratch, n_samples, stride):
-    """Add the products of a tile's pairs of units with few pairs of inputs."""
-    right = input_rows_of(curve, block, kept, scratch)
-    n_rows = input_rows(block, scratch.left, right, scratch.rows)
-    things = Things(
-        rows_of_group(curve, kept, block.first), rows_of_group(curve, kept, block.second), factors_of(curve, kept),
-        curve.n_outputs, n_computed_units(curve) * CURVATURE_TILE, block.j_start, block.j_stop, block.second.n_units,
-        block.same_units,
-    )  # fmt: skip
-    add_few(things, scratch, n_rows, n_samples, stride)
+    """Add the products of a tile's pairs of units, of a single row u, with few pairs of inputs."""
+    gather_input_rows(curve, block.first, kept.by_unit, scratch.left)
+    right = scratch.left
+    if not block.same_inputs:
+        right = scratch.right
+        gather_input_rows(curve, block.second, kept.by_unit, right)
+    n_rows, units = input_rows(block, scratch.left, right, scratch.rows), rows_of_block(curve, block, kept)
+    for q in range(n_rows):
+        row = shift(scratch.rows, q * CURVATURE_TILE)
+        scale_row(row, units.factors, row)
+    second, n_second = Rows(scratch.columns, stride), n_seconds(block.same_units, block.j_stop - 1, block.n_second)
+    lanes_to_rows(Rows(units.second, CURVATURE_TILE), n_second, n_samples, second)
+    things = Things(units.first, second, block.j_start, block.j_stop, block.n_second, block.same_units)
+    add_few(curve, things, scratch, n_rows, n_samples, stride)
 
 
 @kernel
 def few_units(curve, block, kept, scratch, n_rows, n_samples, stride):
     """Add the products of a tile's pairs of inputs with few pairs of units, which are in the rows."""
-    right = input_rows_of(curve, block, kept, scratch)
-    ones = shift(kept.by_unit, curve.net.n_units * CURVATURE_TILE)
-    things = Things(
-        scratch.left, right, ones, 1, 0, block.i_start, block.i_stop, block.second.n_sources, block.same_inputs
-    )
-    add_few(things, scratch, n_rows, n_samples, stride)
-
-
-@kernel
-def input_rows_of(curve, block, kept, scratch):
-    """Gather the inputs i, and k, row by row; returns where k are."""
     gather_input_rows(curve, block.first, kept.by_unit, scratch.left)
-    if block.same_inputs:
-        return scratch.left
-    gather_input_rows(curve, block.second, kept.by_unit, scratch.right)
-    return scratch.right
+    gather_inputs(curve, block.second, kept.by_sample, n_samples, scratch.right)
+    n_second = block.second.n_sources
+    second = Rows(scratch.right, n_second + SPARE)
+    things = Things(scratch.left, second, block.i_start, block.i_stop, n_second, block.same_inputs)
+    add_few(curve, things, scratch, n_rows, n_samples, stride)

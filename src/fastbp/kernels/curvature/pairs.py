@@ -1,8 +1,10 @@
 """The two factors of a block's sums: products M_jl of two units, and Z_ik of two inputs, of each sample."""
 
+from typing import NamedTuple
+
 from fastbp.kernels.compiling.decorators import kernel
 from fastbp.kernels.curvature.assembly import n_computed_units, n_inputs_of
-from fastbp.kernels.registers.lanes import fma, inlined, lanes, load, number, set_number, shift, splat, store
+from fastbp.kernels.registers.lanes import Numbers, fma, inlined, lanes, load, number, set_number, shift, splat, store
 from fastbp.kernels.tuning import CURVATURE_TILE
 
 SPARE = 8  # numbers behind an array that is stored to in whole registers
@@ -83,16 +85,26 @@ def input_rows(block, left, right, out):
     return row
 
 
-@kernel
-def rows_of_group(curve, kept, group):
-    """b_0j of a group's units j: rows of TILE numbers, those of b_1j behind the ones of all units."""
-    return shift(kept.pairs, (group.unit - n_inputs_of(curve)) * CURVATURE_TILE)
+class UnitRows(NamedTuple):
+    """What M_jl of a block is made of: rows of TILE numbers."""
+
+    first: Numbers  # b_0j of its units j; those of b_1j `stride` numbers further
+    second: Numbers  # b_0l of its units l
+    factors: Numbers  # d_m
+    n_factors: int
+    stride: int
 
 
 @kernel
-def factors_of(curve, kept):
-    """d_m, for each output m."""
-    return shift(kept.pairs, curve.n_outputs * n_computed_units(curve) * CURVATURE_TILE)
+def rows_of_block(curve, block, kept):
+    """The rows b_m and their factors; or what all outputs share of them, u and d."""
+    n, n_inputs = n_computed_units(curve), n_inputs_of(curve)
+    j, l = (block.first.unit - n_inputs) * CURVATURE_TILE, (block.second.unit - n_inputs) * CURVATURE_TILE
+    stride = n * CURVATURE_TILE
+    if block.is_shared:
+        return UnitRows(shift(kept.shared, j), shift(kept.shared, l), shift(kept.shared, stride), 1, stride)
+    n_rows = curve.n_rows_apart
+    return UnitRows(shift(kept.pairs, j), shift(kept.pairs, l), shift(kept.pairs, n_rows * stride), n_rows, stride)
 
 
 @kernel
@@ -103,20 +115,20 @@ def scale_row(row, factors, out):
 
 
 @kernel
-def unit_rows(curve, block, kept, scaled, out):
+def unit_rows(block, rows, scaled, out):
     """M[(j,l), s] = sum_m d_m b_mj b_ml."""
-    stride, row, factors = n_computed_units(curve) * CURVATURE_TILE, 0, factors_of(curve, kept)
-    first, second = rows_of_group(curve, kept, block.first), rows_of_group(curve, kept, block.second)
+    row = 0
     for j in range(block.j_start, block.j_stop):
-        for m in range(curve.n_outputs):
+        for m in range(rows.n_factors):
             place = m * CURVATURE_TILE
-            scale_row(shift(first, m * stride + j * CURVATURE_TILE), shift(factors, place), shift(scaled, place))
-        for l in range(n_seconds(block.same_units, j, block.second.n_units)):
-            b_l = shift(second, l * CURVATURE_TILE)
+            b_j = shift(rows.first, m * rows.stride + j * CURVATURE_TILE)
+            scale_row(b_j, shift(rows.factors, place), shift(scaled, place))
+        for l in range(n_seconds(block.same_units, j, block.n_second)):
+            b_l = shift(rows.second, l * CURVATURE_TILE)
             for s in range(0, CURVATURE_TILE, lanes(out)):
                 total = splat(out, 0.0)
-                for m in range(curve.n_outputs):
-                    total = fma(load(scaled, m * CURVATURE_TILE + s), load(b_l, m * stride + s), total)
+                for m in range(rows.n_factors):
+                    total = fma(load(scaled, m * CURVATURE_TILE + s), load(b_l, m * rows.stride + s), total)
                 store(out, row * CURVATURE_TILE + s, total)
             row += 1
 
@@ -127,7 +139,7 @@ def exact_rows(curve, block, kept, out):
     n, n_inputs, row = n_computed_units(curve), n_inputs_of(curve), 0
     for j in range(block.j_start, block.j_stop):
         b_j = shift(kept.pairs, (block.first.unit - n_inputs + j) * n * CURVATURE_TILE)
-        for l in range(n_seconds(block.same_units, j, block.second.n_units)):
+        for l in range(n_seconds(block.same_units, j, block.n_second)):
             b_jl = shift(b_j, (block.second.unit - n_inputs + l) * CURVATURE_TILE)
             for s in range(0, CURVATURE_TILE, lanes(out)):
                 store(out, row * CURVATURE_TILE + s, load(b_jl, s))

@@ -17,6 +17,7 @@ from fastbp.kernels.many_samples.outputs import OF_SOFTMAX
 from fastbp.kernels.many_samples.weighted_sums import Rows, Size, Weights, terms_of
 from fastbp.kernels.registers.lanes import fma, lanes, load, maximum, number, shift, splat, store
 from fastbp.kernels.tables import LINK_COLUMNS, NONE, UNIT, WEIGHT, block_of, layer_of
+from fastbp.kernels.tuning import CURVATURE_TILE
 
 
 @kernel
@@ -30,6 +31,14 @@ def fill(values, start, count, x):
     """`count` numbers, whole registers, become x."""
     for p in range(start, start + count, lanes(values)):
         store(values, p, splat(values, x))
+
+
+@kernel
+def copy_rows(out, rows, n_rows, width):
+    """Rows of a tile to rows TILE numbers apart."""
+    for j in range(n_rows):
+        for s in range(0, width, lanes(out)):
+            store(out, j * CURVATURE_TILE + s, load(rows, j * width + s))
 
 
 @kernel

@@ -15,8 +15,8 @@ from fastbp.kernels.registers.lanes import Integers, Numbers, inlined, number, s
 from fastbp.kernels.tables import Net, Packed, layer_of, net_of
 
 # Columns of `Plan.groups`
-GROUP_LAYER, GROUP_UNIT, GROUP_UNITS, GROUP_SOURCES, GROUP_N_SOURCES, GROUP_PLACES = range(6)
-GROUP_COLUMNS = 6
+GROUP_LAYER, GROUP_UNIT, GROUP_UNITS, GROUP_SOURCES, GROUP_N_SOURCES, GROUP_PLACES, GROUP_GAINS = range(7)
+GROUP_COLUMNS = 7
 
 # What `Plan.facts` holds
 (
@@ -32,8 +32,10 @@ GROUP_COLUMNS = 6
     N_ROWS,
     N_COLUMNS,
     ELSEWHERE,
-) = range(12)
-N_FACTS = 12
+    N_ROWS_APART,
+    SHARES,
+) = range(14)
+N_FACTS = 14
 
 
 class Plan(NamedTuple):
@@ -73,6 +75,8 @@ class Outline(NamedTuple):
     n_rows: int  # most rows of a task
     n_columns: int  # most columns of a task
     elsewhere: int  # address of the function of Python's that adds samples up elsewhere, see elsewhere.py
+    n_rows_apart: int  # rows b_m that are kept: one for each output, or none if all groups share theirs
+    shares: bool  # whether some groups share theirs, see shared.py
 
 
 class Curve(NamedTuple):
@@ -99,6 +103,8 @@ class Curve(NamedTuple):
     n_rows: int
     n_columns: int
     elsewhere: int
+    n_rows_apart: int
+    shares: bool
 
 
 @kernel
@@ -110,7 +116,7 @@ def outline_of(plan):
         view(plan.layers_of), view(plan.tasks), view(plan.zeros), len(plan.groups),
         facts[N_COMPUTED], facts[FIRST_OUTPUT], facts[N_OUTPUTS], facts[IS_CANONICAL] != 0, facts[IS_SOFTMAX] != 0,
         facts[ENDS_APART] != 0, facts[SUMS], facts[PRODUCTS], facts[N_TASKS], facts[N_ROWS], facts[N_COLUMNS],
-        facts[ELSEWHERE],
+        facts[ELSEWHERE], facts[N_ROWS_APART], facts[SHARES] != 0,
     )  # fmt: skip
 
 
@@ -120,7 +126,7 @@ def curve_from(net, o):
     return Curve(
         net, o.bends, o.groups, o.sources, o.places, o.layers_of, o.tasks, o.zeros, o.n_groups, o.n_computed,
         o.first_output, o.n_outputs, o.is_canonical, o.is_softmax, o.ends_apart, o.sums, o.products, o.n_tasks,
-        o.n_rows, o.n_columns, o.elsewhere,
+        o.n_rows, o.n_columns, o.elsewhere, o.n_rows_apart, o.shares,
     )  # fmt: skip
 
 
@@ -130,7 +136,7 @@ def outline_from(c):
     return Outline(
         c.bends, c.groups, c.sources, c.places, c.layers_of, c.tasks, c.zeros, c.n_groups, c.n_computed,
         c.first_output, c.n_outputs, c.is_canonical, c.is_softmax, c.ends_apart, c.sums, c.products, c.n_tasks,
-        c.n_rows, c.n_columns, c.elsewhere,
+        c.n_rows, c.n_columns, c.elsewhere, c.n_rows_apart, c.shares,
     )  # fmt: skip
 
 
@@ -149,6 +155,7 @@ class Group(NamedTuple):
     sources: int  # place in `Curve.sources` of the first unit that feeds it
     n_sources: int
     places: int  # place in `Curve.places` of its first weight
+    gains: int  # among the parameters, the weights from it to the outputs; or another kind, see shared.py
 
 
 @kernel
@@ -159,6 +166,7 @@ def group_of(curve, g):
         number(curve.groups, row + GROUP_LAYER), number(curve.groups, row + GROUP_UNIT),
         number(curve.groups, row + GROUP_UNITS), number(curve.groups, row + GROUP_SOURCES),
         number(curve.groups, row + GROUP_N_SOURCES), number(curve.groups, row + GROUP_PLACES),
+        number(curve.groups, row + GROUP_GAINS),
     )  # fmt: skip
 
 
