@@ -71,6 +71,19 @@ def expected():
     return net.params.copy(), history.loss
 
 
+def test_large_batches_keep_each_partition_once(client):
+    from fastbp.dask.training import _on_cluster
+
+    found, options = [], {"epochs": 4, "seed": 1, "batch_size": None}
+    for per_task in (1, 2):  # tasks of two partitions are other pairs in each epoch
+        net, on_cluster = network(), _on_cluster(client, partitions(), 6, per_task, True)
+        net.fit(on_cluster, **options)
+        found.append(net.params.copy())
+        numbers = [k for _, *group in on_cluster._loaded for k in group]
+        assert sorted(numbers) == list(range(N))
+    np.testing.assert_array_equal(*found)
+
+
 def test_the_gradient_has_the_bits_of_one_process(client):
     for dtype in ("float32", "float64"):
         net = network(dtype)
