@@ -8,7 +8,8 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.solvers import MinimiserChoice, make_solver
+from fastbp.minimiser_options import MinimiserChoice
+from fastbp.solvers import make_solver
 from fastbp.structure import initial
 from fastbp.training.options import Options
 
