@@ -80,12 +80,6 @@ class Sample(NamedTuple):
     starts: NDArray[np.int64]  # the first row of each piece; at last how many there are
     totals: tuple[str, ...]  # what is said of rows of sums that are left out
 
-
-def frame_of(pieces: Pieces, k: int) -> tuple[pl.DataFrame, list[str]]:
-    """Piece k without a row of sums at the end of its file, and what is said of that."""
-    frame = pieces.frame(k)
-    return without_total(frame) if pieces.ends_file(k) else (frame, [])
-
     @property
     def n_rows(self) -> int:
         """How many rows the table has."""
@@ -97,6 +91,12 @@ def frame_of(pieces: Pieces, k: int) -> tuple[pl.DataFrame, list[str]]:
         if len(self.rows) == self.n_rows:
             return "of all rows"
         return f"of a sample of {len(self.rows):,} of {self.n_rows:,} rows, drawn with the seed"
+
+
+def frame_of(pieces: Pieces, k: int) -> tuple[pl.DataFrame, list[str]]:
+    """Piece k without a row of sums at the end of its file, and what is said of that."""
+    frame = pieces.frame(k)
+    return without_total(frame) if pieces.ends_file(k) else (frame, [])
 
 
 def draw_sample(pieces: Pieces, shares: Shares) -> Sample:
