@@ -149,6 +149,8 @@ def test_with_a_preset():
     model = MLPClassifier(preset="realmlp", max_iter=10, hidden_layer_sizes=8, n_estimators=3, random_state=0)
     model.fit(X, LABELS)
     assert len(model.estimators_) == 3
+    with pytest.raises(AttributeError, match="has no network_ of its own: estimators_ have"):
+        _ = model.network_
     assert model.predict_proba(NEW).shape == model.gradient_(NEW).shape[:2] == (40, 3)
 
 

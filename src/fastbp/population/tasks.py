@@ -212,7 +212,9 @@ def _moments(values: Array, name: str) -> tuple[Array, Array]:
         means, scales = values.mean(axis=0), values.std(axis=0)
     if not (np.isfinite(means) & np.isfinite(scales)).all():
         raise ValueError(f"{name} holds numbers too large to standardise: divide them by a power of ten")
-    same = [is_rounding(*moments) for moments in zip(scales.tolist(), means.tolist(), strict=True)]
+    # a mean of many equal numbers is rounded more often than is_rounding allows for: their range is not
+    least = np.minimum(scales, np.ptp(values, axis=0))
+    same = [is_rounding(*one) for one in zip(least.tolist(), means.tolist(), strict=True)]
     return means, np.where(same, 0.0, scales)
 
 
