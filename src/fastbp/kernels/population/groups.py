@@ -171,11 +171,10 @@ def columns_of(values, n_columns, out, group):
 @kernel
 def rows_of_lane(columns, order, n_samples, lane):
     """Rows order[0] .. order[n_samples - 1] into a lane, number by number."""
-    for s in range(n_samples):
-        values = shift(columns.values, number(order, s) * columns.n_columns)
-        out = shift(columns.out, s * columns.sample)
-        for i in range(columns.n_columns):
-            set_number(out, i * columns.number + lane, number(values, i))
+    for i in range(columns.n_columns):
+        values, out = shift(columns.values, i), shift(columns.out, i * columns.number + lane)
+        for s in range(n_samples):
+            set_number(out, s * columns.sample, number(values, number(order, s) * columns.n_columns))
 
 
 @kernel

@@ -76,6 +76,7 @@ def forward_by(products):
     @kernel
     def forward(net, v):
         """a and z of every unit."""
+        inlined()
         for l in range(1, net.n_layers):
             layer = layer_of(net, l)
             is_simple = layer.function in (IDENTITY, RELU)
@@ -111,6 +112,7 @@ def activate_layer(layer, v):
 @kernel
 def output_deltas(net, v):
     """(5.54) and errors[s, n] = weight E_n."""
+    inlined()
     layer = layer_of(net, net.n_layers - 1)
     y, delta = units(v, v.z, layer.first_unit).data, units(v, v.delta, layer.first_unit).data
     a = y if layer.function in (IDENTITY, RELU) else units(v, v.a, layer.first_unit).data
@@ -121,6 +123,7 @@ def output_deltas(net, v):
 @kernel
 def output_slopes(net, v):
     """delta_k = dE_n/dy_k h'(a_k), unless delta is that already."""
+    inlined()
     layer = layer_of(net, net.n_layers - 1)
     a, y = units(v, v.a, layer.first_unit).data, units(v, v.z, layer.first_unit).data
     delta = units(v, v.delta, layer.first_unit).data
@@ -137,6 +140,7 @@ def backward_by(products):
     @kernel
     def backward(net, v):
         """Delta recursion: from the outputs' delta to that of every hidden unit."""
+        inlined()
         for l in range(net.n_layers - 2, 0, -1):
             layer = layer_of(net, l)
             delta_j, begin = units(v, v.delta, layer.first_unit), Matrix(v.zeros, 0, 0)
@@ -183,6 +187,7 @@ def add_biases(layer, v, db, adds):
 @kernel
 def add_errors(sums, v):
     """Errors of the samples to the sums of the networks."""
+    inlined()
     for place in range(0, v.stride, v.width):
         for r in range(0, v.width, lanes(v.errors)):
             store(sums, r, load(sums, r) + load(v.errors, place + r))
