@@ -212,7 +212,7 @@ def train(training: Ready, n: int) -> Ensemble:
     """
     o, rows = training.options, training.learnt_rows
     if n > len(rows):
-        raise TableError(f"--ensemble must be at most {len(rows)}, the rows that are not held out for the score; got {n}")
+        raise TableError(f"--ensemble must be at most {len(rows)}, the rows not held out for the score; got {n}")
     problem = TableProblem.of(training, rows)
     folds = folds_of(problem.strata, n, np.random.default_rng(o.seed))
     if not o.patience:  # nothing stops: what would have learns, too
