@@ -19,7 +19,7 @@ _VALID: set[Any] = set()  # parameters that were found valid
 _SIMPLE = {bool, int, float, str, type(None)}
 
 
-class Count(Interval):  # type: ignore[misc]
+class Count(Interval):
     """Integers from 1 on, and not True, which Python takes for one."""
 
     def __init__(self) -> None:
