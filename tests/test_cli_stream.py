@@ -182,11 +182,108 @@ def test_a_file_that_changes_during_the_training(folder):
     (folder / "a.csv").write_bytes(text)
     assert len(data.read(0).x)
     (folder / "a.csv").unlink()
-    with pytest.raises(ValueError, match="there is no file"):
+    with pytest.raises(ValueError, match=r"cannot read 'a.csv': it was there when the training began, and is not now"):
         data.read(0)
+
+
+def broken(path, how):
+    """Spoil a Parquet file as it is: return what it was."""
+    whole = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "shrunk":
+        path.write_bytes(whole[:-700])
+    else:  # the pages of a row group, whose place the end of the file knows
+        parquet = pytest.importorskip("pyarrow.parquet")
+        place = parquet.ParquetFile(path).metadata.row_group(1).column(0)
+        start = place.dictionary_page_offset or place.data_page_offset
+        path.write_bytes(whole[:start] + bytes(300) + whole[start + 300 :])
+    return whole
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("missing", "'big/2.parquet': it was there when"), ("shrunk", "'big/2.parquet': it has .* bytes, and had"),
+     ("damaged", "'big/2.parquet': row group 1, rows 501 to 600: ")],
+)  # fmt: skip
+def test_a_file_that_breaks_in_the_second_epoch_costs_no_step(how, message, folder, monkeypatch):
+    (folder / "big").mkdir()
+    for k in range(5):
+        table()[600 * k : 600 * k + 600].write_parquet(f"big/{k}.parquet", row_group_size=500)
+    args = ("train", "big", *STREAM, "--patience", 0, "--seed", 3, "--out", "m.fastbp")
+    assert run(*args).exit_code == 0
+    whole, path, spoilt = TableModel.load("m.fastbp").net.params, folder / "big" / "2.parquet", []
+    Path("m.fastbp").unlink()
+    learn = StreamedTraining.learn
+
+    def learn_and_spoil(training, callback):
+        def spoil(net, history):
+            if history.n_epochs == 2 and not spoilt:
+                spoilt.append(broken(path, how))
+            return callback(net, history)
+
+        return learn(training, spoil)
+
+    monkeypatch.setattr(StreamedTraining, "learn", learn_and_spoil)
+    refusal = run(*args, "--checkpoint", "c")
+    assert refusal.exit_code == 2 and re.search(message, refusal.stderr.splitlines()[-1]), refusal.stderr
+    assert Path("c").is_file() and not Path("m.fastbp").exists()
+    path.write_bytes(spoilt[0])
+    assert run(*args, "--checkpoint", "c", "--resume").exit_code == 0
+    again = TableModel.load("m.fastbp")
+    assert again.facts.epochs == 4 and np.array_equal(again.net.params, whole)
+
+
+def test_a_value_that_is_too_far_out_is_named_by_its_file_and_row(folder):
+    training = training_on([f"parts/{k}.csv" for k in range(3)])
+    reader = training._by_all
+    k = next(k for k in range(len(training._pieces)) if training._pieces.path_of(k) == "parts/1.csv") + 1
+    taken = reader.rows(k, TRAINING)
+    place = [column.name for column in training.encoder.columns].index("x")
+    taken.values[place][5] = 1e300
+    row = reader.rows_before(k) + int(taken.rows[5]) + 1
+    text = training_on(["parts/1.csv"])._pieces.frame(1)["x"][int(taken.rows[5])]
+    assert table()["x"][1000 + row - 1] == float(text)
+    with pytest.raises(ValueError, match=rf"'parts/1.csv': column 'x' has 1e\+300 in row {row}: too far"):
+        reader.samples(taken, None)
+
+
+@pytest.mark.compiled_only
+def test_scores_stand_beside_those_of_others_and_a_row_of_totals_is_left_out():
+    text = Path("a.csv").read_text()
+    Path("t.csv").write_text(text)
+    said = trained("a.csv", *STREAM, "--out", "m.fastbp")
+    assert set(said["models"]) >= {"linear", "baseline"}
+    Path("t.csv").write_text("k," + text.replace("\n", "\n1,").removesuffix("1,") + "Total,9,,,,low,9\n")
+    training = training_on(["t.csv"])
+    assert any("a row of sums, left out" in note for note in training.prepared.notes)
+    assert sum(training.sizes().values()) == N
+
+
+def test_what_has_no_pieces_is_read_as_a_whole_with_a_warning(monkeypatch):
+    import gzip
+
+    from fastbp.cli.streaming import Streaming, paths_to_stream
+    from fastbp.tables.cells.errors import TableWarning
+
+    Path("a.csv.gz").write_bytes(gzip.compress(Path("a.csv").read_bytes()))
+    Path("a.db").write_bytes(b"SQLite format 3\0" * 9000)
+    monkeypatch.setattr(memory, "total", lambda: 200_000)
+    for path in ("a.csv.gz", "a.db"):
+        with pytest.warns(
+            TableWarning, match=f"'{path}' is large for the memory, and of a kind that is read as a whole"
+        ):
+            assert paths_to_stream(path, Streaming(None, None)) == []
+        assert "save it as" in refused("train", path, *STREAM)
+    assert paths_to_stream("a.csv", Streaming(None, None)) == ["a.csv"]
+    assert "unpack it, and it is read in pieces" in refused("train", "a.csv.gz", "--no-stream", "--target", "y")
 
 
 def test_what_contradicts_each_other():
     assert "--scheduler and --no-stream exclude" in refused("train", "a.csv", "--scheduler", "tcp://x:1", "--no-stream")
+    assert "--dropout and --scheduler" in refused(
+        "train", "a.csv", "--scheduler", "tcp://x:1", "--dropout", 0.1, "--target", "y"
+    )
     assert "--evidence needs the whole table" in refused("train", "a.csv", "--stream", "--evidence", "--target", "z")
     assert "only pieces are read of several" in refused("train", "parts", "--no-stream")

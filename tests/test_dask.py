@@ -71,6 +71,19 @@ def expected():
     return net.params.copy(), history.loss
 
 
+def test_large_batches_keep_each_partition_once(client):
+    from fastbp.dask.training import _on_cluster
+
+    found, options = [], {"epochs": 4, "seed": 1, "batch_size": None}
+    for per_task in (1, 2):  # tasks of two partitions are other pairs in each epoch
+        net, on_cluster = network(), _on_cluster(client, partitions(), 6, per_task, True)
+        net.fit(on_cluster, **options)
+        found.append(net.params.copy())
+        numbers = [k for _, *group in on_cluster._loaded for k in group]
+        assert sorted(numbers) == list(range(N))
+    np.testing.assert_array_equal(*found)
+
+
 def test_the_gradient_has_the_bits_of_one_process(client):
     for dtype in ("float32", "float64"):
         net = network(dtype)
@@ -217,23 +230,54 @@ def test_folds_and_searches_by_joblib(client):
     assert np.array_equal(found, expected) and set(search.best_params_) == {"alpha"}
 
 
-def test_the_command_line_trains_on_a_cluster(client, tmp_path, monkeypatch):
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A table for the command line, in several pieces."""
     pl = pytest.importorskip("polars")
-    from command_line import trained
-
-    from fastbp.io import load_network
     from fastbp.tables.reading import pieces
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pieces, "TEXT_BYTES", 20_000)
     x, t = (np.concatenate(parts) for parts in zip(*map(samples, range(8)), strict=True))
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "t": t}).write_csv("a.csv")
-    options = ("--no-tune", "--no-plot", "--hidden", 6, "--epochs", 3, "--solver", "lbfgs", "--out", "m")
-    found = []
-    for where in (("--scheduler", client.scheduler.address), ("--stream",)):
-        said = trained("a.csv", *options, *where)
-        found.append(load_network("m")[0].params)
-    assert np.array_equal(*found) and said["score"] > said["baseline"]
+
+
+def on_cluster(client, *options):
+    """What the command line says of a training on the cluster, and its model."""
+    from command_line import trained
+
+    from fastbp.tables.modelling.model import TableModel
+
+    where = ("--scheduler", client.scheduler.address) if client is not None else ("--stream",)
+    usual = ("a.csv", "--ensemble", 1, "--no-plot", "--hidden", 6, "--epochs", 3, "--out", "m")
+    return trained(*usual, *options, *where), TableModel.load("m")
+
+
+@pytest.mark.usefixtures("table")
+def test_the_command_line_trains_on_a_cluster(client):
+    said, here = on_cluster(client, "--solver", "lbfgs"), on_cluster(None, "--solver", "lbfgs")
+    assert np.array_equal(said[1].net.params, here[1].net.params)
+    assert said[0]["score"] > said[0]["baseline"] and not any("solver lbfgs" in note for note in said[0]["notes"])
+
+
+@pytest.mark.usefixtures("table")
+def test_lbfgs_is_the_solver_of_the_command_line_on_a_cluster(client):
+    said, model = on_cluster(client)  # without --no-tune: nothing is searched for
+    asked = on_cluster(client, "--solver", "lbfgs")[1]
+    assert model.facts.solver == "lbfgs" and model.facts.tuning is None
+    assert np.array_equal(model.net.params, asked.net.params)
+    assert any(note.startswith("solver lbfgs: steps on a cluster are few") for note in said["notes"])
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    "options",
+    [("--solver", "rprop"), ("--batch-size", 300), ("--learning-rate", 0.01), ("--schedule", "cosine")],
+)
+def test_what_lbfgs_has_not_is_done_by_another_solver(options, client):
+    said, model = on_cluster(client, *options, "--no-tune")
+    assert model.facts.solver == ("rprop" if "rprop" in options else "adam")
+    assert not any(note.startswith("solver") for note in said["notes"])
 
 
 def test_what_is_refused(client):

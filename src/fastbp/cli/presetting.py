@@ -38,6 +38,10 @@ class Wishes(Protocol):
         ...
 
 
+SOLVER_OF_CLUSTERS = "lbfgs"
+_OF_STEPS = ("solver", "batch_size", "learning_rate", "schedule", "label_smoothing", "tune", "tune_fits")
+
+
 def refuse_beside_preset(given: dict[str, Any]) -> None:
     """Refuse what a preset has no settings for.
 
@@ -64,13 +68,26 @@ def options_for(prepared: Prepared, wishes: Wishes) -> Options:
     return Options(**options, max_levels=wishes.choices["max_levels"])
 
 
-def options_of_stream(wishes: Wishes) -> Options:
-    """Return how to train on a table that is read in pieces, before it is known what is learnt."""
+def options_of_stream(wishes: Wishes, *, on_cluster: bool) -> Options:
+    """Return how to train on a table that is read in pieces, before it is known what is learnt.
+
+    On a cluster a step follows whole pieces: few steps, for which lbfgs is the better solver, where nothing is asked
+    for that it does not know. Nothing is searched for then: a search chooses settings for adam.
+    """
     from fastbp.tables.preparing.options import Options
 
     if wishes.options["preset"] is not None:
         raise click.UsageError("--preset is for tables that are read whole: --no-stream reads them so")
-    return Options(**wishes.options, max_levels=wishes.choices["max_levels"])
+    options, source = dict(wishes.options), click.get_current_context().get_parameter_source
+    if on_cluster:
+        if options["dropout"]:
+            raise click.UsageError(
+                "--dropout and --scheduler exclude each other: steps on a cluster sum up whole pieces"
+            )
+        options["given"] = (*options["given"], "dropout")  # which a search leaves alone
+    if on_cluster and not any(source(name) == click.core.ParameterSource.COMMANDLINE for name in _OF_STEPS):
+        options |= {"solver": SOLVER_OF_CLUSTERS, "tune": None}
+    return Options(**options, max_levels=wishes.choices["max_levels"])
 
 
 def _settings(name: str, task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -51,8 +52,8 @@ def streaming_of(given: dict[str, Any]) -> Streaming:
 
 def paths_to_stream(data: str, wish: Streaming) -> list[str]:
     """Return the files that are to be read in pieces; none where the table is read as a whole."""
-    from fastbp.tables.cells.errors import TableError
-    from fastbp.tables.reading.pieces import files_of, is_larger
+    from fastbp.tables.cells.errors import TableError, TableWarning
+    from fastbp.tables.reading.pieces import files_of, has_pieces, is_larger
 
     with refusals(TableError):
         paths = files_of(data)
@@ -60,8 +61,19 @@ def paths_to_stream(data: str, wish: Streaming) -> list[str]:
             raise TableError(f"{data!r} are {len(paths)} files: only pieces are read of several, without --no-stream")
     if wish.scheduler is not None:
         return [os.path.abspath(path) for path in paths]  # workers begin in other folders
-    wanted = wish.stream or len(paths) > 1
-    return paths if wanted or (wish.stream is None and is_larger(paths[0])) else []
+    if wish.stream or len(paths) > 1:
+        return paths
+    if wish.stream is False or not is_larger(paths[0]):
+        return []
+    if has_pieces(paths[0]):
+        return paths
+    warnings.warn(
+        f"{paths[0]!r} is large for the memory, and of a kind that is read as a whole: text in UTF-8 (CSV), lines of "
+        "JSON, Parquet and Arrow are read in pieces",
+        TableWarning,
+        stacklevel=2,
+    )
+    return []
 
 
 def asked_of(wishes: Wishes, implied: tuple[Task, str] | None) -> Asked:

@@ -216,7 +216,10 @@ def _training(data: str, wishes: Wishes, streaming: Streaming) -> TableTraining:
             return TableTraining(prepared, options_for(prepared, wishes))
     with refusals(TableError):
         asked = asked_of(wishes, _implied_task(wishes))
-        training = StreamedTraining(pieces, asked, options_of_stream(wishes), streaming.scheduler)
+        options = options_of_stream(wishes, on_cluster=streaming.scheduler is not None)
+        training = StreamedTraining(pieces, asked, options, streaming.scheduler)
+    if options.solver != wishes.options["solver"]:
+        training.notes.append(f"solver {options.solver}: steps on a cluster are few, and take all rows each (--solver)")
     check_model_file(files.out, data, training.prepared.columns, files.out_named)
     _warn(training.prepared)
     return training

@@ -95,7 +95,14 @@ class OnCluster(Partitions):
         submit = self._client.submit
         if not self._keep:
             return submit(tasks.load_and_sum, structure, params, self._data, group, wanted, n_threads, pure=False)
-        key = (structure.key, *group)
+        # Steps over all have the same groups each time; others draw theirs anew, and keep each partition by itself.
+        kept = [group] if self.per_step is None else [[k] for k in group]
+        loaded = [self._load(structure, numbers) for numbers in kept]
+        return submit(tasks.sums, structure, params, loaded, wanted, n_threads, pure=False)
+
+    def _load(self, structure: Any, numbers: list[int]) -> Any:
+        """Some partitions in a worker's memory, loaded by the first step that asks for them."""
+        key = (structure.key, *numbers)
         if key not in self._loaded:
-            self._loaded[key] = submit(tasks.load, structure, self._data, group, pure=False)
-        return submit(tasks.sums, structure, params, self._loaded[key], wanted, n_threads, pure=False)
+            self._loaded[key] = self._client.submit(tasks.load, structure, self._data, numbers, pure=False)
+        return self._loaded[key]

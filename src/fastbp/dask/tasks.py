@@ -6,6 +6,7 @@ has had is made again by another.
 
 import pickle
 import threading
+from itertools import chain
 from typing import NamedTuple
 
 from fastbp.checks import Array
@@ -48,11 +49,13 @@ def load(structure: Structure, data: Partitions, numbers: list[int]) -> Loaded:
     return [(part.x, part.t, part.weight if part.weight.size else None) for part in source.each()]
 
 
-def sums(structure: Structure, params: Array, loaded: Loaded, wanted: Wanted | Asked, n_threads: int | None) -> Term:
+def sums(
+    structure: Structure, params: Array, loaded: list[Loaded], wanted: Wanted | Asked, n_threads: int | None
+) -> Term:
     """The sum over partitions that are loaded: a part of the tree of all."""
     net, total = network_of(structure), PairwiseSum()
     net.params = params
-    for x, t, weight in loaded:
+    for x, t, weight in chain.from_iterable(loaded):
         samples = gate.samples(net.engine.gate.port, x, t, weight, are_finite=True)
         total.add(term_of(net, samples, wanted, n_threads))
     return total.result()

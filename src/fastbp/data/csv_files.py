@@ -127,7 +127,10 @@ def csv(
     names: Names | None = None
     for path in paths_of(source, "csv"):
         with naming(f"{path!r}"):
-            found = _runs(path, separator, n_bytes)
+            try:
+                found = _runs(path, separator, n_bytes)
+            except lines_of_csv.Error as error:  # no ValueError
+                raise ValueError(f"its line of names is none: {error}") from error
         if not found:
             raise ValueError(f"{path!r} must have at least one row below its names; it is empty: leave it out")
         header = found[0].header

@@ -18,6 +18,7 @@ class Block(NamedTuple):
     offset: int
     dtype: np.dtype
     shape: tuple[int, ...]
+    head: bytes = b""  # what an .npy file begins with: its numbers are others, if that is another
 
     @property
     def row_bytes(self) -> int:
@@ -32,10 +33,12 @@ class Block(NamedTuple):
         else:
             out = np.empty((stop - start, *self.shape[1:]), self.dtype)
         with open(self.path, "rb") as file:
+            if file.read(len(self.head)) != self.head:
+                raise ValueError("the file has another shape or dtype than when the data were opened: put it back")
             file.seek(self.offset + start * self.row_bytes)
             n_read = file.readinto(out.reshape(-1).view(np.uint8).data)
+            n_there = max(0, os.fstat(file.fileno()).st_size - self.offset) // max(1, self.row_bytes)
         if n_read != n_bytes:
-            n_there = start + n_read // max(1, self.row_bytes)
             raise ValueError(
                 f"the file has {n_there} rows, and had {self.shape[0]} when the data were opened: put them back"
             )
@@ -127,16 +130,27 @@ def _block(source: Any, name: str) -> Block:
     if isinstance(source, np.memmap):
         if source.filename is None or not source.flags.c_contiguous:
             raise ValueError(f"{name} must be a whole memory map in C order, of a file; got one that is not")
+        if source.mode == "c":
+            raise ValueError(
+                f"{name} must be a memory map of mode 'r' or 'r+', whose numbers are those of the file; got mode 'c': "
+                "fastbp.data.arrays takes it as it is"
+            )
         return _checked(Block(os.fspath(source.filename), _offset(source), source.dtype, source.shape), name)
+    if isinstance(source, np.ndarray):
+        raise TypeError(f"{name} must be a path or a numpy.memmap; fastbp.data.arrays takes arrays in memory")
     path = checks.file_path(source, name)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{name} must be a file that exists; there is no {path!r}")
     with naming(f"{name}, {path!r},"), open(path, "rb") as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, is_fortran, dtype = read(file)
         offset = file.tell()
+        file.seek(0)
+        head = file.read(offset)
     if is_fortran and len(shape) > 1:
         raise ValueError(f"{name} must be in C order; {path!r} is in Fortran's: np.save(path, np.ascontiguousarray(a))")
-    return _checked(Block(path, offset, dtype, shape), name)
+    return _checked(Block(path, offset, dtype, shape, head), name)
 
 
 def _offset(array: np.memmap) -> int:

@@ -25,8 +25,11 @@ class Partition(NamedTuple):
 Room = Callable[[int], tuple[Array, Array]]  # so many rows of inputs and targets, to be written into
 
 
-class EndOfStream(Exception):
+class EndOfStream(ValueError):
     """A stream has no further partition."""
+
+    def __init__(self) -> None:
+        super().__init__("the stream has ended: no partition is left; what can be gone through again begins anew")
 
 
 class Summable(Protocol):

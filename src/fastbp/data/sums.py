@@ -26,6 +26,10 @@ class PairwiseSum:
     def __init__(self) -> None:
         self._trees: list[tuple[int, Term]] = []  # (m, sum of 2**m terms), m falling
 
+    def __bool__(self) -> bool:
+        """Whether there is a term."""
+        return bool(self._trees)
+
     def add(self, term: Term, m: int = 0) -> None:
         """Add the next term, or the sum of the next 2**m; the gradient is written into later."""
         while self._trees and self._trees[-1][0] == m:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 
 from fastbp.checks import Array
-from fastbp.data.partitions import Partitions, Room
+from fastbp.data.partitions import EndOfStream, Partitions, Room
 from fastbp.data.reading import ahead
 from fastbp.data.sums import PairwiseSum, Term
 from fastbp.engine import gate
@@ -128,6 +128,8 @@ class Source:
         total = PairwiseSum()
         for samples in self.each():
             total.add(term_of(self._net, samples, wanted, n_threads))
+        if not total:  # only a stream gives nothing
+            raise EndOfStream
         return total.result()
 
 

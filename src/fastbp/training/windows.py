@@ -242,7 +242,12 @@ class BySums(OnPartitions):
     def _epoch(self, epoch: int) -> bool:
         turns = self.turns(epoch)
         for numbers in turns[int(self.done[DONE]) :]:
-            if not self._step(self.source.only(numbers), epoch):
+            try:
+                finite = self._step(self.source.only(numbers), epoch)
+            except EndOfStream:
+                self.history.stopped_by = END_OF_DATA
+                return True
+            if not finite:
                 return False
             if self.done[DONE] < len(turns) and self.checkpoint is not None:
                 self.checkpoint.epoch_ended()

@@ -60,13 +60,22 @@ def rows_before(n_rows: int) -> Iterator[None]:
 
 
 @contextmanager
-def rows_drawn(rows: NDArray[np.int64]) -> Iterator[None]:
-    """Let row numbers in messages be those of a whole table, of which some `rows` were drawn."""
+def rows_drawn(rows: NDArray[np.int64] | None) -> Iterator[None]:
+    """Let row numbers in messages be those of a whole table, of which some `rows` were drawn; None: all."""
     token = _rows_drawn.set(rows)
     try:
         yield
     finally:
         _rows_drawn.reset(token)
+
+
+@contextmanager
+def in_file(path: str) -> Iterator[None]:
+    """Name a file in messages that do not name it."""
+    try:
+        yield
+    except TableError as error:
+        raise error if repr(path) in str(error) else TableError(f"{path!r}: {error}") from None
 
 
 def at_the_beginning() -> bool:

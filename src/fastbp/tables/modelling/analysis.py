@@ -79,12 +79,19 @@ def linear_score(training: Trained) -> Score | None:
 
 def score_beside(training: Trained, found: Scored) -> Scored:
     """Return a score on the held-out rows with the rarest class, beside those of a linear model and of the baseline."""
-    linear, target, score = linear_score(training), training.target, found.score
+    linear, target = linear_score(training), training.target
     others = {} if linear is None else {"linear": linear}
+    if isinstance(target, ClassTarget) and found.confusion is not None:
+        others["baseline"] = _baseline_of_classes(training, target)
+    return scores_beside(training, found, others)
+
+
+def scores_beside(training: Trained, found: Scored, others: dict[str, Score]) -> Scored:
+    """Return a score with the rarest class, beside those of other models on the same rows."""
+    target, score = training.target, found.score
     if isinstance(target, ClassTarget) and found.confusion is not None:
         balanced = training.options.class_weight is not None
         score = msgspec.structs.replace(score, rare=rare_class(target, found.confusion, balanced=balanced))
-        others["baseline"] = _baseline_of_classes(training, target)
     return found._replace(score=score.beside(**others))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -19,14 +20,15 @@ from fastbp import memory
 from fastbp.checks import Array
 from fastbp.data.partitions import WINDOW, Partition, Partitions
 from fastbp.network import Network
-from fastbp.tables.cells.errors import TableError, counted, row_number, rows_before
+from fastbp.tables.cells.errors import TableError, counted, in_file, row_number, rows_before, rows_drawn
 from fastbp.tables.cells.kinds import understand
-from fastbp.tables.modelling.scores import Scored, score_classes, score_numbers
+from fastbp.tables.modelling.scores import Scored
+from fastbp.tables.modelling.streamed_score import score_of
 from fastbp.tables.modelling.training import TableTraining
 from fastbp.tables.preparing.counting import Counts
 from fastbp.tables.preparing.encoder import Encoder, Values
 from fastbp.tables.preparing.options import Options
-from fastbp.tables.preparing.sampling import TEST, TRAINING, VALIDATION, Asked, Shares, prepared_sample
+from fastbp.tables.preparing.sampling import TEST, TRAINING, VALIDATION, Asked, Shares, frame_of, prepared_sample
 from fastbp.tables.preparing.splitting import Split
 from fastbp.tables.preparing.targets import ClassTarget, NumberTarget, Target
 from fastbp.tables.reading.pieces import Pieces
@@ -44,12 +46,14 @@ class Taken(NamedTuple):
     values: Values
     true: NDArray[Any]  # numbers of classes, or (n_rows, n_targets)
     weights: NDArray[np.float64] | None
+    piece: int
+    rows: NDArray[np.int64]  # their numbers in the piece
 
     def only(self, chosen: NDArray[Any]) -> Taken:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[chosen]
-        rows = np.arange(len(self.true))[chosen]
-        return Taken(self.frame[rows], tuple(read[chosen] for read in self.values), self.true[chosen], weights)
+        rows, values = np.arange(len(self.true))[chosen], tuple(read[chosen] for read in self.values)
+        return Taken(self.frame[rows], values, self.true[chosen], weights, self.piece, self.rows[chosen])
 
 
 @dataclass(frozen=True)
@@ -71,18 +75,32 @@ class Reader:
 
     def all_rows(self, k: int) -> tuple[Taken, NDArray[np.int64]]:
         """The rows of piece k that have the target, and the part of each."""
-        start = int(self.starts[k])
-        with rows_before(start):
-            frame = self.pieces.frame(k)
-            if frame.height != self.starts[k + 1] - start:
-                raise TableError(f"{self.pieces.path_of(k)!r} is not what it was when the training began")
+        with self.place(k):
+            frame = frame_of(self.pieces, k)[0]
+            if frame.height != self.starts[k + 1] - self.starts[k]:
+                raise TableError("it is not what it was when the training began")
             true, gaps = _truth(self.target, frame)
             values = tuple(column.array(column.read(frame[column.name]).values) for column in self.encoder.columns)
             if self.missing != "fill":
                 gaps |= self._gaps(values)
             weights = None if self.weight is None else _weights(frame[self.weight])
         parts = self.shares.parts_of(self.shares.draws(k, frame.height)[0])
-        return Taken(frame, values, true, weights).only(~gaps), parts[~gaps]
+        return Taken(frame, values, true, weights, k, np.arange(frame.height)).only(~gaps), parts[~gaps]
+
+    @contextmanager
+    def place(self, k: int, rows: NDArray[np.int64] | None = None) -> Iterator[None]:
+        """Let messages name the file of piece k, and its rows as people count them; `rows`: some of the piece."""
+        with in_file(self.pieces.path_of(k)), rows_before(self.rows_before(k)), rows_drawn(rows):
+            yield
+
+    def rows_before(self, k: int) -> int:
+        """The rows of the file of piece k that stand before it."""
+        return int(self.starts[k] - self.starts[self.pieces.first_of_file(k)])
+
+    def inputs(self, taken: Taken) -> Array:
+        """The network's inputs."""
+        with self.place(taken.piece, taken.rows):
+            return self.encoder.encode_read(taken.values)
 
     def _gaps(self, values: Values) -> NDArray[np.bool_]:
         """The rows with missing values; an error where there may be none."""
@@ -104,7 +122,7 @@ class Reader:
                 weights = class_weights[true] * (1.0 if weights is None else weights)
         else:
             t = self.target.encode(true)
-        return Partition(self.encoder.encode_read(taken.values), t, weights)
+        return Partition(self.inputs(taken), t, weights)
 
 
 def _truth(target: ClassTarget | NumberTarget, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -136,8 +154,9 @@ class PiecesOfTable(Partitions):
 
     def place(self, k: int) -> str:
         """See `Partitions`."""
-        piece = self._numbers[k]
-        first, stop = (int(row) for row in self._reader.starts[piece : piece + 2])
+        piece, starts = self._numbers[k], self._reader.starts
+        first = self._reader.rows_before(piece)
+        stop = first + int(starts[piece + 1] - starts[piece])
         return f"{self._reader.pieces.path_of(piece)!r}, rows {first + 1:,} to {stop:,}"
 
     def column_name(self, column: int, *, is_target: bool) -> str:
@@ -248,7 +267,7 @@ class StreamedTraining(TableTraining):
     def _balanced(self) -> Array | None:
         if not self.options.class_weight or not isinstance(self.target, ClassTarget):
             return None
-        counts = self._counts.target.counts(self.target)
+        counts = self.class_counts()
         weights: Array = counts.sum() / (len(counts) * np.maximum(counts, 1))
         return weights
 
@@ -317,17 +336,9 @@ class StreamedTraining(TableTraining):
 
     def score(self) -> Scored | None:
         """See `TableTraining`: on all rows held out, which are read once more."""
-        if not self._shares.test:
-            return None
-        outputs, true, weights = [], [], []
-        for taken in self._taken(TEST):
-            outputs.append(self.net.forward(self.encoder.encode_read(taken.values)))
-            true.append(taken.true)
-            weights.append(np.ones(len(taken.true)) if taken.weights is None else taken.weights)
-        if not true:
-            return None
-        Y, truth, weight = np.concatenate(outputs), np.concatenate(true), np.concatenate(weights)
-        given = weight if self._asked.weight is not None and weight.any() else None
-        if isinstance(self.target, ClassTarget):
-            return score_classes(self.target, Y, truth, given)
-        return score_numbers(self.target, self.target.numbers(Y), truth, given)
+        return score_of(self, self._by_all, self._taken(TEST)) if self._shares.test else None
+
+    def class_counts(self) -> Array:
+        """The training rows of each class."""
+        assert isinstance(self.target, ClassTarget)
+        return self._counts.target.counts(self.target)

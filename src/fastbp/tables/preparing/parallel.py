@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from fastbp.engine import threads
@@ -20,7 +21,7 @@ def for_each(function: Callable[[Item], Result], items: Sequence[Item], n_rows: 
     Parameters
     ----------
     function : callable
-        It must not warn: warnings are a thread's own, and row numbers in messages are those of a whole table.
+        It must not warn: warnings are a thread's own. Row numbers in its errors are those of the caller.
     items : sequence
         Columns, or parts of rows.
     n_rows : int
@@ -30,4 +31,5 @@ def for_each(function: Callable[[Item], Result], items: Sequence[Item], n_rows: 
     if n_rows < MANY_ROWS or n_threads < 2:
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, items))
+        contexts = [copy_context() for _ in items]
+        return list(pool.map(lambda context, item: context.run(function, item), contexts, items))

@@ -16,6 +16,7 @@ from fastbp.tables.preparing.options import Options
 from fastbp.tables.preparing.preparation import Prepared, prepare
 from fastbp.tables.preparing.splitting import VALIDATION_FRACTION
 from fastbp.tables.preparing.targets import Task
+from fastbp.tables.preparing.totals import without_total
 from fastbp.tables.reading.pieces import Pieces
 from fastbp.tables.reading.table import Table
 
@@ -66,16 +67,25 @@ class Sample(NamedTuple):
     rows: NDArray[np.int64]  # their numbers among all rows
     draws: Array  # that tell which are held out
     starts: NDArray[np.int64]  # the first row of each piece; at last how many there are
+    totals: tuple[str, ...]  # what is said of rows of sums that are left out
+
+
+def frame_of(pieces: Pieces, k: int) -> tuple[pl.DataFrame, list[str]]:
+    """Piece k without a row of sums at the end of its file, and what is said of that."""
+    frame = pieces.frame(k)
+    return without_total(frame) if pieces.ends_file(k) else (frame, [])
 
 
 def draw_sample(pieces: Pieces, shares: Shares) -> Sample:
     """Draw rows: those with the lowest numbers of all that are drawn."""
     frames: list[pl.DataFrame] = []
-    numbers, keys, starts = [], [], [0]
+    numbers, keys, starts, totals = [], [], [0], list[str]()
     n_rows = SAMPLE_ROWS
     for k in range(len(pieces)):
-        with rows_before(starts[-1]):
-            frame = pieces.frame(k)
+        first = starts[-1] - starts[pieces.first_of_file(k)]
+        with rows_before(first):
+            frame, said = frame_of(pieces, k)
+            totals += [f"{pieces.path_of(k)!r}: {line}" for line in said]
         n_rows = min(n_rows, SAMPLE_CELLS // max(1, frame.width))
         draws = shares.draws(k, frame.height)
         numbers.append(starts[-1] + np.arange(frame.height))
@@ -89,7 +99,7 @@ def draw_sample(pieces: Pieces, shares: Shares) -> Sample:
             keys, numbers = [all_keys[:, lowest]], [all_rows[lowest]]
     if not starts[-1]:
         raise TableError(f"{pieces.path_of(0)!r} has no rows of data")
-    return Sample(frames[0], numbers[0], keys[0][0], np.array(starts))
+    return Sample(frames[0], numbers[0], keys[0][0], np.array(starts), tuple(totals))
 
 
 def _together(frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -108,7 +118,7 @@ def prepared_sample(pieces: Pieces, asked: Asked, seed: int) -> tuple[Sample, Pr
     """Draw a sample, and decide by it what to learn from; messages have the rows' numbers in the whole table."""
     sample = draw_sample(pieces, Shares(seed))
     with rows_drawn(sample.rows):
-        table = Table(sample.frame, pieces.notes, pieces.decimal_comma)
+        table = Table(sample.frame, (*pieces.notes, *sample.totals), pieces.decimal_comma)
         prepared = prepare(
             table, asked.target, asked.choices, task=asked.task, implied=asked.implied, weight=asked.weight
         )

@@ -70,7 +70,9 @@ def all_of(file: IO[bytes]) -> bytes:
             pieces.append(piece)
             n_bytes += len(piece)
             if n_bytes > memory.total() // 4:
-                raise TableError("it becomes too large for memory when it is unpacked")
+                raise TableError(
+                    "it becomes too large for memory when it is unpacked: unpack it, and it is read in pieces"
+                )
     return b"".join(pieces)
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import glob
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
+from itertools import accumulate, pairwise
+from operator import itemgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -33,7 +37,8 @@ CELLS = 1 << 22  # of Parquet and Arrow in a piece
 LEAST_ROWS, MOST_ROWS = 1 << 12, 1 << 17  # of them
 # Larger than such a share of the memory a file is read in pieces: texts as frames, and Parquet unpacked, take more.
 SHARE_OF_TEXT, SHARE_OF_COLUMNS = 1 / 4, 1 / 16
-_PARQUET, _ARROW = b"PAR1", b"ARROW1"
+_PARQUET, _ARROW, _ZIP = b"PAR1", b"ARROW1", b"PK\x03\x04"
+_OR_WHOLE = "; --no-stream reads it as a whole, if it fits into memory"
 
 
 class Cut(Protocol):
@@ -48,6 +53,9 @@ class Cut(Protocol):
 
     def cuts(self) -> Iterator[tuple[int, int]]:
         """Where each of its pieces begins and ends."""
+
+    def place(self, start: int, stop: int) -> str:
+        """What is broken, of a piece that cannot be read, as far as the file tells; or nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ class TextFile:
         frame, _ = drop_repeated(rows_of(text, layout, self.numbers), self.skip_repeated)
         return taken_apart(up_to(frame, ending_of(text, layout)), layout)[0]
 
+    def place(self, start: int, stop: int) -> str:
+        """See `Cut`."""
+        return f"bytes {start:,} to {stop:,}"
+
 
 @dataclass(frozen=True)
 class JsonFile:
@@ -84,6 +96,10 @@ class JsonFile:
     def frame(self, start: int, stop: int) -> pl.DataFrame:
         """See `Cut`."""
         return read_json(_bytes_of(self.path, start, stop)).frame
+
+    def place(self, start: int, stop: int) -> str:
+        """See `Cut`."""
+        return f"bytes {start:,} to {stop:,}"
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,31 @@ class ColumnsFile:
     def frame(self, start: int, stop: int) -> pl.DataFrame:
         """See `Cut`."""
         return self._lazy().slice(start, stop - start).collect()
+
+    def place(self, start: int, stop: int) -> str:
+        """See `Cut`: the row group, if the file has them and pyarrow is there to find its rows."""
+        for group, (first, end) in enumerate(self._row_groups()):
+            if start < end and first < stop and not self._can_read(max(start, first), min(stop, end)):
+                return f"row group {group}, rows {max(start, first) + 1:,} to {min(stop, end):,}"
+        return f"rows {start + 1:,} to {stop:,}"
+
+    def _row_groups(self) -> list[tuple[int, int]]:
+        """The first row, and the one after the last, of each row group."""
+        try:
+            parquet: Any = import_module("pyarrow.parquet")
+            with parquet.ParquetFile(self.path) as file:
+                metadata = file.metadata
+        except (ImportError, OSError, ValueError):  # a broken file among them: the reader has said so
+            return []
+        ends = accumulate(metadata.row_group(g).num_rows for g in range(metadata.num_row_groups))
+        return list(pairwise([0, *ends]))
+
+    def _can_read(self, start: int, stop: int) -> bool:
+        try:
+            self.frame(start, stop)
+        except (pl.exceptions.PolarsError, OSError, ValueError):
+            return False
+        return True
 
 
 class Pieces:
@@ -157,10 +198,24 @@ class Pieces:
         f, start, stop = self._cuts[k]
         file = self.files[f]
         with reading_errors(file.path):
+            if not os.path.exists(file.path):
+                raise TableError("it was there when the training began, and is not now")
             n_bytes = os.path.getsize(file.path)
             if n_bytes != self._bytes[f]:
                 raise TableError(f"it has {n_bytes:,} bytes, and had {self._bytes[f]:,} when the training began")
-            return file.frame(start, stop)
+            try:
+                return file.frame(start, stop)
+            except (pl.exceptions.PolarsError, ValueError) as error:
+                reason = (str(error).splitlines() or ["it is broken"])[0]
+                raise TableError(f"{file.place(start, stop)}: {reason}") from None
+
+    def first_of_file(self, k: int) -> int:
+        """The first piece of the file that piece k is of."""
+        return bisect_left(self._cuts, self._cuts[k][0], key=itemgetter(0))
+
+    def ends_file(self, k: int) -> bool:
+        """Whether piece k is the last of its file."""
+        return k + 1 == len(self) or self._cuts[k + 1][0] != self._cuts[k][0]
 
 
 def files_of(source: str) -> list[str]:
@@ -183,8 +238,23 @@ def is_larger(path: str) -> bool:
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
-        is_text = not file.read(8).startswith((_PARQUET, _ARROW))
+        head = file.read(HEAD)
+    is_text = has_pieces(path) and not head.startswith((_PARQUET, _ARROW))
     return os.path.getsize(path) > (SHARE_OF_TEXT if is_text else SHARE_OF_COLUMNS) * memory.total()
+
+
+def has_pieces(path: str) -> bool:
+    """Whether a file is of a kind that can be read in pieces, by its first bytes."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    if head.startswith((_PARQUET, _ARROW)):
+        return True
+    return not (head.startswith(_ZIP) or unpacking(head[:64]) or _is_other(head))
+
+
+def _is_other(head: bytes) -> bool:
+    """Whether these are the first bytes of a workbook or a database, or of a text that is not cut."""
+    return b"\0" in head or head.startswith(MARKS_OF_UTF) or is_macintosh(head) or is_marked_text(head)
 
 
 def open_pieces(paths: list[str], reading: Reading) -> Pieces:
@@ -219,16 +289,21 @@ def _opened(path: str, reading: Reading) -> Cut:
     with open(path, "rb") as file:
         head = file.read(HEAD)
     refuse_binary(head)
-    if unpacking(head[:64]):
-        raise TableError("it is packed, and cannot be read in pieces: unpack it")
+    if head.startswith(_ZIP) or unpacking(head[:64]):
+        raise TableError(
+            f"it is packed, or a workbook, and cannot be read in pieces: unpack it, or save it as CSV{_OR_WHOLE}"
+        )
     if head.startswith((_PARQUET, _ARROW)):
         refuse_unused(reading, "a Parquet or Arrow file")
         return ColumnsFile(path, head.startswith(_PARQUET))
     if head.lstrip().startswith(b"{"):
         refuse_unused(reading, "lines of JSON")
         return JsonFile(path)
-    if b"\0" in head or head.startswith(MARKS_OF_UTF) or is_macintosh(head) or is_marked_text(head):
-        raise TableError("this format cannot be read in pieces: text in UTF-8, lines of JSON, Parquet and Arrow can")
+    if _is_other(head):
+        raise TableError(
+            "this format cannot be read in pieces: save it as text in UTF-8 (CSV), lines of JSON, Parquet or Arrow"
+            f"{_OR_WHOLE}"
+        )
     refuse_unused(reading, "a text file", lines=True)
     whole = len(head) < HEAD
     layout, numbers = layout_of(head, reading, whole), NO_NUMBERS
