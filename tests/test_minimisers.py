@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastbp
-from fastbp.solvers import MINIMISERS
+from fastbp.minimiser_options import MINIMISERS
 
 
 def problem(n_samples=9):

@@ -5,7 +5,7 @@ import pytest
 
 import fastbp
 from fastbp import memory
-from fastbp.solvers import MINIMISERS
+from fastbp.minimiser_options import MINIMISERS
 
 SOLVERS = sorted(MINIMISERS)
 pytestmark = pytest.mark.compiled_only  # thousands of passes; test_curvature.py has each of them uncompiled
@@ -89,6 +89,23 @@ def test_levenberg_marquardt(options):
     if options == {"damping": "fixed"}:
         ratios = np.log10(np.array(history.mu[1:]) / np.array(history.mu[:-1]))
         assert np.allclose(ratios, ratios.round())
+
+
+@pytest.mark.parametrize(
+    ("damping", "options", "least"),
+    [
+        ("nielsen", {}, 0.2),
+        ("fixed", {}, 0.1),
+        ("nielsen", {"mu_decrease": None}, 0.2),
+        ("nielsen", {"mu_decrease": 0.4}, 0.4),
+        ("fixed", {"mu_decrease": 0.4}, 0.4),
+    ],
+)
+def test_mu_falls_by_mu_decrease_at_most(damping, options, least):
+    x, t = wave()
+    history = network().fit(x, t, solver="lm", epochs=12, damping=damping, **options)
+    ratios = np.array(history.mu[1:]) / np.array(history.mu[:-1])
+    assert ratios.min() == pytest.approx(least)
 
 
 def test_fewer_residuals_than_parameters():

@@ -127,7 +127,9 @@ def learning_option(loss: Loss, smoothing: float) -> float:
 
 def check_targets(loss: str, targets: Array, argument: str = "T") -> None:
     """Raise a ValueError for targets that the loss is not defined for."""
-    low, high = _TARGET_RANGE.get(loss, (-np.inf, np.inf))
+    if loss not in _TARGET_RANGE:  # of any finite targets, which need no look
+        return
+    low, high = _TARGET_RANGE[loss]
     if targets.size and (targets.min() < low or targets.max() > high):
         n, k = (int(i) for i in np.argwhere((targets < low) | (targets > high))[0])
         bounds = f"between {low:g} and {high:g}" if high < np.inf else f"at least {low:g}"

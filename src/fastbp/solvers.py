@@ -14,7 +14,7 @@ quickprop  0.1            max_growth=1.75; batch learning only
 Minimisers take all samples at once, in float64, and find the length of their steps themselves, without learning_rate.
 
 =========  ====================================================================================
-lm         mu=0.01, damping="nielsen", mu_increase=10.0, mu_decrease=0.1, mu_max=1e10,
+lm         mu=0.01, damping="nielsen", mu_increase=10.0, mu_decrease=None, mu_max=1e10,
            acceleration=0.75, min_gradient=1e-7
 scg        min_gradient=1e-7
 cg         min_gradient=1e-7
@@ -24,9 +24,10 @@ newton_cg  min_gradient=1e-7
 
 - lm: Levenberg and Marquardt's, with the Gauss-Newton matrix, see `Network.hessian`. mu is in units of the largest
   element of the first matrix's diagonal, mu_max of that of the matrix at hand. damping "nielsen" leads mu by how well
-  the last step was predicted; "fixed" multiplies it, as MATLAB's trainlm does. acceleration: up to which part of a step
-  its second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the residuals,
-  of squared errors that are fewer and without l2.
+  the last step was predicted, down to mu_decrease of it at once; "fixed" multiplies it by mu_decrease or mu_increase,
+  as MATLAB's trainlm does. mu_decrease=None is 0.2 for "nielsen" and 0.1 for "fixed". acceleration: up to which part of
+  a step its second-order correction is trusted; 0: none. Memory grows with the square of the parameters; or of the
+  residuals, of squared errors that are fewer and without l2.
 - scg: Moller's scaled conjugate gradients. cg: Polak and Ribiere's, with a search along each line. lbfgs: with `memory`
   steps. newton_cg: Gauss-Newton steps by conjugate gradients.
 
@@ -49,10 +50,9 @@ rate_factors : {"layers": [1, 0.5], "bias": 0.1}, or an array (n_params,)
     `Network.params`; 0 keeps it as it is. On-line learning then takes the slower way of batches.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -61,6 +61,14 @@ from fastbp.checks import Array
 from fastbp.engine.engine import aligned_zeros
 from fastbp.kernels import codes
 from fastbp.kernels.formulas import scaled_steps, steps
+from fastbp.minimiser_options import (
+    MINIMISERS,
+    OTHERS,
+    MinimiserChoice,
+    Option,
+    with_options,
+    without_options,
+)
 from fastbp.rate_factors import RateFactors, take_factors
 from fastbp.schedules import Schedule, take_schedule
 from fastbp.structure.topology import Topology
@@ -68,16 +76,6 @@ from fastbp.structure.topology import Topology
 LearningRate = float | Callable[[int], float] | None
 InitialStep = Array | tuple[float, float] | None
 Callers = tuple[Callable[..., Any], Callable[..., Any]] | None
-
-
-@dataclass(frozen=True)
-class Option:
-    """A number that a solver takes, and where it may lie: [low, high), or (low, high)."""
-
-    default: float
-    low: float = 0.0
-    high: float = math.inf
-    low_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,51 +223,6 @@ class Choice:
         return int(address_of(self.code, dtype))
 
 
-_SMALLEST = Option(1e-7)
-MINIMISERS: dict[str, dict[str, Option]] = {
-    "lm": {
-        "mu": Option(1e-2, low_open=True),
-        "mu_increase": Option(10.0, low=1.0, low_open=True),
-        "mu_decrease": Option(0.1, high=1.0, low_open=True),
-        "mu_max": Option(1e10, low_open=True),
-        "acceleration": Option(0.75),
-        "min_gradient": _SMALLEST,
-    },
-    "scg": {"min_gradient": _SMALLEST},
-    "cg": {"min_gradient": _SMALLEST},
-    "lbfgs": {"min_gradient": _SMALLEST},
-    "newton_cg": {"min_gradient": _SMALLEST},
-}
-DAMPINGS = ("nielsen", "fixed")
-# What is no number in any range
-_OTHERS = {"lm": ("damping",), "lbfgs": ("memory",)}
-MEMORY = 10  # pairs of L-BFGS
-
-
-@dataclass(frozen=True)
-class MinimiserChoice:
-    """A minimiser as a user has chosen it, checked. What `solvers.Choice` is for those that step along a gradient."""
-
-    name: str
-    values: dict[str, float]
-    damping: str
-    memory: int
-    given: frozenset[str]  # options that the user named
-
-    batch_only: ClassVar[bool] = True
-    keeps_error: ClassVar[bool] = False
-    never_negative: ClassVar[tuple[int, ...]] = ()
-
-    def rates(self, _epochs: range, _n_epochs: int) -> Array:
-        """There are no learning rates."""
-        raise NotImplementedError
-
-    def description(self) -> dict[str, Any]:
-        """Everything that was chosen, for files."""
-        others = {"damping": self.damping, "memory": self.memory}
-        return {"solver": self.name, **self.values, **{name: others[name] for name in _OTHERS.get(self.name, ())}}
-
-
 def make_solver(
     name: object, options: dict[str, Any], learning_rate: LearningRate, callers: Callers = None
 ) -> Choice | MinimiserChoice:
@@ -319,25 +272,19 @@ def make_minimiser(
     """Check the options of a minimiser."""
     if learning_rate is not None:
         raise ValueError(f"learning_rate must be left out for solver {name!r}, which finds the length of its steps")
-    rules, others = MINIMISERS[name], _OTHERS.get(name, ())
+    if not options:
+        return without_options(name)
+    rules, others = MINIMISERS[name], OTHERS.get(name, ())
     for option in options:
         if option not in rules and option not in others:
             refuse_unknown(option, [*rules, *others], name, callers)
-    values = {
-        option: checks.number(
-            options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open
-        )
-        for option, rule in rules.items()
-    }
-    damping = checks.name_of(options.get("damping", "nielsen"), DAMPINGS, "damping")
-    memory = checks.integer(options.get("memory", MEMORY), "memory", minimum=1)
-    return MinimiserChoice(name, values, damping, memory, frozenset(options))
+    return with_options(name, options)
 
 
 def options_of_solver(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
-        return [*MINIMISERS[solver], *_OTHERS.get(solver, ())]
+        return [*MINIMISERS[solver], *OTHERS.get(solver, ())]
     by_rate, of_schedule = [*schedules.OPTIONS, "rate_factors"], list(schedules.OPTIONS)
     further = {"sgd": ["nesterov", *by_rate], "rprop": ["variant", "initial_step"], "quickprop": of_schedule}
     return [*SOLVERS[solver].options, *further.get(solver, by_rate)]

@@ -15,8 +15,8 @@ from fastbp.kernels.compiling.addresses import WARM_UP
 from fastbp.kernels.one_sample import plan
 from fastbp.kernels.training import losses  # noqa: F401 - what only estimators call
 from fastbp.kernels.tuning import CURVATURE_TILE
+from fastbp.minimiser_options import MINIMISERS
 from fastbp.network import Network
-from fastbp.solvers import MINIMISERS
 
 
 def warm_up(dtypes: Iterable[Any] = ("float32", "float64")) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from fastbp.cli.presetting import refuse_beside_preset
-from fastbp.solvers import MINIMISERS
+from fastbp.minimiser_options import MINIMISERS
 from fastbp.tables.cells.errors import shown
 
 NEED_ALL = ("rprop", "quickprop", *MINIMISERS)  # solvers that take all samples at once
 # Options that have no meaning where the evidence decides
 _NOT_WITH_EVIDENCE = (
     "solver", "epochs", "batch_size", "learning_rate", "schedule", "dropout", "label_smoothing", "l2", "patience",
-    "checkpoint",
 )  # fmt: skip
 
 # Pairs of options of which one column can be in one only.

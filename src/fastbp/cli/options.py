@@ -21,9 +21,10 @@ from fastbp.activations import TRAINABLE
 from fastbp.cli.contradictions import refuse_contradictions
 from fastbp.cli.presetting import preset_option
 from fastbp.cli.searching import SEARCH_OPTIONS, search_options
+from fastbp.minimiser_options import MINIMISERS
 from fastbp.plots import PICTURE_SUFFIXES
 from fastbp.schedules import FACTORS
-from fastbp.solvers import MINIMISERS, SOLVERS
+from fastbp.solvers import SOLVERS
 from fastbp.tables.cells.errors import shown
 from fastbp.tables.preparing.scaling import SCALINGS
 

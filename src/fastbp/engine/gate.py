@@ -123,6 +123,8 @@ class CheckedSamples:
 
     def apart_from(self, params: Array) -> "CheckedSamples":
         """The samples; copies of arrays that share memory with the parameters, which training changes."""
+        if not any(np.may_share_memory(a, params) for a in self._arrays[:3]):
+            return self
         x, t, weight = (a.copy() if np.may_share_memory(a, params) else a for a in self._arrays[:3])
         return CheckedSamples(self.port, self._arrays._replace(x=x, t=t, weight=weight), _PASSED)
 

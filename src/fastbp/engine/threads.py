@@ -4,7 +4,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 
@@ -82,13 +82,18 @@ def available() -> int:
     return int(min(limits().values()))
 
 
-@contextmanager
-def limit(n_threads: int | None, most: int) -> Iterator[int]:
+_ONE = nullcontext(1)
+
+
+def limit(n_threads: int | None, most: int) -> AbstractContextManager[int]:
     """How many threads to use for work that is enough for `most`: up to n_threads (None: `available()`)."""
     _launch_threads()
-    if most == 1:  # not worth asking Numba, which takes longer than a small network
-        yield 1
-        return
+    # It is not worth asking Numba for one, which takes longer than a small network
+    return _ONE if most == 1 or n_threads == 1 else _several(n_threads, most)
+
+
+@contextmanager
+def _several(n_threads: int | None, most: int) -> Iterator[int]:
     present = numba.get_num_threads()
     wanted = available() if n_threads is None else min(n_threads, int(vars(config)["NUMBA_NUM_THREADS"]))
     if wanted == 1 or _without_threads or not _parallel.acquire(blocking=False):

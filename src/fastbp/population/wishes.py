@@ -8,7 +8,8 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.solvers import MINIMISERS, SOLVERS, MinimiserChoice, make_solver, options_of_solver, refuse_unknown
+from fastbp.minimiser_options import MINIMISERS, MinimiserChoice
+from fastbp.solvers import SOLVERS, make_solver, options_of_solver, refuse_unknown
 from fastbp.structure import initial
 from fastbp.training.options import Options
 

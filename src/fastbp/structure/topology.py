@@ -116,7 +116,7 @@ class Topology:
         """Number of inputs."""
         return self.sizes[0]
 
-    @property
+    @cached_property
     def n_outputs(self) -> int:
         """Number of outputs."""
         return sum(self.sizes[layer] for layer in self.outputs)

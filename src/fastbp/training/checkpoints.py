@@ -12,8 +12,9 @@ from fastbp import checks
 from fastbp.checks import Array
 from fastbp.engine.gate import CheckedSamples
 from fastbp.files import container
+from fastbp.minimiser_options import MinimiserChoice
 from fastbp.model.partitioned import Source
-from fastbp.solvers import Choice, MinimiserChoice
+from fastbp.solvers import Choice
 from fastbp.training.checkpoint_files import CheckpointFile, arrays_of, digests, identity_of
 from fastbp.training.state import ROW, Layout, Resumable, State
 from fastbp.training.stopping import RULES

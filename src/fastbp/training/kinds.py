@@ -5,9 +5,9 @@ from typing import Any
 from fastbp.data.partitions import Partitions
 from fastbp.engine.gate import CheckedSamples
 from fastbp.losses import check_smoothing
+from fastbp.minimiser_options import MinimiserChoice
 from fastbp.model.curved import CurvedNetwork
 from fastbp.model.partitioned import Source
-from fastbp.solvers import MinimiserChoice
 from fastbp.training.held_out import BesideHeldOut, is_large
 from fastbp.training.loop import Training
 from fastbp.training.options import Options

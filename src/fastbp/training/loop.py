@@ -42,7 +42,6 @@ class Training:
     options: Options
     n_samples: int
     checkpoint: Checkpoint | None
-    seed: int
     samples: CheckedSamples
     validation: CheckedSamples | Summable | None
     history: History
@@ -65,7 +64,8 @@ class Training:
         if options.checkpoint is not None:
             self.checkpoint = Checkpoint(self, samples, held_out)
             state = self.checkpoint.load() if options.checkpoint.resume else None
-        self.seed = initial.some_seed(options.seed) if state is None else state.seed
+        if state is not None:
+            self.seed = state.seed
         self.validation = held_out
         self._take(samples)
         self.history = History(validation_loss=None if self.validation is None else [])
@@ -84,6 +84,11 @@ class Training:
     def _n_to_train_on(self, samples: CheckedSamples | Source) -> int:
         """How many samples there are without those that are held out."""
         return len(samples) - n_held_out(self.options.validation, len(samples))
+
+    @cached_property
+    def seed(self) -> int:
+        """Of all that is drawn; not all trainings ask for it."""
+        return initial.some_seed(self.options.seed)
 
     @cached_property
     def draw(self) -> np.random.Generator:

@@ -13,8 +13,9 @@ from fastbp.checks import Array
 from fastbp.data.partitions import Partitions
 from fastbp.engine import threads
 from fastbp.engine.gate import Gate
+from fastbp.minimiser_options import MinimiserChoice
 from fastbp.model.computing import ComputingNetwork
-from fastbp.solvers import Choice, LearningRate, MinimiserChoice, check_rate
+from fastbp.solvers import Choice, LearningRate, check_rate
 from fastbp.structure import initial
 from fastbp.training.history import History
 from fastbp.training.stopping import NO_RULES, Rules

@@ -1,19 +1,24 @@
 """A progress bar for `fit(..., progress=True)`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastbp.training.history import History
 
 
-@contextmanager
-def bar(wanted: bool, n_epochs: int) -> "Iterator[Callable[[History], None]]":
+def bar(wanted: bool, n_epochs: int) -> "AbstractContextManager[Callable[[History], None]]":
     """What to call after each epoch: draws a bar on standard error, or does nothing if it is not wanted."""
-    if not wanted:
-        yield lambda history: None
-        return
+    return _drawn(n_epochs) if wanted else nullcontext(_nothing)
+
+
+def _nothing(_history: "History") -> None:
+    """Draw nothing."""
+
+
+@contextmanager
+def _drawn(n_epochs: int) -> "Iterator[Callable[[History], None]]":
     try:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -32,9 +32,12 @@ class Resumable(Protocol):
     def net(self) -> ComputingNetwork:
         """The network."""
 
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn."""
+
     options: Options
     history: History
-    seed: int
     n_samples: int
     best: tuple[float, Array]  # the lowest loss so far, and the parameters that had it
 

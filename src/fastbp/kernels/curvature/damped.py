@@ -4,8 +4,8 @@ F is that of objective.py. H is the Gauss-Newton matrix of F; or, where there
 are fewer residuals than parameters, H = J^T J with a J that is stored, and (J^T J + mu I)^-1 J^T r comes from the small
 system: J^T (J J^T + mu I)^-1 r.
 
-mu follows Nielsen (1999), or factors (Marquardt 1963; Hagan and Menhaj 1994). Geodesic acceleration: Transtrum and
-Sethna (2012).
+mu follows Nielsen (1999), whose smallest factor, 1/3, is an option here; or factors (Marquardt 1963; Hagan and Menhaj
+1994). Geodesic acceleration: Transtrum and Sethna (2012).
 """
 
 import math
@@ -212,8 +212,9 @@ def try_step(curve, o, d):
 @kernel
 def shrink(d, rho):
     """mu after a step that was good."""
-    mu, nielsen = number(d.state, MU), number(d.options, IS_NIELSEN) != 0.0
-    by = max(1.0 / 3.0, 1.0 - (2.0 * rho - 1.0) ** 3) if nielsen else number(d.options, DECREASE)
+    mu, by = number(d.state, MU), number(d.options, DECREASE)
+    if number(d.options, IS_NIELSEN) != 0.0:
+        by = max(by, 1.0 - (2.0 * rho - 1.0) ** 3)
     set_number(d.state, MU, max(mu * by, 1e-20 * number(d.state, LARGEST)))
     set_number(d.state, NU, 2.0)
 

@@ -289,7 +289,9 @@ class TableTraining:
             return self.ensemble.history
         if o.evidence:
             X, T = self.samples(training)
-            self.evidence = self.net.fit_evidence(X, T, seed=o.seed, n_threads=o.threads)
+            self.evidence = self.net.fit_evidence(
+                X, T, seed=o.seed, n_threads=o.threads, checkpoint=o.checkpoint, resume=o.resume
+            )
             return self.evidence.history
         options, (X, T) = self._given_to_fit(), self.samples(training)
         if len(validation):

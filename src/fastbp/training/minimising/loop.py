@@ -9,8 +9,8 @@ from fastbp.checks import Array
 from fastbp.engine import threads
 from fastbp.engine.curvature import FLOAT64, given_of
 from fastbp.kernels.curvature.loading import Given
+from fastbp.minimiser_options import MinimiserChoice
 from fastbp.model.curved import CurvedNetwork
-from fastbp.solvers import MinimiserChoice
 from fastbp.training.history import History
 from fastbp.training.loop import RETURN_SECONDS, Training
 from fastbp.training.minimising.minimisers import (

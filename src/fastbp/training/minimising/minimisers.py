@@ -15,8 +15,8 @@ from fastbp.kernels.curvature.jobs import Room
 from fastbp.kernels.curvature.loading import Given
 from fastbp.kernels.curvature.objective import Wanted
 from fastbp.kernels.curvature.plan import Plan
+from fastbp.minimiser_options import MinimiserChoice
 from fastbp.model.curved import CurvedNetwork
-from fastbp.solvers import MinimiserChoice
 from fastbp.structure.topology import Topology
 from fastbp.training.state import Layout
 
