@@ -321,7 +321,7 @@ def test_every_other_name_stands_for_something():
 @given(st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz_0123456789"), min_size=1, max_size=20))
 def test_any_unknown_argument_is_named(name):
     known = inspect.signature(fastbp.Network.fit).parameters
-    if name in known or name in solvers._options_of("adam") or not name.isidentifier():
+    if name in known or name in solvers.options_of_solver("adam") or not name.isidentifier():
         return
     with pytest.raises(TypeError, match=f"fit got an unexpected argument '{name}'"):
         layered().fit(np.ones((2, 3)), np.ones((2, 2)), **{name: 1})

@@ -252,6 +252,8 @@ REFUSED = [
     (("--tune", "0"), "--tune"),
     (("--tune", "nan"), "--tune"),
     (("--tune-fits", "0"), "--tune-fits"),
+    (("--tune-fits", "4"), "--tune-fits"),
+    (("--no-tune", "--ensemble", "900"), "--ensemble must be at most"),
     (("--tune", "1", "--no-tune"), "--tune and --no-tune exclude each other"),
     (("--tune", "1", "--tune-fits", "5"), "--tune and --tune-fits exclude each other"),
     (("--tune", "1", "--solver", "lm"), "--tune does not go with --solver lm"),

@@ -129,6 +129,61 @@ def test_what_it_is_good_for():
     assert errors[0] < 0.5 * errors[1]
 
 
+@pytest.mark.parametrize("embedding", ["piecewise", "periodic"])
+@pytest.mark.parametrize(
+    ("dtype", "shift", "scale"),
+    [
+        ("float32", 1e9, 1.0),
+        ("float32", 0.0, 1e-300),
+        ("float32", 0.0, 1e300),
+        ("float64", 1e17, 1e3),
+        ("float64", 0.0, 1.7e308),
+        ("float64", 0.0, 5e-324),
+    ],
+)
+def test_columns_that_the_dtype_cannot_spread_are_named(embedding, dtype, shift, scale):
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+    X[:, 1] = shift + np.round(X[:, 1], 1) * scale
+    assert len(set(X[:, 1].tolist())) > 2
+    with pytest.raises(
+        ValueError, match=rf"{dtype} can hold beside their size; got columns 1 \(from \S+ to \S+\): stand"
+    ):
+        fastbp.embedded((3, 4, 1), X, embedding=embedding, dtype=dtype)
+
+
+@pytest.mark.parametrize("embedding", ["piecewise", "periodic"])
+def test_many_columns_that_cannot_be_spread(embedding):
+    X = 1e9 + np.random.default_rng(0).uniform(-1, 1, (50, 7))
+    with pytest.raises(ValueError, match=r"got columns 0 \(.*, 4 \([^,]*\) and 2 more: standardise them"):
+        fastbp.embedded((7, 4, 1), X, embedding=embedding, dtype="float32")
+    net = fastbp.embedded((7, 4, 1), X, embedding=embedding, dtype="float64")
+    assert set(net.edges[:, 0]) >= set(range(7))
+
+
+@pytest.mark.parametrize(("embedding", "dtype", "scale"), [
+    ("piecewise", "float64", 1e300), ("piecewise", "float64", 1e-300), ("piecewise", "float32", 1e30),
+    ("periodic", "float64", 1e150), ("periodic", "float64", 1e-150), ("periodic", "float32", 1e-30),
+])  # fmt: skip
+def test_what_the_dtype_can_spread_is_spread(embedding, dtype, scale):
+    """The same values as those of the numbers before they were scaled."""
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    first, second = (
+        first_layer(fastbp.embedded((2, 1), x, embedding=embedding, dtype=dtype, seed=0), x) for x in (X, X * scale)
+    )
+    assert np.ptp(first) > 0.5
+    np.testing.assert_allclose(first, second, atol=1e-4 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("embedding", ["piecewise", "periodic"])
+def test_what_is_one_number_but_for_rounding_feeds_nothing(X, embedding):
+    X[:, 3] = 0.1
+    X[::2, 3] = np.nextafter(0.1, 1)
+    net = fastbp.embedded((4, 5, 1), X, embedding=embedding, dtype="float32")
+    assert 3 not in net.edges[:, 0]
+    with pytest.raises(ValueError, match="X must have a column that is not the same in all samples"):
+        fastbp.embedded((1, 2, 1), X[:, 3:], embedding=embedding)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

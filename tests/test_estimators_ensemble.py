@@ -64,6 +64,22 @@ def test_the_mean_of_probabilities_and_its_spread():
     np.testing.assert_allclose(spread, deviations[np.arange(40), mean.argmax(axis=1)], rtol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "scg"])
+def test_a_warning_of_all_networks_comes_once(solver):
+    batch_size = 1000 if solver == "adam" else "auto"  # too large, of which adam warns
+    model = MLPRegressor(**(OPTIONS | {"max_iter": 2, "solver": solver, "batch_size": batch_size}))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, Y)
+    kinds = [ConvergenceWarning] + [UserWarning] * (solver == "adam")
+    assert sorted(one.category.__name__ for one in caught) == [kind.__name__ for kind in kinds]
+    assert {one.filename for one in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        with pytest.raises(ConvergenceWarning):
+            clone(model).set_params(batch_size="auto").fit(X, Y)
+
+
 def test_two_classes_and_several_labels():
     two = MLPClassifier(**OPTIONS).fit(X, Y > 0)
     assert two.oof_decision_function_.shape == (150, 2)
@@ -149,6 +165,8 @@ def test_with_a_preset():
     model = MLPClassifier(preset="realmlp", max_iter=10, hidden_layer_sizes=8, n_estimators=3, random_state=0)
     model.fit(X, LABELS)
     assert len(model.estimators_) == 3
+    with pytest.raises(AttributeError, match="has no network_ of its own: estimators_ have"):
+        _ = model.network_
     assert model.predict_proba(NEW).shape == model.gradient_(NEW).shape[:2] == (40, 3)
 
 
@@ -201,6 +219,8 @@ REFUSED = [
     ({"n_estimators": 151}, "n_estimators must be at most n_samples = 150"),
     ({"n_estimators": 0}, "n_estimators"),
     ({"n_estimators": 4.0}, "n_estimators"),
+    ({"n_estimators": True}, "'n_estimators' parameter .* must be an int in the range .* Got True"),
+    ({"max_iter": True}, "'max_iter' parameter .* Got True"),
     ({"warm_start": True}, "warm_start must be False"),
     ({"alpha": "evidence"}, "alpha must be a number"),
 ]

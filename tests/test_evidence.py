@@ -161,3 +161,55 @@ def test_restarts_of_fit():
         net.fit(X, t, restarts=0)
     with pytest.raises(ValueError, match="restarts must be 1 with a checkpoint"):
         net.fit(X, t, restarts=2, checkpoint="x")
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-4, 100.0, 1e8])
+def test_targets_of_any_size_are_found_the_same_in(scale):
+    """Standard deviations, relevance and gamma of targets s times as large: s times as large, and the same."""
+    X, t = wave(60)
+    expected = fastbp.Network((3, 5, 1), seed=1).fit_evidence(X, t, restarts=1, seed=0, epochs=1000)
+    evidence = fastbp.Network((3, 5, 1), seed=1).fit_evidence(X, scale * t, restarts=1, seed=0, epochs=1000)
+    assert evidence.beta**-0.5 / scale == pytest.approx(expected.beta**-0.5, rel=1e-2)
+    assert evidence.gamma == pytest.approx(expected.gamma, rel=5e-2)
+    assert np.allclose(evidence.relevance / scale, expected.relevance, atol=0.02)
+    assert evidence.log_evidence + 60 * np.log(scale) == pytest.approx(expected.log_evidence, abs=0.1)
+
+
+@pytest.mark.parametrize("groups", ["inputs", "layers", "one"])
+@pytest.mark.parametrize("value", [5.0, 100.0, 1e-3, 0.0])
+def test_targets_that_are_all_one_number(groups, value):
+    X, _t = wave(50)
+    net = fastbp.Network((3, 5, 1), seed=1)
+    evidence = net.fit_evidence(X, np.full(50, value), groups=groups, restarts=1, seed=0)
+    assert np.isfinite(evidence.covariance).all()
+    assert np.isfinite([evidence.log_evidence, evidence.gamma, evidence.beta]).all()
+    assert net.forward(X) == pytest.approx(value, rel=1e-3, abs=1e-9)
+
+
+def test_squares_that_overflow_are_refused_and_nothing_is_changed():
+    X, t = wave(50)
+    net = fastbp.Network((3, 5, 1), seed=1)
+    before = net.params.copy()
+    with pytest.raises(ValueError, match=r"up to \S+e\+15[45]: standardise"):
+        net.fit_evidence(X * 1e155, t, seed=0)
+    with pytest.raises(ValueError, match=r"T must have a deviation from 1e-100 to 1e\+100; got 7.*e-201: standardise"):
+        net.fit_evidence(X, t * 1e-200, seed=0)
+    assert (net.params == before).all()
+
+
+def test_inverse_and_determinant_of_matrices_near_singular():
+    from fastbp.training.minimising.evidence_search import inverse_and_log_det
+
+    rng = np.random.default_rng(0)
+    J = rng.normal(size=(30, 6))
+    alpha = rng.uniform(0.1, 10, size=6)
+    A = J.T @ J + np.diag(alpha)
+    inverse, log_det = inverse_and_log_det(J.T @ J, alpha)
+    assert np.allclose(inverse, np.linalg.inv(A), rtol=1e-10)
+    assert log_det == pytest.approx(np.linalg.slogdet(A)[1], rel=1e-12)
+    J[:, 3] = J[:, 2]  # A's inverse is dominated by the decays of the two, whose difference is not determined
+    inverse, log_det = inverse_and_log_det(1e6 * J.T @ J, np.full(6, 1e-6))
+    expected = np.array([0, 0, 1, -1, 0, 0]) / np.sqrt(2)
+    assert expected @ inverse @ expected == pytest.approx(1e6, rel=0.2)
+    inverse, log_det = inverse_and_log_det(1e12 * J.T @ J, np.full(6, 1e-12))  # beyond what rounding can tell
+    assert np.isfinite(inverse).all() and (np.diag(inverse) > 0).all() and np.isfinite(log_det)

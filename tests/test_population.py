@@ -214,8 +214,9 @@ def test_networks_are_views():
     pop[2].fit(X, T, epochs=1, seed=0)
     assert not np.array_equal(pop.params, before)
     assert [net.n_params for net in pop[1:3]] == [nets[1].n_params, nets[2].n_params]
-    with pytest.raises(IndexError):
-        pop[6]
+    for k in (6, -7):
+        with pytest.raises(IndexError, match=f"of 6 networks; got {k}"):
+            pop[k]
     assert "6 networks" in repr(pop)
     for other in (copy.deepcopy(pop), pickle.loads(pickle.dumps(pop))):
         assert np.array_equal(other.params, pop.params)
@@ -255,6 +256,19 @@ def test_what_they_compute():
         pop.best()
     histories = pop.fit(X, T, epochs=EPOCHS, validation=0.2, patience=2, seeds=0)
     assert pop.best() is pop[int(np.argmin([min(history.validation_loss) for history in histories]))]
+
+
+def test_rows_that_are_held_out_are_not_learnt_from():
+    held = [np.arange(10), np.arange(5), np.arange(10)]
+    rest = [np.setdiff1d(np.arange(N), rows) for rows in held]
+    ours, theirs = (fastbp.Population.of((3, 4, 2), 3, seeds=0) for _ in range(2))
+    options = {"epochs": EPOCHS, "patience": 2, "seeds": 0, "validation": held}
+    histories = ours.fit(X, T, **options)
+    expected = theirs.fit(X, T, samples=rest, **options)
+    assert np.array_equal(ours.params, theirs.params)
+    assert [one.validation_loss for one in histories] == [one.validation_loss for one in expected]
+    with pytest.raises(ValueError, match=r"validation\[1\] must leave a row of X for training"):
+        ours.fit(X, T, **options | {"validation": [held[0], np.arange(N), held[0]]})
 
 
 def test_files(tmp_path):
@@ -299,6 +313,9 @@ WRONG_FITS = [
     ({"learning_rate": [0.1] * 5 + [-1]}, ValueError, "learning_rate"),
     ({"momentum": 0.5}, TypeError, "momentum"),
     ({"lr": 0.5}, TypeError, "learning_rate"),
+    ({"callbacks": [print]}, TypeError, "unexpected argument 'callbacks'.*; did you mean 'callback'"),
+    ({"batchsize": [1, 2], "solver": ["sgd"]}, TypeError, r"options of solver 'sgd': .*; did you mean 'batch_size'"),
+    ({"betas": (0.9, 0.99), "solver": 3}, TypeError, "options of solver 'adam': .*; did you mean 'beta_1'"),
     ({"samples": [np.arange(3)]}, ValueError, "samples must have an array"),
     ({"samples": [np.arange(3)] * 5 + [np.array([N])]}, ValueError, r"samples\[5\] must hold numbers of rows"),
     ({"samples": [np.arange(3)] * 5 + [np.array([0.5])]}, ValueError, r"samples\[5\] must be numbers of rows"),

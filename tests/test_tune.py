@@ -11,7 +11,7 @@ from fastbp.population import settings
 from fastbp.population.folds import folds_of
 from fastbp.population.search import Budget, Search
 from fastbp.population.settings import Settings, drawn
-from fastbp.population.tasks import task_of
+from fastbp.population.tasks import score_of, task_of
 
 if not COMPILED:
     pytest.skip("hundreds of trainings", allow_module_level=True)
@@ -192,3 +192,57 @@ WRONG = [
 def test_what_is_refused(options, kind, words):
     with pytest.raises(kind, match=words):
         fastbp.tune(**({"X": X, "y": Y, "fits": 5} | options))
+
+
+def test_a_column_that_is_the_same_but_for_rounding_counts_nothing():
+    constant = np.full((len(X), 1), 0.1)
+    assert constant.std() > 0, "its mean is rounded"
+    tuned = fastbp.tune(np.hstack([X, constant]), Y, fits=5, seed=0)
+    elsewhere = tuned.predict(np.hstack([X, 2 * constant]))
+    assert np.abs(elsewhere).max() < 10 * np.abs(Y).max()
+
+
+NO_TABLES = [
+    (X, np.full(len(X), 0.1), ValueError, "y must have numbers that differ"),
+    (X, 1e-200 * Y, ValueError, "y must have numbers that differ"),
+    (X, 1e200 * Y, ValueError, "y holds numbers too large"),
+    (1e200 * X, Y, ValueError, "X holds numbers too large"),
+    (X, np.arange(len(X)), ValueError, "astype"),
+    (X, Y.astype(object), TypeError, "astype"),
+    (X, Y + 1j, TypeError, "y must hold classes"),
+    (X, np.arange(len(X)).astype("datetime64[D]"), TypeError, "y must hold classes"),
+    (X, np.array(["a", None] * 120, dtype=object), TypeError, "y must hold classes of one type"),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "kind", "words"), NO_TABLES, ids=range(len(NO_TABLES)))
+def test_tables_that_are_refused(x, y, kind, words):
+    with pytest.raises(kind, match=words):
+        fastbp.tune(x, y, fits=5)
+
+
+def test_unseen_rows_of_one_number_have_the_score_0():
+    outputs, t = np.array([[0.5, 0.1], [0.5, 0.2], [0.1, 0.3]]), np.array([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]])
+    assert score_of(outputs, t, None) == pytest.approx((0.0 + 1.0) / 2)
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_interrupted_rounds_replace_nothing(last, monkeypatch):
+    fit, rounds = fastbp.Population.fit, []
+
+    def interrupted(population, *args, **options):
+        rounds.append(options["epochs"])
+        if len(rounds) == last + 1:  # the first is the rehearsal
+
+            def press(_population, _histories):
+                raise KeyboardInterrupt
+
+            options["callback"] = press
+        return fit(population, *args, **options)
+
+    monkeypatch.setattr(fastbp.Population, "fit", interrupted)
+    tuned = fastbp.tune(X, Y, fits=100, seed=0)
+    assert len(rounds) == last + 1
+    assert max(one.epochs for one in tuned.tried) == (20, 60)[last - 2]
+    assert tuned.tried[0].settings == tuned.settings
+    assert tuned.score > 0.5, "the networks of the round before answer"

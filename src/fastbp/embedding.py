@@ -22,6 +22,8 @@ from fastbp.structure.initial import Seed, generator
 
 N_BINS, N_FREQUENCIES, SIGMA = 8, 8, 0.1
 NARROWEST = 1024  # roundings of its ends, that a bin must be wide
+MOST_NAMED = 5  # columns that an error names
+ROUNDING = 8  # units of the last place, by which numbers of a column differ that are meant to be one
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def embedded(
     Raises
     ------
     ValueError, TypeError
-        For an argument that makes no sense, or that belongs to another embedding; the message names it.
+        For an argument that makes no sense, or that belongs to another embedding; the message names it. So does that
+        for columns of X whose numbers differ by too little for `dtype`, beside how large they are, or are too large or
+        too small for it.
 
     Notes
     -----
@@ -111,21 +115,23 @@ def embedded(
     if len(checked) < 2:
         raise ValueError(f"sizes must have at least two numbers, inputs and outputs; got {tuple(checked)}")
     samples = checks.matrix(X, "X", checked[0], np.dtype(np.float64), "inputs")
-    if (samples == samples[0]).all():
+    held_in = checks.float_dtype(dtype)
+    varying = _varying(samples)
+    if not varying.size:
         raise ValueError("X must have a column that is not the same in all samples: no input can be spread")
     draw, keep = generator(seed), checks.flag(keep_inputs, "keep_inputs")
     options = {"n_bins": n_bins, "n_frequencies": n_frequencies, "sigma": sigma}
     if checks.name_of(embedding, ("piecewise", "periodic"), "embedding") == "piecewise":
         _refuse_others(options, ("n_bins",), embedding)
         bins = checks.integer(N_BINS if n_bins is None else n_bins, "n_bins", minimum=1)
-        first = _piecewise(samples, bins, checks.float_dtype(dtype))
+        first = _piecewise(samples, varying, bins, held_in)
     else:
         _refuse_others(options, ("n_frequencies", "sigma"), embedding)
         frequencies = checks.integer(
             N_FREQUENCIES if n_frequencies is None else n_frequencies, "n_frequencies", minimum=1
         )
         spread = checks.number(SIGMA if sigma is None else sigma, "sigma", low_open=True)
-        first = _periodic(samples, frequencies, spread, draw)
+        first = _periodic(samples, varying, frequencies, (spread, draw), held_in)
     return _network(
         checked, first, keep, resolve_hidden(activation, len(checked) - 2),
         output=output, loss=loss, init=init, dtype=dtype, seed=draw,
@@ -138,33 +144,77 @@ def _refuse_others(options: dict[str, Any], own: tuple[str, ...], embedding: str
             raise ValueError(f"{name} must be left out for embedding {embedding!r}; got {value!r}")
 
 
+def _varying(X: Array) -> Array:
+    """Numbers of the columns that are not one number, but for rounding."""
+    with np.errstate(over="ignore"):
+        widths = np.ptp(X, axis=0)
+    varying: Array = np.flatnonzero(widths > ROUNDING * np.finfo(float).eps * np.abs(X).max(axis=0))
+    return varying
+
+
+def _sizes(X: Array, widths: Array) -> list[tuple[float, float]]:
+    """(width, largest absolute number) of each column."""
+    return list(zip(widths.tolist(), np.abs(X).max(axis=0).tolist(), strict=True))
+
+
+def _is_wide(width: float, centre: float, largest: float, dtype: np.dtype) -> bool:
+    """Whether x / width and centre / width can be computed in `dtype`, for x up to the `largest`."""
+    numbers = np.finfo(dtype)
+    smallest = NARROWEST * float(numbers.tiny)
+    narrowest = max(smallest, NARROWEST * float(numbers.eps) * abs(centre))
+    return narrowest < width < np.inf and largest < 1 / smallest
+
+
+def _check_wide(X: Array, wide: Array, varying: Array, dtype: np.dtype) -> None:
+    """Refuse columns that vary, but not in the numbers that the network computes with."""
+    narrow = varying[~wide[varying]]
+    if narrow.size:
+        named = ", ".join(
+            f"{k} (from {X[:, k].min():.12g} to {X[:, k].max():.12g})" for k in narrow[:MOST_NAMED].tolist()
+        )
+        more = f" and {narrow.size - MOST_NAMED} more" if narrow.size > MOST_NAMED else ""
+        raise ValueError(
+            f"X must have columns whose differences {dtype} can hold beside their size; got columns {named}{more}: "
+            "standardise them, subtract the mean and divide by the deviation"
+        )
+
+
 def quantile_bins(column: Array, n_bins: int, dtype: np.dtype) -> Array:
     """Ends of the bins of a column, ascending: each bin is wide enough for its ramp to be computed in `dtype`."""
     quantiles = np.quantile(column, np.linspace(0, 1, n_bins + 1))
     ends = quantiles[:1]
     for q in quantiles[1:]:
-        if q - ends[-1] > NARROWEST * np.finfo(dtype).eps * max(abs(q), abs(ends[-1])):
+        largest = max(abs(q), abs(ends[-1]))
+        if _is_wide(q - ends[-1], largest, largest, dtype):
             ends = np.append(ends, q)
     return ends
 
 
-def _piecewise(X: Array, n_bins: int, dtype: np.dtype) -> Embedding:
+def _piecewise(X: Array, varying: Array, n_bins: int, dtype: np.dtype) -> Embedding:
     """(x - b_k) / (b_k+1 - b_k), of which the ramp cuts off what is below 0 or above 1."""
-    ends = [quantile_bins(column, n_bins, dtype) for column in X.T]
-    sources = np.repeat(np.arange(len(ends)), [len(e) - 1 for e in ends])
+    with np.errstate(over="ignore"):
+        sizes = _sizes(X, np.ptp(X, axis=0))
+    _check_wide(X, np.array([_is_wide(width, most, most, dtype) for width, most in sizes]), varying, dtype)
+    ends = [quantile_bins(column, n_bins, dtype) for column in X.T[varying]]
+    sources = np.repeat(varying, [len(e) - 1 for e in ends])
     low, width = (np.concatenate(parts) for parts in zip(*((e[:-1], np.diff(e)) for e in ends), strict=True))
     return Embedding(sources, 1 / width, -low / width, "ramp")
 
 
-def _periodic(X: Array, n_frequencies: int, sigma: float, draw: np.random.Generator) -> Embedding:
-    """2 pi c x' for the sines, with pi / 2 added for the cosines."""
-    means, deviations = X.mean(axis=0), X.std(axis=0)
-    varies = np.flatnonzero(deviations > NARROWEST * np.finfo(float).eps * np.abs(means))
-    angles = 2 * np.pi * draw.normal(0, sigma, (len(varies), n_frequencies)) / deviations[varies, np.newaxis]
-    shifts = -angles * means[varies, np.newaxis]
+def _periodic(
+    X: Array, varying: Array, n_frequencies: int, drawn: tuple[float, np.random.Generator], dtype: np.dtype
+) -> Embedding:
+    """2 pi c x' for the sines, with pi / 2 added for the cosines; `drawn`: the deviation of c, and what draws."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is refused
+        means, deviations = X.mean(axis=0), X.std(axis=0)
+    sizes = zip(_sizes(X, deviations), means.tolist(), strict=True)
+    _check_wide(X, np.array([_is_wide(width, mean, most, dtype) for (width, most), mean in sizes]), varying, dtype)
+    sigma, draw = drawn
+    angles = 2 * np.pi * draw.normal(0, sigma, (len(varying), n_frequencies)) / deviations[varying, np.newaxis]
+    shifts = -angles * means[varying, np.newaxis]
     weights = np.concatenate([angles, angles], axis=1).ravel()
     biases = np.concatenate([shifts, shifts + np.pi / 2], axis=1).ravel()
-    return Embedding(np.repeat(varies, 2 * n_frequencies), weights, biases, "sin")
+    return Embedding(np.repeat(varying, 2 * n_frequencies), weights, biases, "sin")
 
 
 def _network(

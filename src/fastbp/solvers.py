@@ -255,7 +255,7 @@ def make_choice(
     factors = take_factors(options) if code in scaled_steps.SCALABLE else None
     for option in options:
         if option not in kind.options:
-            _unknown(option, _options_of(name), name, callers)
+            refuse_unknown(option, options_of_solver(name), name, callers)
     values = tuple(
         checks.number(options.get(option, rule.default), option, low=rule.low, high=rule.high, low_open=rule.low_open)
         for option, rule in kind.options.items()
@@ -277,11 +277,11 @@ def make_minimiser(
     rules, others = MINIMISERS[name], OTHERS.get(name, ())
     for option in options:
         if option not in rules and option not in others:
-            _unknown(option, [*rules, *others], name, callers)
+            refuse_unknown(option, [*rules, *others], name, callers)
     return with_options(name, options)
 
 
-def _options_of(solver: str) -> list[str]:
+def options_of_solver(solver: str) -> list[str]:
     """Names of all options of a solver."""
     if solver in MINIMISERS:
         return [*MINIMISERS[solver], *OTHERS.get(solver, ())]
@@ -290,10 +290,10 @@ def _options_of(solver: str) -> list[str]:
     return [*SOLVERS[solver].options, *further.get(solver, by_rate)]
 
 
-def _unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
+def refuse_unknown(option: str, known: list[str], solver: str, callers: Callers) -> NoReturn:
     """Raise the TypeError that a function raises for an unknown keyword, with the one that is meant."""
     arguments = other_names.keywords_of(callers[0]) if callers else set()
-    others = [other for other in (*SOLVERS, *MINIMISERS) if option in _options_of(other)]
+    others = [other for other in (*SOLVERS, *MINIMISERS) if option in options_of_solver(other)]
     if others:
         hint = f", which is an option of solver {' and '.join(map(repr, others))}"
     else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0  # of a search that nobody asked for
 FEWEST, MOST = 3, 1000  # networks of an ensemble
+FEWEST_FITS = 5  # one on each fold of a search
 TUNED = (  # unless the user has chosen them
     "hidden", "activation", "learning_rate", "l2", "batch_size", "dropout", "label_smoothing", "schedule",
 )  # fmt: skip
@@ -47,7 +48,7 @@ SEARCH_OPTIONS = (
     click.option(
         "--tune-fits",
         metavar="N",
-        type=click.IntRange(min=1, max=2**31 - 1),
+        type=click.IntRange(min=FEWEST_FITS, max=2**31 - 1),
         help="Trainings to try settings, instead of a time.",
     ),
     click.option("--no-tune", is_flag=True, help="The usual settings and, without --ensemble, one network."),

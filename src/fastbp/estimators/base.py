@@ -17,7 +17,7 @@ from fastbp.engine import gate
 from fastbp.engine.gate import ESTIMATOR, CheckedSamples, Names, Port
 from fastbp.estimators import ensemble, large
 from fastbp.estimators import preset as presets
-from fastbp.estimators.compat import CheckedParameters, Interval, Options, StrOptions, check_sample_weight
+from fastbp.estimators.compat import CheckedParameters, Count, Interval, Options, StrOptions, check_sample_weight
 from fastbp.estimators.counts import check_counts
 from fastbp.estimators.labels import is_plain
 from fastbp.estimators.lbfgs import Objective
@@ -38,7 +38,7 @@ CHUNK_NUMBERS = 1 << 21  # of a sparse matrix made dense at a time
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 FRACTION = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
-_COUNT = Interval(Integral, 1, None, closed="left")
+_COUNT = Count()
 
 
 class BaseMLP(HoldsNetwork, CheckedParameters):

@@ -1,5 +1,6 @@
 """Everything of scikit-learn's that is not public, in one place: what a new release may move or rename."""
 
+from numbers import Integral
 from typing import Any, ClassVar
 
 import scipy
@@ -16,6 +17,17 @@ SAYS_NOTHING = (1, 15)  # the first SciPy whose L-BFGS-B prints nothing, and dep
 MAX_VALID = 1024
 _VALID: set[Any] = set()  # parameters that were found valid
 _SIMPLE = {bool, int, float, str, type(None)}
+
+
+class Count(Interval):
+    """Integers from 1 on, and not True, which Python takes for one."""
+
+    def __init__(self) -> None:
+        super().__init__(Integral, 1, None, closed="left")
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether it is one of them."""
+        return not isinstance(val, bool) and bool(super().is_satisfied_by(val))
 
 
 class CheckedParameters(BaseEstimator):
@@ -54,6 +66,7 @@ def lbfgs_options(verbose: bool | int) -> dict[str, Any]:
 
 __all__ = [
     "CheckedParameters",
+    "Count",
     "Interval",
     "Options",
     "StrOptions",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from fastbp.estimators.sparse_arrays import check_whole
 from fastbp.population.folds import Fold, folds_of
 
 _LEFT = ("_network", "_views", "_recipe", "_optimizer", "_label_binarizer", "_no_improvement_count")
+USER = 8  # calls from a warning up to the line that called `fit`
 FEWEST = 3  # networks: one part of the samples stops a training, one scores it, and one is learnt from
 
 
@@ -92,13 +96,23 @@ def _fit_checked(estimator: Any, samples: tuple[Any, Array, Array | None], strat
         raise ValueError(f"n_estimators must be at most n_samples = {len(strata)}; got {n}")
     folds = folds_of(strata, n, np.random.default_rng(random.randint(2**31)))
     members = _members(estimator, [random.randint(2**31) for _fold in folds])
-    for member, fold in zip(members, folds, strict=True):
-        _fit_member(member, (X, y, weight), fold)
+    with _each_warning_once():
+        for member, fold in zip(members, folds, strict=True):
+            _fit_member(member, (X, y, weight), fold)
     _take_over(estimator, members)
     outputs = np.empty((len(strata), members[0].n_outputs_), members[0].network_.dtype)
     for member, fold in zip(members, folds, strict=True):
         outputs[fold.unseen] = member._outputs_of_checked(X[fold.unseen])
     _keep_unseen(estimator, outputs, y, weight)
+
+
+@contextmanager
+def _each_warning_once() -> Iterator[None]:
+    """Say once, and of the line that calls `fit`, what several networks are warned of in the same words."""
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for kind, words in dict.fromkeys((one.category, str(one.message)) for one in caught):
+        warnings.warn(words, kind, stacklevel=USER)
 
 
 def _members(estimator: Any, seeds: list[int]) -> list[Any]:

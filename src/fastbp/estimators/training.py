@@ -215,7 +215,7 @@ class StochasticTraining:
             raise ValueError(f"batch_size must be 'auto' for solver 'rprop', which needs all samples; got {size}")
         if size > n_samples:
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=9
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=10
             )
         return int(np.clip(size, 1, n_samples))
 

@@ -28,7 +28,9 @@ class HoldsNetwork:
         try:
             return self._network
         except AttributeError:
-            raise AttributeError(f"a {type(self).__name__} has no network_ before it is fitted: call fit") from None
+            name, several = type(self).__name__, vars(self).get("estimators_")
+            why = "before it is fitted: call fit" if several is None else "of its own: estimators_ have, one each"
+            raise AttributeError(f"a {name} has no network_ {why}") from None
 
     @network_.setter
     def network_(self, value: object) -> NoReturn:

@@ -61,7 +61,10 @@ class ComputingPopulation:
         """Network number k, or several: views."""
         if isinstance(k, slice):
             return [self[place] for place in range(*k.indices(len(self)))]
-        place = range(len(self))[checks.integer(k, "k", minimum=-len(self))]
+        number = checks.integer(k, "k", minimum=-(2**63))
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"k must be from {-len(self)} to {len(self) - 1}, of {len(self)} networks; got {number}")
+        place = number % len(self)
         net = self._networks[place]
         if net is None:
             net = self._networks[place] = self._sources[place].twin(self._rows[place])

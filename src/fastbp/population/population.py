@@ -214,7 +214,7 @@ class Population(ComputingPopulation):
             Rows of X that each network learns from: folds, or bootstraps, where a row may come several times.
         validation : float, (X, T), (X, T, sample_weight), list of arrays of int, or None
             A fraction of its samples that each network holds out; a set of its own; or the rows of X that each network
-            holds out, as folds do.
+            holds out, as folds do: without `samples` it learns from all others.
         sample_weight : array (n_samples,) or (n, n_samples), optional
             Not negative: for all networks, or for each.
         callback : function or list of functions, optional

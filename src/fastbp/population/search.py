@@ -99,6 +99,8 @@ class Search:
         begun = time.perf_counter()
         try:
             self._try_all(budget)
+        except KeyboardInterrupt:  # between trainings: what was found until then stays
+            self.interrupted = True
         finally:
             self.seconds = time.perf_counter() - begun
 
@@ -148,11 +150,14 @@ class Search:
         """Train all of them; returns those that go on."""
         n_folds = len(self.folds)
         population = self._train(chosen, number)
+        if self.interrupted and self.best is not None:  # half trained networks replace none that are ready
+            return []
+        self._last |= self._judged_all(chosen, population, EPOCHS[number])
         ranked = sorted(range(len(chosen)), key=lambda k: self._last[chosen[k]].loss)
         first = chosen[ranked[0]]
         if self.best is None or _rank(self._last[first]) <= _rank(self._last[self.best]):
-            self.best = first
-            self.networks = population[ranked[0] * n_folds : (ranked[0] + 1) * n_folds]
+            networks = population[ranked[0] * n_folds : (ranked[0] + 1) * n_folds]
+            self.best, self.networks = first, networks
         found = f"best {self._last[first].score:.4f}, {first}"
         self.says(f"round {number + 1}: {len(chosen)} settings, {EPOCHS[number]} epochs; {found}")
         kept = [chosen[k] for k in ranked[: -(-len(chosen) // KEPT)]]
@@ -200,10 +205,15 @@ class Search:
         )  # fmt: skip
         self.interrupted = any(history.stopped_by == "interrupt" for history in histories)
         self.n_fits += len(of_each)
+        return population
+
+    def _judged_all(self, chosen: list[Settings], population: Population, epochs: int) -> dict[Settings, Tried]:
+        """What came of the settings of a round."""
+        n_folds, found = len(self.folds), {}
         for k, settings in enumerate(chosen):
             loss, scores = self.judged(population[k * n_folds : (k + 1) * n_folds])
-            self._last[settings] = Tried(settings, EPOCHS[number], loss, float(np.mean(scores)))
-        return population
+            found[settings] = Tried(settings, epochs, loss, float(np.mean(scores)))
+        return found
 
 
 def rehearse(networks: Sequence[Network], problem: Problem, options: dict[str, Any]) -> None:

@@ -60,6 +60,8 @@ def plan_of(net: Network, options: list[Options], asked: Asked) -> Plan:
     dropout = Dropouts(asked.rates)
     if isinstance(asked.validation, tuple | list | np.ndarray) or asked.validation is None:
         held = _held(net, asked, weights)
+        if asked.rows is None and not isinstance(asked.validation, tuple):
+            rows = _without(rows[0], held.rows)
         random = first_bits(asked.seeds)
         for k in np.flatnonzero(dropout.any).tolist():
             dropout.keys[k] = np.random.PCG64(asked.seeds[k]).random_raw(2)[1]
@@ -88,6 +90,15 @@ def _held(net: Network, asked: Asked, weights: Array) -> Held:
         assert isinstance(own, CheckedSamples)
         return Held(own, [np.arange(len(own))] * n, own.weight.reshape(1, -1) if own.weight.size else weights[:0])
     return Held(samples, rows_of(validation, "validation", n, len(samples)), weights)
+
+
+def _without(all_rows: Array, held: list[Array]) -> list[Array]:
+    """The rows that are left for each network; the same array where the same ones are held out."""
+    left = {id(rows): np.setdiff1d(all_rows, rows) if rows.size else all_rows for rows in held}
+    for k, rows in enumerate(held):
+        if not left[id(rows)].size:
+            raise ValueError(f"validation[{k}] must leave a row of X for training; all {len(all_rows)} are held out")
+    return [left[id(rows)] for rows in held]
 
 
 def _weights(sample_weight: Any, n: int, samples: CheckedSamples) -> Array:

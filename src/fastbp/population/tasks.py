@@ -7,8 +7,11 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
+from fastbp.scaling import is_rounding
 
 FLOAT32 = np.dtype(np.float32)
+NO_SPREAD = 1e-12  # of standardised numbers: the sum of their squares, but for rounding
+KINDS = "biuUSO"  # of dtypes that hold classes
 
 
 class Problem(Protocol):
@@ -134,14 +137,18 @@ class Task:
 
 
 def score_of(outputs: Array, t: Array, classes: Array | None) -> float:
-    """The share of right classes, or else R2, the mean over the columns; NaN where outputs are not finite."""
+    """The share of right classes, or else R2, the mean over the columns; NaN where outputs are not finite.
+
+    A column that is the same in all rows counts 0, as in scikit-learn: there is nothing to explain.
+    """
     if not np.isfinite(outputs).all():
         return float("nan")
     if classes is not None:
         return float((outputs.argmax(axis=1) == classes).mean())
     wanted = t.astype(np.float64)
     rest, whole = ((wanted - outputs) ** 2).sum(axis=0), ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
-    return float((1 - rest / np.maximum(whole, 1e-12)).mean())
+    varies = whole > NO_SPREAD
+    return float(np.where(varies, 1 - rest / np.where(varies, whole, 1.0), 0.0).mean())
 
 
 def task_of(X: Array, y: Array, fewest_rows: int) -> Task:
@@ -157,29 +164,58 @@ def task_of(X: Array, y: Array, fewest_rows: int) -> Task:
     x = checks.matrix(raw, "X", n_columns, np.dtype(np.float64), "columns")
     if len(x) < fewest_rows:
         raise ValueError(f"X must have at least {fewest_rows} samples to be cut into folds; got {len(x)}")
-    means, scales = _moments(x)
+    means, scales = _moments(x, "X")
+    scales = np.where(scales > 0, scales, 1.0)
     given = np.asarray(y)
     if len(given.shape) == 0 or len(given) != len(x):
         raise ValueError(f"y must have a row for each sample, {len(x)}; got shape {given.shape}")
     if given.dtype.kind == "f":
         numbers = checks.matrix(y, "y", given.shape[1] if given.ndim == 2 else 1, np.dtype(np.float64), "columns")
-        y_means, y_scales = _moments(numbers)
+        y_means, y_scales = _moments(numbers, "y")
+        if not y_scales.all():
+            k = int(np.argmin(y_scales))
+            raise ValueError(f"y must have numbers that differ; those of column {k} are all {numbers[0, k]:g}")
         targets, strata, classes = _standardised(numbers, y_means, y_scales), np.zeros(len(x), np.int64), None
     else:
-        if given.ndim != 1:
-            raise ValueError(f"y must have shape (n_samples,) for classes; got shape {given.shape}")
-        classes, strata = np.unique(given, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"y must have at least two classes; all are {classes[0]!r}")
+        classes, strata = _classes_of(given)
         targets, y_means, y_scales = np.eye(len(classes), dtype=FLOAT32)[strata], means[:0], scales[:0]
     standardised = _standardised(x, means, scales)
     return Task(standardised, targets, strata, classes, (means, y_means), (scales, y_scales), given.shape[1:])
 
 
-def _moments(values: Array) -> tuple[Array, Array]:
-    """(means, standard deviations) of the columns, 1 where all numbers are the same."""
-    scales = values.std(axis=0)
-    return values.mean(axis=0), np.where(scales > 0, scales, 1.0)
+def _classes_of(given: Array) -> tuple[Array, Array]:
+    """(classes, the number of each row's), of what is no floating-point numbers."""
+    if given.ndim != 1:
+        raise ValueError(f"y must have shape (n_samples,) for classes; got shape {given.shape}")
+    if given.dtype.kind not in KINDS or (given.dtype.kind == "O" and any(isinstance(one, float) for one in given)):
+        raise TypeError(
+            f"y must hold classes (texts, integers, truth values), or numbers of a floating-point dtype: "
+            f"y.astype(float); got {checks.described(given)}"
+        )
+    try:
+        classes, strata = np.unique(given, return_inverse=True)
+    except TypeError as error:
+        raise TypeError(f"y must hold classes of one type, that can be sorted: {error}") from None
+    if len(classes) < 2:
+        raise ValueError(f"y must have at least two classes; all are {classes[0]!r}")
+    if 2 * len(classes) > len(given):
+        raise ValueError(
+            f"y must have fewer classes: {len(classes)} in {len(given)} samples cannot be learnt. Numbers to predict "
+            "must be of a floating-point dtype: y.astype(float)"
+        )
+    return classes, strata
+
+
+def _moments(values: Array, name: str) -> tuple[Array, Array]:
+    """(means, standard deviations) of the columns, exactly 0 where all numbers are the same but for rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        means, scales = values.mean(axis=0), values.std(axis=0)
+    if not (np.isfinite(means) & np.isfinite(scales)).all():
+        raise ValueError(f"{name} holds numbers too large to standardise: divide them by a power of ten")
+    # a mean of many equal numbers is rounded more often than is_rounding allows for: their range is not
+    least = np.minimum(scales, np.ptp(values, axis=0))
+    same = [is_rounding(*one) for one in zip(least.tolist(), means.tolist(), strict=True)]
+    return means, np.where(same, 0.0, scales)
 
 
 def _standardised(values: Array, means: Array, scales: Array) -> Array:

@@ -136,7 +136,7 @@ def tune(
     X : array (n_samples, n_inputs)
         Numbers; columns are standardised.
     y : array (n_samples,) or (n_samples, n_outputs)
-        Numbers of a floating-point dtype, which are standardised too; all else are classes.
+        Numbers of a floating-point dtype, which are standardised too; texts, integers and truth values are classes.
     seconds : float
         Time to spend, roughly: how many settings there are follows from the time of the first ones.
     fits : int or None
@@ -157,6 +157,10 @@ def tune(
     ------
     ValueError, TypeError
         For arrays or options that make no sense, and for fewer than 20 samples.
+
+    Notes
+    -----
+    Ctrl-C ends the search with the best settings of the last whole round, and their networks.
 
     Examples
     --------

@@ -8,8 +8,8 @@ import numpy as np
 
 from fastbp import checks
 from fastbp.checks import Array
-from fastbp.minimiser_options import MinimiserChoice
-from fastbp.solvers import make_solver
+from fastbp.minimiser_options import MINIMISERS, MinimiserChoice
+from fastbp.solvers import SOLVERS, make_solver, options_of_solver, refuse_unknown
 from fastbp.structure import initial
 from fastbp.training.options import Options
 
@@ -35,6 +35,7 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
     ValueError, TypeError
         For what makes no sense, or what a network takes alone: minimisers.
     """
+    _check_names(given["solver"], solver_options, caller)
     columns = {name: each(given.pop(name), name, n) for name in OWN}
     own_options = {name: each(value, name, n) for name, value in solver_options.items()}
     made: dict[tuple[Any, ...], Options] = {}
@@ -52,6 +53,17 @@ def options_of(n: int, caller: Callable[..., Any], solver_options: dict[str, Any
                 made[key] = checked[others] = _options(caller, own, rest, given)
         found.append(made[key])
     return found
+
+
+def _check_names(solver: Any, solver_options: dict[str, Any], caller: Callable[..., Any]) -> None:
+    """Refuse an option that no solver has, before it is asked how many of it there are."""
+    known = (*SOLVERS, *MINIMISERS)
+    of_all = {option for name in known for option in options_of_solver(name)}
+    for option in solver_options:
+        if option not in of_all:
+            asked = solver if isinstance(solver, list | tuple) else [solver]
+            name = next((one for one in asked if isinstance(one, str) and one in known), "adam")
+            refuse_unknown(option, options_of_solver(name), name, (caller, caller))
 
 
 def _key(values: tuple[Any, ...]) -> tuple[Hashable, ...]:

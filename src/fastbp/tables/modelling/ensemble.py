@@ -203,8 +203,16 @@ class Ensemble(NamedTuple):
 
 
 def train(training: Ready, n: int) -> Ensemble:
-    """Train n networks, each on the rows of its own folds, all in one call."""
+    """Train n networks, each on the rows of its own folds, all in one call.
+
+    Raises
+    ------
+    TableError
+        For more networks than rows.
+    """
     o, rows = training.options, training.learnt_rows
+    if n > len(rows):
+        raise TableError(f"--ensemble must be at most {len(rows)}, the rows not held out for the score; got {n}")
     problem = TableProblem.of(training, rows)
     folds = folds_of(problem.strata, n, np.random.default_rng(o.seed))
     if not o.patience:  # nothing stops: what would have learns, too

@@ -26,13 +26,35 @@ from fastbp.training.loop import wants_to_stop
 from fastbp.training.minimising.evidence import Evidence
 from fastbp.training.minimising.evidence_checkpoints import Beginning, EvidenceCheckpoint, Standing
 from fastbp.training.minimising.evidence_options import EvidenceOptions, groups_of, kind_of
+from fastbp.training.minimising.evidence_units import Units, units_of
 from fastbp.training.minimising.minimisers import LevenbergMarquardt, Objective
 from fastbp.training.restarts import draw_anew
 
 FIRST_ALPHA, LARGEST_ALPHA = 1e-2, 1e6  # from 100 on an input is pruned before anything is learned
 SMALLEST_GAMMA = 1e-3
+LEAST_NOISE = 1e-12  # variance of the noise of targets of about 1
 MU_DECREASE = 1 / 3  # Nielsen's own, with which benchmarks/evidence.py was measured
 SETTLED = 1e-6  # relative change of alphas and beta at which they have settled
+
+
+def inverse_and_log_det(curvature: Array, alpha: Array) -> tuple[Array, float]:
+    """(A^-1, log |A|) of A = curvature + diag(alpha), however small alpha is beside the curvature.
+
+    A = D B D with D = diag(sqrt(alpha)), B = I + D^-1 curvature D^-1: no eigenvalue of B is below 1. Rounding can only
+    hide that where others are 1e16 times as large; then those below are set to 1.
+    """
+    deviations = 1.0 / np.sqrt(alpha)
+    B = curvature * np.multiply.outer(deviations, deviations)
+    B[np.diag_indices_from(B)] += 1.0
+    try:
+        factor = np.linalg.cholesky(B)
+        half, log_det = np.linalg.inv(factor), 2.0 * np.log(np.diag(factor)).sum()
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(B)
+        values = np.maximum(values, 1.0)
+        half, log_det = (vectors / np.sqrt(values)).T, np.log(values).sum()
+    half *= deviations
+    return half.T @ half, float(log_det + np.log(alpha).sum())
 
 
 class Search:
@@ -41,8 +63,9 @@ class Search:
     Parameters
     ----------
     net : CurvedNetwork
-        Of float64; its weights are changed.
+        Of float64, in units of the targets; its weights are changed.
     samples : CheckedSamples
+    units : Units
     options : EvidenceOptions
     number : int
         Of the beginning.
@@ -51,14 +74,17 @@ class Search:
     history: History
     number: int
 
-    def __init__(self, net: CurvedNetwork, samples: CheckedSamples, options: EvidenceOptions, number: int) -> None:
-        self._net, self._x, self._options, self.number = net, samples.x, options, number
+    def __init__(
+        self, net: CurvedNetwork, samples: CheckedSamples, units: Units, options: EvidenceOptions, number: int
+    ) -> None:
+        self._net, self._x, self._units, self._options, self.number = net, samples.x, units, options, number
         self._kind, (self._names, self._group_of) = kind_of(net), groups_of(net, options.groups)
-        self._given, self._curvature = given_of(samples), net.own_curvature()
+        given, self._curvature = given_of(samples), net.own_curvature()
+        self._given = given._replace(t=given.t / units.scale)
         self._sizes = np.bincount(self._group_of, minlength=len(self._names))
         self._alpha = np.full(len(self._names), FIRST_ALPHA)
-        spread = float(np.var(self._given.t, axis=0).mean())
-        self._beta = 1.0 / max(spread, 1e-12) if self._kind == "values" else 1.0
+        spread = float(np.var(self._given.t, axis=0).mean()) if self._kind == "values" else 1.0
+        self._beta = 1.0 / max(spread, LEAST_NOISE)
         self._objective = Objective(self._curvature, self._given, self._beta, self._alpha[self._group_of], -np.inf)
         choice = make_minimiser("lm", {"min_gradient": 1e-6, "mu_decrease": MU_DECREASE}, None)
         self._minimiser = LevenbergMarquardt(choice, self._objective, net.loss_name, can_accelerate=True)
@@ -74,7 +100,7 @@ class Search:
                 self._estimate()
                 history.time = time.perf_counter() - begin
                 stops = [
-                    wants_to_stop(callback(self._net, history)) for callback in options.callbacks
+                    wants_to_stop(callback(self._units.shown(self._net), history)) for callback in options.callbacks
                 ]  # all are called
                 if any(stops):
                     history.stopped_by = "callback"
@@ -121,12 +147,15 @@ class Search:
         self._objective.scale, self._objective.decay = beta, alpha[self._group_of]
         self._minimiser.forget()
 
-    def _posterior(self) -> tuple[float, Array, Array]:
-        """(E_D, A, inverse of A) at the weights."""
+    def _posterior(self) -> tuple[float, Array, float]:
+        """(E_D, inverse of A, logarithm of its determinant) at the weights."""
         error, _gradient, matrix = self._curvature.hessian(self._given, exact=False, n_threads=self._options.n_threads)
-        A = self._beta * matrix
-        A[np.diag_indices_from(A)] += self._alpha[self._group_of]
-        return error, A, np.linalg.inv(A)
+        if not (math.isfinite(error) and np.isfinite(matrix).all()):
+            raise ValueError(
+                "X must be of a size whose squares are finite, sums of them too; got numbers of up to "
+                f"{abs(self._x).max():.3g}: standardise it"
+            )
+        return error, *inverse_and_log_det(self._beta * matrix, self._alpha[self._group_of])
 
     def _gammas(self, inverse: Array) -> Array:
         traces = np.bincount(self._group_of, weights=np.diag(inverse), minlength=len(self._alpha))
@@ -134,13 +163,13 @@ class Search:
 
     def _estimate(self) -> None:
         """New alphas and beta."""
-        error, _A, inverse = self._posterior()
+        error, inverse, _log_det = self._posterior()
         gammas, beta = self._gammas(inverse), self._beta
         squares = np.bincount(self._group_of, weights=self._net.params**2, minlength=len(self._alpha))
         alpha = np.minimum(LARGEST_ALPHA, gammas / np.maximum(squares, 1e-300))
         if self._kind == "values":
             n_free = max(self._given.t.size - gammas.sum(), 1e-3 * self._given.t.size)
-            beta = float(n_free / max(2.0 * error, 1e-12 * self._given.t.size))
+            beta = float(n_free / max(2.0 * error, LEAST_NOISE * self._given.t.size))
         before, after = np.append(self._alpha, self._beta), np.append(alpha, beta)
         if (abs(after - before) <= SETTLED * before).all():
             self.history.stopped_by = "settled"
@@ -148,15 +177,14 @@ class Search:
 
     def found(self) -> Evidence:
         """What there is at the weights and decays of now."""
-        error, A, inverse = self._posterior()
+        error, inverse, log_det = self._posterior()
         weights = self._net.params
-        _sign, log_det = np.linalg.slogdet(A)
         log_evidence = -self._beta * error - 0.5 * (self._alpha[self._group_of] * weights**2).sum() - 0.5 * log_det
         log_evidence += 0.5 * (self._sizes * np.log(self._alpha)).sum()
         if self._kind == "values":
             log_evidence += 0.5 * self._given.t.size * math.log(self._beta / (2 * math.pi))
         slopes = self._net.input_jacobian(self._x)
-        return Evidence(
+        found = Evidence(
             network=self._net,
             groups=self._names,
             alpha=self._alpha,
@@ -168,6 +196,7 @@ class Search:
             covariance=inverse,
             kind=self._kind,
         )
+        return self._units.of_user(found, self._group_of, self._given.t.size)
 
 
 class Beginnings:
@@ -175,6 +204,10 @@ class Beginnings:
 
     def __init__(self, net: CurvedNetwork, samples: CheckedSamples, options: EvidenceOptions) -> None:
         self._net, self._samples, self._options = net, samples, options
+        self._units = units_of(net, samples.t.astype(FLOAT64), kind_of(net))
+        # Weights that explain nothing are as they were drawn, for targets of about 1.
+        with np.errstate(over="ignore"):
+            self._has_learnt = float(((net.forward(samples.x) - samples.t) ** 2).mean()) < float(np.var(samples.t))
         self._checkpoint: EvidenceCheckpoint | None = None
         standing: Standing | None = None
         if options.checkpoint is not None:
@@ -214,11 +247,13 @@ class Beginnings:
         draw, last = initial.generator(self._seed), max(self._known, default=0)
         for number in range(self._options.restarts):
             net = self._net.astype(FLOAT64)
+            if self._has_learnt:
+                net.params /= self._units.factors
             if number > 0:  # where that is over, too: the next ones are drawn after it
                 draw_anew(net, draw)
             if number < last and number not in self._known:
                 continue
-            search = Search(net, self._samples, self._options, number)
+            search = Search(net, self._samples, self._units, self._options, number)
             if number in self._known:
                 search.go_back(self._known[number])
             self._last, self._at_hand = search.standing(), search

@@ -78,8 +78,9 @@ class EvidentNetwork(CurvedNetwork):
 
         Notes
         -----
-        MacKay's evidence procedure (1992; Bishop 5.7), by Levenberg and Marquardt's steps in float64. Inputs and
-        targets of about 1 are best. Nothing is changed before it has ended.
+        MacKay's evidence procedure (1992; Bishop 5.7), by Levenberg and Marquardt's steps in float64. Inputs of about 1
+        are best; targets may have any size: alphas of outputs' parameters go by it. Nothing is changed before it has
+        ended.
 
         Ctrl-C ends the search as a true return value of a callback does, and no KeyboardInterrupt is raised but before
         the first estimate. An error that a callback raises is passed on.
