@@ -320,3 +320,25 @@ def test_what_contradicts_each_other():
     )
     assert "--evidence needs the whole table" in refused("train", "a.csv", "--stream", "--evidence", "--target", "z")
     assert "only pieces are read of several" in refused("train", "parts", "--no-stream")
+
+
+@pytest.mark.compiled_only
+def test_predictions_of_a_pattern_and_of_a_folder_are_those_of_one_table():
+    whole = table()
+    whole.write_csv("whole.csv")
+    Path("months").mkdir()
+    for k, start in enumerate(range(0, N, 1000)):
+        whole[start : start + 1000].write_csv(f"months/{k}.csv")
+    trained("whole.csv", "--target", "y", "--epochs", "3", "--out", "m.fastbp")
+    expected = run("predict", "m.fastbp", "whole.csv")
+    assert expected.exit_code == 0 and expected.stdout.count("\n") == N + 1
+    for several in ("months", "months/*.csv"):
+        assert run("predict", "m.fastbp", several).stdout == expected.stdout
+    assert "'nothing*.csv'" in refused("predict", "m.fastbp", "nothing*.csv")
+    assert "'months/1.csv' is read" in refused("predict", "m.fastbp", "months", "--out", "months/1.csv").replace(
+        '"', "'"
+    )
+    whole.drop("x")[:10].write_csv("months/3.csv")
+    failed = run("predict", "m.fastbp", "months/*.csv", "--out", "out.csv")
+    assert "'months/3.csv': column 'x' is missing" in failed.stderr.splitlines()[-1] and failed.exit_code == 2
+    assert not Path("out.csv").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -56,19 +56,23 @@ def predict(
 ) -> None:
     """Predict with MODEL, a file written by train, for each row of DATA.
 
-    Missing values are filled in as in training. DATA may be of any length: a text or a pipe is read in parts. When it
-    has the target column, the score is printed too: on stdout with --out, else on stderr.
+    Missing values are filled in as in training. DATA may be of any length: a text or a pipe is read in parts, a pattern
+    or a folder file by file, in the order of their names. When it has the target column, the score is printed too: on
+    stdout with --out, else on stderr.
     """
     from fastbp.cli.outputs import check_outputs
     from fastbp.tables.cells.errors import TableError
     from fastbp.tables.modelling.model import TableModel
+    from fastbp.tables.reading.pieces import files_of
     from fastbp.tables.reading.table import Reading, Written
 
     check_reading(table, query)
     if level is not None and not intervals:
         raise click.UsageError("--level needs --intervals")
     answering = Answering(keep, clip, (level or LEVEL) if intervals else None, spread)
-    check_outputs([model, data], {"--out": out})
+    with refusals(TableError):
+        paths = files_of(data)
+    check_outputs([model, *paths], {"--out": out})
     with refusals(ValueError):
         table_model = TableModel.load(model)
     with one_line_warnings(), refusals(TableError), ExitStack() as files:
@@ -78,33 +82,42 @@ def predict(
         reading = Reading(
             header, table, query, skip_repeated_header, table_model.column_names, lambda n: Written(set(n) - numbers)
         )
-        for predictions in _predictions(table_model, data, reading, answering, scoring):
+        for predictions in _predictions(table_model, paths, reading, answering, scoring):
             writer.write(predictions)
         writer.finish()
     scoring.say(to_stderr=out is None)
 
 
 def _predictions(
-    model: TableModel, data: str, reading: Reading, answering: Answering, scoring: Scoring
+    model: TableModel, paths: Sequence[str], reading: Reading, answering: Answering, scoring: Scoring
 ) -> Iterator[pl.DataFrame]:
-    """Yield predictions, and the columns that are kept, part by part."""
-    from fastbp.tables.cells.errors import TableError
-    from fastbp.tables.preparing.planning import require_known
+    """Yield predictions part by part, of one file after the other; messages name the file where there are several."""
+    from fastbp.tables.cells.errors import in_file
     from fastbp.tables.reading.parts import parts_of
 
-    for frame in parts_of(data, reading):
-        keep = answering.keep
-        require_known(keep, frame.columns)
-        outputs = model.outputs(frame, clip=answering.clip)
-        predictions = model.target.decode(outputs)
-        if answering.level is not None:
-            predictions = predictions.hstack(model.bounds(frame, answering.level, clip=answering.clip))
-        if answering.spread:
-            predictions = predictions.hstack(model.spread(frame, clip=answering.clip))
-        if twice := set(keep) & set(predictions.columns):
-            raise TableError(f"--keep {next(iter(twice))}: the predictions have a column of that name")
-        scoring.add(frame, outputs)
-        yield frame.select(keep).hstack(predictions) if keep else predictions
+    for path in paths:
+        with in_file(path) if len(paths) > 1 else nullcontext():
+            for frame in parts_of(path, reading):
+                yield _predicted(model, frame, answering, scoring)
+
+
+def _predicted(model: TableModel, frame: pl.DataFrame, answering: Answering, scoring: Scoring) -> pl.DataFrame:
+    """Predictions for the rows of a part, and the columns that are kept."""
+    from fastbp.tables.cells.errors import TableError
+    from fastbp.tables.preparing.planning import require_known
+
+    keep = answering.keep
+    require_known(keep, frame.columns)
+    outputs = model.outputs(frame, clip=answering.clip)
+    predictions = model.target.decode(outputs)
+    if answering.level is not None:
+        predictions = predictions.hstack(model.bounds(frame, answering.level, clip=answering.clip))
+    if answering.spread:
+        predictions = predictions.hstack(model.spread(frame, clip=answering.clip))
+    if twice := set(keep) & set(predictions.columns):
+        raise TableError(f"--keep {next(iter(twice))}: the predictions have a column of that name")
+    scoring.add(frame, outputs)
+    return frame.select(keep).hstack(predictions) if keep else predictions
 
 
 class Answering(NamedTuple):
