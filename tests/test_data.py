@@ -325,6 +325,7 @@ def test_ctrl_c_ends_a_training_on_a_stream_that_gives_nothing():
         import os, queue, signal, threading
         import numpy as np
         import fastbp
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it
         def stream():
             yield np.zeros((10, 3)), np.zeros((10, 2))
             threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -16,6 +16,7 @@ def test_memory_does_not_grow_with_the_samples(sizes, dtype, n_threads):
     net = fastbp.Network(sizes, dtype=dtype, init="zeros")
     memory = net.engine.memory(10**7, n_threads)
     n_bytes = sum(array.nbytes for array in memory)
-    tile = 4 * sum(sizes) * tile_width(np.dtype(dtype)) * net.dtype.itemsize  # a, z, delta, and z sample by sample
+    n_units = sum(-(-size // 8) * 8 for size in sizes)  # in whole registers, of up to 8 numbers
+    tile = 4 * n_units * tile_width(np.dtype(dtype)) * net.dtype.itemsize  # a, z, delta, and z sample by sample
     params = net.params.nbytes
     assert n_bytes <= 64 * n_threads * tile + 4 * params
