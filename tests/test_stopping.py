@@ -178,3 +178,19 @@ def test_a_warm_minimiser_looks_at_other_samples_anew(solver):
     history = net.fit(X_other, T_other, epochs=4, solver=solver, warm=True)
     assert history.loss[0] < before
     assert history.loss[-1] == pytest.approx(net.loss(X_other, T_other) / 30, rel=1e-12)
+
+
+@pytest.mark.parametrize("rule", [{"goal": 0.01}, {"patience": 3, "validation": 0.3}])
+def test_validation_and_callbacks_come_after_the_last_epoch_whatever_ends_it(rule):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(60, 2))
+    T = X.sum(axis=1) + 0.5 * rng.normal(size=60) * ("patience" in rule)
+    seen = []
+    net = fastbp.Network((2, 5, 1), seed=0)
+    history = net.fit(
+        X, T, **{"validation": 0.2} | rule, solver="rprop", epochs=997, validate_every=1 if "patience" in rule else 50,
+        callback_every=50, callback=lambda _net, history: seen.append(history.n_epochs), seed=0,
+    )  # fmt: skip
+    assert history.stopped_by == next(iter(rule)) and history.n_epochs % 50 != 0
+    assert seen[-1] == history.n_epochs
+    assert np.isfinite(history.validation_loss[-1])

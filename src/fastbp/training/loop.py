@@ -305,7 +305,8 @@ class Training:
     def _after_epoch(self) -> bool:
         """Validation, best weights, callbacks; returns whether to stop."""
         history, options = self.history, self.options
-        is_last = history.n_epochs == options.epochs
+        reaches_goal = options.goal is not None and history.loss[-1] <= options.goal
+        is_last = reaches_goal or history.n_epochs == options.epochs
         if self.validation is not None and history.validation_loss is not None:
             history.validation_loss.extend([np.nan] * (history.n_epochs - 1 - len(history.validation_loss)))
             due = is_last or history.n_epochs % options.validate_every == 0
@@ -314,22 +315,23 @@ class Training:
         if loss < self.best[0] - (options.tol or 0.0):
             self.best = (loss, self._weights_of_epoch().copy())
             history.best_epoch = history.n_epochs - 1
-        due = is_last or history.n_epochs % options.callback_every == 0
+        reason = "goal" if reaches_goal else self._reason_to_stop()
+        due = is_last or reason is not None or history.n_epochs % options.callback_every == 0
         stops = [wants_to_stop(callback(self.net, history)) for callback in (options.callbacks if due else [])]
+        reason = "callback" if any(stops) else reason
+        if reason is not None:
+            history.stopped_by = reason
+        return reason is not None
+
+    def _reason_to_stop(self) -> str | None:
+        """Which rule ends the training after this epoch, goal and callbacks apart."""
+        history, options = self.history, self.options
+        if (rule := options.rules.reason(history)) is not None:
+            return rule
         waited = history.n_epochs - 1 - (-1 if history.best_epoch is None else history.best_epoch)
-        if any(stops):
-            history.stopped_by = "callback"
-        elif options.goal is not None and history.loss[-1] <= options.goal:
-            history.stopped_by = "goal"
-        elif (rule := options.rules.reason(history)) is not None:
-            history.stopped_by = rule
-        elif options.patience is not None and waited >= options.patience:
-            history.stopped_by = "patience"
-        elif options.patience is None and options.tol is not None and waited >= TOL_EPOCHS:
-            history.stopped_by = "tol"
-        else:
-            return False
-        return True
+        if options.patience is not None:
+            return "patience" if waited >= options.patience else None
+        return "tol" if options.tol is not None and waited >= TOL_EPOCHS else None
 
     def _weights_of_epoch(self) -> Array:
         """The weights that had the epoch's loss: a training loss is that before a step, one of validation after all."""
