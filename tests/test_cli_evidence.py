@@ -4,6 +4,7 @@ from functools import partialmethod
 
 import pytest
 from command_line import plants, refused, run, trained
+from stopped import interrupt_after
 
 import fastbp
 from fastbp.io import load_network
@@ -12,18 +13,6 @@ pytestmark = pytest.mark.compiled_only
 
 SEARCH = ("plants.csv", "--evidence", "--hidden", "2", "--no-plot", "--threads", "1")
 KEPT = ("--checkpoint", "run.ckpt", "--resume")
-
-
-def interrupt_after(n_estimates):
-    """Raise KeyboardInterrupt in place of so many estimates and one more."""
-    seen = []
-
-    def callback(net, history):
-        seen.append(history.n_epochs)
-        if len(seen) > n_estimates:
-            raise KeyboardInterrupt
-
-    return callback
 
 
 def test_a_search_goes_on_from_its_checkpoint(tmp_path, monkeypatch):

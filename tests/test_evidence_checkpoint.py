@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from refusals import refused
+from stopped import interrupt_after
 from subprocesses import run_python
 
 import fastbp
@@ -29,18 +30,6 @@ def search(dtype="float64", seed_of_weights=0, **options):
     """Search from new weights; return the network with its evidence."""
     net = fastbp.Network((2, 3, 1), seed=seed_of_weights, dtype=dtype)
     return net, net.fit_evidence(X, T, **(OPTIONS | options))
-
-
-def interrupt_after(n_estimates):
-    """Raise KeyboardInterrupt in place of so many estimates and one more."""
-    seen = []
-
-    def callback(net, history):
-        seen.append(history.n_epochs)
-        if len(seen) > n_estimates:
-            raise KeyboardInterrupt
-
-    return callback
 
 
 def assert_same(one, other):

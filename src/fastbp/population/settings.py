@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.network import Network
+from fastbp.population.tasks import Learnt
 
 SCHEDULE = "cosine"  # of learning rates, where nobody asks for another
 STEP_COST = 1000  # parameters whose products take as long as all else of a step
@@ -82,19 +83,6 @@ def drawn(seed: int, number: int, n_rows: int, *, smooths: bool) -> Settings:
         label_smoothing=float(smoothing) if is_there[1] and smooths else 0.0,
         schedule=str(schedule) if is_there[2] else SCHEDULE,
     )
-
-
-class Learnt(Protocol):
-    """What networks are made for."""
-
-    @property
-    def output(self) -> str: ...  # noqa: D102
-
-    @property
-    def loss(self) -> str: ...  # noqa: D102
-
-    @property
-    def n_outputs(self) -> int: ...  # noqa: D102
 
 
 def network_of(learnt: Learnt, settings: Settings, n_inputs: int, seed: int) -> Network:

@@ -14,7 +14,20 @@ NO_SPREAD = 1e-12  # of standardised numbers: the sum of their squares, but for 
 KINDS = "biuUSO"  # of dtypes that hold classes
 
 
-class Problem(Protocol):
+class Learnt(Protocol):
+    """What networks are made for: their output function, their loss, and how many outputs they have."""
+
+    @property
+    def output(self) -> str: ...  # noqa: D102
+
+    @property
+    def loss(self) -> str: ...  # noqa: D102
+
+    @property
+    def n_outputs(self) -> int: ...  # noqa: D102
+
+
+class Problem(Learnt, Protocol):
     """What settings are chosen for.
 
     Attributes
@@ -24,9 +37,6 @@ class Problem(Protocol):
     weights : array (n_rows,) or None
     strata : array of int, (n_rows,)
         The class of each row, or zeros.
-    output, loss : str
-        Of the networks.
-    n_outputs : int
     """
 
     @property
@@ -40,15 +50,6 @@ class Problem(Protocol):
 
     @property
     def strata(self) -> Array: ...  # noqa: D102
-
-    @property
-    def output(self) -> str: ...  # noqa: D102
-
-    @property
-    def loss(self) -> str: ...  # noqa: D102
-
-    @property
-    def n_outputs(self) -> int: ...  # noqa: D102
 
     def samples(self, rows: Array) -> tuple[Array, Array, Array | None]:
         """Inputs, targets and weights of some rows."""
